@@ -1,0 +1,3 @@
+//! The `ntro` command.
+
+fn main() {}

@@ -1,0 +1,71 @@
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{Error, private};
+
+/// How long a writer waits for the others. Each holds the lock for some milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two tries; the system's lock has no wait with a bound.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The right to write, held until it is dropped, or until the process ends in whatever way.
+///
+/// The lock lies on a file of its own: on the data file itself it would be lost with the first
+/// rename, and two processes would both hold "the" lock.
+#[derive(Debug)]
+pub struct FileLock {
+    _file: File,
+}
+
+impl FileLock {
+    /// Waits for the lock on `path`, making the file and its folder if they are missing.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be opened for writing, or when another process keeps the lock
+    /// for ten seconds.
+    pub fn acquire(path: &Path) -> Result<Self, Error> {
+        Self::acquire_within(path, PATIENCE)
+    }
+
+    /// Waits for the lock on `path` for at most `patience`.
+    ///
+    /// # Errors
+    ///
+    /// As [`FileLock::acquire`].
+    pub fn acquire_within(path: &Path, patience: Duration) -> Result<Self, Error> {
+        let file = private::open_lock(path)?;
+        let start = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(TryLockError::WouldBlock) if start.elapsed() < patience => thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Error::Locked {
+                        path: path.to_owned(),
+                        waited: patience,
+                    });
+                }
+                Err(TryLockError::Error(error)) => return Err(Error::io("lock", path)(error)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holder_at_a_time_and_free_again_when_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("home").join(".lock");
+        let held = FileLock::acquire(&path).unwrap();
+        let second = FileLock::acquire_within(&path, Duration::ZERO);
+        assert!(matches!(second, Err(Error::Locked { .. })));
+        drop(held);
+        FileLock::acquire_within(&path, Duration::ZERO).unwrap();
+    }
+}

@@ -1,0 +1,16 @@
+//! Private files that survive a kill: locks, folders, and replacement by rename.
+//!
+//! The only code that writes below the folder of `ntro`. Every write is made under a [`FileLock`],
+//! into one fixed temporary file beside the target, synced and renamed over it: a kill at any
+//! instant leaves the old file or the new one, and at most that one temporary file, which the next
+//! write takes over.
+
+mod error;
+mod lock;
+mod permissions;
+mod private;
+
+pub use error::Error;
+pub use lock::FileLock;
+pub use permissions::{Finding, inspect};
+pub use private::{create_private_folder, read_bounded, remove, replace};

@@ -1,0 +1,251 @@
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::{Error, FileLock};
+
+/// Makes a folder, and those above it, readable by its owner alone; tightens one that is there.
+///
+/// # Errors
+///
+/// Fails when the folder cannot be made, or something else stands in its place.
+pub fn create_private_folder(path: &Path) -> Result<(), Error> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(path)
+        .map_err(Error::io("create the folder", path))?;
+    tighten(path, 0o700)
+}
+
+/// Reads a whole file of at most `limit` bytes; `None` when there is none.
+///
+/// # Errors
+///
+/// Fails when the file is there and cannot be read, or is larger.
+pub fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("read", path)(error)),
+    };
+    let mut bytes = Vec::new();
+    file.take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(Error::io("read", path))?;
+    if bytes.len() as u64 > limit {
+        return Err(Error::TooLarge {
+            path: path.to_owned(),
+            limit,
+        });
+    }
+    Ok(Some(bytes))
+}
+
+/// Replaces a file as a whole, with mode 0600, so that a kill leaves the old or the new one.
+///
+/// A symbolic link stays one: what it points to is replaced. The lock is asked for so that nobody
+/// can call this without holding it.
+///
+/// # Errors
+///
+/// Fails when the temporary file cannot be written or renamed; the old file is then untouched and
+/// the temporary one removed.
+pub fn replace(path: &Path, bytes: &[u8], _lock: &FileLock) -> Result<(), Error> {
+    let target = resolve_links(path)?;
+    let folder = target.parent().unwrap_or_else(|| Path::new("."));
+    let temporary = with_suffix(&target, ".tmp");
+    let written = write_synced(&temporary, bytes)
+        .and_then(|()| fs::rename(&temporary, &target))
+        .and_then(|()| sync_folder(folder));
+    written.map_err(|error| {
+        // The first error is the one to tell; the file may not even be there.
+        let _ = fs::remove_file(&temporary);
+        Error::io("write", path)(error)
+    })
+}
+
+/// Removes a file; one that is not there is removed already.
+///
+/// # Errors
+///
+/// Fails when the file is there and stays.
+pub fn remove(path: &Path, _lock: &FileLock) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Opens a lock file for writing, making it and its folder if they are missing.
+pub(super) fn open_lock(path: &Path) -> Result<File, Error> {
+    if let Some(folder) = path.parent() {
+        create_private_folder(folder)?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(Error::io("open the lock", path))
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Whatever lies there was left by a killed writer, or planted: it is not written through.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Windows has no folder to sync: a rename is in the journal of the file system.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "the counterpart can fail")]
+fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn tighten(path: &Path, mode: u32) -> Result<(), Error> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+    let metadata = fs::metadata(path).map_err(Error::io("look at", path))?;
+    if !metadata.is_dir() {
+        let error = io::Error::from(io::ErrorKind::NotADirectory);
+        return Err(Error::io("use", path)(error));
+    }
+    if metadata.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+        .map_err(Error::io("restrict the permissions of", path))
+}
+
+/// On Windows the folder lies in the user's profile and inherits its access list.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "the counterpart can fail")]
+fn tighten(_path: &Path, _mode: u32) -> Result<(), Error> {
+    Ok(())
+}
+
+/// The file behind a symbolic link, which may not exist yet.
+fn resolve_links(path: &Path) -> Result<PathBuf, Error> {
+    /// As deep as Linux follows.
+    const DEEPEST: usize = 40;
+
+    let mut target = path.to_owned();
+    for _ in 0..DEEPEST {
+        match fs::read_link(&target) {
+            Ok(link) => {
+                let folder = target.parent().unwrap_or_else(|| Path::new(""));
+                target = folder.join(link);
+            }
+            Err(_) => return Ok(target),
+        }
+    }
+    let error = io::Error::other("too many symbolic links");
+    Err(Error::io("follow", path)(error))
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path)
+            .expect("it was just made")
+            .permissions()
+            .mode()
+            & 0o777
+    }
+
+    #[test]
+    fn folders_and_files_are_the_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().join("a").join(".ntro");
+        let lock = FileLock::acquire(&home.join(".lock")).unwrap();
+        let file = home.join("config.toml");
+        replace(&file, b"one", &lock).unwrap();
+        assert_eq!((mode(&home), mode(&file)), (0o700, 0o600));
+
+        fs::set_permissions(&home, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        create_private_folder(&home).unwrap();
+        replace(&file, b"two", &lock).unwrap();
+        assert_eq!((mode(&home), mode(&file)), (0o700, 0o600));
+        assert_eq!(fs::read(&file).unwrap(), b"two");
+    }
+
+    #[test]
+    fn a_temporary_file_left_by_a_kill_is_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = FileLock::acquire(&folder.path().join(".lock")).unwrap();
+        let file = folder.path().join("config.toml");
+        let elsewhere = folder.path().join("elsewhere");
+        fs::write(&elsewhere, "precious").unwrap();
+        symlink(&elsewhere, folder.path().join("config.toml.tmp")).unwrap();
+        replace(&file, b"new", &lock).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert_eq!(fs::read(&elsewhere).unwrap(), b"precious");
+        assert!(!folder.path().join("config.toml.tmp").exists());
+    }
+
+    #[test]
+    fn a_symbolic_link_stays_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = FileLock::acquire(&folder.path().join(".lock")).unwrap();
+        let (link, target) = (folder.path().join("link"), folder.path().join("dotfiles"));
+        symlink("dotfiles", &link).unwrap();
+        replace(&link, b"new", &lock).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_folder_in_the_place_of_a_file_is_an_error_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = FileLock::acquire(&folder.path().join(".lock")).unwrap();
+        let file = folder.path().join("config.toml");
+        fs::create_dir(&file).unwrap();
+        let error = replace(&file, b"new", &lock).unwrap_err();
+        assert!(error.to_string().contains("config.toml"), "{error}");
+        assert!(!folder.path().join("config.toml.tmp").exists());
+        assert!(read_bounded(&file, 10).is_err());
+    }
+
+    #[test]
+    fn reading_is_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("large");
+        assert_eq!(read_bounded(&file, 3).unwrap(), None);
+        fs::write(&file, "four").unwrap();
+        assert!(matches!(
+            read_bounded(&file, 3),
+            Err(Error::TooLarge { .. })
+        ));
+        assert_eq!(read_bounded(&file, 4).unwrap().unwrap(), b"four");
+    }
+}

@@ -1,0 +1,279 @@
+//! The shape of the keys that an authority issues, and the checksum inside them.
+//!
+//! `<marker><environment>_<id>_<secret><checksum>`, for instance
+//! `ntro_prod_k9Zr4MxQ2bLw_…`. The id is public and makes up the displayable prefix. The checksum
+//! lets a scanner and the authority tell a key from garbage without a look-up.
+
+use std::fmt;
+use std::str::FromStr;
+
+use zeroize::Zeroizing;
+
+use super::{ApiKey, NameError, Provider};
+
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// 62^12 is above 2^71: ids never collide in practice.
+const ID_LENGTH: usize = 12;
+/// 62^43 is above 2^256.
+const SECRET_LENGTH: usize = 43;
+/// 62^6 is above 2^32.
+const CHECKSUM_LENGTH: usize = 6;
+
+/// The environment named in a key, such as `prod`, `live` or `dev`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct KeyEnvironment(String);
+
+impl KeyEnvironment {
+    /// The most characters that an environment may have.
+    pub const LONGEST: usize = 16;
+
+    /// Returns the environment that the provider's documentation uses for production keys.
+    #[must_use]
+    pub fn production(provider: Provider) -> Self {
+        Self(
+            match provider {
+                Provider::Ntropii => "prod",
+                Provider::Ontora => "live",
+            }
+            .to_owned(),
+        )
+    }
+
+    /// Returns the environment as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for KeyEnvironment {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let what = "key environment";
+        if text.is_empty() {
+            return Err(NameError::Empty { what });
+        }
+        if text.len() > Self::LONGEST {
+            return Err(NameError::TooLong {
+                what,
+                length: text.chars().count(),
+                limit: Self::LONGEST,
+            });
+        }
+        match text.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9')) {
+            Some(character) => Err(NameError::Character { what, character }),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for KeyEnvironment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// A key fresh from the mint: the key to hand out once, and its public id.
+#[derive(Debug)]
+pub struct IssuedKey {
+    /// The whole key.
+    pub key: ApiKey,
+    /// Its public id, part of the prefix.
+    pub id: String,
+}
+
+impl IssuedKey {
+    /// Makes a key out of random bytes that `fill` provides.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of `fill`: without randomness there is no key.
+    pub fn generate<E>(
+        provider: Provider,
+        environment: &KeyEnvironment,
+        mut fill: impl FnMut(&mut [u8]) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let mut id = String::with_capacity(ID_LENGTH);
+        draw(&mut id, ID_LENGTH, &mut fill)?;
+        let mut key = Zeroizing::new(String::with_capacity(96));
+        key.push_str(provider.key_marker());
+        key.push_str(environment.as_str());
+        key.push('_');
+        key.push_str(&id);
+        key.push('_');
+        draw(&mut key, SECRET_LENGTH, &mut fill)?;
+        let sum = checksum(&key);
+        key.push_str(&sum);
+        let key = key
+            .parse()
+            .expect("base62 and underscores are visible ASCII");
+        Ok(Self { key, id })
+    }
+}
+
+/// Appends `count` evenly distributed base62 characters.
+fn draw<E>(
+    out: &mut String,
+    count: usize,
+    fill: &mut impl FnMut(&mut [u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut bytes = Zeroizing::new([0_u8; 64]);
+    let mut drawn = 0;
+    while drawn < count {
+        fill(bytes.as_mut())?;
+        // 248 is the largest multiple of 62 in a byte; above it the draw would be uneven.
+        for &byte in bytes.iter().filter(|&&byte| byte < 248).take(count - drawn) {
+            out.push(char::from(ALPHABET[usize::from(byte % 62)]));
+            drawn += 1;
+        }
+    }
+    Ok(())
+}
+
+fn checksum(head: &str) -> String {
+    let mut value = crc32fast::hash(head.as_bytes()) as usize;
+    let mut digits = [b'0'; CHECKSUM_LENGTH];
+    for digit in digits.iter_mut().rev() {
+        *digit = ALPHABET[value % 62];
+        value /= 62;
+    }
+    digits.iter().copied().map(char::from).collect()
+}
+
+/// A text that has the shape and the checksum of an issued key. Borrowed, so nothing is copied.
+#[derive(Clone, Copy)]
+pub struct ParsedKey<'a> {
+    provider: Provider,
+    prefix: &'a str,
+    id: &'a str,
+}
+
+impl<'a> ParsedKey<'a> {
+    /// Returns the parts of `text` if it is an issued key with a sound checksum.
+    #[must_use]
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let provider = Provider::of_key(text)?;
+        let rest = text.get(provider.key_marker().len()..)?;
+        let mut parts = rest.split('_');
+        let (environment, id, tail) = (parts.next()?, parts.next()?, parts.next()?);
+        let base62 = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let shaped = parts.next().is_none()
+            && environment.parse::<KeyEnvironment>().is_ok()
+            && id.len() == ID_LENGTH
+            && base62(id)
+            && tail.len() == SECRET_LENGTH + CHECKSUM_LENGTH
+            && base62(tail);
+        if !shaped {
+            return None;
+        }
+        let (head, sum) = text.split_at_checked(text.len() - CHECKSUM_LENGTH)?;
+        if checksum(head) != sum {
+            return None;
+        }
+        let prefix = &text[..text.len() - tail.len() - 1];
+        Some(Self {
+            provider,
+            prefix,
+            id,
+        })
+    }
+
+    /// Returns the provider whose mark the key carries.
+    #[must_use]
+    pub fn provider(&self) -> Provider {
+        self.provider
+    }
+
+    /// Returns everything up to and including the id.
+    #[must_use]
+    pub fn prefix(&self) -> &'a str {
+        self.prefix
+    }
+
+    /// Returns the public id.
+    #[must_use]
+    pub fn id(&self) -> &'a str {
+        self.id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    fn counting() -> impl FnMut(&mut [u8]) -> Result<(), Infallible> {
+        let mut next = 0_u8;
+        move |bytes| {
+            for byte in bytes {
+                *byte = next;
+                next = next.wrapping_mul(5).wrapping_add(3);
+            }
+            Ok(())
+        }
+    }
+
+    fn issue(provider: Provider) -> IssuedKey {
+        let environment = KeyEnvironment::production(provider);
+        IssuedKey::generate(provider, &environment, counting())
+            .unwrap_or_else(|never| match never {})
+    }
+
+    #[test]
+    fn an_issued_key_parses_back_and_shows_its_id_only() {
+        for provider in Provider::ALL {
+            let issued = issue(provider);
+            let parsed = ParsedKey::parse(issued.key.expose()).unwrap();
+            assert_eq!(parsed.provider(), provider);
+            assert_eq!(parsed.id(), issued.id);
+            assert_eq!(issued.key.prefix().as_str(), parsed.prefix());
+            assert!(parsed.prefix().ends_with(&issued.id));
+        }
+    }
+
+    #[test]
+    fn one_changed_character_anywhere_is_noticed() {
+        let issued = issue(Provider::Ntropii);
+        let text = issued.key.expose();
+        for index in 0..text.len() {
+            let mut bytes = text.as_bytes().to_vec();
+            bytes[index] = if bytes[index] == b'x' { b'y' } else { b'x' };
+            let changed = String::from_utf8(bytes).unwrap();
+            assert!(ParsedKey::parse(&changed).is_none(), "changed at {index}");
+        }
+    }
+
+    #[test]
+    fn the_documented_examples_are_not_issued_keys() {
+        for text in [
+            "ntro_dev_key",
+            "ntro_prod_abc123",
+            "ont_live_",
+            "ont_",
+            "",
+            "é_é",
+        ] {
+            assert!(ParsedKey::parse(text).is_none());
+        }
+    }
+
+    #[test]
+    fn draws_are_even() {
+        let mut text = String::new();
+        let mut every = 0_u8..=255;
+        let mut bytes = std::iter::from_fn(|| every.next().or(Some(255)));
+        draw(&mut text, 248, &mut |out: &mut [u8]| {
+            for byte in out {
+                *byte = bytes.next().unwrap_or(255);
+            }
+            Ok::<(), Infallible>(())
+        })
+        .unwrap_or_else(|never| match never {});
+        for letter in ALPHABET {
+            assert_eq!(text.bytes().filter(|byte| byte == letter).count(), 4);
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Values that cannot be wrong: parsed once, at the edge, and passed on as types.
+//!
+//! Nothing here reads a file, a variable or a socket.
+
+mod api_key;
+mod host;
+mod issued_key;
+mod names;
+mod provider;
+mod scope;
+
+pub use api_key::{ApiKey, ApiKeyError, KeyPrefix};
+pub use host::{Host, HostError, Origin};
+pub use issued_key::{IssuedKey, KeyEnvironment, ParsedKey};
+pub use names::{ConnectionName, KeyName, NameError, TenantSlug};
+pub use provider::{Provider, UnknownProvider};
+pub use scope::{Scope, UnknownScope};

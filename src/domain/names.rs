@@ -1,0 +1,163 @@
+//! Names of connections, tenants and keys.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Why a name was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// Nothing, or only white space, was given.
+    #[error("the {what} is empty")]
+    Empty {
+        /// What kind of name it was to be.
+        what: &'static str,
+    },
+    /// The name is longer than any real one.
+    #[error("the {what} has {length} characters, at most {limit} are allowed")]
+    TooLong {
+        /// What kind of name it was to be.
+        what: &'static str,
+        /// How long it is, in characters.
+        length: usize,
+        /// How long it may be.
+        limit: usize,
+    },
+    /// A character that cannot stand in such a name.
+    #[error("the {what} contains {character:?}, which is not allowed there")]
+    Character {
+        /// What kind of name it was to be.
+        what: &'static str,
+        /// The first offending character.
+        character: char,
+    },
+    /// The name would be read as an option.
+    #[error("the {what} begins with `-` and would be read as an option")]
+    LeadingDash {
+        /// What kind of name it was to be.
+        what: &'static str,
+    },
+}
+
+fn check(
+    what: &'static str,
+    text: &str,
+    limit: usize,
+    forbidden: fn(char) -> bool,
+) -> Result<String, NameError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(NameError::Empty { what });
+    }
+    let length = text.chars().count();
+    if length > limit {
+        return Err(NameError::TooLong {
+            what,
+            length,
+            limit,
+        });
+    }
+    if let Some(character) = text.chars().find(|&c| c.is_control() || forbidden(c)) {
+        return Err(NameError::Character { what, character });
+    }
+    if text.starts_with('-') {
+        return Err(NameError::LeadingDash { what });
+    }
+    Ok(text.to_owned())
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $limit:literal, $forbidden:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Returns the name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                check($what, text, $limit, $forbidden).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+name!(
+    /// The name of a connection, as it stands in `config.toml`.
+    ///
+    /// Any printable text of at most 64 characters that does not begin with a dash: the official
+    /// clients set no rule, and a connection that they made must stay reachable.
+    ConnectionName,
+    "connection name",
+    64,
+    |_| false
+);
+
+name!(
+    /// The slug or the id of a tenant (Ontora: the id of a workspace).
+    ///
+    /// It becomes one segment of a URL's path, so it holds no slash, space or query sign.
+    TenantSlug,
+    "tenant",
+    128,
+    |c| c.is_whitespace() || matches!(c, '/' | '\\' | '?' | '#' | '%')
+);
+
+name!(
+    /// The display name that a server-side key is given when it is made.
+    KeyName,
+    "key name",
+    255,
+    |_| false
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_trimmed() {
+        let name: ConnectionName = "  local \n".parse().unwrap();
+        assert_eq!(name.as_str(), "local");
+    }
+
+    #[test]
+    fn names_that_cannot_be_are_refused_with_the_reason() {
+        let error = |text: &str| text.parse::<ConnectionName>().unwrap_err().to_string();
+        assert_eq!(error(" "), "the connection name is empty");
+        assert_eq!(
+            error("a\u{1b}[31m"),
+            "the connection name contains '\\u{1b}', which is not allowed there"
+        );
+        assert_eq!(
+            error("-c"),
+            "the connection name begins with `-` and would be read as an option"
+        );
+        assert_eq!(
+            error(&"x".repeat(65)),
+            "the connection name has 65 characters, at most 64 are allowed"
+        );
+        assert!("a/b".parse::<TenantSlug>().is_err());
+        assert!("a b".parse::<ConnectionName>().is_ok());
+    }
+}

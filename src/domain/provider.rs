@@ -1,0 +1,104 @@
+//! The two public systems, and what each of them can do.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// One of the two systems whose keys `ntro` keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Provider {
+    /// `Authorization: Bearer ntro_…`; a key belongs to one tenant.
+    Ntropii,
+    /// `X-API-Key: ont_…`; a key belongs to one workspace and carries scopes.
+    Ontora,
+}
+
+impl Provider {
+    /// Every provider, in the order in which people are offered them.
+    pub const ALL: [Self; 2] = [Self::Ntropii, Self::Ontora];
+
+    /// Returns the name used in configuration, options and output.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ntropii => "ntropii",
+            Self::Ontora => "ontora",
+        }
+    }
+
+    /// Returns what every key of this provider begins with.
+    #[must_use]
+    pub const fn key_marker(self) -> &'static str {
+        match self {
+            Self::Ntropii => "ntro_",
+            Self::Ontora => "ont_",
+        }
+    }
+
+    /// Returns the base URL of the provider's production service.
+    #[must_use]
+    pub const fn production_host(self) -> &'static str {
+        match self {
+            Self::Ntropii => "https://api.ntropii.com/v1",
+            Self::Ontora => "https://api.ontora.com",
+        }
+    }
+
+    /// Returns the base URL of an authority on this machine.
+    #[must_use]
+    pub const fn local_host(self) -> &'static str {
+        match self {
+            Self::Ntropii => "http://localhost:3000/v1",
+            Self::Ontora => "http://localhost:3000",
+        }
+    }
+
+    /// Returns the provider whose keys look like `key`, if any does.
+    #[must_use]
+    pub fn of_key(key: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|provider| key.starts_with(provider.key_marker()))
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A provider name that is not one of [`Provider::ALL`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown provider `{0}`: expected `ntropii` or `ontora`")]
+pub struct UnknownProvider(pub String);
+
+impl FromStr for Provider {
+    type Err = UnknownProvider;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|provider| provider.as_str() == text)
+            .ok_or_else(|| UnknownProvider(text.chars().take(64).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_provider_parses_from_its_own_name() {
+        for provider in Provider::ALL {
+            assert_eq!(provider.as_str().parse(), Ok(provider));
+        }
+        assert!("Ntropii".parse::<Provider>().is_err());
+    }
+
+    #[test]
+    fn keys_tell_their_provider() {
+        assert_eq!(Provider::of_key("ntro_dev_key"), Some(Provider::Ntropii));
+        assert_eq!(Provider::of_key("ont_live_x"), Some(Provider::Ontora));
+        assert_eq!(Provider::of_key("sk-123"), None);
+    }
+}

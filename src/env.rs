@@ -1,0 +1,203 @@
+//! The process environment: every variable that `ntro` reads, and one snapshot of them.
+//!
+//! [`Env`] is taken once, at the start; nothing else reads the process environment, so a test
+//! needs no process to set variables.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// A variable that `ntro` reads. The reference page is made from these.
+#[derive(Debug, PartialEq, Eq)]
+pub struct EnvVar {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does, in one sentence without a full stop.
+    pub help: &'static str,
+}
+
+macro_rules! variables {
+    ($($(#[doc = $help:literal])+ $constant:ident = $name:literal;)+) => {
+        $(
+            $(#[doc = $help])+
+            pub const $constant: EnvVar = EnvVar {
+                name: $name,
+                help: concat!($($help),+).trim_ascii(),
+            };
+        )+
+
+        /// Every variable, in the order of the reference page.
+        pub const ALL: &[&EnvVar] = &[$(&$constant),+];
+    };
+}
+
+variables! {
+    /// Folder that holds `config.toml` and everything else of `ntro`, instead of `~/.ntro`
+    NTRO_HOME = "NTRO_HOME";
+    /// Connection to use
+    NTRO_CONNECTION = "NTRO_CONNECTION";
+    /// Connection to use, under the name that the official clients read
+    NTRO_DEFAULT_CONNECTION_NAME = "NTRO_DEFAULT_CONNECTION_NAME";
+    /// Base URL to use instead of the connection's host
+    NTRO_HOST = "NTRO_HOST";
+    /// API key to use instead of the stored one
+    NTRO_API_KEY = "NTRO_API_KEY";
+    /// Tenant to use instead of the connection's default tenant
+    NTRO_TENANT = "NTRO_TENANT";
+    /// With `1`, refuses a variable that overrides a stored login instead of warning about it
+    NTRO_STRICT = "NTRO_STRICT";
+    /// Admin JWT for the key endpoints of Ontora
+    NTRO_ADMIN_TOKEN = "NTRO_ADMIN_TOKEN";
+    /// Seconds after which a system keyring that does not answer is given up, 3 by default
+    NTRO_KEYRING_TIMEOUT = "NTRO_KEYRING_TIMEOUT";
+    /// Passphrase of the encrypted key file
+    NTRO_PASSPHRASE = "NTRO_PASSPHRASE";
+    /// File whose first line is the passphrase of the encrypted key file
+    NTRO_PASSPHRASE_FILE = "NTRO_PASSPHRASE_FILE";
+    /// age identity file that opens the encrypted key file, instead of `identity.txt` in the folder of `ntro`
+    NTRO_IDENTITY_FILE = "NTRO_IDENTITY_FILE";
+    /// Any value turns colour off
+    NO_COLOR = "NO_COLOR";
+    /// Address of the session bus on which the Secret Service is found
+    DBUS_SESSION_BUS_ADDRESS = "DBUS_SESSION_BUS_ADDRESS";
+    /// Folder in which the session bus is looked for when its address is not set
+    XDG_RUNTIME_DIR = "XDG_RUNTIME_DIR";
+}
+
+/// A snapshot of the environment. Empty variables count as unset.
+#[derive(Clone, Default)]
+pub struct Env {
+    variables: BTreeMap<&'static str, OsString>,
+    home: Option<PathBuf>,
+}
+
+/// A variable whose value is not Unicode text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the variable `{name}` is not valid Unicode")]
+pub struct NotUnicode {
+    /// Its name.
+    pub name: &'static str,
+}
+
+impl Env {
+    /// Takes a snapshot of the process environment.
+    #[must_use]
+    pub fn from_process() -> Self {
+        let mut env = Self::from_lookup(|name| {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the one place that reads the process environment"
+            )]
+            std::env::var_os(name)
+        });
+        env.home = dirs::home_dir();
+        env
+    }
+
+    /// Makes a snapshot out of a function that knows the variables' values.
+    #[must_use]
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Self {
+        let variables = ALL
+            .iter()
+            .filter_map(|variable| {
+                let value = lookup(variable.name).filter(|value| !value.is_empty())?;
+                Some((variable.name, value))
+            })
+            .collect();
+        Self {
+            variables,
+            home: None,
+        }
+    }
+
+    /// Makes a snapshot that holds these variables and no others.
+    #[must_use]
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a EnvVar, &'a str)>) -> Self {
+        let pairs: BTreeMap<_, _> = pairs
+            .into_iter()
+            .map(|(variable, value)| (variable.name, OsString::from(value)))
+            .collect();
+        Self::from_lookup(|name| pairs.get(name).cloned())
+    }
+
+    /// Sets the home folder of the user.
+    #[must_use]
+    pub fn with_home(mut self, home: impl Into<PathBuf>) -> Self {
+        self.home = Some(home.into());
+        self
+    }
+
+    /// Returns the value of a variable, if it is set and not empty.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the variable when its value is not Unicode.
+    pub fn text(&self, variable: &EnvVar) -> Result<Option<&str>, NotUnicode> {
+        match self.variables.get_key_value(variable.name) {
+            None => Ok(None),
+            Some((name, value)) => value.to_str().map(Some).ok_or(NotUnicode { name }),
+        }
+    }
+
+    /// Returns the value of a variable that names a file or folder.
+    #[must_use]
+    pub fn path(&self, variable: &EnvVar) -> Option<PathBuf> {
+        self.variables.get(variable.name).map(PathBuf::from)
+    }
+
+    /// Returns whether a variable is set and not empty.
+    #[must_use]
+    pub fn is_set(&self, variable: &EnvVar) -> bool {
+        self.variables.contains_key(variable.name)
+    }
+
+    /// Returns the home folder of the user, if the system knows one.
+    #[must_use]
+    pub fn home(&self) -> Option<&std::path::Path> {
+        self.home.as_deref()
+    }
+}
+
+impl std::fmt::Debug for Env {
+    /// Shows which variables are set, never their values: some are secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.variables.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_variables_count_as_unset() {
+        let env = Env::from_pairs([(&NTRO_HOST, ""), (&NTRO_TENANT, "acme")]);
+        assert_eq!(env.text(&NTRO_HOST), Ok(None));
+        assert_eq!(env.text(&NTRO_TENANT), Ok(Some("acme")));
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let env = Env::from_pairs([(&NTRO_API_KEY, "ntro_prod_secret")]);
+        assert_eq!(format!("{env:?}"), r#"{"NTRO_API_KEY"}"#);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_value_that_is_not_unicode_is_named() {
+        use std::os::unix::ffi::OsStringExt as _;
+
+        let env = Env::from_lookup(|name| {
+            (name == NTRO_HOST.name).then(|| OsString::from_vec(vec![b'h', 0xff]))
+        });
+        assert_eq!(env.text(&NTRO_HOST), Err(NotUnicode { name: "NTRO_HOST" }));
+    }
+
+    #[test]
+    fn names_and_constants_agree() {
+        let mut names: Vec<_> = ALL.iter().map(|variable| variable.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+    }
+}

@@ -1,0 +1,8 @@
+//! Named connections to the Ntropii and Ontora APIs, with every key in a real secret store.
+
+#![warn(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
+
+pub mod disk;
+pub mod domain;
+pub mod env;
+pub mod wire;

@@ -1,0 +1,257 @@
+//! Ntropii: `camelCase` members, paths below `/v1`.
+
+use serde::{Deserialize, Serialize};
+
+/// The answer to `GET /me`.
+///
+/// The official client requires the first five members, none of them `null`, and ignores the rest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserProfile {
+    /// User id of the key's owner, or the key's own id.
+    pub id: String,
+    /// Address of the owner.
+    pub email: String,
+    /// Name of the owner or of the key.
+    pub name: String,
+    /// Organisation that the key comes from.
+    pub org_id: String,
+    /// Role names.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// The tenants that the key reaches. An addition of the authority; `None` from other servers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenants: Option<Vec<TenantRef>>,
+    /// The key itself. An addition of the authority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyRef>,
+}
+
+/// A tenant, as short as it can be named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantRef {
+    /// UUID.
+    pub id: String,
+    /// URL-safe name.
+    pub slug: String,
+    /// Display name.
+    pub name: String,
+}
+
+/// What `GET /me` of the authority says of the presented key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyRef {
+    /// UUID of the key.
+    pub id: String,
+    /// The displayable head of the key.
+    pub prefix: String,
+    /// RFC 3339, or `null` for a key that never expires.
+    #[serde(default)]
+    pub expires_at: Option<String>,
+}
+
+/// A tenant, as `GET /workspace/tenants` lists it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tenant {
+    /// UUID.
+    pub id: String,
+    /// Display name.
+    pub name: String,
+    /// URL-safe name.
+    pub slug: String,
+    /// `managed-postgres`, `snowflake` or `microsoft-fabric`; the official client requires it.
+    #[serde(default)]
+    pub data_platform: String,
+    /// Id of the data platform's configuration.
+    #[serde(default)]
+    pub data_platform_config_id: Option<String>,
+    /// `ACTIVE`, `SUSPENDED`, …
+    #[serde(default = "provisioning")]
+    pub status: String,
+    /// Free settings: an object, or a string that holds one.
+    #[serde(default)]
+    pub config: Option<serde_json::Value>,
+    /// How many entities the tenant has.
+    #[serde(default)]
+    pub entity_count: u64,
+    /// RFC 3339.
+    #[serde(default)]
+    pub created_at: Option<String>,
+    /// RFC 3339.
+    #[serde(default)]
+    pub updated_at: Option<String>,
+}
+
+fn provisioning() -> String {
+    "PROVISIONING".to_owned()
+}
+
+/// A list, in either of the two shapes that the official client accepts.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum List<T> {
+    /// `[…]`
+    Bare(Vec<T>),
+    /// `{"items": […]}`
+    Paged {
+        /// The members of this page.
+        items: Vec<T>,
+    },
+}
+
+impl<T> List<T> {
+    /// Returns the members, whatever the shape.
+    #[must_use]
+    pub fn into_items(self) -> Vec<T> {
+        match self {
+            Self::Bare(items) | Self::Paged { items } => items,
+        }
+    }
+}
+
+/// The body of `POST /workspace/tenants`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateTenant {
+    /// Display name.
+    pub name: String,
+    /// URL-safe name.
+    pub slug: String,
+    /// See [`Tenant::data_platform`].
+    pub data_platform: String,
+    /// Required except with `managed-postgres`, forbidden with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_platform_config_id: Option<String>,
+}
+
+/// A key of a tenant, as the authority's own endpoints tell it: the members of
+/// [`ontora::ApiKeyInfo`](super::ontora::ApiKeyInfo) in camel case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantKey {
+    /// UUID.
+    pub id: String,
+    /// UUID of the tenant.
+    pub tenant_id: String,
+    /// Display name.
+    pub name: String,
+    /// The displayable head of the key.
+    pub key_prefix: String,
+    /// RFC 3339, or `null` for never.
+    #[serde(default)]
+    pub expires_at: Option<String>,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339.
+    #[serde(default)]
+    pub last_used_at: Option<String>,
+    /// Who made it.
+    #[serde(default)]
+    pub created_by: Option<String>,
+    /// RFC 3339; `null` while the key is live.
+    #[serde(default)]
+    pub revoked_at: Option<String>,
+    /// The whole key, in the answer that creates it and never again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// The body that creates a tenant's key at the authority.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateTenantKey {
+    /// Display name.
+    pub name: String,
+    /// 1 to 365, or `null` for never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in_days: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_profile_has_the_five_members_of_the_official_client() {
+        let profile = UserProfile {
+            id: "u1".into(),
+            email: "dev@acme.test".into(),
+            name: "Dev".into(),
+            org_id: "org1".into(),
+            roles: vec!["tenant:admin".into()],
+            tenants: None,
+            key: None,
+        };
+        let wire = json!({"id": "u1", "email": "dev@acme.test", "name": "Dev", "orgId": "org1", "roles": ["tenant:admin"]});
+        assert_eq!(serde_json::to_value(&profile).unwrap(), wire);
+        assert_eq!(
+            serde_json::from_value::<UserProfile>(wire).unwrap(),
+            profile
+        );
+    }
+
+    #[test]
+    fn a_profile_of_the_authority_names_tenants_and_key() {
+        let wire = json!({
+            "id": "k", "email": "k@keys.invalid", "name": "CI", "orgId": "o", "roles": [],
+            "tenants": [{"id": "t", "slug": "acme", "name": "Acme"}],
+            "key": {"id": "k", "prefix": "ntro_prod_abc", "expiresAt": null}
+        });
+        let profile: UserProfile = serde_json::from_value(wire.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&profile).unwrap(), wire);
+    }
+
+    #[test]
+    fn a_tenant_needs_only_what_every_server_sends() {
+        let tenant: Tenant = serde_json::from_value(
+            json!({"id": "t", "name": "Acme", "slug": "acme", "dataPlatform": "snowflake"}),
+        )
+        .unwrap();
+        assert_eq!(tenant.status, "PROVISIONING");
+        assert_eq!(
+            serde_json::to_value(&tenant).unwrap(),
+            json!({
+                "id": "t", "name": "Acme", "slug": "acme", "dataPlatform": "snowflake",
+                "dataPlatformConfigId": null, "status": "PROVISIONING", "config": null,
+                "entityCount": 0, "createdAt": null, "updatedAt": null
+            })
+        );
+    }
+
+    #[test]
+    fn lists_come_in_two_shapes() {
+        for wire in [json!([1, 2]), json!({"items": [1, 2], "total": 2})] {
+            let list: List<u8> = serde_json::from_value(wire).unwrap();
+            assert_eq!(list.into_items(), [1, 2]);
+        }
+        assert!(serde_json::from_value::<List<u8>>(json!({"data": [1]})).is_err());
+    }
+
+    #[test]
+    fn creating_omits_what_is_not_given() {
+        let body = CreateTenant {
+            name: "Acme".into(),
+            slug: "acme".into(),
+            data_platform: "managed-postgres".into(),
+            data_platform_config_id: None,
+        };
+        assert_eq!(
+            serde_json::to_value(&body).unwrap(),
+            json!({"name": "Acme", "slug": "acme", "dataPlatform": "managed-postgres"})
+        );
+    }
+
+    #[test]
+    fn a_tenant_key_shows_the_key_only_when_it_is_made() {
+        let wire = json!({
+            "id": "k", "tenantId": "t", "name": "CI", "keyPrefix": "ntro_prod_a", "expiresAt": null,
+            "createdAt": "2026-01-01T00:00:00Z", "lastUsedAt": null, "createdBy": null, "revokedAt": null
+        });
+        let key: TenantKey = serde_json::from_value(wire.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&key).unwrap(), wire);
+    }
+}

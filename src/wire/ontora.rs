@@ -1,0 +1,136 @@
+//! Ontora: `snake_case` members, paths that begin with `/v1`.
+
+use serde::{Deserialize, Serialize};
+
+/// A key, as every key endpoint tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiKeyInfo {
+    /// UUID.
+    #[serde(default)]
+    pub id: String,
+    /// UUID of the workspace that the key belongs to.
+    #[serde(default)]
+    pub workspace_id: String,
+    /// Display name.
+    #[serde(default)]
+    pub name: String,
+    /// Scope names.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// The displayable head of the key.
+    #[serde(default)]
+    pub key_prefix: String,
+    /// RFC 3339, or `null` for never.
+    #[serde(default)]
+    pub expires_at: Option<String>,
+    /// RFC 3339.
+    #[serde(default)]
+    pub created_at: Option<String>,
+    /// RFC 3339.
+    #[serde(default)]
+    pub last_used_at: Option<String>,
+    /// Who made it.
+    #[serde(default)]
+    pub created_by: Option<String>,
+    /// RFC 3339; `null` while the key is live.
+    #[serde(default)]
+    pub revoked_at: Option<String>,
+    /// `us`, `eu`, …
+    #[serde(default)]
+    pub region: Option<String>,
+    /// The whole key, in the answer that creates it and never again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// The body of `POST /v1/api-keys`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateApiKey {
+    /// Display name, 1 to 255 characters.
+    pub name: String,
+    /// UUID of the workspace.
+    pub workspace_id: String,
+    /// At least one scope name.
+    pub scopes: Vec<String>,
+    /// 1 to 365, or `null` for never.
+    #[serde(default)]
+    pub expires_in_days: Option<u32>,
+}
+
+/// A workspace, as `GET /v1/workspaces` lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workspace {
+    /// UUID.
+    pub id: String,
+    /// Display name.
+    pub name: String,
+    /// The caller's role there: `admin` or `member`.
+    pub role: String,
+    /// RFC 3339.
+    #[serde(default)]
+    pub created_at: Option<String>,
+}
+
+/// A member of a workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// User id.
+    pub user_id: String,
+    /// `admin` or `member`.
+    pub role: String,
+    /// RFC 3339.
+    #[serde(default)]
+    pub created_at: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_current_key_reads_with_the_four_members_that_the_official_client_knows() {
+        let info: ApiKeyInfo = serde_json::from_value(json!({
+            "workspace_id": "w", "name": "CI", "scopes": ["exports"], "region": "eu"
+        }))
+        .unwrap();
+        assert_eq!((info.id.as_str(), info.region.as_deref()), ("", Some("eu")));
+    }
+
+    #[test]
+    fn a_key_writes_every_member_and_the_secret_only_when_it_is_made() {
+        let wire = json!({
+            "id": "k", "workspace_id": "w", "name": "CI integration", "scopes": ["interviews"],
+            "key_prefix": "ont_live_ab12", "expires_at": null, "created_at": "2026-01-01T00:00:00Z",
+            "last_used_at": null, "created_by": null, "revoked_at": null, "region": "us"
+        });
+        let mut info: ApiKeyInfo = serde_json::from_value(wire.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&info).unwrap(), wire);
+        info.key = Some("ont_live_ab12_x".into());
+        assert_eq!(
+            serde_json::to_value(&info).unwrap()["key"],
+            "ont_live_ab12_x"
+        );
+    }
+
+    #[test]
+    fn bodies_and_workspaces_have_the_documented_members() {
+        let body = CreateApiKey {
+            name: "CI integration".into(),
+            workspace_id: "w".into(),
+            scopes: vec!["interviews".into(), "exports".into()],
+            expires_in_days: Some(90),
+        };
+        assert_eq!(
+            serde_json::to_value(&body).unwrap(),
+            json!({"name": "CI integration", "workspace_id": "w", "scopes": ["interviews", "exports"], "expires_in_days": 90})
+        );
+        let wire = json!({"id": "w", "name": "Acme", "role": "admin", "created_at": "2026-01-01T00:00:00Z"});
+        let workspace: Workspace = serde_json::from_value(wire.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&workspace).unwrap(), wire);
+        let wire = json!({"user_id": "u", "role": "member", "created_at": null});
+        let member: Member = serde_json::from_value(wire.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&member).unwrap(), wire);
+    }
+}
