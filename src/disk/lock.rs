@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::{Error, private};
 
-/// How long a writer waits for the others. Each holds the lock for some milliseconds.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a writer waits for the others. Each holds the lock for some milliseconds, or
+/// some tenths of a second where a passphrase must be stretched.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two tries; the system's lock has no wait with a bound.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -25,7 +26,7 @@ impl FileLock {
     /// # Errors
     ///
     /// Fails when the file cannot be opened for writing, or when another process keeps the lock
-    /// for ten seconds.
+    /// for half a minute.
     pub fn acquire(path: &Path) -> Result<Self, Error> {
         Self::acquire_within(path, PATIENCE)
     }

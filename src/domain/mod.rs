@@ -3,6 +3,7 @@
 //! Nothing here reads a file, a variable or a socket.
 
 mod api_key;
+mod bound_key;
 mod host;
 mod issued_key;
 mod names;
@@ -10,6 +11,7 @@ mod provider;
 mod scope;
 
 pub use api_key::{ApiKey, ApiKeyError, KeyPrefix};
+pub use bound_key::BoundKey;
 pub use host::{Host, HostError, Origin};
 pub use issued_key::{IssuedKey, KeyEnvironment, ParsedKey};
 pub use names::{ConnectionName, KeyName, NameError, TenantSlug};
