@@ -1,0 +1,94 @@
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::disk;
+
+/// Why a file of ours could not be read or changed. Names the path always, and the line and column
+/// where there are any; never shows the line itself, which may hold a key.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file could not be read or written.
+    #[error(transparent)]
+    Disk(#[from] disk::Error),
+    /// The file is not UTF-8.
+    #[error("`{}` is not text in UTF-8", path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is not TOML, or a value in it has the wrong type.
+    #[error("`{}`, line {line}, column {column}: {message}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// Counted in characters from 1.
+        column: usize,
+        /// What the parser says.
+        message: String,
+    },
+    /// A change would destroy a value of another type.
+    #[error("`{}`: `{key}` is not a table, so nothing can be written into it", path.display())]
+    NotATable {
+        /// The file.
+        path: PathBuf,
+        /// The dotted key.
+        key: String,
+    },
+    /// A change is about a connection that the file does not have.
+    #[error("`{}` has no connection `{name}`", path.display())]
+    NoConnection {
+        /// The file.
+        path: PathBuf,
+        /// The name looked for.
+        name: String,
+    },
+}
+
+impl Error {
+    pub(super) fn invalid(
+        path: &Path,
+        text: &str,
+        span: Option<Range<usize>>,
+        message: &str,
+    ) -> Self {
+        let before = &text[..span.map_or(0, |span| text.floor_char_boundary(span.start))];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Self::Invalid {
+            path: path.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            // Parsers put the expected tokens on lines of their own.
+            message: without_value(message.trim()).replace('\n', ", "),
+        }
+    }
+}
+
+/// Takes the text out of "invalid type: string "…", expected …": it may be a misplaced key.
+fn without_value(message: &str) -> String {
+    match (message.find("string \""), message.rfind("\", expected")) {
+        (Some(start), Some(end)) if start < end => {
+            let kind = start + "string".len();
+            format!("{}{}", &message[..kind], &message[end + 1..])
+        }
+        _ => message.to_owned(),
+    }
+}
+
+/// Reads a file of ours as text; `None` when there is none.
+pub(super) fn read_text(path: &Path) -> Result<Option<zeroize::Zeroizing<String>>, Error> {
+    let Some(bytes) = disk::read_bounded(path, super::LARGEST)? else {
+        return Ok(None);
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Some(text.into())),
+        Err(error) => {
+            drop(zeroize::Zeroizing::new(error.into_bytes()));
+            Err(Error::NotUtf8 {
+                path: path.to_owned(),
+            })
+        }
+    }
+}

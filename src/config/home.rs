@@ -1,0 +1,80 @@
+use std::path::{Path, PathBuf};
+
+use crate::disk::{self, FileLock};
+use crate::env::{self, Env};
+
+/// The folder of `ntro`, and the files in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    folder: PathBuf,
+}
+
+/// Neither `NTRO_HOME` is set nor does the system know a home folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no home folder, and `NTRO_HOME` is not set")]
+pub struct NoHome;
+
+impl Home {
+    /// Finds the folder: `$NTRO_HOME`, else `~/.ntro`. It need not exist.
+    ///
+    /// # Errors
+    ///
+    /// Fails when neither is known.
+    pub fn locate(env: &Env) -> Result<Self, NoHome> {
+        if let Some(folder) = env.path(&env::NTRO_HOME) {
+            return Ok(Self::at(folder));
+        }
+        let home = env.home().ok_or(NoHome)?;
+        Ok(Self::at(home.join(".ntro")))
+    }
+
+    /// Takes this folder.
+    #[must_use]
+    pub fn at(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+        }
+    }
+
+    /// Returns the folder itself.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Returns the path of `config.toml`.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.folder.join("config.toml")
+    }
+
+    /// Returns the path of `logins.toml`.
+    #[must_use]
+    pub fn logins(&self) -> PathBuf {
+        self.folder.join("logins.toml")
+    }
+
+    /// Waits for the right to write anything in the folder, making it if it is missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`FileLock::acquire`].
+    pub fn lock(&self) -> Result<FileLock, disk::Error> {
+        FileLock::acquire(&self.folder.join(".lock"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_variable_wins_over_the_home_folder() {
+        let none = Env::from_pairs([]);
+        assert_eq!(Home::locate(&none), Err(NoHome));
+        let home = Home::locate(&none.with_home("/home/ada")).unwrap();
+        assert_eq!(home.config(), Path::new("/home/ada/.ntro/config.toml"));
+        let env = Env::from_pairs([(&env::NTRO_HOME, "/srv/ntro")]).with_home("/home/ada");
+        assert_eq!(Home::locate(&env).unwrap().folder(), Path::new("/srv/ntro"));
+    }
+}

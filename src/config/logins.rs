@@ -1,0 +1,150 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use toml_edit::{DocumentMut, Item, Table, value};
+
+use super::Error;
+use super::error::read_text;
+use crate::disk::{self, FileLock};
+
+/// What `ntro` has stored, and where: one record for each login. Holds no key.
+///
+/// It makes two things possible. `auth list` can tell who is logged in without touching a store,
+/// and a login outlives the official clients' rewriting of `config.toml`, which drops every key
+/// there that they do not know.
+#[derive(Clone, Debug, Default)]
+pub struct Logins {
+    records: BTreeMap<String, Login>,
+}
+
+/// The record of one login.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Login {
+    /// The store that took the key.
+    pub store: String,
+    /// The origin that the key is bound to.
+    pub origin: String,
+    /// The provider that accepted the key.
+    pub provider: String,
+    /// The displayable head of the key.
+    pub key_prefix: String,
+    /// When the key was stored.
+    pub stored_at: Timestamp,
+    /// When the key expires, where the provider told.
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    #[serde(default)]
+    logins: BTreeMap<String, Login>,
+}
+
+const HEAD: &str = "# Written by ntro: which keys it has stored, and where. Holds no key.\n";
+
+impl Logins {
+    /// Reads the records; a missing file has none.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be read or is damaged.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let Some(text) = read_text(path)? else {
+            return Ok(Self::default());
+        };
+        let wire: Wire = toml::from_str(&text)
+            .map_err(|error| Error::invalid(path, &text, error.span(), error.message()))?;
+        Ok(Self {
+            records: wire.logins,
+        })
+    }
+
+    /// Writes the records.
+    ///
+    /// # Errors
+    ///
+    /// As [`disk::replace`].
+    pub fn save(&self, path: &Path, lock: &FileLock) -> Result<(), Error> {
+        let mut records = Table::new();
+        records.set_implicit(true);
+        for (name, login) in &self.records {
+            let mut record = Table::new();
+            record["store"] = value(&login.store);
+            record["origin"] = value(&login.origin);
+            record["provider"] = value(&login.provider);
+            record["key_prefix"] = value(&login.key_prefix);
+            record["stored_at"] = value(login.stored_at.to_string());
+            if let Some(expires_at) = login.expires_at {
+                record["expires_at"] = value(expires_at.to_string());
+            }
+            records.insert(name, Item::Table(record));
+        }
+        let mut document = DocumentMut::new();
+        document.insert("logins", Item::Table(records));
+        let text = format!("{HEAD}\n{}", document.to_string().trim_start());
+        Ok(disk::replace(path, text.as_bytes(), lock)?)
+    }
+
+    /// Returns the record of a connection.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Login> {
+        self.records.get(name)
+    }
+
+    /// Sets the record of a connection; returns the one it replaces.
+    pub fn insert(&mut self, name: &str, login: Login) -> Option<Login> {
+        self.records.insert(name.to_owned(), login)
+    }
+
+    /// Removes the record of a connection and returns it.
+    pub fn remove(&mut self, name: &str) -> Option<Login> {
+        self.records.remove(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_come_back_as_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logins.toml");
+        let lock = FileLock::acquire(&folder.path().join(".lock")).unwrap();
+        let login = |expires_at| Login {
+            store: "keyring".into(),
+            origin: "https://api.ntropii.com".into(),
+            provider: "ntropii".into(),
+            key_prefix: "ntro_prod_abcd".into(),
+            stored_at: "2026-01-02T03:04:05Z".parse().unwrap(),
+            expires_at,
+        };
+        let mut logins = Logins::read(&path).unwrap();
+        logins.insert("local", login(None));
+        logins.insert(
+            "a \"b\".c",
+            login(Some("2027-01-01T00:00:00Z".parse().unwrap())),
+        );
+        logins.save(&path, &lock).unwrap();
+        let read = Logins::read(&path).unwrap();
+        assert_eq!(read.records, logins.records);
+        assert!(std::fs::read_to_string(&path).unwrap().starts_with(HEAD));
+
+        logins.remove("local");
+        logins.remove("a \"b\".c");
+        logins.save(&path, &lock).unwrap();
+        assert!(Logins::read(&path).unwrap().records.is_empty());
+    }
+
+    #[test]
+    fn a_damaged_file_is_placed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logins.toml");
+        std::fs::write(&path, "[logins.a]\nstore = 1").unwrap();
+        let error = Logins::read(&path).unwrap_err().to_string();
+        assert!(error.contains("logins.toml`, line 2, column 9"), "{error}");
+    }
+}

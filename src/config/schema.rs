@@ -1,0 +1,226 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer};
+
+use super::Error;
+use super::error::read_text;
+
+/// What `config.toml` says. Unknown keys are passed over: they belong to other programs, or to a
+/// later version of this one.
+#[derive(Debug, Default)]
+pub struct Config {
+    /// The file it was read from.
+    pub path: PathBuf,
+    /// Whether the file is there.
+    pub exists: bool,
+    /// `default_connection_name`.
+    pub default_connection_name: Option<String>,
+    /// The connections, by name.
+    pub connections: BTreeMap<String, ConnectionEntry>,
+}
+
+/// One `[connections.<name>]`. The values are texts: each is parsed where it is used, so that a
+/// mistake in one connection does not keep the others from working.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ConnectionEntry {
+    /// Base URL.
+    #[serde(default, deserialize_with = "non_empty")]
+    pub host: Option<String>,
+    /// The key in the clear, as the official clients keep it.
+    #[serde(default, deserialize_with = "secret")]
+    pub api_key: Option<SecretString>,
+    /// Slug or id of the tenant used when no other is named.
+    #[serde(default, deserialize_with = "non_empty")]
+    pub default_tenant: Option<String>,
+    /// Slug or id of an entity; kept for the official clients.
+    #[serde(default, deserialize_with = "non_empty")]
+    pub default_entity: Option<String>,
+    /// `ntropii` or `ontora`; ours, and may be missing.
+    #[serde(default, deserialize_with = "non_empty")]
+    pub provider: Option<String>,
+    /// Where the key lies; ours, and may be missing.
+    #[serde(default, deserialize_with = "non_empty")]
+    pub store: Option<String>,
+    /// Command and arguments that print a fresh admin JWT; ours.
+    #[serde(default)]
+    pub admin_token_command: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    #[serde(default, deserialize_with = "non_empty")]
+    default_connection_name: Option<String>,
+    #[serde(default)]
+    connections: BTreeMap<String, ConnectionEntry>,
+}
+
+impl Config {
+    /// Reads the file; a missing one is an empty configuration.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be read, is not TOML, or has a value of a wrong type.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let Some(text) = read_text(path)? else {
+            return Ok(Self {
+                path: path.to_owned(),
+                ..Self::default()
+            });
+        };
+        Self::parse(path, &text)
+    }
+
+    /// Reads `text` as the content of the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::read`].
+    pub fn parse(path: &Path, text: &str) -> Result<Self, Error> {
+        let wire: Wire = toml::from_str(text)
+            .map_err(|error| Error::invalid(path, text, error.span(), error.message()))?;
+        Ok(Self {
+            path: path.to_owned(),
+            exists: true,
+            default_connection_name: wire.default_connection_name,
+            connections: wire.connections,
+        })
+    }
+
+    /// Returns the names of all connections, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.connections.keys().map(String::as_str)
+    }
+
+    /// Returns the default connection: the one named, or `production` where none is named, as the
+    /// official clients have it.
+    #[must_use]
+    pub fn default_name(&self) -> Option<&str> {
+        self.default_connection_name.as_deref().or_else(|| {
+            self.connections
+                .contains_key("production")
+                .then_some("production")
+        })
+    }
+}
+
+/// The official clients write empty texts where they have nothing.
+fn non_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Ok(Some(text).filter(|text| !text.trim().is_empty()))
+}
+
+/// As [`non_empty`], without an error message that could repeat the value.
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
+    struct Visitor;
+
+    impl serde::de::Visitor<'_> for Visitor {
+        type Value = Option<SecretString>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            Ok((!text.trim().is_empty()).then(|| SecretString::from(text)))
+        }
+
+        fn visit_string<E: serde::de::Error>(self, text: String) -> Result<Self::Value, E> {
+            self.visit_str(&zeroize::Zeroizing::new(text))
+        }
+
+        fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Self::Value, E> {
+            Err(E::custom("invalid type: integer, expected a string"))
+        }
+
+        fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Self::Value, E> {
+            Err(E::custom("invalid type: float, expected a string"))
+        }
+    }
+
+    deserializer.deserialize_any(Visitor)
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(Path::new("config.toml"), text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_documented_file_reads() {
+        let config = parse(
+            r#"
+            default_connection_name = "local"
+            unknown = 1
+
+            [connections.local]
+            host = "http://localhost:3000/v1"
+            api_key = "ntro_dev_key"
+            default_tenant = "acme-fund-admin"
+            default_entity = "acme-commercial-spv1"
+
+            [connections.production]
+            host = "https://api.ntropii.com/v1"
+            api_key = ""
+            colour = "red"
+            "#,
+        )
+        .unwrap();
+        assert_eq!(config.default_name(), Some("local"));
+        assert_eq!(config.names().collect::<Vec<_>>(), ["local", "production"]);
+        let local = &config.connections["local"];
+        assert_eq!(
+            local.api_key.as_ref().unwrap().expose_secret(),
+            "ntro_dev_key"
+        );
+        assert_eq!(
+            local.default_entity.as_deref(),
+            Some("acme-commercial-spv1")
+        );
+        assert!(config.connections["production"].api_key.is_none());
+    }
+
+    #[test]
+    fn production_is_the_default_where_none_is_named() {
+        assert_eq!(parse("").unwrap().default_name(), None);
+        let config = parse("[connections.production]\nhost = 'x'\n[connections.a]").unwrap();
+        assert_eq!(config.default_name(), Some("production"));
+    }
+
+    #[test]
+    fn mistakes_are_placed_and_the_line_is_not_shown() {
+        for (text, expected) in [
+            ("a = 1\nb = [\n", "`config.toml`, line 2, column"),
+            (
+                "[connections.a]\nhost = 7",
+                "line 2, column 8: invalid type: integer `7`, expected a string",
+            ),
+            ("connections = 3", "line 1, column 15: invalid type"),
+            (
+                "[connections.\"ü\"]\napi_key = 12345678",
+                "line 2, column 11: invalid type: integer, expected a string",
+            ),
+            ("[connections.a]\n[connections.a]", "line 2"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+        for text in [
+            "[connections.a]\napi_key = \"ntro_prod_secret",
+            "[connections.a]\napi_key = ntro_prod_secret",
+            "[connections.a]\napi_key = [\"ntro_prod_secret\"]",
+            "[connections]\na = \"ntro_prod_secret\"",
+            "connections = \"ntro_prod_secret\"",
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+}
