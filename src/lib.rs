@@ -5,4 +5,5 @@
 pub mod disk;
 pub mod domain;
 pub mod env;
+pub mod secrets;
 pub mod wire;
