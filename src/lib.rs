@@ -6,4 +6,5 @@ pub mod config;
 pub mod disk;
 pub mod domain;
 pub mod env;
+pub mod secrets;
 pub mod wire;

@@ -1,0 +1,81 @@
+use std::fmt;
+use std::str::FromStr;
+
+/// One of the stores that a connection can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum StoreKind {
+    /// The system's own: Secret Service, Keychain or Credential Manager.
+    Keyring,
+    /// An age-encrypted file in the folder of `ntro`.
+    File,
+    /// `api_key` in `config.toml`, readable by whoever can read the file.
+    Plaintext,
+    /// The memory of this process, for tests. No configuration can name it.
+    Memory,
+}
+
+impl StoreKind {
+    /// Every store that can be named, in the order in which people are offered them.
+    pub const ALL: [Self; 3] = [Self::Keyring, Self::File, Self::Plaintext];
+
+    /// Returns the name used in configuration, options and output.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Keyring => "keyring",
+            Self::File => "file",
+            Self::Plaintext => "plaintext",
+            Self::Memory => "memory",
+        }
+    }
+
+    /// Returns one line on what the store is, for people who choose.
+    #[must_use]
+    pub const fn summary(self) -> &'static str {
+        match self {
+            Self::Keyring => "the keyring of this system",
+            Self::File => "an encrypted file under `~/.ntro`",
+            Self::Plaintext => "in plain text in `config.toml`, where the official SDK reads it",
+            Self::Memory => "the memory of this process",
+        }
+    }
+}
+
+impl fmt::Display for StoreKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A store name that is not one of [`StoreKind::ALL`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown store `{0}`: expected `keyring`, `file` or `plaintext`")]
+pub struct UnknownStore(pub String);
+
+impl FromStr for StoreKind {
+    type Err = UnknownStore;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| {
+                UnknownStore(text.chars().filter(|c| !c.is_control()).take(64).collect())
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_store_parses_from_its_own_name_and_memory_from_none() {
+        for kind in StoreKind::ALL {
+            assert_eq!(kind.as_str().parse(), Ok(kind));
+            assert!(UnknownStore("x".into()).to_string().contains(kind.as_str()));
+        }
+        assert!(StoreKind::Memory.as_str().parse::<StoreKind>().is_err());
+    }
+}
