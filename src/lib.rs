@@ -3,6 +3,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
 pub mod config;
+pub mod connection;
 pub mod disk;
 pub mod domain;
 pub mod env;

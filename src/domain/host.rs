@@ -135,7 +135,7 @@ impl FromStr for Host {
 impl TryFrom<Url> for Host {
     type Error = HostError;
 
-    fn try_from(url: Url) -> Result<Self, Self::Error> {
+    fn try_from(mut url: Url) -> Result<Self, Self::Error> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(HostError::Scheme {
                 scheme: url.scheme().to_owned(),
@@ -150,6 +150,8 @@ impl TryFrom<Url> for Host {
         if url.fragment().is_some() {
             return Err(HostError::Trailing { what: "a fragment" });
         }
+        let path = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&path);
         let text = url.as_str().trim_end_matches('/').to_owned();
         Ok(Self { url, text })
     }
@@ -204,6 +206,10 @@ mod tests {
         assert_eq!(
             host("https://api.ontora.com/").join("/v1/api-keys"),
             "https://api.ontora.com/v1/api-keys"
+        );
+        assert_eq!(
+            host("api.ntropii.com/v1/"),
+            host("https://api.ntropii.com:443/v1")
         );
         assert_eq!(
             host("http://[::1]:3000/a/v1").join("/me"),

@@ -1,0 +1,86 @@
+use crate::config;
+use crate::domain::{ConnectionName, Origin};
+use crate::env::NotUnicode;
+use crate::secrets::{self, StoreKind};
+
+use super::Source;
+
+/// Why it cannot be decided what a call is to use.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file of ours cannot be used.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// A variable cannot be used.
+    #[error(transparent)]
+    Variable(#[from] NotUnicode),
+    /// A secret store does not give the key out.
+    #[error(transparent)]
+    Store(#[from] secrets::Error),
+    /// A value is not what it should be.
+    #[error("{source_of_value}: {reason}")]
+    Invalid {
+        /// Where the value came from.
+        source_of_value: Source,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No connection is named anywhere, and none is the default.
+    #[error("no connection is chosen, and there is no default one")]
+    NoConnection {
+        /// The connections there are.
+        known: Vec<String>,
+    },
+    /// The connection named does not exist.
+    #[error("there is no connection `{name}` (named by {source_of_value})")]
+    UnknownConnection {
+        /// The name.
+        name: String,
+        /// Where it came from.
+        source_of_value: Source,
+        /// The connections there are.
+        known: Vec<String>,
+    },
+    /// The connection has no host.
+    #[error("the connection `{name}` has no `host` in {file}")]
+    NoHost {
+        /// The connection.
+        name: ConnectionName,
+        /// The configuration file, fit to be shown.
+        file: String,
+    },
+    /// Nobody is logged in.
+    #[error(
+        "there is no API key for {}",
+        connection.as_ref().map_or_else(|| "this call".to_owned(), |name| format!("the connection `{name}`"))
+    )]
+    NoKey {
+        /// The connection, where there is one.
+        connection: Option<ConnectionName>,
+        /// The store that has no key for it.
+        store: Option<StoreKind>,
+    },
+    /// The key belongs to another origin than the one that is to be called.
+    #[error(
+        "the stored API key of `{connection}` belongs to {bound}, not to {wanted} (named by {source_of_value})"
+    )]
+    KeyBoundElsewhere {
+        /// The connection.
+        connection: ConnectionName,
+        /// Where the key may be sent.
+        bound: Origin,
+        /// Where it would have been sent.
+        wanted: Origin,
+        /// What names that origin.
+        source_of_value: Source,
+    },
+    /// A variable overrides a stored login, and `NTRO_STRICT` forbids that.
+    #[error("the variable `{variable}` overrides {over}, and `NTRO_STRICT` is set")]
+    Strict {
+        /// The variable.
+        variable: &'static str,
+        /// What it overrides.
+        over: String,
+    },
+}

@@ -1,0 +1,32 @@
+//! Which connection, host, key and tenant a call will use, and why.
+//!
+//! [`Resolver`] decides each value by itself, from an ordered list of candidates, and keeps that
+//! list for whoever asks why. Nothing here touches the network; a store is opened only by
+//! [`Resolver::connection`], and only when the key is to come from it.
+
+mod error;
+mod plain;
+mod provenance;
+mod resolve;
+
+pub use error::Error;
+pub use plain::ConfigKeys;
+pub use provenance::{Candidate, Decision, Source, Sourced};
+pub use resolve::{Flags, KeySource, Resolver, Shadow, StoredKey};
+
+use crate::domain::{BoundKey, ConnectionName, Host, Provider, TenantSlug};
+
+/// What a call needs, already decided.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// The name in `config.toml`; none where the environment alone says host and key.
+    pub name: Option<Sourced<ConnectionName>>,
+    /// The system that is talked to.
+    pub provider: Sourced<Provider>,
+    /// The base URL.
+    pub host: Sourced<Host>,
+    /// The key, bound to the origin it may be sent to.
+    pub key: Sourced<BoundKey>,
+    /// The tenant, unless it is left to the key: then it is the one that the key reaches.
+    pub tenant: Option<Sourced<TenantSlug>>,
+}

@@ -1,0 +1,106 @@
+use std::path::PathBuf;
+
+use secrecy::ExposeSecret as _;
+
+use crate::config::{self, Config, Document};
+use crate::disk::FileLock;
+use crate::domain::{ApiKey, ConnectionName, Host};
+use crate::secrets::{Error, Item, PlainKeys, StoreKind};
+
+/// The keys in `config.toml`, for the `plaintext` store.
+#[derive(Clone, Debug)]
+pub struct ConfigKeys {
+    path: PathBuf,
+}
+
+impl ConfigKeys {
+    /// Takes the file at `path`, which need not exist.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    fn config(&self) -> Result<Config, Error> {
+        Config::read(&self.path).map_err(into_store_error)
+    }
+}
+
+fn into_store_error(error: config::Error) -> Error {
+    match error {
+        config::Error::Disk(error) => Error::Disk(error),
+        error => Error::Unavailable {
+            store: StoreKind::Plaintext,
+            reason: error.to_string(),
+        },
+    }
+}
+
+impl PlainKeys for ConfigKeys {
+    fn get(&self, connection: &ConnectionName) -> Result<Option<ApiKey>, Error> {
+        let config = self.config()?;
+        let key = config
+            .connections
+            .get(connection.as_str())
+            .and_then(|entry| entry.api_key.as_ref());
+        key.map(|key| key.expose_secret().parse())
+            .transpose()
+            .map_err(|reason| Error::NotAKey {
+                store: StoreKind::Plaintext,
+                account: connection.to_string(),
+                reason,
+            })
+    }
+
+    fn set(
+        &self,
+        connection: &ConnectionName,
+        key: Option<&ApiKey>,
+        lock: &FileLock,
+    ) -> Result<bool, Error> {
+        let had = self.get(connection).ok().flatten().is_some();
+        let mut document = Document::read(&self.path).map_err(into_store_error)?;
+        let edited = match key {
+            Some(key) => document.set(connection.as_str(), "api_key", key.expose()),
+            None => document.unset(connection.as_str(), "api_key"),
+        };
+        edited
+            .and_then(|()| document.save(lock))
+            .map_err(into_store_error)?;
+        Ok(had)
+    }
+
+    fn list(&self) -> Result<Vec<Item>, Error> {
+        let items = self.config()?.connections.into_iter();
+        let items = items.filter(|(_, entry)| entry.api_key.is_some());
+        Ok(items
+            .filter_map(|(name, entry)| {
+                let origin = entry.host?.parse::<Host>().ok()?.origin();
+                Some(Item::new(name.parse().ok()?, origin))
+            })
+            .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_set_read_and_removed_in_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        let before = "# mine\n[connections.local]\nhost = \"http://localhost:3000/v1\" # here\n";
+        std::fs::write(&path, before).unwrap();
+        let lock = FileLock::acquire(&folder.path().join(".lock")).unwrap();
+        let keys = ConfigKeys::new(path.clone());
+        let name: ConnectionName = "local".parse().unwrap();
+        assert_eq!(keys.get(&name).unwrap(), None);
+        let key: ApiKey = "ntro_dev_key".parse().unwrap();
+        assert!(!keys.set(&name, Some(&key), &lock).unwrap());
+        assert_eq!(keys.get(&name).unwrap(), Some(key));
+        let items = keys.list().unwrap();
+        assert_eq!(items[0].account(), "local@http://localhost:3000");
+        assert!(keys.set(&name, None, &lock).unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
+    }
+}

@@ -1,0 +1,102 @@
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::secrets::StoreKind;
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Source {
+    /// An option of the command line.
+    Flag(&'static str),
+    /// An environment variable.
+    Variable(&'static str),
+    /// A project's `.ntro.toml`.
+    Pin(PathBuf),
+    /// A key of `config.toml`.
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// The dotted key.
+        key: String,
+    },
+    /// What was written down at the last login.
+    Login(PathBuf),
+    /// A secret store.
+    Store(StoreKind),
+    /// The look of another value, such as a key's first characters.
+    Inferred(&'static str),
+    /// The program's own default.
+    Default,
+    /// The server's answer.
+    Server,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => write!(f, "`{flag}`"),
+            Self::Variable(name) => write!(f, "the variable `{name}`"),
+            Self::Pin(path) => write!(f, "`{}`", path.display()),
+            Self::Config { path, key } => write!(f, "`{key}` in `{}`", path.display()),
+            Self::Login(path) => write!(f, "the last login, in `{}`", path.display()),
+            Self::Store(kind) => write!(f, "the {kind} store"),
+            Self::Inferred(what) => f.write_str(what),
+            Self::Default => f.write_str("the default"),
+            Self::Server => f.write_str("the server"),
+        }
+    }
+}
+
+/// A value that knows where it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sourced<T> {
+    /// The value.
+    pub value: T,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// One place where a value was looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The place.
+    pub source: Source,
+    /// What stood there, fit to be shown: of a key, the prefix only.
+    pub found: Option<String>,
+}
+
+/// How one value was decided: every place looked at in order. The first that has something wins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// The places, strongest first.
+    pub candidates: Vec<Candidate>,
+}
+
+impl Decision {
+    /// Adds the next weaker place.
+    pub(super) fn look(&mut self, source: Source, found: Option<impl Into<String>>) {
+        self.candidates.push(Candidate {
+            source,
+            found: found.map(Into::into),
+        });
+    }
+
+    /// Returns the candidate that won, if any place had something.
+    #[must_use]
+    pub fn winner(&self) -> Option<&Candidate> {
+        self.candidates
+            .iter()
+            .find(|candidate| candidate.found.is_some())
+    }
+
+    /// Returns the value that won as text, with its source.
+    pub(super) fn chosen(&self) -> Option<Sourced<&str>> {
+        self.candidates.iter().find_map(|candidate| {
+            Some(Sourced {
+                value: candidate.found.as_deref()?,
+                source: candidate.source.clone(),
+            })
+        })
+    }
+}

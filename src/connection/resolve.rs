@@ -1,0 +1,612 @@
+use secrecy::ExposeSecret as _;
+
+use super::{Candidate, Connection, Decision, Error, Source, Sourced};
+use crate::config::{Config, ConnectionEntry, Home, Login, Logins, Pin};
+use crate::domain::{
+    ApiKey, BoundKey, ConnectionName, Host, KeyPrefix, Origin, Provider, TenantSlug,
+};
+use crate::env::{self, Env, EnvVar};
+use crate::secrets::{Item, SecretStore, StoreKind};
+
+/// What the command line says.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--connection`.
+    pub connection: Option<ConnectionName>,
+    /// `--host`.
+    pub host: Option<Host>,
+    /// `--tenant`.
+    pub tenant: Option<TenantSlug>,
+}
+
+/// A variable that hides what the user would get without it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shadow {
+    /// The variable.
+    pub variable: &'static str,
+    /// What it hides, fit to be shown.
+    pub over: String,
+}
+
+/// Where the key of a call is.
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// Here: the environment has it.
+    Given(Sourced<BoundKey>),
+    /// In a store, not yet asked for.
+    Stored(StoredKey),
+}
+
+/// A key in a store.
+#[derive(Clone, Debug)]
+pub struct StoredKey {
+    /// The store.
+    pub kind: StoreKind,
+    /// What the key is stored under there.
+    pub item: Item,
+    /// Its prefix, if it was written down at login.
+    pub prefix: Option<KeyPrefix>,
+    /// Whether something says that the key is there, or the default store is merely to be tried.
+    pub recorded: bool,
+}
+
+/// Decides every value from its candidates. One function for each row of the precedence table.
+#[derive(Clone, Debug)]
+pub struct Resolver<'a> {
+    /// What the command line says.
+    pub flags: &'a Flags,
+    /// The environment.
+    pub env: &'a Env,
+    /// The project's pin.
+    pub pin: Option<&'a Pin>,
+    /// `config.toml`.
+    pub config: &'a Config,
+    /// `logins.toml`.
+    pub logins: &'a Logins,
+    /// Where the files lie.
+    pub home: &'a Home,
+}
+
+impl Resolver<'_> {
+    /// Returns the places where the connection's name is looked for.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a variable is not Unicode.
+    pub fn explain_connection(&self) -> Result<Decision, Error> {
+        let mut decision = Decision::default();
+        decision.look(
+            Source::Flag("--connection"),
+            self.flags.connection.as_ref().map(ConnectionName::as_str),
+        );
+        self.variable(&mut decision, &env::NTRO_CONNECTION)?;
+        self.variable(&mut decision, &env::NTRO_DEFAULT_CONNECTION_NAME)?;
+        if let Some(pin) = self.pin {
+            decision.look(Source::Pin(pin.path.clone()), pin.connection.as_deref());
+        }
+        let source = match self.config.default_connection_name {
+            None if self.config.default_name().is_some() => Source::Default,
+            _ => self.config_source("default_connection_name".to_owned()),
+        };
+        decision.look(source, self.config.default_name());
+        Ok(decision)
+    }
+
+    /// Returns the connection that is meant, or `None` where the environment alone makes a call
+    /// possible: nothing names a connection, and `NTRO_HOST` or `NTRO_API_KEY` is set.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the name is unknown, or none is given and none is the default.
+    pub fn name(&self) -> Result<Option<Sourced<ConnectionName>>, Error> {
+        let decision = self.explain_connection()?;
+        let known = || self.config.names().map(str::to_owned).collect::<Vec<_>>();
+        let Some(Sourced { value, source }) = decision.chosen() else {
+            if self.env.is_set(&env::NTRO_HOST)
+                || self.env.is_set(&env::NTRO_API_KEY)
+                || self.flags.host.is_some()
+            {
+                return Ok(None);
+            }
+            return Err(Error::NoConnection { known: known() });
+        };
+        let name: ConnectionName = parse(value, &source)?;
+        if !self.config.connections.contains_key(name.as_str()) {
+            return Err(Error::UnknownConnection {
+                name: name.to_string(),
+                source_of_value: source,
+                known: known(),
+            });
+        }
+        Ok(Some(Sourced {
+            value: name,
+            source,
+        }))
+    }
+
+    /// Returns the places where the host is looked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Resolver::name`].
+    pub fn explain_host(&self) -> Result<Decision, Error> {
+        let name = self.name()?;
+        let mut decision = Decision::default();
+        decision.look(
+            Source::Flag("--host"),
+            self.flags.host.as_ref().map(Host::as_str),
+        );
+        self.variable(&mut decision, &env::NTRO_HOST)?;
+        match &name {
+            Some(name) => decision.look(
+                self.entry_source(&name.value, "host"),
+                self.entry(&name.value).host.as_deref(),
+            ),
+            None => decision.look(
+                Source::Default,
+                Some(self.given_provider()?.production_host()),
+            ),
+        }
+        Ok(decision)
+    }
+
+    /// Returns the host that is to be called.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is none or it is not a base URL.
+    pub fn host(&self) -> Result<Sourced<Host>, Error> {
+        let decision = self.explain_host()?;
+        match decision.chosen() {
+            Some(Sourced { value, source }) => Ok(Sourced {
+                value: parse(value, &source)?,
+                source,
+            }),
+            None => Err(self.no_host()?),
+        }
+    }
+
+    /// Returns the places that tell the provider.
+    ///
+    /// # Errors
+    ///
+    /// As [`Resolver::name`].
+    pub fn explain_provider(&self) -> Result<Decision, Error> {
+        let name = self.name()?;
+        let mut decision = Decision::default();
+        let given = self.given_key()?;
+        let looks = |key: &ApiKey| key.provider().map(Provider::as_str);
+        let Some(Sourced { value: name, .. }) = &name else {
+            decision.look(
+                Source::Inferred("the look of `NTRO_API_KEY`"),
+                given.as_ref().and_then(looks),
+            );
+            decision.look(Source::Default, Some(Provider::Ntropii.as_str()));
+            return Ok(decision);
+        };
+        let entry = self.entry(name);
+        decision.look(
+            self.entry_source(name, "provider"),
+            entry.provider.as_deref(),
+        );
+        decision.look(
+            Source::Login(self.home.logins()),
+            self.logins
+                .get(name.as_str())
+                .map(|login| login.provider.as_str()),
+        );
+        decision.look(
+            Source::Inferred("the look of `NTRO_API_KEY`"),
+            given.as_ref().and_then(looks),
+        );
+        let plain = entry
+            .api_key
+            .as_ref()
+            .and_then(|key| Provider::of_key(key.expose_secret()));
+        decision.look(
+            Source::Inferred("the look of `api_key`"),
+            plain.map(Provider::as_str),
+        );
+        let ontora = entry.host.as_deref().is_some_and(is_ontora);
+        decision.look(
+            Source::Inferred("the host"),
+            ontora.then_some(Provider::Ontora.as_str()),
+        );
+        decision.look(Source::Default, Some(Provider::Ntropii.as_str()));
+        Ok(decision)
+    }
+
+    /// Returns the provider that is talked to.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the one that is named is unknown.
+    pub fn provider(&self) -> Result<Sourced<Provider>, Error> {
+        let decision = self.explain_provider()?;
+        match decision.chosen() {
+            Some(Sourced { value, source }) => Ok(Sourced {
+                value: parse(value, &source)?,
+                source,
+            }),
+            None => Ok(Sourced {
+                value: Provider::Ntropii,
+                source: Source::Default,
+            }),
+        }
+    }
+
+    /// Returns the places where the tenant is looked for. Where none has one, it is the one tenant
+    /// that the key reaches; only the server knows that one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Resolver::name`].
+    pub fn explain_tenant(&self) -> Result<Decision, Error> {
+        let name = self.name()?;
+        let mut decision = Decision::default();
+        decision.look(
+            Source::Flag("--tenant"),
+            self.flags.tenant.as_ref().map(TenantSlug::as_str),
+        );
+        self.variable(&mut decision, &env::NTRO_TENANT)?;
+        if let Some(pin) = self.pin {
+            decision.look(Source::Pin(pin.path.clone()), pin.tenant.as_deref());
+        }
+        if let Some(name) = &name {
+            decision.look(
+                self.entry_source(&name.value, "default_tenant"),
+                self.entry(&name.value).default_tenant.as_deref(),
+            );
+        }
+        Ok(decision)
+    }
+
+    /// Returns the tenant that is meant, or `None` where it is left to the key.
+    ///
+    /// # Errors
+    ///
+    /// Fails when what is given cannot name a tenant.
+    pub fn tenant(&self) -> Result<Option<Sourced<TenantSlug>>, Error> {
+        let decision = self.explain_tenant()?;
+        decision
+            .chosen()
+            .map(|Sourced { value, source }| {
+                Ok(Sourced {
+                    value: parse(value, &source)?,
+                    source,
+                })
+            })
+            .transpose()
+    }
+
+    /// Returns the places where the key is looked for, as far as that is known without opening a
+    /// store: of a stored key, the prefix that was written down at login.
+    ///
+    /// # Errors
+    ///
+    /// As [`Resolver::name`], and when the store that is named is unknown.
+    pub fn explain_key(&self) -> Result<Decision, Error> {
+        let name = self.name()?;
+        let mut decision = Decision::default();
+        decision.look(
+            Source::Variable(env::NTRO_API_KEY.name),
+            self.given_key()?.map(|key| shown(&key.prefix())),
+        );
+        let Some(Sourced { value: name, .. }) = &name else {
+            return Ok(decision);
+        };
+        let kind = self.store(name)?.value;
+        if kind != StoreKind::Plaintext {
+            let login = self
+                .logins
+                .get(name.as_str())
+                .filter(|login| login.store == kind.as_str());
+            decision.look(
+                Source::Store(kind),
+                login.map(|login| shown(&KeyPrefix::recorded(&login.key_prefix))),
+            );
+        }
+        let plain = self.entry(name).api_key.as_ref().map(|key| {
+            match key.expose_secret().parse::<ApiKey>() {
+                Ok(key) => shown(&key.prefix()),
+                Err(error) => format!("({error})"),
+            }
+        });
+        decision.look(self.entry_source(name, "api_key"), plain);
+        Ok(decision)
+    }
+
+    /// Returns where the key of the call is, without opening a store.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the stored key belongs to another origin than the one that is to be called.
+    pub fn key(&self) -> Result<KeySource, Error> {
+        let host = self.host()?;
+        if let Some(key) = self.given_key()? {
+            return Ok(KeySource::Given(Sourced {
+                value: BoundKey::new(key, host.value.origin()),
+                source: Source::Variable(env::NTRO_API_KEY.name),
+            }));
+        }
+        let Some(Sourced { value: name, .. }) = self.name()? else {
+            return Err(Error::NoKey {
+                connection: None,
+                store: None,
+            });
+        };
+        let stored = self.stored_key(&name)?;
+        let wanted = host.value.origin();
+        if stored.item.origin != wanted {
+            return Err(Error::KeyBoundElsewhere {
+                connection: name,
+                bound: stored.item.origin,
+                wanted,
+                source_of_value: host.source,
+            });
+        }
+        Ok(KeySource::Stored(stored))
+    }
+
+    /// Returns where the stored key of a connection lies, whatever the environment says.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the connection has no usable host, or an unknown store.
+    pub fn stored_key(&self, name: &ConnectionName) -> Result<StoredKey, Error> {
+        let entry = self.entry(name);
+        let login = self.logins.get(name.as_str());
+        let kind = self.store(name)?.value;
+        let configured = self.configured_origin(name)?;
+        let login = login.filter(|login| login.store == kind.as_str());
+        // A key in config.toml that is not the one stored at login was put there by somebody
+        // else, together with the host beside it.
+        let replaced = kind == StoreKind::Plaintext
+            && entry.api_key.as_ref().is_some_and(|key| {
+                let key = key.expose_secret().parse::<ApiKey>();
+                key.is_ok_and(|key| {
+                    login.is_some_and(|login| login.key_prefix != key.prefix().as_str())
+                })
+            });
+        let login = login.filter(|_| !replaced);
+        let origin = match login {
+            Some(login) => parse(&login.origin, &Source::Login(self.home.logins()))?,
+            None => configured,
+        };
+        Ok(StoredKey {
+            kind,
+            item: Item::new(name.clone(), origin),
+            prefix: login.map(|login| KeyPrefix::recorded(&login.key_prefix)),
+            recorded: login.is_some() || entry.store.is_some(),
+        })
+    }
+
+    /// Returns the store of a connection: the one it names, else the one of the last login, else
+    /// `plaintext` where `api_key` is set, else the keyring.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store named is unknown.
+    pub fn store(&self, name: &ConnectionName) -> Result<Sourced<StoreKind>, Error> {
+        let entry = self.entry(name);
+        let (text, source) = if let Some(store) = &entry.store {
+            (store.as_str(), self.entry_source(name, "store"))
+        } else if let Some(login) = self.logins.get(name.as_str()) {
+            (login.store.as_str(), Source::Login(self.home.logins()))
+        } else if entry.api_key.is_some() {
+            let value = StoreKind::Plaintext;
+            return Ok(Sourced {
+                value,
+                source: self.entry_source(name, "api_key"),
+            });
+        } else {
+            return Ok(Sourced {
+                value: StoreKind::Keyring,
+                source: Source::Default,
+            });
+        };
+        Ok(Sourced {
+            value: parse(text, &source)?,
+            source,
+        })
+    }
+
+    /// Returns what variables hide of what the user would otherwise get.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a variable is not Unicode, and with [`Error::Strict`] when `NTRO_STRICT` is set
+    /// and there is anything to tell.
+    pub fn shadows(&self) -> Result<Vec<Shadow>, Error> {
+        let mut shadows = Vec::new();
+        let name = self.name()?;
+        if let Some(Sourced { value: name, .. }) = &name {
+            let logged_in =
+                self.logins.get(name.as_str()).is_some() || self.entry(name).api_key.is_some();
+            if self.env.is_set(&env::NTRO_API_KEY) && logged_in {
+                shadows.push(Shadow {
+                    variable: env::NTRO_API_KEY.name,
+                    over: format!("the stored API key of `{name}`"),
+                });
+            }
+            let over = self
+                .env
+                .text(&env::NTRO_HOST)?
+                .filter(|_| self.flags.host.is_none());
+            if let (Some(over), Some(host)) = (over, &self.entry(name).host)
+                && over.parse::<Host>().ok() != host.parse::<Host>().ok()
+            {
+                shadows.push(Shadow {
+                    variable: env::NTRO_HOST.name,
+                    over: format!("the host of `{name}`, {host}"),
+                });
+            }
+        }
+        match shadows.first() {
+            Some(shadow) if self.env.text(&env::NTRO_STRICT)? == Some("1") => Err(Error::Strict {
+                variable: shadow.variable,
+                over: shadow.over.clone(),
+            }),
+            _ => Ok(shadows),
+        }
+    }
+
+    /// Decides everything, and takes the key out of its store.
+    ///
+    /// # Errors
+    ///
+    /// Fails when anything cannot be decided, and when the store does not give the key out.
+    pub fn connection(
+        &self,
+        open: impl FnOnce(StoreKind) -> Box<dyn SecretStore>,
+    ) -> Result<Connection, Error> {
+        let key = match self.key()? {
+            KeySource::Given(key) => key,
+            KeySource::Stored(stored) => self.take(stored, open)?,
+        };
+        Ok(Connection {
+            name: self.name()?,
+            provider: self.provider()?,
+            host: self.host()?,
+            key,
+            tenant: self.tenant()?,
+        })
+    }
+
+    fn take(
+        &self,
+        stored: StoredKey,
+        open: impl FnOnce(StoreKind) -> Box<dyn SecretStore>,
+    ) -> Result<Sourced<BoundKey>, Error> {
+        let StoredKey {
+            kind,
+            item,
+            recorded,
+            ..
+        } = stored;
+        let no_key = |item: Item| Error::NoKey {
+            connection: Some(item.connection),
+            store: Some(kind),
+        };
+        let found = match open(kind).get(&item) {
+            // Nothing says that a key was ever stored: no keyring is then as good as an empty one.
+            Err(crate::secrets::Error::Absent { .. }) if !recorded => None,
+            answer => answer?,
+        };
+        if let Some(key) = found {
+            return Ok(Sourced {
+                value: BoundKey::new(key, item.origin),
+                source: Source::Store(kind),
+            });
+        }
+        let source = self.entry_source(&item.connection, "api_key");
+        let Some(plain) = &self.entry(&item.connection).api_key else {
+            return Err(no_key(item));
+        };
+        Ok(Sourced {
+            value: BoundKey::new(parse(plain.expose_secret(), &source)?, item.origin),
+            source,
+        })
+    }
+
+    fn configured_origin(&self, name: &ConnectionName) -> Result<Origin, Error> {
+        let source = self.entry_source(name, "host");
+        match &self.entry(name).host {
+            Some(host) => Ok(parse::<Host>(host, &source)?.origin()),
+            None => Err(Error::NoHost {
+                name: name.clone(),
+                file: format!("`{}`", self.config.path.display()),
+            }),
+        }
+    }
+
+    fn no_host(&self) -> Result<Error, Error> {
+        Ok(match self.name()? {
+            Some(name) => Error::NoHost {
+                name: name.value,
+                file: format!("`{}`", self.config.path.display()),
+            },
+            None => Error::NoConnection { known: Vec::new() },
+        })
+    }
+
+    fn given_key(&self) -> Result<Option<ApiKey>, Error> {
+        let source = Source::Variable(env::NTRO_API_KEY.name);
+        let key = self.env.text(&env::NTRO_API_KEY)?;
+        key.map(|key| parse(key, &source)).transpose()
+    }
+
+    fn given_provider(&self) -> Result<Provider, Error> {
+        let key = self.given_key()?;
+        Ok(key
+            .and_then(|key| key.provider())
+            .unwrap_or(Provider::Ntropii))
+    }
+
+    /// What the file says of a connection; of an unknown one, nothing.
+    fn entry(&self, name: &ConnectionName) -> &ConnectionEntry {
+        static NOTHING: ConnectionEntry = ConnectionEntry {
+            host: None,
+            api_key: None,
+            default_tenant: None,
+            default_entity: None,
+            provider: None,
+            store: None,
+            admin_token_command: None,
+        };
+        self.config
+            .connections
+            .get(name.as_str())
+            .unwrap_or(&NOTHING)
+    }
+
+    fn variable(&self, decision: &mut Decision, variable: &EnvVar) -> Result<(), Error> {
+        let name = variable.name;
+        decision.candidates.push(Candidate {
+            source: Source::Variable(name),
+            found: self.env.text(variable)?.map(str::to_owned),
+        });
+        Ok(())
+    }
+
+    fn entry_source(&self, name: &ConnectionName, key: &str) -> Source {
+        self.config_source(format!("connections.{name}.{key}"))
+    }
+
+    fn config_source(&self, key: String) -> Source {
+        Source::Config {
+            path: self.config.path.clone(),
+            key,
+        }
+    }
+
+    /// Returns the record of the last login of a connection.
+    #[must_use]
+    pub fn login(&self, name: &ConnectionName) -> Option<&Login> {
+        self.logins.get(name.as_str())
+    }
+}
+
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
+    text: &str,
+    source: &Source,
+) -> Result<T, Error> {
+    text.parse().map_err(|error: T::Err| Error::Invalid {
+        source_of_value: source.clone(),
+        reason: error.to_string(),
+    })
+}
+
+fn shown(prefix: &KeyPrefix) -> String {
+    format!("{prefix}…")
+}
+
+fn is_ontora(host: &str) -> bool {
+    host.parse::<Host>().is_ok_and(|host| {
+        let origin = host.origin();
+        ["https://api.ontora.com", "https://api.eu.ontora.com"].contains(&origin.as_str())
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,492 @@
+//! Every row of the precedence table, and the rules that bind a key to its origin.
+
+use std::path::Path;
+
+use super::*;
+use crate::disk::FileLock;
+use crate::secrets::{self, MemoryStore};
+
+const CONFIG: &str = r#"
+default_connection_name = "default"
+[connections.default]
+host = "https://default.example/v1"
+default_tenant = "tenant-of-default"
+[connections.flag]
+host = "https://flag.example"
+provider = "ontora"
+default_tenant = "tenant-of-flag"
+[connections.first]
+host = "https://first.example"
+[connections.second]
+host = "https://second.example"
+[connections.pin]
+host = "https://pin.example"
+[connections.plain]
+host = "https://plain.example"
+api_key = "ont_live_0123456789abcdefghijklmnopqrstuv"
+[connections.hostless]
+default_tenant = "x"
+"#;
+
+struct World {
+    flags: Flags,
+    env: Env,
+    pin: Option<Pin>,
+    config: Config,
+    logins: Logins,
+    home: Home,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            flags: Flags::default(),
+            env: Env::default(),
+            pin: None,
+            config: Config::parse(Path::new("config.toml"), CONFIG).unwrap(),
+            logins: Logins::default(),
+            home: Home::at("/home/ada/.ntro"),
+        }
+    }
+
+    fn connection(mut self, name: &str) -> Self {
+        self.flags.connection = Some(name.parse().unwrap());
+        self
+    }
+
+    fn host(mut self, host: &str) -> Self {
+        self.flags.host = Some(host.parse().unwrap());
+        self
+    }
+
+    fn tenant(mut self, tenant: &str) -> Self {
+        self.flags.tenant = Some(tenant.parse().unwrap());
+        self
+    }
+
+    fn env<const N: usize>(mut self, pairs: [(&EnvVar, &str); N]) -> Self {
+        self.env = Env::from_pairs(pairs);
+        self
+    }
+
+    fn pin(mut self, connection: Option<&str>, tenant: Option<&str>) -> Self {
+        self.pin = Some(Pin {
+            path: "/project/.ntro.toml".into(),
+            connection: connection.map(str::to_owned),
+            tenant: tenant.map(str::to_owned),
+        });
+        self
+    }
+
+    fn login(mut self, name: &str, store: StoreKind, origin: &str, prefix: &str) -> Self {
+        let login = Login {
+            store: store.to_string(),
+            origin: origin.to_owned(),
+            provider: "ntropii".to_owned(),
+            key_prefix: prefix.to_owned(),
+            stored_at: "2026-01-01T00:00:00Z".parse().unwrap(),
+            expires_at: None,
+        };
+        self.logins.insert(name, login);
+        self
+    }
+
+    fn resolver(&self) -> Resolver<'_> {
+        Resolver {
+            flags: &self.flags,
+            env: &self.env,
+            pin: self.pin.as_ref(),
+            config: &self.config,
+            logins: &self.logins,
+            home: &self.home,
+        }
+    }
+
+    fn name(&self) -> String {
+        self.resolver().name().unwrap().unwrap().value.to_string()
+    }
+
+    fn error(&self) -> String {
+        let never = |_| -> Box<dyn SecretStore> { panic!("no store is to be opened") };
+        self.resolver().connection(never).unwrap_err().to_string()
+    }
+
+    fn with_store(&self, item: Option<(&str, &str, &str)>) -> Result<Connection, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = FileLock::acquire(&folder.path().join(".lock")).unwrap();
+        let store = MemoryStore::new();
+        if let Some((name, origin, key)) = item {
+            let item = Item::new(name.parse().unwrap(), origin.parse().unwrap());
+            store.put(&item, &key.parse().unwrap(), &lock).unwrap();
+        }
+        self.resolver().connection(|_| Box::new(store))
+    }
+}
+
+#[test]
+fn the_connection_is_looked_for_in_order() {
+    let both = [
+        (&env::NTRO_CONNECTION, "first"),
+        (&env::NTRO_DEFAULT_CONNECTION_NAME, "second"),
+    ];
+    let all = || World::new().env(both).pin(Some("pin"), None);
+    assert_eq!(all().connection("flag").name(), "flag");
+    assert_eq!(all().name(), "first");
+    assert_eq!(all().env([both[1]]).name(), "second");
+    assert_eq!(all().env([]).name(), "pin");
+    assert_eq!(World::new().pin(None, Some("t")).name(), "default");
+}
+
+#[test]
+fn an_unknown_connection_is_never_replaced_by_another() {
+    let both = [(&env::NTRO_HOST, "https://h"), (&env::NTRO_API_KEY, "k")];
+    let error = World::new().env(both).connection("x").error();
+    assert_eq!(
+        error,
+        "there is no connection `x` (named by `--connection`)"
+    );
+    let error = World::new()
+        .env([(&env::NTRO_CONNECTION, "x")])
+        .resolver()
+        .name()
+        .unwrap_err();
+    let Error::UnknownConnection {
+        known,
+        source_of_value,
+        ..
+    } = error
+    else {
+        panic!("{error}")
+    };
+    assert_eq!(source_of_value, Source::Variable("NTRO_CONNECTION"));
+    assert_eq!(
+        known,
+        [
+            "default", "first", "flag", "hostless", "pin", "plain", "second"
+        ]
+    );
+}
+
+#[test]
+fn the_host_is_looked_for_in_order() {
+    let host = |world: World| world.resolver().host().unwrap().value.to_string();
+    let env = [(&env::NTRO_HOST, "https://env.example")];
+    assert_eq!(
+        host(World::new().env(env).host("https://f.example")),
+        "https://f.example"
+    );
+    assert_eq!(host(World::new().env(env)), "https://env.example");
+    assert_eq!(host(World::new()), "https://default.example/v1");
+    let error = World::new().connection("hostless").error();
+    assert_eq!(
+        error,
+        "the connection `hostless` has no `host` in `config.toml`"
+    );
+    let error = World::new()
+        .env([(&env::NTRO_HOST, "https://u:p@h")])
+        .error();
+    assert_eq!(
+        error,
+        "the variable `NTRO_HOST`: the host contains a user name or password before `@`"
+    );
+}
+
+#[test]
+fn the_tenant_is_looked_for_in_order() {
+    let tenant = |world: World| {
+        let tenant = world.resolver().tenant().unwrap();
+        tenant.map(|tenant| tenant.value.to_string())
+    };
+    let env = [(&env::NTRO_TENANT, "env")];
+    let all = || World::new().env(env).pin(None, Some("pin"));
+    assert_eq!(tenant(all().tenant("flag")).unwrap(), "flag");
+    assert_eq!(tenant(all()).unwrap(), "env");
+    assert_eq!(tenant(all().env([])).unwrap(), "pin");
+    assert_eq!(tenant(World::new()).unwrap(), "tenant-of-default");
+    assert_eq!(tenant(World::new().connection("first")), None);
+}
+
+#[test]
+fn the_key_is_looked_for_in_order() {
+    let key = |world: World| {
+        let stored = ("plain", "https://plain.example", "stored-key");
+        let connection = world.with_store(Some(stored)).unwrap();
+        let origin = "https://plain.example".parse().unwrap();
+        let key = connection
+            .key
+            .value
+            .for_origin(&origin)
+            .unwrap()
+            .expose()
+            .to_owned();
+        (key, connection.key.source)
+    };
+    let plain = || World::new().connection("plain");
+    let keyring = |world: World| {
+        world.login(
+            "plain",
+            StoreKind::Keyring,
+            "https://plain.example",
+            "stored",
+        )
+    };
+    let env = [(&env::NTRO_API_KEY, "env-key")];
+    assert_eq!(
+        key(keyring(plain().env(env))),
+        ("env-key".to_owned(), Source::Variable("NTRO_API_KEY"))
+    );
+    assert_eq!(
+        key(keyring(plain())),
+        ("stored-key".to_owned(), Source::Store(StoreKind::Keyring))
+    );
+    let login = keyring(plain());
+    let (found, source) = {
+        let connection = login.with_store(None).unwrap();
+        let origin = connection.host.value.origin();
+        (
+            connection
+                .key
+                .value
+                .for_origin(&origin)
+                .unwrap()
+                .expose()
+                .to_owned(),
+            connection.key.source,
+        )
+    };
+    assert_eq!(found, "ont_live_0123456789abcdefghijklmnopqrstuv");
+    assert!(
+        source.to_string().contains("connections.plain.api_key"),
+        "{source}"
+    );
+    let error = World::new().with_store(None).unwrap_err().to_string();
+    assert_eq!(error, "there is no API key for the connection `default`");
+}
+
+#[test]
+fn the_provider_comes_from_what_is_said_then_from_what_can_be_seen() {
+    let provider = |world: World| world.resolver().provider().unwrap().value;
+    assert_eq!(provider(World::new().connection("flag")), Provider::Ontora);
+    assert_eq!(provider(World::new().connection("plain")), Provider::Ontora);
+    let login = World::new().login("plain", StoreKind::Keyring, "https://plain.example", "x");
+    assert_eq!(provider(login.connection("plain")), Provider::Ntropii);
+    assert_eq!(provider(World::new()), Provider::Ntropii);
+    let env = [(&env::NTRO_API_KEY, "ont_live_x")];
+    assert_eq!(provider(World::new().env(env)), Provider::Ontora);
+}
+
+#[test]
+fn a_stored_key_stays_with_its_origin() {
+    let there = "https://default.example";
+    let stored = || World::new().login("default", StoreKind::Keyring, there, "p");
+    let error = stored().host("https://default.example:8443").error();
+    assert_eq!(
+        error,
+        "the stored API key of `default` belongs to https://default.example, not to https://default.example:8443 (named by `--host`)"
+    );
+    let error = stored()
+        .env([(&env::NTRO_HOST, "http://default.example")])
+        .error();
+    assert!(
+        error.ends_with("(named by the variable `NTRO_HOST`)"),
+        "{error}"
+    );
+    // The host in the file was edited after the login.
+    let error = World::new()
+        .login("default", StoreKind::Keyring, "https://old.example", "p")
+        .error();
+    assert!(
+        error.contains("belongs to https://old.example, not to https://default.example"),
+        "{error}"
+    );
+    assert!(
+        error.contains("`connections.default.host` in `config.toml`"),
+        "{error}"
+    );
+    // Another path of the same origin is fine.
+    let same = stored().host("https://default.example/v2");
+    assert!(same.with_store(Some(("default", there, "k"))).is_ok());
+    // A key that is given goes where the host says.
+    let given = stored()
+        .host("https://other.example")
+        .env([(&env::NTRO_API_KEY, "given")]);
+    let key = given.with_store(None).unwrap().key.value;
+    assert_eq!(key.origin().as_str(), "https://other.example");
+}
+
+#[test]
+fn a_plain_key_is_bound_too_unless_somebody_else_wrote_it() {
+    let login = |prefix| {
+        World::new().connection("plain").login(
+            "plain",
+            StoreKind::Plaintext,
+            "https://old.example",
+            prefix,
+        )
+    };
+    let error = login("ont_live_0123")
+        .resolver()
+        .key()
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("belongs to https://old.example"), "{error}");
+    assert!(login("ont_live_zzzz").resolver().key().is_ok());
+    assert!(World::new().connection("plain").resolver().key().is_ok());
+}
+
+#[test]
+fn the_store_is_the_one_named_then_the_one_of_the_login_then_what_is_there() {
+    let store = |world: &World, name: &str| {
+        world
+            .resolver()
+            .store(&name.parse().unwrap())
+            .map(|store| store.value)
+    };
+    assert_eq!(store(&World::new(), "default").unwrap(), StoreKind::Keyring);
+    assert_eq!(store(&World::new(), "plain").unwrap(), StoreKind::Plaintext);
+    let login = World::new().login("plain", StoreKind::File, "https://plain.example", "x");
+    assert_eq!(store(&login, "plain").unwrap(), StoreKind::File);
+    let text = CONFIG.replace(
+        "[connections.plain]",
+        "[connections.plain]\nstore = \"safe\"",
+    );
+    let named = World {
+        config: Config::parse(Path::new("config.toml"), &text).unwrap(),
+        ..login
+    };
+    assert_eq!(
+        store(&named, "plain").unwrap_err().to_string(),
+        "`connections.plain.store` in `config.toml`: unknown store `safe`: expected `keyring`, `file` or `plaintext`"
+    );
+}
+
+#[test]
+fn without_any_connection_the_environment_is_enough() {
+    let empty = || World {
+        config: Config::default(),
+        ..World::new()
+    };
+    assert!(matches!(
+        empty().resolver().name(),
+        Err(Error::NoConnection { .. })
+    ));
+    let env = [(&env::NTRO_API_KEY, "ont_live_x")];
+    let connection = empty().env(env).with_store(None).unwrap();
+    assert!(connection.name.is_none());
+    assert_eq!(connection.host.value.as_str(), "https://api.ontora.com");
+    let env = [(&env::NTRO_HOST, "localhost:3000/v1")];
+    assert_eq!(
+        empty().env(env).error(),
+        "there is no API key for this call"
+    );
+}
+
+#[test]
+fn a_missing_keyring_matters_only_where_a_key_should_be_in_it() {
+    struct Absent;
+    impl SecretStore for Absent {
+        fn kind(&self) -> StoreKind {
+            StoreKind::Keyring
+        }
+        fn probe(&self) -> Result<(), secrets::Error> {
+            self.get_error().map(drop)
+        }
+        fn get(&self, _: &Item) -> Result<Option<ApiKey>, secrets::Error> {
+            self.get_error()
+        }
+        fn put(&self, _: &Item, _: &ApiKey, _: &FileLock) -> Result<(), secrets::Error> {
+            self.get_error().map(drop)
+        }
+        fn erase(&self, _: &Item, _: &FileLock) -> Result<bool, secrets::Error> {
+            self.get_error().map(|_| false)
+        }
+        fn list(&self) -> Result<Vec<Item>, secrets::Error> {
+            self.get_error().map(|_| Vec::new())
+        }
+    }
+    impl Absent {
+        fn get_error(&self) -> Result<Option<ApiKey>, secrets::Error> {
+            Err(secrets::Error::Absent {
+                store: self.kind(),
+                reason: "no session bus".to_owned(),
+            })
+        }
+    }
+    let error = |world: World| {
+        world
+            .resolver()
+            .connection(|_| Box::new(Absent))
+            .unwrap_err()
+    };
+    assert!(matches!(error(World::new()), Error::NoKey { .. }));
+    let login = World::new().login(
+        "default",
+        StoreKind::Keyring,
+        "https://default.example",
+        "x",
+    );
+    assert!(matches!(error(login), Error::Store(_)));
+}
+
+#[test]
+fn variables_that_hide_a_login_are_told_and_refused_when_strict() {
+    let shadows = |world: &World| world.resolver().shadows().map(|shadows| shadows.len());
+    let login = |env: &[(&EnvVar, &str)]| World {
+        env: Env::from_pairs(env.iter().copied()),
+        ..World::new().login(
+            "default",
+            StoreKind::Keyring,
+            "https://default.example",
+            "x",
+        )
+    };
+    assert_eq!(shadows(&login(&[])).unwrap(), 0);
+    let key = (&env::NTRO_API_KEY, "k");
+    let host = (&env::NTRO_HOST, "https://other.example");
+    assert_eq!(shadows(&login(&[key])).unwrap(), 1);
+    assert_eq!(shadows(&login(&[key, host])).unwrap(), 2);
+    assert_eq!(
+        shadows(&login(&[(&env::NTRO_HOST, "default.example/v1/")])).unwrap(),
+        0
+    );
+    assert_eq!(shadows(&World::new().env([key])).unwrap(), 0);
+    let error = login(&[key, (&env::NTRO_STRICT, "1")])
+        .resolver()
+        .shadows()
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the variable `NTRO_API_KEY` overrides the stored API key of `default`, and `NTRO_STRICT` is set"
+    );
+}
+
+#[test]
+fn the_explanation_lists_every_place_in_order_and_no_key() {
+    let world = World::new()
+        .env([(&env::NTRO_API_KEY, "ntro_prod_0123456789abcdefghijkl")])
+        .login(
+            "plain",
+            StoreKind::Keyring,
+            "https://plain.example",
+            "ont_live_0123",
+        )
+        .connection("plain");
+    let decision = world.resolver().explain_key().unwrap();
+    let found: Vec<_> = decision
+        .candidates
+        .iter()
+        .map(|place| place.found.as_deref())
+        .collect();
+    assert_eq!(
+        found,
+        [
+            Some("ntro_prod_0…"),
+            Some("ont_live_0123…"),
+            Some("ont_live…")
+        ]
+    );
+    assert_eq!(
+        decision.winner().unwrap().source,
+        Source::Variable("NTRO_API_KEY")
+    );
+}
