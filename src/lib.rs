@@ -7,5 +7,6 @@ pub mod connection;
 pub mod disk;
 pub mod domain;
 pub mod env;
+pub mod login;
 pub mod secrets;
 pub mod wire;

@@ -58,6 +58,12 @@ impl Document {
         );
     }
 
+    /// Returns `default_connection_name`.
+    #[must_use]
+    pub fn default_name(&self) -> Option<&str> {
+        self.document.get("default_connection_name")?.as_str()
+    }
+
     /// Removes `default_connection_name`.
     pub fn unset_default(&mut self) {
         self.document.remove("default_connection_name");

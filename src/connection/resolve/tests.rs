@@ -480,9 +480,9 @@ fn the_explanation_lists_every_place_in_order_and_no_key() {
     assert_eq!(
         found,
         [
-            Some("ntro_prod_0…"),
+            Some("ntro_prod_…"),
             Some("ont_live_0123…"),
-            Some("ont_live…")
+            Some("ont_live_0123…")
         ]
     );
     assert_eq!(

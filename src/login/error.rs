@@ -1,0 +1,55 @@
+use crate::domain::{ConnectionName, Origin};
+use crate::{config, connection, disk, secrets};
+
+/// Why a change was not made. Nothing has changed then, unless the message says otherwise.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file of ours cannot be read or written.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// What the files say of the connection cannot be used.
+    #[error(transparent)]
+    Connection(#[from] connection::Error),
+    /// A secret store did not do its part.
+    #[error(transparent)]
+    Store(#[from] secrets::Error),
+    /// The connection is not there.
+    #[error("there is no connection `{name}`")]
+    UnknownConnection {
+        /// The name.
+        name: ConnectionName,
+        /// The connections there are.
+        known: Vec<String>,
+    },
+    /// A connection of that name points to another origin.
+    #[error("the connection `{name}` already exists for {existing}, not for {wanted}")]
+    OtherOrigin {
+        /// The name.
+        name: ConnectionName,
+        /// The host it has, as it stands in the file.
+        existing: String,
+        /// The origin of the new login.
+        wanted: Origin,
+    },
+    /// A connection cannot take a name that another one has.
+    #[error("there is already a connection `{name}`")]
+    NameTaken {
+        /// The name.
+        name: ConnectionName,
+    },
+    /// The change failed, and so did taking its first half back.
+    #[error("{first}; the key that was stored already could not be taken back: {second}")]
+    HalfDone {
+        /// Why the change failed.
+        first: Box<Error>,
+        /// Why it could not be undone.
+        second: secrets::Error,
+    },
+}
+
+impl From<disk::Error> for Error {
+    fn from(error: disk::Error) -> Self {
+        Self::Config(error.into())
+    }
+}

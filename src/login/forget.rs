@@ -1,0 +1,88 @@
+use super::{Error, Files, OpenStore};
+use crate::config::{Document, Home};
+use crate::domain::{ConnectionName, KeyPrefix};
+use crate::secrets::{self, StoreKind};
+
+/// What a logout did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forgotten {
+    /// The store that held the key.
+    pub store: StoreKind,
+    /// Whether there was a key.
+    pub had_key: bool,
+    /// Its prefix, where it was recorded.
+    pub key_prefix: Option<KeyPrefix>,
+}
+
+/// Erases the key of a connection; its other settings stay for the next login.
+///
+/// # Errors
+///
+/// Fails when the key is still in its store.
+pub fn logout(
+    home: &Home,
+    name: &ConnectionName,
+    open: &OpenStore<'_>,
+) -> Result<Forgotten, Error> {
+    forget(home, name, open, |document| {
+        document.unset(name.as_str(), "api_key")?;
+        Ok(())
+    })
+}
+
+/// Erases the key of a connection, and the connection.
+///
+/// # Errors
+///
+/// Fails when the key is still in its store; the connection then stays.
+pub fn remove(
+    home: &Home,
+    name: &ConnectionName,
+    open: &OpenStore<'_>,
+) -> Result<Forgotten, Error> {
+    forget(home, name, open, |document| {
+        document.remove_connection(name.as_str())?;
+        if document.default_name() == Some(name.as_str()) {
+            document.unset_default();
+        }
+        Ok(())
+    })
+}
+
+fn forget(
+    home: &Home,
+    name: &ConnectionName,
+    open: &OpenStore<'_>,
+    edit: impl FnOnce(&mut Document) -> Result<(), Error>,
+) -> Result<Forgotten, Error> {
+    let lock = home.lock()?;
+    let mut files = Files::read(home)?;
+    files.require(name)?;
+    let plain = files.config.connections[name.as_str()].api_key.is_some();
+    // A connection whose host or store cannot be read has no key that could be found.
+    let stored = files.stored_key(home, name).ok();
+    let mut erased = false;
+    if let Some(stored) = stored
+        .as_ref()
+        .filter(|stored| stored.kind != StoreKind::Plaintext)
+    {
+        erased = match open(stored.kind).erase(&stored.item, &lock) {
+            // Nothing says that there is a key, so there is none to be kept from harm.
+            Err(secrets::Error::Absent { .. }) if !stored.recorded => false,
+            answer => answer?,
+        };
+    }
+    let mut document = Document::read(&home.config())?;
+    edit(&mut document)?;
+    document.save(&lock)?;
+    if files.logins.remove(name.as_str()).is_some() {
+        files.logins.save(&home.logins(), &lock)?;
+    }
+    Ok(Forgotten {
+        store: stored
+            .as_ref()
+            .map_or(StoreKind::Plaintext, |stored| stored.kind),
+        had_key: erased || plain,
+        key_prefix: stored.and_then(|stored| stored.prefix),
+    })
+}

@@ -1,0 +1,65 @@
+//! Changing what is stored: log in, log out, rename, remove.
+//!
+//! Each is one change of three places: the secret store, `logins.toml` and `config.toml`. It is
+//! made under the one lock of the folder, from files read after taking it, and in an order that
+//! leaves something usable wherever it is cut off: a key is in its store before a connection is
+//! written that counts on it, and out of it before the connection goes.
+
+mod error;
+mod forget;
+mod rename;
+mod settings;
+mod store;
+
+pub use error::Error;
+pub use forget::{Forgotten, logout, remove};
+pub use rename::rename;
+pub use settings::{set_default, set_default_tenant};
+pub use store::{NewLogin, Replaced, Stored, replaced, store};
+
+use crate::config::{Config, Home, Logins};
+use crate::connection::{Flags, Resolver, StoredKey};
+use crate::domain::ConnectionName;
+use crate::env::Env;
+use crate::secrets::{SecretStore, StoreKind};
+
+/// Opens stores. The command line does it with its prompts, a test with stores of its own.
+pub type OpenStore<'a> = dyn Fn(StoreKind) -> Box<dyn SecretStore> + 'a;
+
+/// The two files, as they are now.
+struct Files {
+    config: Config,
+    logins: Logins,
+}
+
+impl Files {
+    fn read(home: &Home) -> Result<Self, Error> {
+        Ok(Self {
+            config: Config::read(&home.config())?,
+            logins: Logins::read(&home.logins())?,
+        })
+    }
+
+    /// Returns where the key of a connection lies.
+    fn stored_key(&self, home: &Home, name: &ConnectionName) -> Result<StoredKey, Error> {
+        let resolver = Resolver {
+            flags: &Flags::default(),
+            env: &Env::default(),
+            pin: None,
+            config: &self.config,
+            logins: &self.logins,
+            home,
+        };
+        Ok(resolver.stored_key(name)?)
+    }
+
+    fn require(&self, name: &ConnectionName) -> Result<(), Error> {
+        if self.config.connections.contains_key(name.as_str()) {
+            return Ok(());
+        }
+        Err(Error::UnknownConnection {
+            name: name.clone(),
+            known: self.config.names().map(str::to_owned).collect(),
+        })
+    }
+}

@@ -1,0 +1,72 @@
+use super::{Error, Files, OpenStore};
+use crate::config::{Document, Home};
+use crate::domain::ConnectionName;
+use crate::secrets::{self, Item, StoreKind};
+
+/// Gives a connection another name; its key, and its place as the default, go along.
+///
+/// The key and its record are there under both names for a moment: whoever looks for either finds it.
+///
+/// # Errors
+///
+/// Fails when there is no such connection, when the new name is taken, and when the key cannot be
+/// moved.
+pub fn rename(
+    home: &Home,
+    from: &ConnectionName,
+    to: &ConnectionName,
+    open: &OpenStore<'_>,
+) -> Result<(), Error> {
+    let lock = home.lock()?;
+    let mut files = Files::read(home)?;
+    files.require(from)?;
+    if files.config.connections.contains_key(to.as_str()) {
+        return Err(Error::NameTaken { name: to.clone() });
+    }
+    let stored = files.stored_key(home, from).ok();
+    let stored = stored.filter(|stored| stored.kind != StoreKind::Plaintext);
+    let mut moved = None;
+    if let Some(stored) = stored {
+        let store = open(stored.kind);
+        let key = match store.get(&stored.item) {
+            Err(secrets::Error::Absent { .. }) if !stored.recorded => None,
+            answer => answer?,
+        };
+        if let Some(key) = key {
+            let item = Item::new(to.clone(), stored.item.origin.clone());
+            store.put(&item, &key, &lock)?;
+            moved = Some((store, stored.item, item));
+        }
+    }
+    let mut change = || {
+        let mut document = Document::read(&home.config())?;
+        document.rename_connection(from.as_str(), to.as_str())?;
+        if document.default_name() == Some(from.as_str()) {
+            document.set_default(to.as_str());
+        }
+        let login = files.logins.get(from.as_str()).cloned();
+        if let Some(login) = login {
+            files.logins.insert(to.as_str(), login);
+            files.logins.save(&home.logins(), &lock)?;
+        }
+        document.save(&lock)?;
+        if files.logins.remove(from.as_str()).is_some() {
+            files.logins.save(&home.logins(), &lock)?;
+        }
+        Ok(())
+    };
+    if let Err(first) = change() {
+        let undone = moved.map(|(store, _, item)| store.erase(&item, &lock));
+        return Err(match undone {
+            Some(Err(second)) => Error::HalfDone {
+                first: Box::new(first),
+                second,
+            },
+            _ => first,
+        });
+    }
+    if let Some((store, item, _)) = moved {
+        store.erase(&item, &lock)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+use super::{Error, Files};
+use crate::config::{Document, Home};
+use crate::domain::{ConnectionName, TenantSlug};
+
+/// Makes a connection the default one.
+///
+/// # Errors
+///
+/// Fails when there is no such connection, or the file cannot be written.
+pub fn set_default(home: &Home, name: &ConnectionName) -> Result<(), Error> {
+    edit(home, name, |document| {
+        document.set_default(name.as_str());
+        Ok(())
+    })
+}
+
+/// Sets the tenant that a connection uses when no other is named.
+///
+/// # Errors
+///
+/// As [`set_default`].
+pub fn set_default_tenant(
+    home: &Home,
+    name: &ConnectionName,
+    tenant: &TenantSlug,
+) -> Result<(), Error> {
+    edit(home, name, |document| {
+        Ok(document.set(name.as_str(), "default_tenant", tenant.as_str())?)
+    })
+}
+
+fn edit(
+    home: &Home,
+    name: &ConnectionName,
+    change: impl FnOnce(&mut Document) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let lock = home.lock()?;
+    Files::read(home)?.require(name)?;
+    let mut document = Document::read(&home.config())?;
+    change(&mut document)?;
+    Ok(document.save(&lock)?)
+}
