@@ -2,6 +2,7 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
+pub mod api;
 pub mod disk;
 pub mod domain;
 pub mod env;
