@@ -2,6 +2,7 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
+pub mod api;
 pub mod config;
 pub mod connection;
 pub mod disk;

@@ -9,6 +9,7 @@ mod issued_key;
 mod names;
 mod provider;
 mod scope;
+mod text;
 
 pub use api_key::{ApiKey, ApiKeyError, KeyPrefix};
 pub use bound_key::BoundKey;
@@ -17,3 +18,4 @@ pub use issued_key::{IssuedKey, KeyEnvironment, ParsedKey};
 pub use names::{ConnectionName, KeyName, NameError, TenantSlug};
 pub use provider::{Provider, UnknownProvider};
 pub use scope::{Scope, UnknownScope};
+pub use text::printable;

@@ -1,0 +1,166 @@
+//! Calls made with an API key.
+
+use reqwest::StatusCode;
+
+use super::error::Error;
+use super::http::{Call, Credential, Http};
+use super::identity::Identity;
+use super::key_info::{KeyInfo, Revocation};
+use super::settings::{Settings, Target};
+use super::tenant::Tenant;
+use super::{ntropii, ontora};
+use crate::domain::{Host, Provider, TenantSlug};
+
+/// What a key can ask of its server.
+///
+/// Making one costs nothing: no connection, no certificates, no I/O before the first call.
+pub struct Client {
+    provider: Provider,
+    http: Http,
+}
+
+impl Client {
+    /// Makes a client for one target.
+    #[must_use]
+    pub fn new(target: Target, settings: Settings) -> Self {
+        let Target {
+            provider,
+            host,
+            key,
+            insecure_http,
+        } = target;
+        let credential = key.map(|key| Credential::Key(provider, key));
+        Self {
+            provider,
+            http: Http::new(host, credential, insecure_http, settings),
+        }
+    }
+
+    /// Returns the base URL that is called.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        self.http.host()
+    }
+
+    /// Returns the system that is spoken.
+    #[must_use]
+    pub fn provider(&self) -> Provider {
+        self.provider
+    }
+
+    /// Returns who the key belongs to.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Rejected`] when the server does not accept the key, or any other [`Error`].
+    pub async fn identity(&self) -> Result<Identity, Error> {
+        match self.provider {
+            Provider::Ntropii => {
+                let call = Call::get(ntropii::me(self.host()));
+                ntropii::identity(&self.http.success(&call).await?)
+            }
+            Provider::Ontora => {
+                let call = Call::get(ontora::current_key(self.host()));
+                ontora::identity(&self.http.success(&call).await?)
+            }
+        }
+    }
+
+    /// Returns the tenants that the key reaches. A key of Ontora reaches its one workspace.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`].
+    pub async fn tenants(&self) -> Result<Vec<Tenant>, Error> {
+        match self.provider {
+            Provider::Ntropii => {
+                let call = Call::get(ntropii::tenants(self.host()));
+                ntropii::tenant_list(&self.http.success(&call).await?)
+            }
+            Provider::Ontora => Ok(vec![self.workspace().await?]),
+        }
+    }
+
+    /// Returns one tenant, by its slug or id.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] when there is none, or none that the key reaches; for a workspace of
+    /// Ontora that is not the key's own, [`Error::OutOfReach`]. Or any other [`Error`].
+    pub async fn tenant(&self, slug: &TenantSlug) -> Result<Tenant, Error> {
+        match self.provider {
+            Provider::Ntropii => {
+                let call = Call::get(ntropii::tenant(self.host(), slug));
+                ntropii::one_tenant(&self.http.success(&call).await?)
+            }
+            Provider::Ontora => {
+                let workspace = self.workspace().await?;
+                if workspace.is(slug) {
+                    return Ok(workspace);
+                }
+                Err(Error::OutOfReach {
+                    origin: self.host().origin(),
+                    tenant: slug.clone(),
+                    reachable: workspace.slug,
+                })
+            }
+        }
+    }
+
+    /// Returns what the server tells of the presented key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotOffered`] when this server tells nothing of keys, or any other [`Error`].
+    pub async fn current_key(&self) -> Result<KeyInfo, Error> {
+        match self.provider {
+            Provider::Ntropii => {
+                let call = Call::get(ntropii::me(self.host()));
+                let answer = self.http.success(&call).await?;
+                ntropii::identity(&answer)?
+                    .key
+                    .ok_or_else(|| answer.not_offered("a description of the key"))
+            }
+            Provider::Ontora => {
+                let call = Call::get(ontora::current_key(self.host()));
+                ontora::current(&self.http.success(&call).await?)
+            }
+        }
+    }
+
+    /// Revokes the presented key by itself, which only an authority allows.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotOffered`] when the server has no such function: the key is still live. Or any
+    /// other [`Error`].
+    pub async fn revoke_current(&self) -> Result<Revocation, Error> {
+        let url = match self.provider {
+            Provider::Ntropii => ntropii::current_key(self.host()),
+            Provider::Ontora => ontora::current_key(self.host()),
+        };
+        let answer = self.http.send(&Call::delete(url)).await?;
+        match answer.status() {
+            status if status.is_success() => Ok(Revocation::Revoked),
+            StatusCode::UNAUTHORIZED if answer.resent => Ok(Revocation::Presumed),
+            // A server that takes `current` for the id of a key says 404 or 422.
+            StatusCode::NOT_FOUND
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::UNPROCESSABLE_ENTITY
+            | StatusCode::NOT_IMPLEMENTED => {
+                Err(answer.not_offered("the revocation of a key by itself"))
+            }
+            // So does an authority that lets only administrators revoke.
+            StatusCode::FORBIDDEN if answer.refusal().code.as_deref() == Some("jwt_required") => {
+                Err(answer.not_offered("the revocation of a key by itself"))
+            }
+            _ => Err(answer.into_error()),
+        }
+    }
+
+    async fn workspace(&self) -> Result<Tenant, Error> {
+        let call = Call::get(ontora::current_key(self.host()));
+        let answer = self.http.success(&call).await?;
+        ontora::workspace_of(&answer, &ontora::current(&answer)?)
+    }
+}

@@ -1,0 +1,111 @@
+//! Ontora: its paths, and what its answers mean.
+
+use serde_json::Value;
+
+use super::error::Error;
+use super::http::Answer;
+use super::identity::Identity;
+use super::key_info::{Expiry, KeyInfo, moment};
+use super::ntropii::{bare_tenant, items, prefix, revoked, segment, text, texts};
+use super::tenant::Tenant;
+use crate::domain::{Host, TenantSlug};
+use crate::wire::ontora as wire;
+
+/// How many keys are asked for at once: the most that a server gives.
+pub(super) const PAGE: usize = 500;
+
+pub(super) fn current_key(host: &Host) -> String {
+    host.join("/v1/api-keys/current")
+}
+
+pub(super) fn keys(host: &Host) -> String {
+    host.join("/v1/api-keys")
+}
+
+pub(super) fn key_page(host: &Host, workspace: &TenantSlug, offset: usize) -> String {
+    format!(
+        "{}?workspace_id={}&limit={PAGE}&offset={offset}",
+        keys(host),
+        segment(workspace.as_str())
+    )
+}
+
+pub(super) fn key(host: &Host, id: &str) -> String {
+    host.join(&format!("/v1/api-keys/{}", segment(id)))
+}
+
+pub(super) fn workspaces(host: &Host) -> String {
+    host.join("/v1/workspaces")
+}
+
+/// Reads the presented key. Without a workspace it is no answer of Ontora.
+pub(super) fn current(answer: &Answer) -> Result<KeyInfo, Error> {
+    let key = key_of(answer, answer.value()?)?;
+    if key.tenant.is_none() {
+        return Err(answer.misshapen("it names no workspace"));
+    }
+    Ok(key)
+}
+
+pub(super) fn identity(answer: &Answer) -> Result<Identity, Error> {
+    let key = current(answer)?;
+    let workspace = workspace_of(answer, &key)?;
+    Ok(Identity {
+        id: key.id.clone().unwrap_or_else(|| workspace.id.clone()),
+        name: key.name.clone().unwrap_or_default(),
+        email: None,
+        organisation: None,
+        roles: Vec::new(),
+        region: key.region.clone(),
+        tenants: Some(vec![workspace]),
+        key: Some(key),
+    })
+}
+
+/// Returns the one workspace of a key.
+pub(super) fn workspace_of(answer: &Answer, key: &KeyInfo) -> Result<Tenant, Error> {
+    let id = key.tenant.as_deref().unwrap_or_default();
+    bare_tenant(answer, id, id)
+}
+
+pub(super) fn key_of(answer: &Answer, value: Value) -> Result<KeyInfo, Error> {
+    let expires = Expiry::read(value.get("expires_at"))
+        .map_err(|error| answer.misshapen(&error.to_string()))?;
+    let key: wire::ApiKeyInfo = answer.shaped(value)?;
+    let time = |at: Option<String>| at.and_then(|at| moment(&at).ok());
+    Ok(KeyInfo {
+        id: text(&key.id),
+        prefix: prefix(&key.key_prefix),
+        name: text(&key.name),
+        tenant: text(&key.workspace_id),
+        scopes: Some(texts(&key.scopes)),
+        expires,
+        created_at: time(key.created_at),
+        last_used_at: time(key.last_used_at),
+        created_by: key.created_by.as_deref().and_then(text),
+        revoked_at: revoked(answer, key.revoked_at.as_deref())?,
+        region: key.region.as_deref().and_then(text),
+    })
+}
+
+pub(super) fn key_list(answer: &Answer) -> Result<Vec<KeyInfo>, Error> {
+    items(answer)?
+        .into_iter()
+        .map(|key| key_of(answer, key))
+        .collect()
+}
+
+pub(super) fn workspace_list(answer: &Answer) -> Result<Vec<Tenant>, Error> {
+    let list: crate::wire::ntropii::List<wire::Workspace> = answer.json()?;
+    list.into_items()
+        .into_iter()
+        .map(|workspace| {
+            Ok(Tenant {
+                name: text(&workspace.name),
+                role: text(&workspace.role),
+                created_at: workspace.created_at.and_then(|at| moment(&at).ok()),
+                ..bare_tenant(answer, &workspace.id, &workspace.id)?
+            })
+        })
+        .collect()
+}

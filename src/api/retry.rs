@@ -1,0 +1,96 @@
+//! Whether and when a request is sent again.
+
+use std::time::{Duration, SystemTime};
+
+/// Returns the pause after the `tries`-th try: doubling, and scattered over its upper half so that
+/// many clients do not come back at one instant.
+pub(super) fn backoff(base: Duration, tries: u32) -> Duration {
+    let whole = base.saturating_mul(
+        1_u32
+            .checked_shl(tries.saturating_sub(1))
+            .unwrap_or(u32::MAX),
+    );
+    let random = getrandom::u32().unwrap_or(u32::MAX / 2);
+    (whole / 2).saturating_add((whole / 2).mul_f64(f64::from(random) / f64::from(u32::MAX)))
+}
+
+/// Returns how long a `Retry-After` header asks to wait, in either of its two forms.
+///
+/// A moment that has passed is no wait; digits without end are [`Duration::MAX`].
+pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(value.parse().map_or(Duration::MAX, Duration::from_secs));
+    }
+    let then = httpdate::parse_http_date(value).ok()?;
+    Some(then.duration_since(now).unwrap_or(Duration::ZERO))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn both_forms_are_read() {
+        let now = at(784_111_777); // Sun, 06 Nov 1994 08:49:37 GMT
+        let seconds = |value: &str| retry_after(value, now).map(|wait| wait.as_secs());
+        for (value, expected) in [
+            ("0", Some(0)),
+            (" 120 ", Some(120)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
+            ("Sunday, 06-Nov-94 08:50:37 GMT", Some(60)),
+            ("Sun Nov  6 08:50:37 1994", Some(60)),
+            ("Sun, 06 Nov 1994 08:49:36 GMT", Some(0)),
+            ("", None),
+            ("-1", None),
+            ("1.5", None),
+            ("1e9", None),
+            ("soon", None),
+            ("Sun, 99 Nov 1994 08:50:37 GMT", None),
+        ] {
+            assert_eq!(seconds(value), expected, "{value:?}");
+        }
+        assert_eq!(retry_after(&"9".repeat(40), now), Some(Duration::MAX));
+    }
+
+    #[test]
+    fn pauses_double_and_are_scattered_within_bounds() {
+        let base = Duration::from_millis(100);
+        for (tries, whole) in [(1, 100), (2, 200), (3, 400)] {
+            for _ in 0..50 {
+                let pause = backoff(base, tries).as_millis();
+                assert!((whole / 2..=whole).contains(&pause), "{tries}: {pause}");
+            }
+        }
+        assert_eq!(backoff(Duration::ZERO, 40), Duration::ZERO);
+        assert!(backoff(base, u32::MAX) > base);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_survived(value in any::<String>(), now in 0_u64..4_000_000_000) {
+            let _ = retry_after(&value, at(now));
+        }
+
+        #[test]
+        fn seconds_are_taken_as_they_are(seconds: u64, now in 0_u64..4_000_000_000) {
+            prop_assert_eq!(
+                retry_after(&seconds.to_string(), at(now)),
+                Some(Duration::from_secs(seconds))
+            );
+        }
+
+        #[test]
+        fn dates_are_counted_from_now(now in 0_u64..4_000_000_000, wait in 0_u64..1_000_000) {
+            let date = httpdate::fmt_http_date(at(now + wait));
+            prop_assert_eq!(retry_after(&date, at(now)), Some(Duration::from_secs(wait)));
+            prop_assert_eq!(retry_after(&date, at(now + wait + 1)), Some(Duration::ZERO));
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Text from outside, made fit for a terminal.
+
+/// Returns `text` without anything that steers a terminal or reorders what is read, in one line of
+/// at most `limit` characters.
+///
+/// Control characters (C0, DEL, C1, and with them every escape sequence), bidirectional marks and
+/// invisible format characters are dropped; line breaks, tabs and runs of white space become one
+/// space. A text that was cut ends in `…`.
+#[must_use]
+pub fn printable(text: &str, limit: usize) -> String {
+    let mut clean = String::new();
+    let mut count = 0;
+    let mut gap = false;
+    for character in text.chars() {
+        // U+0085 is white space to Unicode and a control character to terminals: a gap either way.
+        if character.is_whitespace() {
+            gap = count > 0;
+            continue;
+        }
+        if character.is_control() || is_format(character) {
+            continue;
+        }
+        let needed = usize::from(gap) + 1;
+        if count + needed > limit {
+            clean.pop();
+            clean.push('…');
+            break;
+        }
+        if gap {
+            clean.push(' ');
+        }
+        clean.push(character);
+        count += needed;
+        gap = false;
+    }
+    clean
+}
+
+/// Characters that are not seen themselves but change what is: Unicode's category Cf, as far as
+/// it is no part of a script's spelling.
+fn is_format(character: char) -> bool {
+    matches!(character,
+        '\u{ad}' | '\u{61c}' | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_dropped() {
+        for (text, expected) in [
+            ("plain – ключ 鍵 é", "plain – ключ 鍵 é"),
+            ("\u{1b}[31mred\u{1b}[0m", "[31mred[0m"),
+            ("\u{1b}]0;title\u{7}x", "]0;titlex"),
+            ("\u{9b}2Jx\u{7f}\u{0}", "2Jx"),
+            ("a\r\nb\t\u{2028}c\u{85}d", "a b c d"),
+            ("user\u{202e}gpj.exe\u{2066}", "usergpj.exe"),
+            ("\u{200b}zero\u{feff}", "zero"),
+            ("  \n ", ""),
+        ] {
+            assert_eq!(printable(text, 100), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn long_text_is_cut_and_says_so() {
+        assert_eq!(printable("abcdef", 6), "abcdef");
+        assert_eq!(printable("abcdefg", 6), "abcde…");
+        assert_eq!(printable("abcde fg", 6), "abcd…");
+        assert_eq!(printable(&"ж".repeat(1_000), 10).chars().count(), 10);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_unprintable_passes(text in any::<String>(), limit in 1_usize..80) {
+            let clean = printable(&text, limit);
+            prop_assert!(clean.chars().count() <= limit);
+            prop_assert!(!clean.chars().any(|c| c.is_control() || is_format(c)));
+            prop_assert_eq!(clean.trim(), clean.as_str());
+            prop_assert_eq!(printable(&clean, limit), clean);
+        }
+    }
+}
