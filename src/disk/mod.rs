@@ -13,4 +13,4 @@ mod private;
 pub use error::Error;
 pub use lock::FileLock;
 pub use permissions::{Finding, inspect};
-pub use private::{create_private_folder, read_bounded, remove, replace};
+pub use private::{create_private_folder, ensure_writable, read_bounded, remove, replace};

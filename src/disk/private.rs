@@ -81,6 +81,38 @@ pub fn remove(path: &Path, _lock: &FileLock) -> Result<(), Error> {
     }
 }
 
+/// Finds out whether files can be made in a folder, or the folder itself where it is missing.
+///
+/// Only the system's word is taken, nothing is written: a full disk shows when it is.
+///
+/// # Errors
+///
+/// Fails when the folder, or the nearest one above it that exists, cannot be written to.
+#[cfg(unix)]
+pub fn ensure_writable(folder: &Path) -> Result<(), Error> {
+    use rustix::fs::{Access, access};
+
+    let nearest = folder.ancestors().find(|path| path.exists());
+    let nearest = nearest.unwrap_or_else(|| Path::new("."));
+    if !nearest.is_dir() {
+        let error = io::Error::from(io::ErrorKind::NotADirectory);
+        return Err(Error::io("write to the folder", nearest)(error));
+    }
+    access(nearest, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|errno| Error::io("write to the folder", nearest)(errno.into()))
+}
+
+/// Windows keeps access lists, and tells only who tries.
+///
+/// # Errors
+///
+/// None.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "the counterpart can fail")]
+pub fn ensure_writable(_folder: &Path) -> Result<(), Error> {
+    Ok(())
+}
+
 /// Opens a lock file for writing, making it and its folder if they are missing.
 pub(super) fn open_lock(path: &Path) -> Result<File, Error> {
     if let Some(folder) = path.parent() {

@@ -99,6 +99,19 @@ pub enum Error {
         /// What was found.
         reason: String,
     },
+    /// The encrypted file asks for more work than is done for it: seal it anew with less.
+    #[error(
+        "`{}` asks for a scrypt work factor of 2^{required}, at most 2^{limit} is accepted",
+        path.display()
+    )]
+    TooMuchWork {
+        /// The encrypted file.
+        path: PathBuf,
+        /// The binary logarithm of the work it asks for.
+        required: u8,
+        /// The binary logarithm of the most that is done.
+        limit: u8,
+    },
     /// The item was found, and what it holds is not a key.
     #[error("the {store} holds something for `{account}` that is not an API key: {reason}")]
     NotAKey {

@@ -8,21 +8,16 @@
 //! be sent to. A connection that is pointed at another origin therefore has no key.
 
 mod error;
+mod file;
 mod item;
 mod kind;
 mod memory;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "the encrypted file, which comes next, asks for it"
-    )
-)]
 mod passphrase;
 mod plaintext;
 mod settings;
 
 pub use error::Error;
+pub use file::create_identity;
 pub use item::Item;
 pub use kind::{StoreKind, UnknownStore};
 pub use memory::MemoryStore;
@@ -84,8 +79,9 @@ pub trait SecretStore: Send + Sync {
 #[must_use]
 pub fn open(kind: StoreKind, settings: &StoreSettings) -> Box<dyn SecretStore> {
     match kind {
-        // The keyring and the file come next; until then nothing outlives the process.
-        StoreKind::Keyring | StoreKind::File | StoreKind::Memory => Box::new(MemoryStore::new()),
+        // The keyring comes next; until then nothing outlives the process.
+        StoreKind::Keyring | StoreKind::Memory => Box::new(MemoryStore::new()),
+        StoreKind::File => Box::new(file::FileStore::new(settings)),
         StoreKind::Plaintext => Box::new(plaintext::PlaintextStore::new(settings.plain.clone())),
     }
 }

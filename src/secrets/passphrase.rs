@@ -1,6 +1,6 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
@@ -62,6 +62,18 @@ impl Passphrase {
         Self::from_source(Source::Ask(Box::new(ask)))
     }
 
+    /// Returns whether a person would be asked now, or there is no way to get it at all.
+    pub(super) fn needs_a_person(&self) -> bool {
+        match self.0.source {
+            Source::Value(_) | Source::File(_) => false,
+            Source::None | Source::Ask(_) => self.known().is_none(),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<SecretString>> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn from_source(source: Source) -> Self {
         Self(Arc::new(Shared {
             source,
@@ -72,7 +84,7 @@ impl Passphrase {
     /// Returns the passphrase for the encrypted file at `path`.
     pub(super) fn get(&self, purpose: PassphraseFor, path: &Path) -> Result<SecretString, Error> {
         // Held while a person is asked, so that two threads do not ask twice.
-        let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known();
         if let Some(passphrase) = &*known {
             return Ok(passphrase.clone());
         }
