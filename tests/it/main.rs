@@ -1,0 +1,46 @@
+//! Everything that runs `ntro` itself, in one test binary: a file per noun.
+//!
+//! Most tests need Rust alone. One that needs more says so in its `#[ignore]`, so that
+//! `cargo test` lists it with the reason; `scripts/test` installs what such tests need and runs
+//! them too. None of them passes without having run.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test lays out files of its own, and ends at what it did not expect"
+)]
+#![allow(
+    unreachable_pub,
+    reason = "what a module offers is clearer as `pub`, also in a test"
+)]
+#![cfg(unix)]
+
+mod official;
+mod secret_service;
+#[allow(dead_code, unused_imports, reason = "its users are still to come")]
+mod support;
+
+/// A file that nobody names in a `mod` would never be compiled, and its tests never run.
+#[test]
+fn every_file_here_is_part_of_this_binary() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    for module in [
+        folder.clone(),
+        folder.join("official"),
+        folder.join("support"),
+    ] {
+        let face = ["main.rs", "mod.rs"]
+            .iter()
+            .find_map(|name| std::fs::read_to_string(module.join(name)).ok())
+            .unwrap();
+        for entry in std::fs::read_dir(&module).unwrap() {
+            let name = entry.unwrap().path();
+            let name = name.file_stem().unwrap().to_str().unwrap();
+            let named = ["main", "mod"].contains(&name)
+                || face
+                    .lines()
+                    .any(|line| line.trim_end() == format!("mod {name};"));
+            assert!(named, "{}: no `mod {name};`", module.display());
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The unmodified official clients against our authority, and with our files.

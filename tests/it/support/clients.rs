@@ -1,0 +1,50 @@
+//! The official clients, as released.
+
+use std::path::PathBuf;
+
+use super::{Run, Sandbox, project};
+
+/// The Python environment that `scripts/test` keeps the official clients in.
+pub struct Clients {
+    programs: PathBuf,
+}
+
+impl Clients {
+    /// Finds the clients.
+    pub fn find() -> Self {
+        let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        let programs = target.parent().unwrap().join("clients/bin");
+        assert!(
+            programs.join("ontora").is_file(),
+            "no official clients in {}: run scripts/test",
+            programs.display()
+        );
+        Self { programs }
+    }
+
+    /// Prepares a run of the Ntropii command line, which is called `ntro` as well.
+    pub fn ntro<'a>(&self, sandbox: &'a Sandbox, arguments: &str) -> Run<'a> {
+        sandbox.program(&self.programs.join("ntro")).args(arguments)
+    }
+
+    /// Prepares a run of the Ontora command line.
+    pub fn ontora<'a>(&self, sandbox: &'a Sandbox, arguments: &str) -> Run<'a> {
+        sandbox
+            .program(&self.programs.join("ontora"))
+            .args(arguments)
+    }
+
+    /// Prepares a run of one of our Python programs in `tests/clients`, which can import the
+    /// SDK and an MCP client.
+    pub fn python<'a>(&self, sandbox: &'a Sandbox, file: &str) -> Run<'a> {
+        sandbox
+            .program(&self.programs.join("python"))
+            .arg("-I")
+            .arg(project("tests/clients").join(file))
+    }
+
+    /// Returns the path of a program.
+    pub fn path(&self, program: &str) -> PathBuf {
+        self.programs.join(program)
+    }
+}

@@ -1,0 +1,18 @@
+//! What the tests share: a home to run `ntro` in, and real counterparts for it.
+
+mod clients;
+mod process;
+mod sandbox;
+mod secret_service;
+
+pub use clients::Clients;
+pub use process::{Outcome, Run};
+pub use sandbox::Sandbox;
+pub use secret_service::{Mode, SecretService};
+
+use std::path::Path;
+
+/// Returns a path inside the project.
+pub fn project(path: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}

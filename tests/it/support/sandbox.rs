@@ -1,0 +1,263 @@
+//! A home of its own to run `ntro` in.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+use tempfile::TempDir;
+
+use super::{Outcome, Run, SecretService};
+
+/// A temporary home and an environment that holds nothing of the caller's.
+///
+/// There is no keyring in it until one is [plugged in](Self::plug_in), so a test cannot reach
+/// the keyring of the person who runs it. All output of all commands is remembered, for
+/// [`Self::assert_nowhere`].
+pub struct Sandbox {
+    folder: TempDir,
+    environment: BTreeMap<OsString, OsString>,
+    outcomes: Mutex<Vec<Outcome>>,
+    redactions: Mutex<Vec<(String, String)>>,
+}
+
+impl Sandbox {
+    /// Makes an empty home.
+    pub fn new() -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("ntro-it-")
+            .tempdir()
+            .unwrap();
+        for name in ["home", "run"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let mut sandbox = Self {
+            folder,
+            environment: BTreeMap::new(),
+            outcomes: Mutex::default(),
+            redactions: Mutex::default(),
+        };
+        sandbox.set("HOME", sandbox.home());
+        sandbox.set("XDG_RUNTIME_DIR", sandbox.folder.path().join("run"));
+        sandbox.set("PATH", std::env::var_os("PATH").unwrap());
+        sandbox.set("LC_ALL", "C.UTF-8");
+        // What the official clients need for output that is the same everywhere.
+        sandbox.set("NO_COLOR", "1");
+        sandbox.set("TERM", "dumb");
+        sandbox.set("COLUMNS", "140");
+        let home = sandbox.home().to_str().unwrap().to_owned();
+        sandbox.redacting(&home, "[HOME]");
+        sandbox
+    }
+
+    /// Sets a variable for all commands from here on.
+    pub fn set(&mut self, name: &str, value: impl AsRef<OsStr>) {
+        self.environment
+            .insert(name.into(), value.as_ref().to_owned());
+    }
+
+    /// Lets all commands from here on see this Secret Service.
+    pub fn plug_in(&mut self, service: &SecretService) {
+        for (name, value) in service.environment() {
+            self.set(name, value);
+        }
+    }
+
+    /// Prepares a run of the `ntro` that is being tested.
+    pub fn ntro(&self, arguments: &str) -> Run<'_> {
+        self.program(Path::new(env!("CARGO_BIN_EXE_ntro")))
+            .args(arguments)
+    }
+
+    /// Prepares a run of another program in the same environment.
+    pub fn program(&self, path: &Path) -> Run<'_> {
+        Run::new(self, path)
+    }
+
+    /// Gives a command the environment and the working folder of this sandbox, for the tests
+    /// that start one by themselves, such as on a pseudo-terminal.
+    pub fn prepare(&self, command: &mut Command) {
+        command
+            .env_clear()
+            .envs(&self.environment)
+            .current_dir(self.home());
+    }
+
+    /// Returns the home folder.
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// Returns the folder of `ntro` in it.
+    pub fn ntro_home(&self) -> PathBuf {
+        self.home().join(".ntro")
+    }
+
+    /// Returns the text of `config.toml`.
+    pub fn config(&self) -> String {
+        fs::read_to_string(self.ntro_home().join("config.toml")).unwrap()
+    }
+
+    /// Writes `config.toml`, as private as `ntro` itself would.
+    pub fn write_config(&self, text: &str) {
+        let folder = self.ntro_home();
+        fs::create_dir_all(&folder).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+        let file = folder.join("config.toml");
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    /// Returns the paths of all files in the home, relative to it and in order.
+    pub fn files(&self) -> Vec<String> {
+        let home = self.home();
+        files_below(&home)
+            .iter()
+            .map(|path| path.strip_prefix(&home).unwrap().display().to_string())
+            .collect()
+    }
+
+    /// Holds a secret to occur in no output and in no file so far.
+    #[track_caller]
+    pub fn assert_nowhere(&self, secret: &str) {
+        self.assert_only_in(secret, &[]);
+    }
+
+    /// Holds a secret to occur in no output, and in none but these files of the home.
+    #[track_caller]
+    pub fn assert_only_in(&self, secret: &str, files: &[&str]) {
+        assert!(!secret.is_empty());
+        for outcome in self.outcomes.lock().unwrap().iter() {
+            let shown = outcome.stdout.contains(secret) || outcome.stderr.contains(secret);
+            assert!(!shown, "`{}` shows the secret:\n{outcome}", outcome.line);
+        }
+        let folder = self.folder.path();
+        for path in files_below(folder) {
+            let allowed = files.iter().any(|name| path == self.home().join(name));
+            let inside = contains(&fs::read(&path).unwrap(), secret.as_bytes())
+                || contains(path.as_os_str().as_bytes(), secret.as_bytes());
+            assert!(
+                allowed || !inside,
+                "{} holds the secret",
+                path.strip_prefix(folder).unwrap().display()
+            );
+        }
+    }
+
+    /// From here on, shows `placeholder` for `text` in redacted transcripts.
+    pub fn redacting(&self, text: &str, placeholder: &str) {
+        let mut redactions = self.redactions.lock().unwrap();
+        redactions.push((text.to_owned(), placeholder.to_owned()));
+        // The longest first, so that a text that contains another is seen whole.
+        redactions.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
+    }
+
+    /// Returns a transcript in which what differs from run to run is replaced: what was
+    /// registered by [`Self::redacting`], UUIDs and times.
+    pub fn redact(&self, transcript: &impl ToString) -> String {
+        let text = self
+            .redactions
+            .lock()
+            .unwrap()
+            .iter()
+            .fold(transcript.to_string(), |text, (from, to)| {
+                text.replace(from, to)
+            });
+        let text = replace_shape(&text, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", "[UUID]");
+        let text = replace_shape(&text, "dddd-dd-ddTdd:dd:ddZ", "[TIME]");
+        replace_shape(&text, "dddd-dd-dd", "[DATE]")
+    }
+
+    pub(super) fn remember(&self, outcome: &Outcome) {
+        self.outcomes.lock().unwrap().push(outcome.clone());
+    }
+}
+
+/// Replaces what has a shape: `d` stands for a digit, `x` for a lower-case hexadecimal one, and
+/// everything else for itself.
+fn replace_shape(text: &str, shape: &str, placeholder: &str) -> String {
+    let fits = |rest: &[u8]| {
+        rest.len() >= shape.len()
+            && rest
+                .iter()
+                .zip(shape.bytes())
+                .all(|(byte, shape)| match shape {
+                    b'd' => byte.is_ascii_digit(),
+                    b'x' => byte.is_ascii_digit() || (b'a'..=b'f').contains(byte),
+                    _ => *byte == shape,
+                })
+    };
+    let mut result = String::new();
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        if fits(rest.as_bytes()) {
+            result.push_str(placeholder);
+            rest = &rest[shape.len()..];
+        } else {
+            result.push(next);
+            rest = &rest[next.len_utf8()..];
+        }
+    }
+    result
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let kind = path.symlink_metadata().unwrap().file_type();
+        if kind.is_dir() {
+            files.extend(files_below(&path));
+        } else if kind.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+#[test]
+fn what_differs_from_run_to_run_is_redacted() {
+    let sandbox = Sandbox::new();
+    sandbox.redacting("http://127.0.0.1:41234", "[SERVER]");
+    let text = format!(
+        "{}/.ntro: http://127.0.0.1:41234/v1 → 3f2c8a10-9b7e-4d55-8c11-0a1b2c3d4e5f at \
+         2026-11-21T09:08:07Z (2026-11-21)",
+        sandbox.home().display()
+    );
+    insta::assert_snapshot!(
+        sandbox.redact(&text),
+        @"[HOME]/.ntro: [SERVER]/v1 → [UUID] at [TIME] ([DATE])"
+    );
+}
+
+#[test]
+fn a_secret_is_found_in_output_files_and_names() {
+    let shows = std::panic::catch_unwind(|| {
+        let sandbox = Sandbox::new();
+        sandbox
+            .program(Path::new("/bin/echo"))
+            .args("a key-1")
+            .run()
+            .done();
+        sandbox.assert_nowhere("key-1");
+    });
+    assert!(shows.is_err());
+
+    let sandbox = Sandbox::new();
+    sandbox.write_config("api_key = \"key-2\"");
+    sandbox.assert_nowhere("key-1");
+    sandbox.assert_only_in("key-2", &[".ntro/config.toml"]);
+    let holds = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        sandbox.assert_nowhere("key-2");
+    }));
+    assert!(holds.is_err());
+}

@@ -1,0 +1,164 @@
+//! A Secret Service of a test's own, by `scripts/with-secret-service`.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::project;
+
+/// The state that the service starts in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The login collection is there and open.
+    Unlocked,
+    /// It is locked, and nothing can show the prompt that would unlock it.
+    Locked,
+    /// The service runs and has no collection.
+    Empty,
+    /// The service takes calls and never answers.
+    Hung,
+    /// There is a bus, but no service on it.
+    Absent,
+    /// There is no bus.
+    NoBus,
+}
+
+impl Mode {
+    /// Every mode.
+    pub const ALL: [Self; 6] = [
+        Self::Unlocked,
+        Self::Locked,
+        Self::Empty,
+        Self::Hung,
+        Self::Absent,
+        Self::NoBus,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Unlocked => "unlocked",
+            Self::Locked => "locked",
+            Self::Empty => "empty",
+            Self::Hung => "hung",
+            Self::Absent => "absent",
+            Self::NoBus => "nobus",
+        }
+    }
+}
+
+/// A running service, which ends when this is dropped, or when the test is killed.
+pub struct SecretService {
+    runner: Child,
+    environment: Vec<(&'static str, String)>,
+    daemon: Option<Pid>,
+}
+
+impl SecretService {
+    /// Starts a service.
+    pub fn start(mode: Mode) -> Self {
+        // The command that the service runs for ends as soon as its input does, which is when
+        // this process closes it, or is no more.
+        let mut runner = Command::new(project("scripts/with-secret-service"))
+            .args(["--mode", mode.name(), "--", "sh", "-c"])
+            .arg(
+                r#"echo "$XDG_RUNTIME_DIR"
+                echo "$DBUS_SESSION_BUS_ADDRESS"
+                echo "$SECRET_SERVICE_PID"
+                exec cat"#,
+            )
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(runner.stdout.take().unwrap());
+        let [runtime, bus, pid] = [(); 3].map(|()| line(&mut lines));
+
+        let mut environment = vec![("XDG_RUNTIME_DIR", runtime)];
+        if !bus.is_empty() {
+            environment.push(("DBUS_SESSION_BUS_ADDRESS", bus));
+        }
+        Self {
+            runner,
+            environment,
+            daemon: pid.parse().ok().and_then(Pid::from_raw),
+        }
+    }
+
+    /// Returns the variables by which the service is found.
+    pub fn environment(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.environment
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// Locks the login collection, with what it holds by now.
+    pub fn lock(&self) {
+        let output = self.call(
+            "dbus-send",
+            &[
+                "--session",
+                "--print-reply=literal",
+                "--dest=org.freedesktop.secrets",
+                "/org/freedesktop/secrets",
+                "org.freedesktop.Secret.Service.Lock",
+                "array:objpath:/org/freedesktop/secrets/aliases/default",
+            ],
+        );
+        assert!(output.status.success(), "cannot lock: {output:?}");
+    }
+
+    /// Stops the daemon: it is there, and does not answer.
+    pub fn hang(&self) {
+        kill_process(self.daemon.unwrap(), Signal::STOP).unwrap();
+    }
+
+    /// Lets a daemon that was [stopped](Self::hang) go on.
+    pub fn resume(&self) {
+        kill_process(self.daemon.unwrap(), Signal::CONT).unwrap();
+    }
+
+    /// Looks a secret up as any other program would: attributes and values in turn.
+    pub fn lookup(&self, attributes: &[&str]) -> Option<String> {
+        let output = self.call("secret-tool", &[&["lookup"], attributes].concat());
+        let found = output.status.success();
+        found.then(|| String::from_utf8(output.stdout).unwrap())
+    }
+
+    /// Lists the items that have these attributes, in the words of `secret-tool`: with labels,
+    /// attributes and secrets.
+    pub fn search(&self, attributes: &[&str]) -> String {
+        let output = self.call("secret-tool", &[&["search", "--all"], attributes].concat());
+        // Attributes go to standard error.
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    }
+
+    fn call(&self, program: &str, arguments: &[&str]) -> Output {
+        Command::new(program)
+            .args(arguments)
+            .envs(self.environment())
+            .output()
+            .unwrap()
+    }
+}
+
+impl Drop for SecretService {
+    fn drop(&mut self) {
+        drop(self.runner.stdin.take());
+        let ended = self.runner.wait();
+        if !std::thread::panicking() {
+            assert!(ended.unwrap().success());
+        }
+    }
+}
+
+#[track_caller]
+fn line(lines: &mut BufReader<ChildStdout>) -> String {
+    let mut line = String::new();
+    lines.read_line(&mut line).unwrap();
+    assert!(
+        line.ends_with('\n'),
+        "no Secret Service; scripts/test installs what it needs"
+    );
+    line.trim_end().to_owned()
+}
