@@ -51,7 +51,7 @@ pub struct StoredKey {
 }
 
 /// Decides every value from its candidates. One function for each row of the precedence table.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Resolver<'a> {
     /// What the command line says.
     pub flags: &'a Flags,

@@ -1,0 +1,141 @@
+use clap_complete::engine::ArgValueCompleter;
+use ntro::api;
+use ntro::connection::{Connection, Flags, KeySource, Resolver};
+use ntro::domain::ConnectionName;
+use ntro::env::Env;
+use ntro::{login, secrets};
+use serde::Serialize;
+
+use crate::commands::completions::connections;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::{Exit, Kind};
+use crate::output::{Paint, Report};
+
+/// Forget the key of a connection; its other settings stay for the next login
+#[derive(clap::Args, Debug)]
+pub(crate) struct LogoutArgs {
+    /// Connection to log out, instead of the one that `-c` or the default names
+    #[arg(value_name = "NAME", conflicts_with = "all", add = ArgValueCompleter::new(connections))]
+    name: Option<ConnectionName>,
+    /// Log every connection out
+    #[arg(long)]
+    all: bool,
+    /// Revoke the key at its server first; if that fails, the key stays
+    #[arg(long)]
+    revoke: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct LoggedOut(Vec<One>);
+
+#[derive(Debug, Serialize)]
+struct One {
+    name: String,
+    had_key: bool,
+    revoked: bool,
+    store: String,
+}
+
+pub(crate) fn run(args: LogoutArgs, cx: &Context) -> Result<Exit, CliError> {
+    let names = match args.name {
+        Some(name) => vec![name],
+        None if args.all => all(cx)?,
+        None => vec![cx.connection_name()?],
+    };
+    let mut done = Vec::new();
+    let mut failed = None;
+    for name in names {
+        match one(cx, &name, args.revoke) {
+            Ok(one) => done.push(one),
+            // The others are logged out all the same; the last failure chooses the exit code.
+            Err(error) if args.all => {
+                cx.printer()
+                    .warn(&format!("`{name}` stays logged in: {}", error.message));
+                failed = Some(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    cx.printer().confirm(&LoggedOut(done))?;
+    match failed {
+        Some(error) => Ok(Exit::Found(error.kind)),
+        None => Ok(Exit::Fine),
+    }
+}
+
+fn all(cx: &Context) -> Result<Vec<ConnectionName>, CliError> {
+    let names = cx.config()?.names().filter_map(|name| name.parse().ok());
+    Ok(names.collect())
+}
+
+fn one(cx: &Context, name: &ConnectionName, revoke: bool) -> Result<One, CliError> {
+    let settings = cx.stores()?;
+    let revoked = revoke && revoke_key(cx, name)?;
+    let forgotten = login::logout(cx.home()?, name, &|kind| secrets::open(kind, settings))?;
+    Ok(One {
+        name: name.to_string(),
+        had_key: forgotten.had_key,
+        revoked,
+        store: forgotten.store.to_string(),
+    })
+}
+
+/// Revokes the stored key of a connection at its server. `false`: there is no key to revoke.
+fn revoke_key(cx: &Context, name: &ConnectionName) -> Result<bool, CliError> {
+    let flags = Flags {
+        connection: Some(name.clone()),
+        ..Flags::default()
+    };
+    // The stored key is meant, never one that a variable brings.
+    let nothing = Env::default();
+    let resolver = Resolver {
+        flags: &flags,
+        env: &nothing,
+        pin: None,
+        ..cx.resolver()?
+    };
+    if let KeySource::Given(_) = resolver.key()? {
+        return Ok(false);
+    }
+    let settings = cx.stores()?;
+    let connection: Connection = match resolver.connection(|kind| secrets::open(kind, settings)) {
+        Err(ntro::connection::Error::NoKey { .. }) => return Ok(false),
+        connection => connection?,
+    };
+    match cx.block_on(cx.client(&connection).revoke_current())? {
+        Ok(_) => Ok(true),
+        // It is dead already, which is what was wanted.
+        Err(api::Error::Rejected(_)) => Ok(true),
+        Err(api::Error::NotOffered { origin, .. }) => Err(CliError::new(
+            Kind::Failure,
+            format!("`{origin}` lets no key revoke itself; the key of `{name}` was kept"),
+        )
+        .hint(format!(
+            "revoke it in the web application or with `ntro key revoke`, then run `ntro auth logout {name}`"
+        ))),
+        Err(error) => {
+            let error = CliError::from(error);
+            Err(CliError {
+                message: format!("the key of `{name}` was not revoked and was kept: {}", error.message),
+                ..error
+            })
+        }
+    }
+}
+
+impl Report for LoggedOut {
+    fn text(&self, paint: Paint) -> String {
+        let mut text = String::new();
+        for one in &self.0 {
+            let what = match (one.had_key, one.revoked) {
+                (true, true) => format!("revoked and forgot its key (store: {})", one.store),
+                (true, false) => format!("forgot its key (store: {})", one.store),
+                (false, _) => "had no key".to_owned(),
+            };
+            text.push_str(&format!("{} `{}`: {what}\n", paint.good("✓"), one.name));
+        }
+        text
+    }
+}

@@ -1,0 +1,43 @@
+use clap_complete::engine::ArgValueCompleter;
+use ntro::domain::ConnectionName;
+use ntro::{login, secrets};
+use serde::Serialize;
+
+use crate::commands::completions::connections;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::Done;
+
+/// Give a connection another name; its stored key goes along
+#[derive(clap::Args, Debug)]
+pub(crate) struct RenameArgs {
+    /// Name that it has
+    #[arg(value_name = "FROM", add = ArgValueCompleter::new(connections))]
+    from: ConnectionName,
+    /// Name that it gets
+    #[arg(value_name = "TO")]
+    to: ConnectionName,
+}
+
+#[derive(Debug, Serialize)]
+struct Renamed {
+    from: String,
+    to: String,
+}
+
+pub(crate) fn run(args: RenameArgs, cx: &Context) -> Result<Exit, CliError> {
+    let RenameArgs { from, to } = args;
+    let settings = cx.stores()?;
+    login::rename(cx.home()?, &from, &to, &|kind| {
+        secrets::open(kind, settings)
+    })?;
+    cx.printer().confirm(&Done {
+        text: format!("`{from}` is called `{to}` now"),
+        value: Renamed {
+            from: from.to_string(),
+            to: to.to_string(),
+        },
+    })?;
+    Ok(Exit::Fine)
+}

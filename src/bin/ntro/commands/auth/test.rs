@@ -1,0 +1,39 @@
+use serde::Serialize;
+
+use super::super::identity;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::Done;
+
+/// Check that the key is accepted by its server
+#[derive(clap::Args, Debug)]
+pub(crate) struct TestArgs {}
+
+#[derive(Debug, Serialize)]
+struct Tested {
+    connection: Option<String>,
+    host: String,
+    name: String,
+    organisation: Option<String>,
+}
+
+pub(crate) fn run(_args: TestArgs, cx: &Context) -> Result<Exit, CliError> {
+    let connection = cx.connection()?;
+    let whoami = identity::whoami(cx, &connection)?;
+    let who = whoami.email.as_ref().unwrap_or(&whoami.name);
+    let of = match &whoami.organisation {
+        Some(organisation) => format!(" (organisation {organisation})"),
+        None => String::new(),
+    };
+    cx.printer().confirm(&Done {
+        text: format!("connected to {} as {who}{of}", whoami.host),
+        value: Tested {
+            connection: whoami.connection.clone(),
+            host: whoami.host.clone(),
+            name: whoami.name.clone(),
+            organisation: whoami.organisation.clone(),
+        },
+    })?;
+    Ok(Exit::Fine)
+}

@@ -1,0 +1,15 @@
+use super::super::identity;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+
+/// Show who the key belongs to and which tenants it reaches
+#[derive(clap::Args, Debug)]
+pub(crate) struct WhoamiArgs {}
+
+pub(crate) fn run(_args: WhoamiArgs, cx: &Context) -> Result<Exit, CliError> {
+    let connection = cx.connection()?;
+    let whoami = identity::whoami(cx, &connection)?;
+    cx.printer().print(&whoami)?;
+    Ok(Exit::Fine)
+}

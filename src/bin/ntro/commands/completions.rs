@@ -1,0 +1,85 @@
+//! Completion of commands, and of the names that only this machine knows.
+
+use std::ffi::OsStr;
+
+use clap::CommandFactory as _;
+use clap_complete::engine::CompletionCandidate;
+use clap_complete::env::{CompleteEnv, Shells};
+use ntro::config::{Config, Home};
+use ntro::env::Env;
+
+use crate::cli::Cli;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::{Exit, Kind};
+
+/// The variable by which the printed script asks for candidates.
+const VARIABLE: &str = "COMPLETE";
+
+/// Print a script that completes commands, connections and tenants in a shell
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// Shell to print the script for
+    #[arg(value_parser = ["bash", "elvish", "fish", "powershell", "zsh"])]
+    shell: String,
+}
+
+pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
+    let shells = Shells::builtins();
+    let unknown = || CliError::usage(format!("unknown shell `{}`", args.shell));
+    let shell = shells.completer(&args.shell).ok_or_else(unknown)?;
+    let mut script = Vec::new();
+    shell
+        .write_registration(VARIABLE, "ntro", "ntro", "ntro", &mut script)
+        .map_err(|error| CliError::new(Kind::Failure, error.to_string()))?;
+    cx.printer().raw(&script)?;
+    Ok(Exit::Fine)
+}
+
+/// Answers the printed script, if it is the one asking. Looks at the configuration only: no store,
+/// no network.
+pub(crate) fn answered() -> bool {
+    CompleteEnv::with_factory(Cli::command)
+        .var(VARIABLE)
+        .try_complete(std::env::args_os(), None)
+        .unwrap_or(false)
+}
+
+/// Returns the names of the connections.
+pub(crate) fn connections(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(config) = config() else {
+        return Vec::new();
+    };
+    let names = config.connections.iter();
+    let names = names.map(|(name, entry)| (name.as_str(), entry.host.clone()));
+    candidates(typed, names)
+}
+
+/// Returns the tenants that connections have as their default one.
+pub(crate) fn tenants(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(config) = config() else {
+        return Vec::new();
+    };
+    let tenants = config.connections.iter().filter_map(|(name, entry)| {
+        let tenant = entry.default_tenant.as_deref()?;
+        Some((tenant, Some(format!("of {name}"))))
+    });
+    candidates(typed, tenants)
+}
+
+/// A file that cannot be read has nothing to offer; a complaint would land in the user's line.
+fn config() -> Option<Config> {
+    let home = Home::locate(&Env::from_process()).ok()?;
+    Config::read(&home.config()).ok()
+}
+
+fn candidates<'a>(
+    typed: &OsStr,
+    names: impl Iterator<Item = (&'a str, Option<String>)>,
+) -> Vec<CompletionCandidate> {
+    let typed = typed.to_string_lossy();
+    names
+        .filter(|(name, _)| name.starts_with(&*typed))
+        .map(|(name, help)| CompletionCandidate::new(name).help(help.map(Into::into)))
+        .collect()
+}

@@ -1,0 +1,196 @@
+//! Who a key belongs to and what it reaches: asked by `auth whoami`, shown by login as well.
+
+use jiff::Timestamp;
+use ntro::api::{Client, Expiry, Identity, Tenant};
+use ntro::connection::Connection;
+use ntro::domain::{Provider, TenantSlug};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Kind;
+use crate::output::{Fields, Paint, Report};
+
+/// What `auth whoami` tells.
+#[derive(Debug, Serialize)]
+pub(crate) struct Whoami {
+    pub(crate) connection: Option<String>,
+    pub(crate) provider: &'static str,
+    pub(crate) host: String,
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) email: Option<String>,
+    pub(crate) organisation: Option<String>,
+    pub(crate) roles: Vec<String>,
+    pub(crate) tenant: Option<String>,
+    pub(crate) tenants: Vec<TenantName>,
+    pub(crate) key_prefix: String,
+    pub(crate) key_source: String,
+    pub(crate) scopes: Option<Vec<String>>,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) region: Option<String>,
+}
+
+/// A tenant, as short as it can be named.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct TenantName {
+    pub(crate) id: String,
+    pub(crate) slug: String,
+    pub(crate) name: Option<String>,
+}
+
+impl From<&Tenant> for TenantName {
+    fn from(tenant: &Tenant) -> Self {
+        Self {
+            id: tenant.id.clone(),
+            slug: tenant.slug.to_string(),
+            name: tenant.name.clone(),
+        }
+    }
+}
+
+/// Asks the server who the key belongs to, and which tenants it reaches.
+pub(crate) async fn ask(client: &Client) -> Result<(Identity, Vec<Tenant>), ntro::api::Error> {
+    if client.provider() == Provider::Ontora {
+        let identity = client.identity().await?;
+        let tenants = match &identity.tenants {
+            Some(tenants) => tenants.clone(),
+            None => client.tenants().await?,
+        };
+        return Ok((identity, tenants));
+    }
+    let (identity, tenants) = tokio::join!(client.identity(), client.tenants());
+    Ok((identity?, tenants?))
+}
+
+/// Decides the tenant of a call: the one that is named, if the key reaches it, or else the only
+/// one that the key reaches.
+pub(crate) fn active_tenant<'a>(
+    cx: &Context,
+    connection: &Connection,
+    tenants: &'a [Tenant],
+) -> Result<Option<&'a Tenant>, CliError> {
+    match &connection.tenant {
+        Some(wanted) => match tenants.iter().find(|tenant| tenant.is(&wanted.value)) {
+            Some(tenant) => Ok(Some(tenant)),
+            None => Err(out_of_reach(
+                cx,
+                &wanted.value,
+                &wanted.source.to_string(),
+                tenants,
+            )),
+        },
+        None => Ok(match tenants {
+            [only] => Some(only),
+            _ => None,
+        }),
+    }
+}
+
+/// The error for a tenant that the key does not reach. Names the connection that does, if one does.
+pub(crate) fn out_of_reach(
+    cx: &Context,
+    wanted: &TenantSlug,
+    source: &str,
+    tenants: &[Tenant],
+) -> CliError {
+    let reached: Vec<_> = tenants.iter().map(|tenant| tenant.slug.as_str()).collect();
+    let message = format!("the API key does not reach the tenant `{wanted}` (named by {source})");
+    let reaches = match reached.as_slice() {
+        [] => "it reaches none".to_owned(),
+        reached => format!("it reaches {}", reached.join(", ")),
+    };
+    CliError::new(Kind::Forbidden, message).hint(match cx.connection_for(wanted) {
+        Some(name) => format!("{reaches}; the connection for `{wanted}` is `{name}`: `-c {name}`"),
+        None => format!("{reaches}; log in with a key of `{wanted}`: `ntro auth login`"),
+    })
+}
+
+/// Asks and puts together what `auth whoami` tells.
+pub(crate) fn whoami(cx: &Context, connection: &Connection) -> Result<Whoami, CliError> {
+    let client = cx.client(connection);
+    let (identity, tenants) = cx.block_on(ask(&client))??;
+    let tenant = active_tenant(cx, connection, &tenants)?;
+    Ok(Whoami::new(connection, identity, &tenants, tenant))
+}
+
+impl Whoami {
+    fn new(
+        connection: &Connection,
+        identity: Identity,
+        tenants: &[Tenant],
+        tenant: Option<&Tenant>,
+    ) -> Self {
+        let key = identity.key.as_ref();
+        Self {
+            connection: connection.name.as_ref().map(|name| name.value.to_string()),
+            provider: connection.provider.value.as_str(),
+            host: connection.host.value.to_string(),
+            tenant: tenant.map(|tenant| tenant.slug.to_string()),
+            tenants: tenants.iter().map(TenantName::from).collect(),
+            key_prefix: connection.key.value.prefix().to_string(),
+            key_source: connection.key.source.to_string(),
+            scopes: key.and_then(|key| key.scopes.clone()),
+            expires_at: key.and_then(|key| key.expires.at()),
+            id: identity.id,
+            name: identity.name,
+            email: identity.email,
+            organisation: identity.organisation,
+            roles: identity.roles,
+            region: identity.region,
+        }
+    }
+}
+
+impl Report for Whoami {
+    fn text(&self, paint: Paint) -> String {
+        let mut fields = Fields::new(paint);
+        fields.put("name", &self.name);
+        fields.put_some("email", self.email.as_deref());
+        fields.put("id", &self.id);
+        fields.put_some("organisation", self.organisation.as_deref());
+        fields.put_list("roles", &self.roles);
+        let tenants: Vec<_> = self
+            .tenants
+            .iter()
+            .map(|tenant| {
+                let active = self.tenant.as_ref() == Some(&tenant.slug);
+                let mark = if active && self.tenants.len() > 1 {
+                    " (active)"
+                } else {
+                    ""
+                };
+                format!("{}{mark}", tenant.slug)
+            })
+            .collect();
+        fields.put_list("tenants", &tenants);
+        fields.put_some("tenant", self.tenant.as_deref());
+        fields.put(
+            "key",
+            &format!("{}… from {}", self.key_prefix, self.key_source),
+        );
+        if let Some(scopes) = &self.scopes {
+            match scopes.as_slice() {
+                [] => fields.put("scopes", "none"),
+                scopes => fields.put_list("scopes", scopes),
+            }
+        }
+        fields.put_some(
+            "expires",
+            self.expires_at.map(|at| at.to_string()).as_deref(),
+        );
+        fields.put_some("region", self.region.as_deref());
+        fields.put_some("connection", self.connection.as_deref());
+        fields.put("host", &format!("{} ({})", self.host, self.provider));
+        fields.text()
+    }
+}
+
+/// Returns when a key ends, if the server tells.
+pub(crate) fn expiry(identity: &Identity) -> Option<Timestamp> {
+    identity
+        .key
+        .as_ref()
+        .map_or(Expiry::Untold, |key| key.expires)
+        .at()
+}

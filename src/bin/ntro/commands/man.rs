@@ -1,0 +1,58 @@
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::CommandFactory as _;
+use clap_mangen::Man;
+
+use crate::cli::Cli;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::{Exit, Kind};
+
+/// Print the manual page of a command, or write all of them into a folder
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// Command whose page to print, such as `auth login`
+    command: Vec<String>,
+    /// Folder to write every page into
+    #[arg(long, value_name = "FOLDER", conflicts_with = "command")]
+    folder: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
+    let page = match &args.folder {
+        Some(folder) => {
+            std::fs::create_dir_all(folder)
+                .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
+                .map_err(|error| {
+                    CliError::new(
+                        Kind::Failure,
+                        format!("cannot write into `{}`: {error}", folder.display()),
+                    )
+                })?;
+            return Ok(Exit::Fine);
+        }
+        None => page(&args.command),
+    };
+    let page = page.map_err(|error| {
+        CliError::usage(format!("{error:#}")).hint("see `ntro --help` for the commands")
+    })?;
+    cx.printer().raw(&page)?;
+    Ok(Exit::Fine)
+}
+
+fn page(path: &[String]) -> anyhow::Result<Vec<u8>> {
+    let mut command = Cli::command();
+    command.build();
+    let mut name = "ntro".to_owned();
+    for part in path {
+        command = command
+            .find_subcommand(part)
+            .with_context(|| format!("there is no command `{name} {part}`"))?
+            .clone();
+        name = format!("{name}-{part}");
+    }
+    let mut page = Vec::new();
+    Man::new(command).title(name).render(&mut page)?;
+    Ok(page)
+}

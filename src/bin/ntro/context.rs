@@ -1,0 +1,259 @@
+//! What commands work with. Nothing is read or built before it is asked for.
+
+use std::cell::OnceCell;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ntro::api::{self, Client};
+use ntro::config::{Config, Home, Logins, Pin};
+use ntro::connection::{ConfigKeys, Connection, Flags, Resolver};
+use ntro::disk;
+use ntro::domain::{ConnectionName, TenantSlug};
+use ntro::env::{self, Env};
+use ntro::secrets::{self, Passphrase, SecretStore, StoreKind, StoreSettings};
+use secrecy::SecretString;
+use tokio::runtime::Runtime;
+
+use crate::cli::Global;
+use crate::error::CliError;
+use crate::exit::Kind;
+use crate::output::Printer;
+use crate::prompt::{self, Prompter};
+
+pub(crate) struct Context {
+    global: Global,
+    env: Env,
+    flags: Flags,
+    printer: Printer,
+    prompter: OnceCell<Box<dyn Prompter>>,
+    home: OnceCell<Home>,
+    config: OnceCell<Config>,
+    logins: OnceCell<Logins>,
+    pin: OnceCell<Option<Pin>>,
+    stores: OnceCell<StoreSettings>,
+    runtime: OnceCell<Runtime>,
+}
+
+impl Context {
+    pub(crate) fn new(global: Global) -> Self {
+        let env = Env::from_process();
+        let printer = Printer::new(&global, env.is_set(&env::NO_COLOR));
+        if global.debug {
+            crate::output::debug::install();
+        }
+        Self {
+            flags: Flags {
+                connection: global.connection.clone(),
+                host: global.host.clone(),
+                tenant: global.tenant.clone(),
+            },
+            global,
+            env,
+            printer,
+            prompter: OnceCell::new(),
+            home: OnceCell::new(),
+            config: OnceCell::new(),
+            logins: OnceCell::new(),
+            pin: OnceCell::new(),
+            stores: OnceCell::new(),
+            runtime: OnceCell::new(),
+        }
+    }
+
+    pub(crate) fn global(&self) -> &Global {
+        &self.global
+    }
+
+    pub(crate) fn env(&self) -> &Env {
+        &self.env
+    }
+
+    pub(crate) fn printer(&self) -> &Printer {
+        &self.printer
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    pub(crate) fn prompter(&self) -> &dyn Prompter {
+        &**self.prompter.get_or_init(|| {
+            prompt::prompter(self.global.no_interactive, self.printer.stderr_colour())
+        })
+    }
+
+    pub(crate) fn home(&self) -> Result<&Home, CliError> {
+        fill(&self.home, || Ok(Home::locate(&self.env)?))
+    }
+
+    pub(crate) fn config(&self) -> Result<&Config, CliError> {
+        fill(&self.config, || {
+            let path = self.home()?.config();
+            let config = Config::read(&path)?;
+            for path in [self.home()?.folder(), &path] {
+                self.report_permissions(path);
+            }
+            Ok(config)
+        })
+    }
+
+    pub(crate) fn logins(&self) -> Result<&Logins, CliError> {
+        fill(&self.logins, || Ok(Logins::read(&self.home()?.logins())?))
+    }
+
+    fn pin(&self) -> Result<Option<&Pin>, CliError> {
+        let pin = fill(&self.pin, || match std::env::current_dir() {
+            Ok(folder) => Ok(Pin::find(&folder)?),
+            // A folder that was removed holds no file.
+            Err(_) => Ok(None),
+        })?;
+        Ok(pin.as_ref())
+    }
+
+    /// Decides connection, host, key and tenant.
+    pub(crate) fn resolver(&self) -> Result<Resolver<'_>, CliError> {
+        Ok(Resolver {
+            flags: &self.flags,
+            env: &self.env,
+            pin: self.pin()?,
+            config: self.config()?,
+            logins: self.logins()?,
+            home: self.home()?,
+        })
+    }
+
+    /// Returns the connection that is meant, with its key, and tells what hides what.
+    pub(crate) fn connection(&self) -> Result<Connection, CliError> {
+        let resolver = self.resolver()?;
+        for shadow in resolver.shadows()? {
+            self.printer.warn(&format!(
+                "the variable `{}` overrides {}",
+                shadow.variable, shadow.over
+            ));
+        }
+        let settings = self.stores()?;
+        Ok(resolver.connection(|kind| secrets::open(kind, settings))?)
+    }
+
+    /// Returns the name of the connection that is meant, where a command is about a connection.
+    pub(crate) fn connection_name(&self) -> Result<ConnectionName, CliError> {
+        match self.resolver()?.name()? {
+            Some(name) => Ok(name.value),
+            None => Err(CliError::new(Kind::Config, "no connection is chosen")
+                .hint("name one with `-c`; `NTRO_HOST` and `NTRO_API_KEY` are not one")),
+        }
+    }
+
+    pub(crate) fn client(&self, connection: &Connection) -> Client {
+        let target = api::Target {
+            provider: connection.provider.value,
+            host: connection.host.value.clone(),
+            key: Some(connection.key.value.clone()),
+            insecure_http: self.global.insecure_http,
+        };
+        Client::new(target, api::Settings::default())
+    }
+
+    pub(crate) fn open_store(&self, kind: StoreKind) -> Result<Box<dyn SecretStore>, CliError> {
+        Ok(secrets::open(kind, self.stores()?))
+    }
+
+    pub(crate) fn stores(&self) -> Result<&StoreSettings, CliError> {
+        fill(&self.stores, || {
+            Ok(StoreSettings {
+                folder: self.home()?.folder().to_owned(),
+                keyring_timeout: self.keyring_timeout()?,
+                interactive: self.prompter().is_interactive(),
+                identity: self.env.path(&env::NTRO_IDENTITY_FILE),
+                passphrase: self.passphrase()?,
+                plain: Arc::new(ConfigKeys::new(self.home()?.config())),
+            })
+        })
+    }
+
+    fn keyring_timeout(&self) -> Result<Duration, CliError> {
+        let variable = &env::NTRO_KEYRING_TIMEOUT;
+        let Some(text) = self
+            .env
+            .text(variable)
+            .map_err(ntro::connection::Error::from)?
+        else {
+            return Ok(StoreSettings::KEYRING_TIMEOUT);
+        };
+        let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0);
+        seconds
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+            .ok_or_else(|| {
+                CliError::usage(format!(
+                    "the variable `{}` is not a number of seconds above 0",
+                    variable.name
+                ))
+                .hint("set it to, for instance, `10`")
+            })
+    }
+
+    fn passphrase(&self) -> Result<Passphrase, CliError> {
+        let variable = self.env.text(&env::NTRO_PASSPHRASE);
+        if let Some(text) = variable.map_err(ntro::connection::Error::from)? {
+            return Ok(Passphrase::from_value(SecretString::from(text)));
+        }
+        if let Some(path) = self.env.path(&env::NTRO_PASSPHRASE_FILE) {
+            return Ok(Passphrase::from_file(path));
+        }
+        if !self.prompter().is_interactive() {
+            return Ok(Passphrase::none());
+        }
+        let colour = self.printer.stderr_colour();
+        Ok(Passphrase::ask(move |purpose| {
+            prompt::passphrase(purpose, colour)
+        }))
+    }
+
+    /// Runs a future to its end, on a runtime that is made when the first one comes.
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> Result<T, CliError> {
+        let runtime = fill(&self.runtime, || {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(|error| CliError::new(Kind::Failure, format!("cannot start: {error}")))
+        })?;
+        Ok(runtime.block_on(future))
+    }
+
+    /// Returns the connection that is logged in for a tenant, to name it in an error.
+    pub(crate) fn connection_for(&self, tenant: &TenantSlug) -> Option<String> {
+        let config = self.config().ok()?;
+        let found = config
+            .connections
+            .iter()
+            .find(|(_, entry)| entry.default_tenant.as_deref() == Some(tenant.as_str()));
+        found.map(|(name, _)| name.clone())
+    }
+
+    fn report_permissions(&self, path: &std::path::Path) {
+        if let Some(finding) = disk::inspect(path) {
+            self.printer.warn(&format!(
+                "`{}` has the permissions {:04o} and should have {:04o}; the next change mends it",
+                finding.path.display(),
+                finding.mode,
+                finding.expected
+            ));
+        }
+    }
+
+    pub(crate) fn working_folder(&self) -> PathBuf {
+        std::env::current_dir().unwrap_or_default()
+    }
+}
+
+/// Returns what the cell holds, filling it first if it is empty.
+fn fill<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T, CliError>) -> Result<&T, CliError> {
+    if let Some(value) = cell.get() {
+        return Ok(value);
+    }
+    let value = make()?;
+    Ok(cell.get_or_init(|| value))
+}

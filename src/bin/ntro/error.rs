@@ -1,0 +1,273 @@
+//! What a failure means to the one who typed the command: its kind, and what to do next.
+//!
+//! Every error type of the library has one `From` here, which is the whole policy for exit codes
+//! and hints. A new variant falls into the last arm of its `match`; look here when adding one.
+
+use ntro::{api, config, connection, disk, login, secrets};
+
+use crate::exit::Kind;
+
+/// A failure, fit to be printed.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    pub(crate) kind: Kind,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+    pub(crate) request_id: Option<String>,
+}
+
+impl CliError {
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+            request_id: None,
+        }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    pub(crate) fn interrupted() -> Self {
+        Self::new(Kind::Interrupted, "interrupted")
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds a hint where there is none yet.
+    pub(crate) fn or_hint(self, hint: impl Into<String>) -> Self {
+        match self.hint {
+            Some(_) => self,
+            None => self.hint(hint),
+        }
+    }
+}
+
+/// "The connections are: a, b", or how to make the first one.
+fn known_connections(known: &[String]) -> String {
+    match known {
+        [] => "there are no connections yet: run `ntro auth login`".to_owned(),
+        known => format!("the connections are: {}", known.join(", ")),
+    }
+}
+
+fn permissions(error: &disk::Error) -> Option<String> {
+    let disk::Error::Io { source, path, .. } = error else {
+        return None;
+    };
+    let path = path.display();
+    use std::io::ErrorKind;
+    Some(match source.kind() {
+        ErrorKind::PermissionDenied => format!("make `{path}` readable and writable for yourself"),
+        ErrorKind::ReadOnlyFilesystem => {
+            "set `NTRO_HOME` to a folder that can be written".to_owned()
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "make room on the disk; nothing was changed".to_owned()
+        }
+        ErrorKind::IsADirectory => format!("`{path}` is a folder: move it away"),
+        ErrorKind::NotADirectory => format!("something on the way to `{path}` is not a folder"),
+        _ => return None,
+    })
+}
+
+impl From<disk::Error> for CliError {
+    fn from(error: disk::Error) -> Self {
+        let hint = match &error {
+            disk::Error::Locked { .. } => {
+                Some("end the other `ntro`, or wait for it, and try again".to_owned())
+            }
+            disk::Error::TooLarge { path, .. } => Some(format!(
+                "`{}` is not a file of `ntro`: move it away",
+                path.display()
+            )),
+            error => permissions(error),
+        };
+        Self {
+            hint,
+            ..Self::new(Kind::Config, error.to_string())
+        }
+    }
+}
+
+impl From<config::Error> for CliError {
+    fn from(error: config::Error) -> Self {
+        let this = Self::new(Kind::Config, error.to_string());
+        match error {
+            config::Error::Disk(error) => error.into(),
+            config::Error::NoConnection { .. } => Self {
+                kind: Kind::UnknownConnection,
+                ..this
+            },
+            config::Error::NotUtf8 { path } => {
+                this.hint(format!("save `{}` as UTF-8", path.display()))
+            }
+            _ => this.hint("correct the file with an editor; nothing was changed"),
+        }
+    }
+}
+
+impl From<config::NoHome> for CliError {
+    fn from(error: config::NoHome) -> Self {
+        Self::new(Kind::Config, error.to_string()).hint("set `NTRO_HOME` to a folder of your own")
+    }
+}
+
+impl From<secrets::Error> for CliError {
+    fn from(error: secrets::Error) -> Self {
+        use secrets::Error as E;
+        let this = Self::new(Kind::Store, error.to_string());
+        match error {
+            E::Disk(error) => Self {
+                kind: Kind::Store,
+                ..error.into()
+            },
+            E::Cancelled => Self::interrupted(),
+            E::Absent { .. } => this.hint(
+                "store the key elsewhere: `--store file` (encrypted) or `--store plaintext`; or give it as `NTRO_API_KEY`",
+            ),
+            E::Locked { .. } => this.hint(
+                "unlock it, or run the command on a terminal in your desktop session; `--store file` and `NTRO_API_KEY` do without it",
+            ),
+            E::TimedOut { .. } => this.hint(
+                "restart the keyring's service; `--store file` and `NTRO_API_KEY` do without it, `NTRO_KEYRING_TIMEOUT` gives it more time",
+            ),
+            E::Empty { .. } => this.hint(
+                "open your keyring's window and make a default keyring, or use `--store file`",
+            ),
+            E::Refused { .. } | E::Unavailable { .. } => {
+                this.hint("`--store file` and `NTRO_API_KEY` do without it")
+            }
+            E::PassphraseRequired { .. } => this.hint(
+                "set `NTRO_PASSPHRASE` or `NTRO_PASSPHRASE_FILE`, or name an age identity in `NTRO_IDENTITY_FILE`",
+            ),
+            E::WrongPassphrase { .. } | E::BadPassphrase { .. } => {
+                this.hint("check `NTRO_PASSPHRASE` and `NTRO_PASSPHRASE_FILE`, or type it again")
+            }
+            E::WrongIdentity { .. } | E::BadIdentity { .. } => {
+                this.hint("name the right age identity in `NTRO_IDENTITY_FILE`")
+            }
+            E::NotAKey { .. } => this.hint("log in again: `ntro auth login`"),
+            _ => this,
+        }
+    }
+}
+
+impl From<connection::Error> for CliError {
+    fn from(error: connection::Error) -> Self {
+        use connection::Error as E;
+        let of = |kind| Self::new(kind, error.to_string());
+        match &error {
+            E::Variable(_) => of(Kind::Usage).hint("unset it, or set it to text"),
+            E::Invalid { source_of_value, .. } => {
+                let kind = match source_of_value {
+                    connection::Source::Config { .. }
+                    | connection::Source::Login(_)
+                    | connection::Source::Pin(_) => Kind::Config,
+                    _ => Kind::Usage,
+                };
+                of(kind).hint(format!("correct {source_of_value}"))
+            }
+            E::NoConnection { known } if known.is_empty() => of(Kind::Config)
+                .hint("run `ntro auth login`, or set `NTRO_HOST` and `NTRO_API_KEY`"),
+            E::NoConnection { known } => of(Kind::Config).hint(format!(
+                "name one with `-c`, or make one the default with `ntro auth use`: {}",
+                known.join(", ")
+            )),
+            E::UnknownConnection { known, .. } => {
+                of(Kind::UnknownConnection).hint(known_connections(known))
+            }
+            E::NoHost { name, .. } => of(Kind::Config)
+                .hint(format!("run `ntro auth login --name {name} --host URL`")),
+            E::NoKey { connection: Some(name), .. } => of(Kind::NotAuthenticated)
+                .hint(format!("run `ntro auth login --name {name}`, or set `NTRO_API_KEY`")),
+            E::NoKey { connection: None, .. } => {
+                of(Kind::NotAuthenticated).hint("set `NTRO_API_KEY`, or run `ntro auth login`")
+            }
+            E::KeyBoundElsewhere { connection, wanted, .. } => of(Kind::NotAuthenticated).hint(format!(
+                "a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name {connection} --host {wanted} --overwrite`"
+            )),
+            E::Strict { variable, .. } => {
+                of(Kind::Conflict).hint(format!("unset `{variable}`, or unset `NTRO_STRICT`"))
+            }
+            _ => match error {
+                E::Config(error) => error.into(),
+                E::Store(error) => error.into(),
+                error => Self::new(Kind::Failure, error.to_string()),
+            },
+        }
+    }
+}
+
+impl From<login::Error> for CliError {
+    fn from(error: login::Error) -> Self {
+        use login::Error as E;
+        let of = |kind| Self::new(kind, error.to_string());
+        match &error {
+            E::UnknownConnection { known, .. } => {
+                of(Kind::UnknownConnection).hint(known_connections(known))
+            }
+            E::OtherOrigin { .. } => {
+                of(Kind::Conflict).hint("give `--overwrite`, or another `--name`")
+            }
+            E::NameTaken { name } => of(Kind::Conflict).hint(format!(
+                "choose another name, or remove it first: `ntro auth remove {name}`"
+            )),
+            E::HalfDone { .. } => of(Kind::Store).hint("log in again to make both agree"),
+            _ => match error {
+                E::Config(error) => error.into(),
+                E::Connection(error) => error.into(),
+                E::Store(error) => error.into(),
+                error => Self::new(Kind::Failure, error.to_string()),
+            },
+        }
+    }
+}
+
+impl From<api::Error> for CliError {
+    fn from(error: api::Error) -> Self {
+        use api::Error as E;
+        let of = |kind| Self {
+            request_id: error.request_id().map(str::to_owned),
+            ..Self::new(kind, error.to_string())
+        };
+        match &error {
+            E::Rejected(_) => of(Kind::NotAuthenticated)
+                .hint("it may be revoked, expired or another server's: run `ntro auth login` with a new key"),
+            E::Forbidden(_) => of(Kind::Forbidden).hint("use a key that has the right to do this"),
+            E::OutOfReach { .. } => of(Kind::Forbidden),
+            E::NotFound(_) => of(Kind::Failure).hint("see what the key reaches: `ntro tenant list`"),
+            E::Conflict(_) => of(Kind::Conflict),
+            E::Invalid(_) => of(Kind::Usage),
+            E::RateLimited { .. } => of(Kind::RateLimited).hint("try again later"),
+            E::Unavailable { .. } => of(Kind::Unreachable).hint("try again later"),
+            E::Unreachable { cause, .. } => of(Kind::Unreachable).hint(match cause {
+                api::Cause::Tls => "check the certificate; a CA of your own is named in `SSL_CERT_FILE`",
+                api::Cause::Dns => "check the host's name, and the network",
+                api::Cause::Proxy => "check `HTTPS_PROXY` and `NO_PROXY`",
+                _ => "check the host, and that the server is running",
+            }),
+            E::InsecureTransport { .. } => of(Kind::Usage)
+                .hint("use `https`; `--insecure-http` allows it all the same"),
+            E::WrongOrigin { .. } => {
+                of(Kind::NotAuthenticated).hint("set `NTRO_API_KEY` for this call")
+            }
+            E::Redirected { location, .. } => of(Kind::Failure).hint(match location {
+                Some(_) => "log in with the host that it points to, if you trust it",
+                None => "check the host",
+            }),
+            E::NotUnderstood { .. } => of(Kind::Failure).hint(
+                "check the host: an API of Ntropii is most often at a path that ends in `/v1`",
+            ),
+            E::KeyLost { id, .. } => {
+                of(Kind::Failure).hint(format!("revoke it: `ntro key revoke {id}`"))
+            }
+            _ => of(Kind::Failure),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+use super::Paint;
+
+/// Names and values, one pair a line, the values below each other.
+pub(crate) struct Fields {
+    paint: Paint,
+    lines: Vec<(&'static str, String)>,
+}
+
+impl Fields {
+    pub(crate) fn new(paint: Paint) -> Self {
+        Self {
+            paint,
+            lines: Vec::new(),
+        }
+    }
+
+    pub(crate) fn put(&mut self, name: &'static str, value: &str) {
+        self.lines.push((name, value.to_owned()));
+    }
+
+    /// Leaves the line out where there is nothing to tell.
+    pub(crate) fn put_some(&mut self, name: &'static str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.put(name, value);
+        }
+    }
+
+    /// Leaves the line out where the list is empty.
+    pub(crate) fn put_list(&mut self, name: &'static str, values: &[String]) {
+        if !values.is_empty() {
+            self.put(name, &values.join(", "));
+        }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let width = self
+            .lines
+            .iter()
+            .map(|(name, _)| name.len())
+            .max()
+            .unwrap_or(0);
+        let mut text = String::new();
+        for (name, value) in &self.lines {
+            let name = self.paint.dim(&format!("{name:<width$}"));
+            text.push_str(&format!("{name}  {value}\n"));
+        }
+        text
+    }
+}

@@ -1,0 +1,193 @@
+//! The only way out: results on standard output, everything else on standard error.
+
+pub(crate) mod debug;
+mod fields;
+pub(crate) mod progress;
+mod table;
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+pub(crate) use fields::Fields;
+pub(crate) use table::Table;
+
+use crate::cli::{Format, Global, When};
+use crate::error::CliError;
+use crate::exit::Kind;
+
+/// A result: for programs as JSON, for people as text, from the same value.
+pub(crate) trait Report: Serialize {
+    /// Returns the text for people, ending in a line break where there is any text.
+    fn text(&self, paint: Paint) -> String;
+}
+
+/// Adds colour where colour is wanted. It never carries a meaning alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Paint {
+    colour: bool,
+}
+
+impl Paint {
+    fn with(self, style: Style, text: &str) -> String {
+        if self.colour {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    pub(crate) fn good(self, text: &str) -> String {
+        self.with(AnsiColor::Green.on_default(), text)
+    }
+
+    pub(crate) fn bad(self, text: &str) -> String {
+        self.with(AnsiColor::Red.on_default(), text)
+    }
+
+    pub(crate) fn warn(self, text: &str) -> String {
+        self.with(AnsiColor::Yellow.on_default(), text)
+    }
+
+    pub(crate) fn bold(self, text: &str) -> String {
+        self.with(Style::new().bold(), text)
+    }
+
+    pub(crate) fn dim(self, text: &str) -> String {
+        self.with(Style::new().dimmed(), text)
+    }
+}
+
+/// Prints. Knows the format, the colour and how much is wanted.
+#[derive(Debug)]
+pub(crate) struct Printer {
+    format: Format,
+    quiet: bool,
+    stdout: Paint,
+    stderr: Paint,
+}
+
+impl Printer {
+    pub(crate) fn new(global: &Global, no_color: bool) -> Self {
+        let wanted = |terminal: bool| match global.color {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => terminal && !no_color,
+        };
+        Self {
+            format: global.output,
+            quiet: global.quiet,
+            stdout: Paint {
+                colour: wanted(io::stdout().is_terminal()),
+            },
+            stderr: Paint {
+                colour: wanted(io::stderr().is_terminal()),
+            },
+        }
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    pub(crate) fn stderr_colour(&self) -> bool {
+        self.stderr.colour
+    }
+
+    /// Returns whether progress may be drawn: on a terminal, for people who want to see it.
+    pub(crate) fn draws_progress(&self) -> bool {
+        !self.quiet && io::stderr().is_terminal()
+    }
+
+    /// Prints a result that was asked for.
+    pub(crate) fn print(&self, report: &impl Report) -> Result<(), CliError> {
+        let text = match self.format {
+            Format::Text => report.text(self.stdout),
+            Format::Json => {
+                let json = serde_json::to_string_pretty(report).map_err(|error| {
+                    CliError::new(Kind::Failure, format!("cannot write JSON: {error}"))
+                })?;
+                json + "\n"
+            }
+        };
+        self.raw(text.as_bytes())
+    }
+
+    /// Prints that something was done; `--quiet` leaves the text out.
+    pub(crate) fn confirm(&self, report: &impl Report) -> Result<(), CliError> {
+        if self.quiet && self.format == Format::Text {
+            return Ok(());
+        }
+        self.print(report)
+    }
+
+    /// Writes bytes to standard output. A reader that has gone away is no failure.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> Result<(), CliError> {
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::new(
+                Kind::Failure,
+                format!("cannot write to standard output: {error}"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells something on standard error that nobody asked for.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.quiet {
+            self.stderr_line(text);
+        }
+    }
+
+    /// Warns on standard error; also when it is to be quiet.
+    pub(crate) fn warn(&self, text: &str) {
+        self.stderr_line(&format!("{}: {text}", self.stderr.warn("warning")));
+    }
+
+    /// Prints why a command failed, and returns how the process ends.
+    pub(crate) fn fail(&self, error: &CliError) -> Kind {
+        match self.format {
+            Format::Json => {
+                let body = serde_json::json!({"error": {
+                    "code": error.kind.as_str(),
+                    "message": error.message,
+                    "hint": error.hint,
+                    "request_id": error.request_id,
+                }});
+                self.stderr_line(&body.to_string());
+            }
+            Format::Text => {
+                self.stderr_line(&format!("{}: {}", self.stderr.bad("error"), error.message));
+                if let Some(hint) = &error.hint {
+                    self.stderr_line(&format!("  {}: {hint}", self.stderr.bold("hint")));
+                }
+                if let Some(id) = &error.request_id {
+                    self.stderr_line(&format!("  {}: {id}", self.stderr.bold("request id")));
+                }
+            }
+        }
+        error.kind
+    }
+
+    fn stderr_line(&self, line: &str) {
+        // There is nobody left to tell that standard error is closed.
+        let _ = writeln!(io::stderr(), "{line}");
+    }
+}
+
+/// A short text that says that something was done.
+#[derive(Debug, Serialize)]
+pub(crate) struct Done<T: Serialize> {
+    #[serde(skip)]
+    pub(crate) text: String,
+    #[serde(flatten)]
+    pub(crate) value: T,
+}
+
+impl<T: Serialize> Report for Done<T> {
+    fn text(&self, paint: Paint) -> String {
+        format!("{} {}\n", paint.good("✓"), self.text)
+    }
+}

@@ -1,0 +1,34 @@
+//! Progress, drawn on a terminal only.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::Printer;
+
+/// Between two turns of a spinner.
+const TURN: Duration = Duration::from_millis(100);
+
+/// Returns a bar over `length` things; where nothing is to be drawn, one that draws nothing.
+pub(crate) fn bar(printer: &Printer, what: &'static str, length: usize) -> ProgressBar {
+    if !printer.draws_progress() || length < 2 {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::with_draw_target(Some(length as u64), ProgressDrawTarget::stderr());
+    bar.set_message(what);
+    if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:30}] {pos}/{len}") {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar
+}
+
+/// Returns a turning spinner; where nothing is to be drawn, one that draws nothing.
+pub(crate) fn spinner(printer: &Printer, what: String) -> ProgressBar {
+    if !printer.draws_progress() {
+        return ProgressBar::hidden();
+    }
+    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    spinner.set_message(what);
+    spinner.enable_steady_tick(TURN);
+    spinner
+}
