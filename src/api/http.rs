@@ -382,7 +382,6 @@ fn build(host: &Host, settings: &Settings) -> Result<reqwest::Client, String> {
     let mut builder = reqwest::Client::builder()
         .user_agent(&settings.user_agent)
         .connect_timeout(settings.connect_timeout)
-        .timeout(settings.total_timeout)
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .http1_only()

@@ -57,6 +57,32 @@ async fn names_below_localhost_are_this_machine() {
     );
 }
 
+/// A queue of connections that nobody takes and that is full: the system drops what else comes.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn no_connection_in_time() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    let wait = Duration::from_millis(200);
+    while let Ok(stream) = tokio::time::timeout(wait, tokio::net::TcpStream::connect(address)).await
+    {
+        waiting.push(stream.unwrap());
+    }
+    let settings = Settings {
+        connect_timeout: wait,
+        ..quick()
+    };
+    let client = Client::new(
+        target(Provider::Ntropii, &format!("http://{address}")),
+        settings,
+    );
+    let error = client.identity().await.unwrap_err();
+    assert_eq!(cause(&error), Cause::TimedOut, "{error:?}");
+}
+
 #[tokio::test]
 async fn no_answer_at_all() {
     let server = Server::start((0..3).map(|_| Reply::Silence(Vec::new()))).await;

@@ -5,6 +5,7 @@
 
 mod admin;
 mod answers;
+mod environment;
 mod faults;
 mod keys;
 mod log;
