@@ -219,7 +219,10 @@ async fn roots_come_from_the_variables_where_they_are_set() {
     let host = || format!("https://127.0.0.1:{}/v1", server.port);
     let by_file = Process::new().env("SSL_CERT_FILE", server.ca());
     assert_eq!(by_file.ask(host()).await, "identity u1");
-    let by_folder = Process::new().env("SSL_CERT_DIR", server.folder.path());
+    // And the loopback is reached past any proxy.
+    let by_folder = Process::new()
+        .env("SSL_CERT_DIR", server.folder.path())
+        .env("HTTPS_PROXY", "http://127.0.0.1:1");
     assert_eq!(by_folder.ask(host()).await, "identity u1");
     let requests = server.requests();
     assert_eq!(requests.len(), 2);
@@ -352,6 +355,26 @@ async fn a_proxy_that_refuses_is_told_apart_from_the_server() {
         assert!(said.contains("cause: Proxy"), "{status}: {said}");
         assert_eq!(proxy.heads().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_there_is_not_taken_for_the_server() {
+    let said = Process::new()
+        .env("HTTPS_PROXY", "http://127.0.0.1:1")
+        .ask(format!("https://{NAME}/v1"))
+        .await;
+    assert!(said.contains("cause: Proxy"), "{said}");
+    assert!(said.contains("refused"), "{said}");
+}
+
+#[tokio::test]
+async fn plain_http_on_the_loopback_reads_no_certificates() {
+    let server = Server::start([json("200 OK", profile())]).await;
+    let said = Process::new()
+        .env("SSL_CERT_FILE", "/nonexistent/roots.pem")
+        .ask(format!("{}/v1", server.origin()))
+        .await;
+    assert_eq!(said, "identity u1");
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! A redirect is an error, and a key goes to its own origin only.
 
-use ntro::api::{Client, Error};
+use ntro::api::{AdminClient, AdminTarget, AdminToken, Client, Error};
 use ntro::domain::{BoundKey, Provider};
 
-use crate::support::{NTROPII_KEY, Server, answer, json, profile, quick, target};
+use crate::support::{NTROPII_KEY, Server, TOKEN, answer, json, profile, quick, target};
 
 #[tokio::test]
 async fn no_redirect_is_followed_not_even_to_the_same_origin() {
@@ -60,6 +60,24 @@ async fn a_key_of_another_origin_stays_here() {
         );
         assert!(!format!("{error:?} {error}").contains("canary"));
     }
+    assert!(server.seen().is_empty(), "a request was sent");
+}
+
+#[tokio::test]
+async fn an_admin_token_of_another_origin_stays_here() {
+    let server = Server::start([json("200 OK", "[]")]).await;
+    let origin = "https://api.ontora.com".parse().unwrap();
+    let target = AdminTarget {
+        provider: Provider::Ontora,
+        host: server.origin().parse().unwrap(),
+        token: AdminToken::bind(TOKEN.to_owned(), origin).unwrap(),
+        insecure_http: false,
+    };
+    let error = AdminClient::new(target, quick())
+        .tenants()
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::WrongOrigin { .. }), "{error:?}");
     assert!(server.seen().is_empty(), "a request was sent");
 }
 

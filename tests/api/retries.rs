@@ -114,6 +114,20 @@ async fn a_delete_whose_answer_was_lost_is_known_to_have_worked() {
 }
 
 #[tokio::test]
+async fn a_revocation_whose_answer_was_lost_is_done() {
+    let tenant = "w1".parse().unwrap();
+    let server = Server::start([cut(), json("404 Not Found", "{}")]).await;
+    let admin = server.admin(Provider::Ontora);
+    admin.revoke_key(&tenant, "k1").await.unwrap();
+    let server = Server::start([json("404 Not Found", "{}")]).await;
+    let admin = server.admin(Provider::Ontora);
+    assert!(matches!(
+        admin.revoke_key(&tenant, "k1").await,
+        Err(Error::NotFound(_))
+    ));
+}
+
+#[tokio::test]
 async fn a_creation_is_repeated_under_one_idempotency_key() {
     let server = Server::start([
         cut(),
