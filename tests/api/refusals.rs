@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use ntro::api::Error;
+use ntro::api::{Client, Error, Settings};
+use ntro::domain::Provider;
 use serde_json::json;
 
-use crate::support::{Server, answer, json};
+use crate::support::{Server, answer, json, quick, target};
 
 #[tokio::test]
 async fn each_status_is_an_error_of_its_own() {
@@ -165,4 +166,18 @@ async fn a_pause_longer_than_the_bound_is_told_and_not_waited_for() {
         assert!(error.to_string().contains("asks to wait 3600 s"), "{error}");
         assert_eq!(server.seen().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn the_bound_on_pauses_is_a_setting() {
+    let reply = || answer("503 Service Unavailable", &["retry-after: 2"], "{}");
+    let server = Server::start([reply(), reply()]).await;
+    let settings = Settings {
+        retry_after_limit: Duration::from_secs(1),
+        ..quick()
+    };
+    let client = Client::new(target(Provider::Ntropii, &server.origin()), settings);
+    let error = client.identity().await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
+    assert_eq!(server.seen().len(), 1);
 }
