@@ -3,12 +3,15 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use reqwest::StatusCode;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::answer::Answer;
+use super::credential::Credential;
 use super::error::Error;
-use super::http::{Answer, Call, Credential, Http};
+use super::http::{Call, Http};
 use super::key_info::{KeyInfo, NewKey};
 use super::settings::Settings;
 use super::tenant::Tenant;
@@ -219,7 +222,9 @@ impl AdminClient {
     /// # Errors
     ///
     /// [`Error::KeyLost`] when a key was made, its secret was lost and it could not be revoked
-    /// either: the error names it. Or any other [`Error`].
+    /// either: the error names it. Or any other [`Error`]; after [`Error::Unreachable`] and
+    /// [`Error::Unavailable`] a key may have been made that nobody holds, which a look at the
+    /// [list](Self::list_keys) tells.
     pub async fn create_key(&self, request: &KeyRequest) -> Result<NewKey, Error> {
         let (url, body) = self.creation(request);
         // The second time round is for a lost answer; losing two is the server's habit.
@@ -260,7 +265,12 @@ impl AdminClient {
             Provider::Ntropii => ntropii::tenant_key(self.http.host(), tenant, id),
             Provider::Ontora => ontora::key(self.http.host(), id),
         };
-        self.http.success(&Call::delete(url)).await.map(drop)
+        let answer = self.http.send(&Call::delete(url)).await?;
+        if answer.status == StatusCode::NOT_FOUND && answer.resent {
+            // The first request was carried out, and only its answer was lost.
+            return Ok(());
+        }
+        answer.into_success().map(drop)
     }
 
     fn creation(&self, request: &KeyRequest) -> (String, Value) {
@@ -295,9 +305,9 @@ impl AdminClient {
     fn created(&self, answer: &Answer) -> Result<(KeyInfo, Option<ApiKey>), Error> {
         let mut value = answer.value()?;
         let key = match value.get_mut("key").map(Value::take) {
-            Some(Value::String(key)) => Some(
-                ApiKey::from_secret(key).map_err(|error| answer.misshapen(&error.to_string()))?,
-            ),
+            Some(Value::String(key)) => {
+                Some(ApiKey::from_secret(key).map_err(|error| answer.misshapen(error))?)
+            }
             _ => None,
         };
         let info = match self.provider {

@@ -2,8 +2,9 @@
 
 use reqwest::StatusCode;
 
+use super::credential::Credential;
 use super::error::Error;
-use super::http::{Call, Credential, Http};
+use super::http::{Call, Http};
 use super::identity::Identity;
 use super::key_info::{KeyInfo, Revocation};
 use super::settings::{Settings, Target};
@@ -140,7 +141,7 @@ impl Client {
             Provider::Ontora => ontora::current_key(self.host()),
         };
         let answer = self.http.send(&Call::delete(url)).await?;
-        match answer.status() {
+        match answer.status {
             status if status.is_success() => Ok(Revocation::Revoked),
             StatusCode::UNAUTHORIZED if answer.resent => Ok(Revocation::Presumed),
             // A server that takes `current` for the id of a key says 404 or 422.

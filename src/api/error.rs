@@ -48,7 +48,7 @@ pub enum Cause {
     TimedOut,
     /// No secure connection: most often a certificate that is not trusted here.
     Tls,
-    /// The proxy would not pass the connection on.
+    /// The proxy cannot be reached or would not pass the connection on.
     Proxy,
     /// The connection was cut, or what came over it was not HTTP.
     Cut,
@@ -62,7 +62,7 @@ impl fmt::Display for Cause {
             Self::NoRoute => "there is no route to it",
             Self::TimedOut => "no answer in time",
             Self::Tls => "no secure connection could be made",
-            Self::Proxy => "the proxy refused the connection",
+            Self::Proxy => "the proxy did not pass the connection on",
             Self::Cut => "the connection was cut",
         })
     }

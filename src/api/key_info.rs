@@ -89,6 +89,11 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, NotATime> {
     TimeZone::UTC.to_timestamp(civil).map_err(|_| NotATime)
 }
 
+/// Reads when a key was revoked. One that was must not look live for want of a readable time.
+pub(super) fn revoked(at: Option<&str>) -> Result<Option<Timestamp>, NotATime> {
+    at.map(moment).transpose()
+}
+
 /// A key that was just made. The secret is told here once and never again.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -10,19 +10,41 @@
 //! * `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are honoured, except that nothing on
 //!   the loopback goes through a proxy. Certificates are checked against the system's roots, or
 //!   on Linux against those in `SSL_CERT_FILE` and `SSL_CERT_DIR` alone where they are set.
+//!
+//! ```no_run
+//! use ntro::api::{Client, Settings, Target};
+//! use ntro::domain::{ApiKey, BoundKey, Host, Provider};
+//!
+//! # async fn whoami(key: ApiKey) -> Result<(), Box<dyn std::error::Error>> {
+//! let host: Host = "https://api.ntropii.com/v1".parse()?;
+//! let target = Target {
+//!     provider: Provider::Ntropii,
+//!     key: Some(BoundKey::new(key, host.origin())),
+//!     host,
+//!     insecure_http: false,
+//! };
+//! let identity = Client::new(target, Settings::default()).identity().await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod admin;
+mod answer;
 mod client;
+mod credential;
 mod dns;
 mod error;
+mod failure;
 mod http;
 mod identity;
 mod key_info;
 mod ntropii;
 mod ontora;
+mod path;
 mod retry;
 mod settings;
 mod tenant;
+mod text;
 
 pub use admin::{AdminClient, AdminTarget, AdminToken, AdminTokenError, KeyRequest};
 pub use client::Client;

@@ -2,13 +2,15 @@
 
 use serde_json::Value;
 
+use super::answer::Answer;
 use super::error::Error;
-use super::http::Answer;
 use super::identity::Identity;
-use super::key_info::{Expiry, KeyInfo, moment};
-use super::ntropii::{bare_tenant, items, prefix, revoked, segment, text, texts};
-use super::tenant::Tenant;
+use super::key_info::{Expiry, KeyInfo, moment, revoked};
+use super::path::segment;
+use super::tenant::{Tenant, tenant_called};
+use super::text::{all_told, prefix, told};
 use crate::domain::{Host, TenantSlug};
+use crate::wire::ntropii::List;
 use crate::wire::ontora as wire;
 
 /// How many keys are asked for at once: the most that a server gives.
@@ -65,46 +67,46 @@ pub(super) fn identity(answer: &Answer) -> Result<Identity, Error> {
 /// Returns the one workspace of a key.
 pub(super) fn workspace_of(answer: &Answer, key: &KeyInfo) -> Result<Tenant, Error> {
     let id = key.tenant.as_deref().unwrap_or_default();
-    bare_tenant(answer, id, id)
+    tenant_called(answer, id, id)
 }
 
 pub(super) fn key_of(answer: &Answer, value: Value) -> Result<KeyInfo, Error> {
-    let expires = Expiry::read(value.get("expires_at"))
-        .map_err(|error| answer.misshapen(&error.to_string()))?;
+    let expires = Expiry::read(value.get("expires_at")).map_err(|error| answer.misshapen(error))?;
     let key: wire::ApiKeyInfo = answer.shaped(value)?;
     let time = |at: Option<String>| at.and_then(|at| moment(&at).ok());
     Ok(KeyInfo {
-        id: text(&key.id),
+        id: told(&key.id),
         prefix: prefix(&key.key_prefix),
-        name: text(&key.name),
-        tenant: text(&key.workspace_id),
-        scopes: Some(texts(&key.scopes)),
+        name: told(&key.name),
+        tenant: told(&key.workspace_id),
+        scopes: Some(all_told(&key.scopes)),
         expires,
         created_at: time(key.created_at),
         last_used_at: time(key.last_used_at),
-        created_by: key.created_by.as_deref().and_then(text),
-        revoked_at: revoked(answer, key.revoked_at.as_deref())?,
-        region: key.region.as_deref().and_then(text),
+        created_by: key.created_by.as_deref().and_then(told),
+        revoked_at: revoked(key.revoked_at.as_deref()).map_err(|error| answer.misshapen(error))?,
+        region: key.region.as_deref().and_then(told),
     })
 }
 
 pub(super) fn key_list(answer: &Answer) -> Result<Vec<KeyInfo>, Error> {
-    items(answer)?
+    answer
+        .items()?
         .into_iter()
         .map(|key| key_of(answer, key))
         .collect()
 }
 
 pub(super) fn workspace_list(answer: &Answer) -> Result<Vec<Tenant>, Error> {
-    let list: crate::wire::ntropii::List<wire::Workspace> = answer.json()?;
+    let list: List<wire::Workspace> = answer.json()?;
     list.into_items()
         .into_iter()
         .map(|workspace| {
             Ok(Tenant {
-                name: text(&workspace.name),
-                role: text(&workspace.role),
+                name: told(&workspace.name),
+                role: told(&workspace.role),
                 created_at: workspace.created_at.and_then(|at| moment(&at).ok()),
-                ..bare_tenant(answer, &workspace.id, &workspace.id)?
+                ..tenant_called(answer, &workspace.id, &workspace.id)?
             })
         })
         .collect()

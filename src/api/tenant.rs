@@ -1,5 +1,8 @@
 //! What a key reaches.
 
+use super::answer::Answer;
+use super::error::Error;
+use super::text::clean;
 use crate::domain::TenantSlug;
 
 /// A tenant (Ontora: a workspace).
@@ -30,4 +33,23 @@ impl Tenant {
     pub fn is(&self, name: &TenantSlug) -> bool {
         self.slug == *name || self.id == name.as_str()
     }
+}
+
+/// Returns a tenant of which nothing more is told than what it is called.
+pub(super) fn tenant_called(answer: &Answer, id: &str, slug: &str) -> Result<Tenant, Error> {
+    let id = clean(id);
+    let slug = clean(slug)
+        .parse()
+        .or_else(|_| id.parse())
+        .map_err(|_| answer.misshapen("a tenant in it has no usable id"))?;
+    Ok(Tenant {
+        id,
+        slug,
+        name: None,
+        status: None,
+        data_platform: None,
+        entity_count: None,
+        role: None,
+        created_at: None,
+    })
 }

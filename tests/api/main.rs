@@ -1,0 +1,15 @@
+//! The HTTP client against real servers on the loopback: what it sends, to whom, how often, and
+//! what it makes of every kind of answer and fault.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod admin;
+mod answers;
+mod environment;
+mod faults;
+mod keys;
+mod log;
+mod redirects;
+mod refusals;
+mod retries;
+mod support;
