@@ -120,7 +120,7 @@ pub enum Error {
         /// The account name of the item.
         account: String,
         /// Why it is none.
-        reason: crate::domain::ApiKeyError,
+        reason: String,
     },
     /// A file could not be read or written.
     #[error(transparent)]
