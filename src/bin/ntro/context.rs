@@ -2,7 +2,6 @@
 
 use std::cell::OnceCell;
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -242,10 +241,6 @@ impl Context {
                 finding.expected
             ));
         }
-    }
-
-    pub(crate) fn working_folder(&self) -> PathBuf {
-        std::env::current_dir().unwrap_or_default()
     }
 }
 

@@ -38,14 +38,6 @@ impl CliError {
         self.hint = Some(hint.into());
         self
     }
-
-    /// Adds a hint where there is none yet.
-    pub(crate) fn or_hint(self, hint: impl Into<String>) -> Self {
-        match self.hint {
-            Some(_) => self,
-            None => self.hint(hint),
-        }
-    }
 }
 
 /// "The connections are: a, b", or how to make the first one.

@@ -87,10 +87,6 @@ impl Printer {
         }
     }
 
-    pub(crate) fn format(&self) -> Format {
-        self.format
-    }
-
     pub(crate) fn stderr_colour(&self) -> bool {
         self.stderr.colour
     }
