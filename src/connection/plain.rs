@@ -4,7 +4,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::config::{self, Config, Document};
 use crate::disk::FileLock;
-use crate::domain::{ApiKey, ConnectionName, Host};
+use crate::domain::{ApiKey, ApiKeyError, ConnectionName, Host};
 use crate::secrets::{Error, Item, PlainKeys, StoreKind};
 
 /// The keys in `config.toml`, for the `plaintext` store.
@@ -44,10 +44,10 @@ impl PlainKeys for ConfigKeys {
             .and_then(|entry| entry.api_key.as_ref());
         key.map(|key| key.expose_secret().parse())
             .transpose()
-            .map_err(|reason| Error::NotAKey {
+            .map_err(|reason: ApiKeyError| Error::NotAKey {
                 store: StoreKind::Plaintext,
                 account: connection.to_string(),
-                reason,
+                reason: reason.to_string(),
             })
     }
 
