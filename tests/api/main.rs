@@ -2,6 +2,10 @@
 //! what it makes of every kind of answer and fault.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "certificates in a test's own folder are no files of ntro's"
+)]
 
 mod admin;
 mod answers;
