@@ -165,6 +165,7 @@ impl Context {
             Ok(StoreSettings {
                 folder: self.home()?.folder().to_owned(),
                 keyring_timeout: self.keyring_timeout()?,
+                session_bus: StoreSettings::session_bus(&self.env),
                 interactive: self.prompter().is_interactive(),
                 identity: self.env.path(&env::NTRO_IDENTITY_FILE),
                 passphrase: self.passphrase()?,
