@@ -10,6 +10,8 @@
 )]
 
 pub mod api;
+#[cfg(feature = "authority")]
+pub mod authority;
 pub mod config;
 pub mod connection;
 pub mod disk;

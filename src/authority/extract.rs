@@ -1,0 +1,308 @@
+//! What an endpoint demands of its caller, as extractors.
+//!
+//! | extractor | demands |
+//! | --- | --- |
+//! | [`NtropiiKey`] | `Authorization: Bearer ntro_…` |
+//! | [`OntoraKey`] | `X-API-Key: ont_…` |
+//! | [`OwnKey`] | either of them: a key that acts on itself |
+//! | [`User`] | a person's token; a good key is told that it is not enough |
+//! | [`Admin`] | the token of an organisation's admin |
+//! | [`Caller`] | Ntropii: a key, or the token of an organisation's admin |
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::api_error::ApiError;
+use super::limits::Source;
+use super::server::Authority;
+use super::store::{Member, Organisation, Role, Tenant};
+use super::table::LiveKey;
+use crate::domain::Provider;
+
+/// Larger than any body that makes sense here.
+const LARGEST_BODY: usize = 64 * 1024;
+const LONGEST_IDEMPOTENCY_KEY: usize = 255;
+const API_KEY: &str = "x-api-key";
+
+/// A key of Ntropii.
+pub(super) struct NtropiiKey(pub(super) Arc<LiveKey>);
+
+/// A key of Ontora.
+pub(super) struct OntoraKey(pub(super) Arc<LiveKey>);
+
+/// A key of either provider.
+pub(super) struct OwnKey(pub(super) Arc<LiveKey>);
+
+/// A person, with whatever role.
+pub(super) struct User(pub(super) Session);
+
+/// An admin of an organisation.
+pub(super) struct Admin(pub(super) Session);
+
+/// Whoever may call the tenant endpoints.
+pub(super) enum Caller {
+    /// A key, which reaches its own tenant.
+    Key(Arc<LiveKey>),
+    /// An admin, who reaches the organisation's tenants.
+    Admin(Session),
+}
+
+/// A person who has shown a good token.
+pub(super) struct Session {
+    /// Issuer and subject, for records of who did what.
+    pub(super) principal: String,
+    pub(super) subject: String,
+    pub(super) role: Role,
+    /// `None` when the token names no organisation, or one that is not in the books.
+    pub(super) organisation: Option<Organisation>,
+}
+
+impl Session {
+    /// Returns whether the tenant is the caller's organisation's.
+    pub(super) fn reaches(&self, tenant: &Tenant) -> bool {
+        self.organisation
+            .as_ref()
+            .is_some_and(|organisation| organisation.id == tenant.organisation_id)
+    }
+
+    fn admin(self) -> Result<Self, ApiError> {
+        match self.role {
+            Role::Admin => Ok(self),
+            Role::Member => Err(ApiError::admin_required()),
+        }
+    }
+}
+
+/// Which headers a path's family looks at.
+#[derive(Clone, Copy)]
+enum Dialect {
+    /// `Authorization` alone.
+    Ntropii,
+    /// `X-API-Key`, which decides alone when it is there; else `Authorization`.
+    Ontora,
+}
+
+enum Credential<'a> {
+    Key(&'a str, Provider),
+    Token(&'a str),
+}
+
+/// Returns what the caller shows; a header that is there twice, or is no text, is no credential.
+fn credential(headers: &HeaderMap, dialect: Dialect) -> Option<Credential<'_>> {
+    if matches!(dialect, Dialect::Ontora) && headers.contains_key(API_KEY) {
+        return Some(Credential::Key(only(headers, API_KEY)?, Provider::Ontora));
+    }
+    let (scheme, value) = only(headers, AUTHORIZATION.as_str())?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return None;
+    }
+    let value = value.trim();
+    if value.split('.').count() == 3 {
+        return Some(Credential::Token(value));
+    }
+    Some(Credential::Key(value, Provider::Ntropii))
+}
+
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
+impl Authority {
+    fn verify(&self, key: &str, provider: Provider) -> Result<Arc<LiveKey>, ApiError> {
+        let now = Timestamp::now();
+        Ok(self.table().verify(key, provider, now)?)
+    }
+
+    /// Lets a failed authentication pay: when its source has failed too often, it is told to wait.
+    fn failed(&self, parts: &Parts, error: ApiError) -> ApiError {
+        if !error.is_failed_authentication() {
+            return error;
+        }
+        let Some(ConnectInfo(address)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else {
+            return error;
+        };
+        match self.failures().take(&Source::from(address.ip())) {
+            Ok(()) => error,
+            Err(wait) => ApiError::limited(wait),
+        }
+    }
+
+    async fn session(&self, token: &str) -> Result<Session, ApiError> {
+        let identity = self.tokens().verify(token).await?;
+        let organisation = match identity.organisation {
+            Some(name) => self.books().store().organisation(name).await?,
+            None => None,
+        };
+        if let Some(organisation) = &organisation {
+            let bucket = self.organisations().take(&organisation.id);
+            bucket.map_err(ApiError::limited)?;
+            let member = Member {
+                user_id: identity.subject.clone(),
+                role: identity.role,
+                created_at: Timestamp::now(),
+            };
+            if self.is_news(organisation.id, &member) {
+                self.books()
+                    .store()
+                    .note_member(organisation.id, member)
+                    .await?;
+            }
+        }
+        Ok(Session {
+            principal: format!("{} {}", identity.issuer, identity.subject),
+            subject: identity.subject,
+            role: identity.role,
+            organisation,
+        })
+    }
+
+    async fn user(&self, parts: &Parts, dialect: Dialect) -> Result<Session, ApiError> {
+        match credential(&parts.headers, dialect) {
+            Some(Credential::Token(token)) => self.session(token).await,
+            Some(Credential::Key(key, provider)) => {
+                // On Ontora's paths a key in `Authorization` is no credential at all.
+                let expected = match dialect {
+                    Dialect::Ntropii => Provider::Ntropii,
+                    Dialect::Ontora => Provider::Ontora,
+                };
+                if provider != expected {
+                    return Err(ApiError::unauthenticated());
+                }
+                self.verify(key, provider)?;
+                Err(ApiError::jwt_required())
+            }
+            None => Err(ApiError::unauthenticated()),
+        }
+    }
+}
+
+fn dialect(parts: &Parts) -> Dialect {
+    let path = parts.uri.path();
+    if path == "/v1/me" || path.starts_with("/v1/workspace/") {
+        Dialect::Ntropii
+    } else {
+        Dialect::Ontora
+    }
+}
+
+macro_rules! extractor {
+    ($name:ident, |$authority:ident, $parts:ident| $body:expr) => {
+        impl FromRequestParts<Authority> for $name {
+            type Rejection = ApiError;
+
+            async fn from_request_parts(
+                parts: &mut Parts,
+                $authority: &Authority,
+            ) -> Result<Self, ApiError> {
+                let $parts = &*parts;
+                let found: Result<Self, ApiError> = $body;
+                found.map_err(|error| $authority.failed($parts, error))
+            }
+        }
+    };
+}
+
+extractor!(NtropiiKey, |authority, parts| {
+    match credential(&parts.headers, Dialect::Ntropii) {
+        Some(Credential::Key(key, Provider::Ntropii)) => {
+            authority.verify(key, Provider::Ntropii).map(Self)
+        }
+        _ => Err(ApiError::unauthenticated()),
+    }
+});
+
+extractor!(OntoraKey, |authority, parts| {
+    match only(&parts.headers, API_KEY) {
+        Some(key) => authority.verify(key, Provider::Ontora).map(Self),
+        None => Err(ApiError::unauthenticated()),
+    }
+});
+
+extractor!(OwnKey, |authority, parts| {
+    match credential(&parts.headers, Dialect::Ontora) {
+        Some(Credential::Key(key, provider)) => authority.verify(key, provider).map(Self),
+        _ => Err(ApiError::unauthenticated()),
+    }
+});
+
+extractor!(User, |authority, parts| {
+    authority.user(parts, dialect(parts)).await.map(Self)
+});
+
+extractor!(Admin, |authority, parts| {
+    let session = authority.user(parts, dialect(parts)).await;
+    session.and_then(Session::admin).map(Self)
+});
+
+extractor!(Caller, |authority, parts| {
+    match credential(&parts.headers, Dialect::Ntropii) {
+        Some(Credential::Key(key, provider)) => authority.verify(key, provider).map(Self::Key),
+        Some(Credential::Token(token)) => authority
+            .session(token)
+            .await
+            .and_then(Session::admin)
+            .map(Self::Admin),
+        None => Err(ApiError::unauthenticated()),
+    }
+});
+
+/// A JSON object, and its bytes.
+pub(super) struct Object(pub(super) Map<String, Value>);
+
+impl FromRequest<Authority> for Object {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &Authority) -> Result<Self, ApiError> {
+        let bytes = axum::body::to_bytes(request.into_body(), LARGEST_BODY)
+            .await
+            .map_err(|_| ApiError::too_large())?;
+        match serde_json::from_slice(&bytes) {
+            Ok(Value::Object(object)) => Ok(Self(object)),
+            Ok(_) => Err(ApiError::malformed("The body must be a JSON object")),
+            Err(_) => Err(ApiError::malformed("The body is not JSON")),
+        }
+    }
+}
+
+/// The `Idempotency-Key`, if there is one.
+pub(super) struct IdempotencyKey(pub(super) Option<String>);
+
+impl FromRequestParts<Authority> for IdempotencyKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Authority) -> Result<Self, ApiError> {
+        const NAME: &str = "idempotency-key";
+        if !parts.headers.contains_key(NAME) {
+            return Ok(Self(None));
+        }
+        match only(&parts.headers, NAME) {
+            Some(key) if (1..=LONGEST_IDEMPOTENCY_KEY).contains(&key.len()) => {
+                Ok(Self(Some(key.to_owned())))
+            }
+            _ => Err(ApiError::invalid_field(
+                ["header".into(), NAME.into()],
+                "must have 1 to 255 visible characters",
+                "value_error",
+            )),
+        }
+    }
+}
+
+/// Reads an id: a UUID in any case, also with the mark of its kind in front of it.
+pub(super) fn parse_id(text: &str, mark: &str) -> Option<Uuid> {
+    let text = text.strip_prefix(mark).unwrap_or(text);
+    // No braces, no `urn:`, no UUID without its dashes.
+    (text.len() == 36).then(|| Uuid::try_parse(text).ok())?
+}

@@ -1,0 +1,403 @@
+//! Admin tokens: JSON Web Tokens of OpenID Connect issuers, checked against their key sets.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde_json::Value;
+use tokio::sync::Mutex;
+use url::Url;
+
+use super::error::Error;
+use super::issuer;
+use super::settings::{Issuer, KeySource};
+use super::store::Role;
+use crate::disk;
+use crate::domain::Host;
+
+/// Longer than any real token; Clerk's have about a kilobyte.
+const LONGEST: usize = 16 * 1024;
+/// How far clocks may differ, in seconds.
+const LEEWAY: u64 = 10;
+/// A key set that is older is fetched again, so that a withdrawn key is not trusted for ever.
+const FRESH: Duration = Duration::from_secs(10 * 60);
+/// A key set that could not be fetched again for so long is trusted no more.
+const STALE: Duration = Duration::from_secs(24 * 60 * 60);
+/// At least this lies between two fetches, however many unknown keys are named.
+const FLOOR: Duration = Duration::from_secs(10);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+const LARGEST_SET: u64 = 256 * 1024;
+
+/// Who a token speaks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) issuer: String,
+    pub(super) subject: String,
+    /// As the issuer calls it.
+    pub(super) organisation: Option<String>,
+    pub(super) role: Role,
+}
+
+/// Why a token was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Denied {
+    /// The token is not good. The reason is for the log; the caller is told nothing of it.
+    Invalid(&'static str),
+    /// The issuer's keys cannot be had at the moment.
+    Unavailable,
+}
+
+/// Checks tokens.
+pub(super) struct Verifier {
+    issuers: Vec<Trusted>,
+}
+
+struct Trusted {
+    settings: Issuer,
+    keys: Keys,
+}
+
+enum Keys {
+    /// The built-in issuer's.
+    Fixed(Vec<PublicKey>),
+    /// Read for every token: it is small, local, and may be changed at any time.
+    File(std::path::PathBuf),
+    Fetched(Fetched),
+}
+
+struct Fetched {
+    url: Url,
+    cached: ArcSwap<Cached>,
+    /// Held while fetching, so that one does for all.
+    client: Mutex<Option<reqwest::Client>>,
+}
+
+#[derive(Default)]
+struct Cached {
+    keys: Vec<PublicKey>,
+    /// When the keys were had.
+    had: Option<Instant>,
+    /// When they were last asked for.
+    tried: Option<Instant>,
+}
+
+#[derive(Clone)]
+struct PublicKey {
+    id: Option<String>,
+    algorithm: Algorithm,
+    key: DecodingKey,
+}
+
+impl Verifier {
+    /// Trusts these issuers, and the built-in one with this key set.
+    pub(super) fn new(issuers: &[Issuer], built_in: &Value) -> Result<Self, Error> {
+        let mut trusted = vec![Trusted {
+            settings: Issuer {
+                issuer: issuer::ISSUER.to_owned(),
+                audience: None,
+                keys: KeySource::File(std::path::PathBuf::new()),
+                claims: super::settings::Claims::default(),
+            },
+            keys: Keys::Fixed(public_keys(built_in)),
+        }];
+        for settings in issuers {
+            if trusted
+                .iter()
+                .any(|known| known.settings.issuer == settings.issuer)
+            {
+                return Err(Error::IssuerTwice {
+                    issuer: settings.issuer.clone(),
+                });
+            }
+            let keys = match &settings.keys {
+                KeySource::File(path) => Keys::File(path.clone()),
+                KeySource::Url(url) => {
+                    let safe = url
+                        .as_str()
+                        .parse::<Host>()
+                        .is_ok_and(|host| host.is_safe_transport());
+                    if !safe {
+                        return Err(Error::KeySetUrl {
+                            url: url.to_string(),
+                        });
+                    }
+                    Keys::Fetched(Fetched {
+                        url: url.clone(),
+                        cached: ArcSwap::default(),
+                        client: Mutex::new(None),
+                    })
+                }
+            };
+            trusted.push(Trusted {
+                settings: settings.clone(),
+                keys,
+            });
+        }
+        Ok(Self { issuers: trusted })
+    }
+
+    /// Returns who a token speaks for.
+    pub(super) async fn verify(&self, token: &str) -> Result<Identity, Denied> {
+        if token.len() > LONGEST {
+            return Err(Denied::Invalid("too long"));
+        }
+        let header = read_header(token)?;
+        // Which issuer's keys to look at; whether it is that issuer's is what the keys show.
+        let claims: Value = jsonwebtoken::dangerous::insecure_decode_claims(token)
+            .map_err(|_| Denied::Invalid("claims are not JSON"))?;
+        let issuer = claims.get("iss").and_then(Value::as_str);
+        let trusted = self
+            .issuers
+            .iter()
+            .find(|trusted| Some(trusted.settings.issuer.as_str()) == issuer)
+            .ok_or(Denied::Invalid("issuer is not trusted"))?;
+        let candidates = trusted.keys.candidates(&header).await?;
+        let validation = validation(&trusted.settings, header.algorithm);
+        let mut reason = Denied::Invalid("no key of the issuer fits");
+        for key in candidates {
+            match jsonwebtoken::decode::<Value>(token, &key.key, &validation) {
+                Ok(token) => return trusted.settings.identity(&token.claims),
+                Err(error) => reason = Denied::Invalid(why(&error)),
+            }
+        }
+        Err(reason)
+    }
+}
+
+struct TokenHeader {
+    algorithm: Algorithm,
+    key_id: Option<String>,
+}
+
+/// Reads the header. Only algorithms with a public key are let through: `none` and the ones with
+/// a shared secret never reach a key.
+fn read_header(token: &str) -> Result<TokenHeader, Denied> {
+    let head = token.split('.').next().unwrap_or_default();
+    let header: Value = URL_SAFE_NO_PAD
+        .decode(head)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .ok_or(Denied::Invalid("header is not JSON"))?;
+    if header.get("crit").is_some() {
+        return Err(Denied::Invalid("header demands an extension"));
+    }
+    let algorithm = match header.get("alg").and_then(Value::as_str) {
+        Some("RS256") => Algorithm::RS256,
+        Some("ES256") => Algorithm::ES256,
+        Some("EdDSA") => Algorithm::EdDSA,
+        _ => return Err(Denied::Invalid("algorithm is not allowed")),
+    };
+    Ok(TokenHeader {
+        algorithm,
+        key_id: header.get("kid").and_then(Value::as_str).map(str::to_owned),
+    })
+}
+
+fn validation(issuer: &Issuer, algorithm: Algorithm) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.leeway = LEEWAY;
+    validation.validate_nbf = true;
+    validation.set_issuer(&[&issuer.issuer]);
+    match &issuer.audience {
+        Some(audience) => {
+            validation.set_audience(&[audience]);
+            validation.set_required_spec_claims(&["exp", "iss", "sub", "aud"]);
+        }
+        None => {
+            validation.validate_aud = false;
+            validation.set_required_spec_claims(&["exp", "iss", "sub"]);
+        }
+    }
+    validation
+}
+
+fn why(error: &jsonwebtoken::errors::Error) -> &'static str {
+    use jsonwebtoken::errors::ErrorKind;
+
+    match error.kind() {
+        ErrorKind::ExpiredSignature => "expired",
+        ErrorKind::ImmatureSignature => "not valid yet",
+        ErrorKind::InvalidAudience => "wrong audience",
+        ErrorKind::InvalidIssuer => "wrong issuer",
+        ErrorKind::InvalidSignature => "wrong signature",
+        ErrorKind::MissingRequiredClaim(_) => "a claim is missing",
+        _ => "malformed",
+    }
+}
+
+impl Issuer {
+    fn identity(&self, claims: &Value) -> Result<Identity, Denied> {
+        let subject = claims
+            .get("sub")
+            .and_then(Value::as_str)
+            .filter(|subject| !subject.is_empty() && subject.len() <= 255)
+            .ok_or(Denied::Invalid("no subject"))?;
+        let role = first(claims, &self.claims.role).map(|role| {
+            let role = role.strip_prefix("org:").unwrap_or(role);
+            role.parse().unwrap_or(Role::Member)
+        });
+        Ok(Identity {
+            issuer: self.issuer.clone(),
+            subject: subject.to_owned(),
+            organisation: first(claims, &self.claims.organisation).map(str::to_owned),
+            role: role.unwrap_or(Role::Member),
+        })
+    }
+}
+
+/// The first of the claims that is there: each is tried as it is written, then as a path.
+fn first<'a>(claims: &'a Value, paths: &[String]) -> Option<&'a str> {
+    paths.iter().find_map(|path| {
+        claims
+            .get(path)
+            .or_else(|| path.split('.').try_fold(claims, |at, part| at.get(part)))
+            .and_then(Value::as_str)
+    })
+}
+
+impl Keys {
+    async fn candidates(&self, header: &TokenHeader) -> Result<Vec<PublicKey>, Denied> {
+        match self {
+            Self::Fixed(keys) => Ok(fitting(keys, header)),
+            Self::File(path) => {
+                let bytes = disk::read_bounded(path, LARGEST_SET);
+                let set = bytes
+                    .ok()
+                    .flatten()
+                    .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+                match set {
+                    Some(set) => Ok(fitting(&public_keys(&set), header)),
+                    None => {
+                        tracing::error!(path = %path.display(), "no key set in the file");
+                        Err(Denied::Unavailable)
+                    }
+                }
+            }
+            Self::Fetched(fetched) => fetched.candidates(header).await,
+        }
+    }
+}
+
+/// The keys that may have signed a token with such a header.
+fn fitting(keys: &[PublicKey], header: &TokenHeader) -> Vec<PublicKey> {
+    keys.iter()
+        .filter(|key| key.algorithm == header.algorithm)
+        .filter(|key| header.key_id.is_none() || key.id == header.key_id)
+        .cloned()
+        .collect()
+}
+
+impl Fetched {
+    async fn candidates(&self, header: &TokenHeader) -> Result<Vec<PublicKey>, Denied> {
+        let cached = self.cached.load_full();
+        let found = fitting(&cached.keys, header);
+        let fresh = cached.had.is_some_and(|had| had.elapsed() < FRESH);
+        if fresh && !found.is_empty() {
+            return Ok(found);
+        }
+        let cached = self.refresh().await;
+        match cached.had {
+            Some(had) if had.elapsed() < STALE => Ok(fitting(&cached.keys, header)),
+            _ => Err(Denied::Unavailable),
+        }
+    }
+
+    /// Fetches the key set, unless that was tried a moment ago.
+    async fn refresh(&self) -> Arc<Cached> {
+        let mut client = self.client.lock().await;
+        let cached = self.cached.load_full();
+        if cached.tried.is_some_and(|tried| tried.elapsed() < FLOOR) {
+            return cached;
+        }
+        let fetched = match fetch(&mut client, &self.url).await {
+            Ok(keys) => Cached {
+                keys,
+                had: Some(Instant::now()),
+                tried: Some(Instant::now()),
+            },
+            Err(reason) => {
+                tracing::error!(url = %self.url, reason, "the key set could not be fetched");
+                Cached {
+                    keys: cached.keys.clone(),
+                    had: cached.had,
+                    tried: Some(Instant::now()),
+                }
+            }
+        };
+        let fetched = Arc::new(fetched);
+        self.cached.store(fetched.clone());
+        fetched
+    }
+}
+
+async fn fetch(client: &mut Option<reqwest::Client>, url: &Url) -> Result<Vec<PublicKey>, String> {
+    let client = match client {
+        Some(client) => client,
+        None => client.insert(
+            reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .timeout(FETCH_TIMEOUT)
+                .build()
+                .map_err(|error| error.to_string())?,
+        ),
+    };
+    let response = client.get(url.clone()).send().await;
+    let mut response = response
+        .and_then(reqwest::Response::error_for_status)
+        .map_err(|error| error.to_string())?;
+    if !response.status().is_success() {
+        return Err(format!("status {}", response.status()));
+    }
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| error.to_string())? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() as u64 > LARGEST_SET {
+            return Err("too large".to_owned());
+        }
+    }
+    let set = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+    Ok(public_keys(&set))
+}
+
+/// The keys of a set that can be used; what cannot is passed over, since sets hold others' too.
+fn public_keys(set: &Value) -> Vec<PublicKey> {
+    let keys = set.get("keys").and_then(Value::as_array);
+    keys.into_iter()
+        .flatten()
+        .filter_map(|key| public_key(serde_json::from_value(key.clone()).ok()?))
+        .collect()
+}
+
+fn public_key(jwk: Jwk) -> Option<PublicKey> {
+    let (algorithm, named) = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => (Algorithm::RS256, KeyAlgorithm::RS256),
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
+            (Algorithm::ES256, KeyAlgorithm::ES256)
+        }
+        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
+            (Algorithm::EdDSA, KeyAlgorithm::EdDSA)
+        }
+        _ => return None,
+    };
+    let other_algorithm = jwk
+        .common
+        .key_algorithm
+        .is_some_and(|algorithm| algorithm != named);
+    let other_use = jwk
+        .common
+        .public_key_use
+        .as_ref()
+        .is_some_and(|purpose| *purpose != PublicKeyUse::Signature);
+    if other_algorithm || other_use {
+        return None;
+    }
+    Some(PublicKey {
+        key: DecodingKey::from_jwk(&jwk).ok()?,
+        id: jwk.common.key_id,
+        algorithm,
+    })
+}

@@ -1,0 +1,94 @@
+//! The keys of an Ntropii tenant. These endpoints are the authority's own: Ntropii has none.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+
+use super::body::{Members, once};
+use crate::authority::api_error::ApiError;
+use crate::authority::books::Minted;
+use crate::authority::extract::{Admin, Caller, IdempotencyKey, Object, parse_id};
+use crate::authority::keys::NewKey;
+use crate::authority::render;
+use crate::authority::server::Authority;
+use crate::domain::Provider;
+use crate::wire::ntropii::TenantKey;
+
+/// `GET /v1/workspace/tenants/{tenant}/api-keys`
+pub(super) async fn list(
+    State(authority): State<Authority>,
+    Admin(session): Admin,
+    Path(name): Path<String>,
+) -> Result<Json<Vec<TenantKey>>, ApiError> {
+    let tenant = Caller::Admin(session).tenant(&authority, &name).await?;
+    let mut keys = authority
+        .books()
+        .keys(Some(tenant.id), Some(Provider::Ntropii))
+        .await?;
+    authority.table().add_last_use(&mut keys);
+    Ok(Json(
+        keys.iter()
+            .map(|key| render::ntropii_key(key, None))
+            .collect(),
+    ))
+}
+
+/// `POST /v1/workspace/tenants/{tenant}/api-keys`
+pub(super) async fn create(
+    State(authority): State<Authority>,
+    Admin(session): Admin,
+    Path(name): Path<String>,
+    idempotency: IdempotencyKey,
+    Object(body): Object,
+) -> Result<Response, ApiError> {
+    let caller = Caller::Admin(session);
+    let tenant = caller.tenant(&authority, &name).await?;
+    let Caller::Admin(session) = caller else {
+        return Err(ApiError::internal());
+    };
+    let mut members = Members::of(&body);
+    let name = members.key_name();
+    let expires_in_days = members.days("expiresInDays");
+    members.done()?;
+    let (Some(name), Some(expires_in_days)) = (name, expires_in_days) else {
+        return Err(ApiError::internal());
+    };
+    let path = "POST /v1/workspace/tenants/{tenant}/api-keys";
+    let once = once(idempotency, &session, path, tenant.id, &body);
+    let new = NewKey {
+        provider: Provider::Ntropii,
+        environment: None,
+        name,
+        scopes: Vec::new(),
+        expires_in_days,
+        created_by: Some(session.subject),
+    };
+    let minted = authority.books().mint(&tenant, new, once).await?;
+    Ok(match &minted {
+        Minted::New(minted) => {
+            let body = render::ntropii_key(&minted.record, Some(&minted.key));
+            (StatusCode::CREATED, super::api_keys::NO_STORE, Json(body)).into_response()
+        }
+        Minted::Replayed(key) => {
+            let body = render::ntropii_key(&super::api_keys::as_made(key), None);
+            (StatusCode::CREATED, super::api_keys::REPLAYED, Json(body)).into_response()
+        }
+    })
+}
+
+/// `DELETE /v1/workspace/tenants/{tenant}/api-keys/{key}`
+pub(super) async fn revoke(
+    State(authority): State<Authority>,
+    Admin(session): Admin,
+    Path((tenant, id)): Path<(String, String)>,
+) -> Result<Json<TenantKey>, ApiError> {
+    let tenant = Caller::Admin(session).tenant(&authority, &tenant).await?;
+    let hidden = || ApiError::not_found("API key not found");
+    let id = parse_id(&id, "key_").ok_or_else(hidden)?;
+    let key = authority.books().store().key(id).await?;
+    key.filter(|key| key.tenant_id == tenant.id && key.provider == Provider::Ntropii)
+        .ok_or_else(hidden)?;
+    let key = authority.books().revoke_key(id).await?;
+    Ok(Json(render::ntropii_key(&key, None)))
+}

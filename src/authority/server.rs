@@ -1,0 +1,182 @@
+//! The authority as a whole, its router, and the loop that serves it.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+use super::books::{Books, open_hasher};
+use super::error::Error;
+use super::files::Files;
+use super::limits::{Buckets, Source};
+use super::oidc::Verifier;
+use super::settings::{Database, Settings};
+use super::store::{Member, Role, Sqlite};
+use super::table::Table;
+use super::{front, routes};
+
+/// How often the times of last use are written down.
+const NOTE_USE: Duration = Duration::from_secs(30);
+
+/// An authority that issues and verifies keys. Cheap to clone: all clones are one.
+#[derive(Clone)]
+pub struct Authority(Arc<Inner>);
+
+/// What [`Authority`] shares.
+struct Inner {
+    books: Books,
+    table: Arc<Table>,
+    tokens: Verifier,
+    failures: Buckets<Source>,
+    organisations: Buckets<Uuid>,
+    seen: Mutex<HashMap<(Uuid, String), Role>>,
+    settings: Settings,
+    draining: AtomicBool,
+}
+
+impl Authority {
+    /// Opens the books to serve them, making them if they are missing, and loads every key.
+    ///
+    /// One process at a time serves a SQLite database.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the database or a file beside it cannot be used or is not what it should be,
+    /// when another process serves it, or when a setting makes no sense.
+    pub fn open(database: &Database, settings: Settings) -> Result<Self, Error> {
+        let Database::Sqlite(path) = database;
+        let files = Files::beside(path);
+        let hasher = open_hasher(&files)?;
+        let table = Arc::new(Table::new(
+            hasher.clone(),
+            &settings.region,
+            settings.limits.tenant_per_minute,
+        ));
+        let store = Arc::new(Sqlite::serve(&files, table.clone())?);
+        let books = Books::over(store, hasher, &files)?;
+        let tokens = Verifier::new(&settings.issuers, &books.jwks())?;
+        Ok(Self(Arc::new(Inner {
+            books,
+            table,
+            tokens,
+            failures: Buckets::per_minute(settings.limits.failures_per_minute),
+            organisations: Buckets::per_minute(settings.limits.tenant_per_minute),
+            seen: Mutex::default(),
+            settings,
+            draining: AtomicBool::new(false),
+        })))
+    }
+
+    /// Returns the books.
+    #[must_use]
+    pub fn books(&self) -> &Books {
+        &self.0.books
+    }
+
+    /// Returns whether requests should be sent here.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.0.draining.load(Ordering::Relaxed) && self.0.books.store().is_well()
+    }
+
+    /// Writes down when keys were last used, if any were since this was last called.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the database cannot be written.
+    pub async fn note_use(&self) -> Result<(), Error> {
+        let used = self.0.table.used();
+        if !used.is_empty() {
+            self.0.books.store().touch(used).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Authority {
+    pub(super) fn table(&self) -> &Table {
+        &self.0.table
+    }
+
+    pub(super) fn tokens(&self) -> &Verifier {
+        &self.0.tokens
+    }
+
+    pub(super) fn failures(&self) -> &Buckets<Source> {
+        &self.0.failures
+    }
+
+    pub(super) fn organisations(&self) -> &Buckets<Uuid> {
+        &self.0.organisations
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// Returns whether a person was not yet seen with this role, and remembers it.
+    pub(super) fn is_news(&self, organisation: Uuid, member: &Member) -> bool {
+        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert((organisation, member.user_id.clone()), member.role) != Some(member.role)
+    }
+}
+
+/// Returns everything that the authority answers.
+pub fn router(authority: Authority) -> Router {
+    front::wrap(routes::all().with_state(authority))
+}
+
+/// Serves until `shutdown` is done, then lets the requests under way end, for a bounded time.
+///
+/// # Errors
+///
+/// Fails when the listener does.
+pub async fn serve(
+    listener: TcpListener,
+    authority: Authority,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Error> {
+    let (told, draining) = tokio::sync::oneshot::channel::<()>();
+    let service = router(authority.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let signal = {
+        let authority = authority.clone();
+        async move {
+            shutdown.await;
+            authority.0.draining.store(true, Ordering::Relaxed);
+            // The receiver lives as long as we serve.
+            let _ = told.send(());
+        }
+    };
+    let serving = axum::serve(listener, service).with_graceful_shutdown(signal);
+    let overdue = async {
+        if draining.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(authority.settings().drain).await;
+    };
+    let noting = async {
+        loop {
+            tokio::time::sleep(NOTE_USE).await;
+            if let Err(error) = authority.note_use().await {
+                tracing::error!(%error, "the times of last use could not be written");
+            }
+        }
+    };
+    let served = tokio::select! {
+        served = std::future::IntoFuture::into_future(serving) => served.map_err(Error::Listener),
+        () = overdue => {
+            tracing::warn!("requests under way were cut off");
+            Ok(())
+        }
+        () = noting => Ok(()),
+    };
+    if let Err(error) = authority.note_use().await {
+        tracing::error!(%error, "the times of last use could not be written");
+    }
+    served
+}

@@ -1,0 +1,86 @@
+//! The books: organisations, tenants and keys, in a database that survives a power cut.
+//!
+//! Whoever verifies keys never asks a [`Store`]: it follows one. A store hands every change to its
+//! [`Follower`] and promises that a call that changes what may be accepted (a key made or revoked,
+//! a tenant suspended) is answered only after it is durable *and* every follower of the same
+//! database, in whatever process, has applied it.
+
+mod error;
+mod rows;
+mod sqlite;
+
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+pub use error::StoreError;
+pub(super) use rows::{Change, Created, KeyFilter, Once, TenantFilter};
+pub use rows::{
+    DataPlatform, Key, KeyHash, Member, Organisation, Role, Tenant, TenantStatus, UnknownName,
+};
+pub(super) use sqlite::Sqlite;
+
+/// What a store answers, some time later.
+pub(super) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Someone who verifies keys out of memory.
+pub(super) trait Follower: Send + Sync {
+    /// Applies changes, all of them before it returns.
+    fn apply(&self, changes: Vec<Change>);
+}
+
+/// A database that holds the books.
+pub(super) trait Store: Send + Sync {
+    /// Returns whether changes can be written and followed at the moment.
+    fn is_well(&self) -> bool;
+
+    /// Adds an organisation; a conflict if its external id is taken.
+    fn create_organisation(&self, row: Organisation) -> Answer<'_, ()>;
+    /// Returns every organisation, oldest first.
+    fn organisations(&self) -> Answer<'_, Vec<Organisation>>;
+    /// Returns the organisation with this id or external id.
+    fn organisation(&self, name: String) -> Answer<'_, Option<Organisation>>;
+
+    /// Writes down that a user was seen with a role.
+    fn note_member(&self, organisation: Uuid, member: Member) -> Answer<'_, ()>;
+    /// Returns the users seen, longest known first.
+    fn members(&self, organisation: Uuid) -> Answer<'_, Vec<Member>>;
+
+    /// Adds a tenant; a conflict if its slug is taken.
+    fn create_tenant(&self, row: Tenant) -> Answer<'_, ()>;
+    /// Returns tenants, oldest first.
+    fn tenants(&self, filter: TenantFilter) -> Answer<'_, Vec<Tenant>>;
+    /// Returns the tenant with this id or slug.
+    fn tenant(&self, name: String) -> Answer<'_, Option<Tenant>>;
+    /// Changes a tenant's status; returns the tenant as it is now.
+    fn set_tenant_status(
+        &self,
+        id: Uuid,
+        status: TenantStatus,
+        at: Timestamp,
+    ) -> Answer<'_, Option<Tenant>>;
+    /// Changes a tenant's settings; returns the tenant as it is now.
+    fn set_tenant_config(
+        &self,
+        id: Uuid,
+        config: serde_json::Value,
+        at: Timestamp,
+    ) -> Answer<'_, Option<Tenant>>;
+
+    /// Adds a key, unless `once` says that the same request has made one before.
+    fn create_key(&self, row: Key, once: Option<Once>) -> Answer<'_, Created>;
+    /// Returns keys, newest first, the revoked and expired ones too.
+    fn keys(&self, filter: KeyFilter) -> Answer<'_, Vec<Key>>;
+    /// Returns one key.
+    fn key(&self, id: Uuid) -> Answer<'_, Option<Key>>;
+    /// Revokes a key, once; returns the key as it is now.
+    fn revoke_key(&self, id: Uuid, at: Timestamp) -> Answer<'_, Option<Key>>;
+    /// Writes down when keys were last used.
+    fn touch(&self, used: Vec<(Uuid, Timestamp)>) -> Answer<'_, ()>;
+
+    /// Copies the database, as it is at one instant, into a new file.
+    fn backup(&self, to: &Path) -> Answer<'_, ()>;
+}

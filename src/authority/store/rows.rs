@@ -1,0 +1,247 @@
+//! What the books hold.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::domain::{KeyName, KeyPrefix, Provider, Scope};
+
+/// A name that is none of a closed set.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown {what} `{name}`: expected {expected}")]
+pub struct UnknownName {
+    /// "tenant status", …
+    pub what: &'static str,
+    /// The name.
+    pub name: String,
+    /// The known ones.
+    pub expected: &'static str,
+}
+
+macro_rules! closed {
+    ($(#[$doc:meta])* $name:ident, $what:literal, { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)+
+        }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// Returns the name used on the wire and in the database.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)+
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownName;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::ALL
+                    .iter()
+                    .copied()
+                    .find(|value| value.as_str() == text)
+                    .ok_or_else(|| UnknownName {
+                        what: $what,
+                        name: text.chars().take(64).collect(),
+                        expected: closed!(@list $($text),+),
+                    })
+            }
+        }
+    };
+    (@list $first:literal $(, $rest:literal)*) => {
+        concat!("`", $first, "`" $(, ", `", $rest, "`")*)
+    };
+}
+
+closed! {
+    /// Where a tenant stands. Keys of a tenant are accepted while it is `ACTIVE` only.
+    TenantStatus, "tenant status", {
+        /// Asked for.
+        Requested = "REQUESTED",
+        /// Being made.
+        Provisioning = "PROVISIONING",
+        /// In use.
+        Active = "ACTIVE",
+        /// Closed for a while.
+        Suspended = "SUSPENDED",
+        /// Being taken down.
+        Deprovisioning = "DEPROVISIONING",
+        /// Could not be made.
+        Failed = "FAILED",
+        /// Gone.
+        Decommissioned = "DECOMMISSIONED",
+    }
+}
+
+closed! {
+    /// What a tenant's data lies on.
+    DataPlatform, "data platform", {
+        /// A PostgreSQL of the vendor's.
+        ManagedPostgres = "managed-postgres",
+        /// Snowflake.
+        Snowflake = "snowflake",
+        /// Microsoft Fabric.
+        MicrosoftFabric = "microsoft-fabric",
+    }
+}
+
+closed! {
+    /// What a person may do in an organisation.
+    Role, "role", {
+        /// Manages keys and tenants.
+        Admin = "admin",
+        /// Looks.
+        Member = "member",
+    }
+}
+
+/// Owns tenants. Never an authorisation boundary for keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Organisation {
+    /// Its id here.
+    pub id: Uuid,
+    /// Its display name.
+    pub name: String,
+    /// Its id at the issuer of its admins' tokens.
+    pub external_id: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A person seen in an organisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The `sub` of the person's tokens.
+    pub user_id: String,
+    /// The role when last seen.
+    pub role: Role,
+    /// When first seen.
+    pub created_at: Timestamp,
+}
+
+/// What keys belong to: Ntropii's tenant and Ontora's workspace in one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tenant {
+    /// Its id.
+    pub id: Uuid,
+    /// The organisation that owns it.
+    pub organisation_id: Uuid,
+    /// Its URL-safe name.
+    pub slug: String,
+    /// Its display name.
+    pub name: String,
+    /// What its data lies on.
+    pub data_platform: DataPlatform,
+    /// How that is reached.
+    pub data_platform_config_id: Option<String>,
+    /// Where it stands.
+    pub status: TenantStatus,
+    /// Free settings.
+    pub config: Option<Value>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// The keyed hash of a key: all that is kept of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyHash(pub(in crate::authority) [u8; 32]);
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyHash(…)")
+    }
+}
+
+/// A key, without the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its id.
+    pub id: Uuid,
+    /// The tenant that it belongs to.
+    pub tenant_id: Uuid,
+    /// Whose dialect it speaks.
+    pub provider: Provider,
+    /// Its display name.
+    pub name: KeyName,
+    /// Its displayable head.
+    pub prefix: KeyPrefix,
+    /// Its keyed hash.
+    pub hash: KeyHash,
+    /// What it may do; empty for Ntropii, which has no scopes.
+    pub scopes: Vec<Scope>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Who made it.
+    pub created_by: Option<String>,
+    /// From when on it is refused.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used, give or take a minute.
+    pub last_used_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// A request that must make one key however often it is sent.
+#[derive(Clone, Debug)]
+pub(in crate::authority) struct Once {
+    /// Hash of who asks for what under which idempotency key.
+    pub(in crate::authority) request: [u8; 32],
+    /// Hash of what is asked.
+    pub(in crate::authority) body: [u8; 32],
+    /// Records of requests older than this are forgotten.
+    pub(in crate::authority) forget_before: Timestamp,
+}
+
+/// What became of a request to make a key.
+#[derive(Debug)]
+pub(in crate::authority) enum Created {
+    /// The key is in the books.
+    New,
+    /// The same request has made this key before.
+    Replayed(Box<Key>),
+    /// Another request has used the same idempotency key.
+    Conflict,
+}
+
+/// Which tenants to list; `None` is any.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::authority) struct TenantFilter {
+    pub(in crate::authority) organisation: Option<Uuid>,
+    pub(in crate::authority) status: Option<TenantStatus>,
+}
+
+/// Which keys to list; `None` is any.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::authority) struct KeyFilter {
+    pub(in crate::authority) tenant: Option<Uuid>,
+    pub(in crate::authority) provider: Option<Provider>,
+    pub(in crate::authority) limit: u32,
+    pub(in crate::authority) offset: u64,
+}
+
+/// What those who verify keys must know.
+#[derive(Debug)]
+pub(in crate::authority) enum Change {
+    /// A tenant is new or has another status. Comes before the keys of the tenant.
+    Tenant(Box<Tenant>),
+    /// A key is new, or was revoked.
+    Key(Box<Key>),
+}

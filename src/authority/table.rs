@@ -1,0 +1,235 @@
+//! The key table: what may be accepted, in memory, and the verification of keys.
+//!
+//! The books feed it (see [`Follower`]); nothing here waits for anything but a shard's lock.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher as StdHasher};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::keys::Hasher;
+use super::limits::Bucket;
+use super::render;
+use super::store::{Change, Follower, Key, KeyHash, Tenant, TenantStatus};
+use crate::domain::{ParsedKey, Provider};
+
+/// Enough that two threads seldom want the same lock.
+const SHARDS: usize = 64;
+const NEVER: i64 = i64::MAX;
+
+/// A key that may be accepted.
+pub(super) struct LiveKey {
+    pub(super) id: Uuid,
+    pub(super) tenant: Arc<LiveTenant>,
+    /// The answer to "who am I?" in the key's own dialect; it never changes.
+    pub(super) introduction: Bytes,
+    expires_at: i64,
+    /// Set once the key was refused for its age, so that no clock turned back revives it.
+    expired: AtomicBool,
+    last_used: AtomicI64,
+    last_noted: AtomicI64,
+}
+
+/// A tenant that keys belong to.
+pub(super) struct LiveTenant {
+    pub(super) id: Uuid,
+    pub(super) slug: String,
+    pub(super) name: String,
+    pub(super) organisation_id: Uuid,
+    active: AtomicBool,
+    bucket: Bucket,
+}
+
+/// Why a key is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Garbage, unknown, revoked, expired, or of the other provider: all the same to the caller.
+    Unknown,
+    /// The key is good, its tenant is not active.
+    Suspended,
+    /// The tenant's bucket is empty; some of it is back after this time.
+    Limited(Duration),
+}
+
+/// The hash of a key is evenly spread already: its first bytes do.
+#[derive(Default)]
+struct FirstBytes(u64);
+
+impl StdHasher for FirstBytes {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+
+    fn write_usize(&mut self, _length: usize) {}
+}
+
+impl std::hash::Hash for TableKey {
+    fn hash<H: StdHasher>(&self, state: &mut H) {
+        state.write(&self.0.0[..8]);
+    }
+}
+
+#[derive(PartialEq, Eq)]
+struct TableKey(KeyHash);
+
+type Shard = HashMap<TableKey, Arc<LiveKey>, BuildHasherDefault<FirstBytes>>;
+
+/// All keys that may be accepted.
+pub(super) struct Table {
+    hasher: Hasher,
+    region: String,
+    per_minute: u32,
+    shards: Vec<RwLock<Shard>>,
+    tenants: RwLock<HashMap<Uuid, Arc<LiveTenant>>>,
+}
+
+impl Table {
+    pub(super) fn new(hasher: Hasher, region: &str, per_minute: u32) -> Self {
+        Self {
+            hasher,
+            region: region.to_owned(),
+            per_minute,
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            tenants: RwLock::default(),
+        }
+    }
+
+    /// Returns the key that `text` is, if it is accepted for `provider` now.
+    pub(super) fn verify(
+        &self,
+        text: &str,
+        provider: Provider,
+        now: Timestamp,
+    ) -> Result<Arc<LiveKey>, Refusal> {
+        // Garbage is refused by its checksum, before any hashing.
+        let parsed = ParsedKey::parse(text).ok_or(Refusal::Unknown)?;
+        if parsed.provider() != provider {
+            return Err(Refusal::Unknown);
+        }
+        let key = self.find(self.hasher.hash(text)).ok_or(Refusal::Unknown)?;
+        let now = now.as_millisecond();
+        if now >= key.expires_at {
+            key.expired.store(true, Ordering::Relaxed);
+        }
+        if key.expired.load(Ordering::Relaxed) {
+            return Err(Refusal::Unknown);
+        }
+        if !key.tenant.active.load(Ordering::Acquire) {
+            return Err(Refusal::Suspended);
+        }
+        key.tenant.bucket.take().map_err(Refusal::Limited)?;
+        // A second apart is near enough, and spares a busy key the contention.
+        if now - key.last_used.load(Ordering::Relaxed) >= 1_000 {
+            key.last_used.store(now, Ordering::Relaxed);
+        }
+        Ok(key)
+    }
+
+    /// Brings the times of last use up to date: the books learn of them a little later.
+    pub(super) fn add_last_use(&self, keys: &mut [Key]) {
+        for key in keys {
+            let Some(live) = self.find(key.hash) else {
+                continue;
+            };
+            let at = live.last_used.load(Ordering::Relaxed);
+            if at > 0 {
+                key.last_used_at = Timestamp::from_millisecond(at).ok();
+            }
+        }
+    }
+
+    /// Returns the keys used since they were last asked for, and when.
+    pub(super) fn used(&self) -> Vec<(Uuid, Timestamp)> {
+        let mut used = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+            for key in shard.values() {
+                let at = key.last_used.load(Ordering::Relaxed);
+                if at > key.last_noted.swap(at, Ordering::Relaxed)
+                    && let Ok(at) = Timestamp::from_millisecond(at)
+                {
+                    used.push((key.id, at));
+                }
+            }
+        }
+        used
+    }
+
+    fn find(&self, hash: KeyHash) -> Option<Arc<LiveKey>> {
+        self.shard(&hash)
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&TableKey(hash))
+            .cloned()
+    }
+
+    fn shard(&self, hash: &KeyHash) -> &RwLock<Shard> {
+        // The map uses the first bytes.
+        &self.shards[usize::from(hash.0[31]) % SHARDS]
+    }
+
+    fn put_tenant(&self, row: &Tenant) {
+        let active = row.status == TenantStatus::Active;
+        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        let tenant = tenants.entry(row.id).or_insert_with(|| {
+            Arc::new(LiveTenant {
+                id: row.id,
+                slug: row.slug.clone(),
+                name: row.name.clone(),
+                organisation_id: row.organisation_id,
+                active: AtomicBool::new(active),
+                bucket: Bucket::per_minute(self.per_minute),
+            })
+        });
+        tenant.active.store(active, Ordering::Release);
+    }
+
+    fn put_key(&self, row: &Key) {
+        let mut shard = self
+            .shard(&row.hash)
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if row.revoked_at.is_some() {
+            shard.remove(&TableKey(row.hash));
+            return;
+        }
+        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(tenant) = tenants.get(&row.tenant_id) else {
+            tracing::error!(key = %row.id, "a key of a tenant that is not in the books");
+            return;
+        };
+        let last_used = row.last_used_at.map_or(0, Timestamp::as_millisecond);
+        let live = LiveKey {
+            id: row.id,
+            tenant: tenant.clone(),
+            introduction: render::introduction(row, tenant, &self.region),
+            expires_at: row.expires_at.map_or(NEVER, Timestamp::as_millisecond),
+            expired: AtomicBool::new(false),
+            last_used: AtomicI64::new(last_used),
+            last_noted: AtomicI64::new(last_used),
+        };
+        shard.insert(TableKey(row.hash), Arc::new(live));
+    }
+}
+
+impl Follower for Table {
+    fn apply(&self, changes: Vec<Change>) {
+        for change in changes {
+            match change {
+                Change::Tenant(row) => self.put_tenant(&row),
+                Change::Key(row) => self.put_key(&row),
+            }
+        }
+    }
+}
