@@ -7,9 +7,11 @@
 //! Every key is stored as an [`Item`]: under the name of its connection and the one origin it may
 //! be sent to. A connection that is pointed at another origin therefore has no key.
 
+mod deadline;
 mod error;
 mod file;
 mod item;
+mod keyring;
 mod kind;
 mod memory;
 mod passphrase;
@@ -79,8 +81,8 @@ pub trait SecretStore: Send + Sync {
 #[must_use]
 pub fn open(kind: StoreKind, settings: &StoreSettings) -> Box<dyn SecretStore> {
     match kind {
-        // The keyring comes next; until then nothing outlives the process.
-        StoreKind::Keyring | StoreKind::Memory => Box::new(MemoryStore::new()),
+        StoreKind::Keyring => Box::new(keyring::Keyring::new(settings)),
+        StoreKind::Memory => Box::new(MemoryStore::new()),
         StoreKind::File => Box::new(file::FileStore::new(settings)),
         StoreKind::Plaintext => Box::new(plaintext::PlaintextStore::new(settings.plain.clone())),
     }

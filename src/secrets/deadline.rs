@@ -1,0 +1,97 @@
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Less time than this is none: a service that answers at all may need as long.
+const LEAST: Duration = Duration::from_millis(50);
+/// What was spent is given back this many times more slowly than it went.
+const FORGET: u32 = 20;
+
+/// A bound for all calls to a service together, however many they are.
+///
+/// A command that makes forty calls to a service that hangs waits once. What was spent is slowly
+/// given back, so that a process that runs for days does not use up its time on calls that went
+/// well.
+#[derive(Debug)]
+pub(super) struct Budget {
+    allowed: Duration,
+    spent: Mutex<Spent>,
+}
+
+#[derive(Debug)]
+struct Spent {
+    time: Duration,
+    at: Instant,
+}
+
+impl Budget {
+    pub(super) fn new(allowed: Duration) -> Self {
+        Self {
+            allowed,
+            spent: Mutex::new(Spent {
+                time: Duration::ZERO,
+                at: Instant::now(),
+            }),
+        }
+    }
+
+    /// The bound as it was set.
+    pub(super) fn allowed(&self) -> Duration {
+        self.allowed
+    }
+
+    /// What is left of it, if that is enough to try.
+    pub(super) fn left(&self) -> Option<Duration> {
+        let left = self.allowed.saturating_sub(self.spent().time);
+        (left >= LEAST.min(self.allowed) && !left.is_zero()).then_some(left)
+    }
+
+    /// Takes the time since `start` off what is left.
+    pub(super) fn charge(&self, start: Instant) {
+        let taken = start.elapsed();
+        self.spent().time += taken;
+    }
+
+    fn spent(&self) -> MutexGuard<'_, Spent> {
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        spent.time = spent.time.saturating_sub((now - spent.at) / FORGET);
+        spent.at = now;
+        spent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ago(time: Duration) -> Instant {
+        Instant::now().checked_sub(time).unwrap()
+    }
+
+    #[test]
+    fn calls_share_what_there_is() {
+        let budget = Budget::new(Duration::from_secs(3));
+        budget.charge(ago(Duration::from_secs(1)));
+        budget.charge(ago(Duration::from_secs(1)));
+        let left = budget.left().unwrap();
+        assert!(left <= Duration::from_secs(1) + LEAST, "{left:?}");
+        budget.charge(ago(Duration::from_secs(1)));
+        assert_eq!(budget.left(), None);
+        assert_eq!(budget.allowed(), Duration::from_secs(3));
+    }
+
+    #[test]
+    fn what_was_spent_is_given_back_slowly() {
+        let budget = Budget::new(Duration::from_secs(3));
+        budget.charge(ago(Duration::from_secs(3)));
+        budget.spent.lock().unwrap().at = ago(Duration::from_secs(20));
+        let left = budget.left().unwrap();
+        assert!(left >= Duration::from_millis(900), "{left:?}");
+        assert!(left <= Duration::from_millis(1_100), "{left:?}");
+    }
+
+    #[test]
+    fn no_time_is_no_try() {
+        assert_eq!(Budget::new(Duration::ZERO).left(), None);
+    }
+}

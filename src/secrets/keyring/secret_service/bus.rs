@@ -1,0 +1,415 @@
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zbus::export::futures_core::Stream as _;
+use zbus::message::{Message, Type};
+use zbus::{Connection, DBusError as _, DynamicType, MatchRule, MessageStream};
+use zbus::{ObjectPath, OwnedObjectPath, OwnedVariant, Variant};
+use zeroize::Zeroizing;
+
+use super::super::super::deadline::Budget;
+use super::super::super::{Error, StoreKind};
+use super::service::Attributes;
+
+const DESTINATION: &str = "org.freedesktop.secrets";
+const SERVICE_PATH: &str = "/org/freedesktop/secrets";
+const SERVICE: &str = "org.freedesktop.Secret.Service";
+const COLLECTION: &str = "org.freedesktop.Secret.Collection";
+const ITEM: &str = "org.freedesktop.Secret.Item";
+const PROMPT: &str = "org.freedesktop.Secret.Prompt";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+
+/// How long a person may take to answer a prompt.
+const PROMPT_BOUND: Duration = Duration::from_secs(60);
+/// What a path is when there is no such object.
+const NOTHING: &str = "/";
+const CONTENT_TYPE: &str = "text/plain";
+
+/// A secret as it travels: session, parameters, value, content type.
+type Secret = (OwnedObjectPath, Vec<u8>, Vec<u8>, String);
+
+/// The items that a search found.
+pub(super) struct Found {
+    pub(super) unlocked: Vec<OwnedObjectPath>,
+    pub(super) locked: Vec<OwnedObjectPath>,
+}
+
+impl Found {
+    pub(super) fn is_empty(&self) -> bool {
+        self.unlocked.is_empty() && self.locked.is_empty()
+    }
+}
+
+/// What came of storing an item.
+pub(super) enum Created {
+    Item(OwnedObjectPath),
+    Prompt(OwnedObjectPath),
+}
+
+/// The calls of the Secret Service that we need, each within what is left of the time.
+pub(super) struct Bus {
+    connection: Connection,
+    session: OnceLock<OwnedObjectPath>,
+    budget: Arc<Budget>,
+}
+
+impl Bus {
+    /// Connects to the session bus at this address.
+    pub(super) async fn connect(address: Option<&str>, budget: Arc<Budget>) -> Result<Self, Error> {
+        let absent = |reason: &str| Error::Absent {
+            store: StoreKind::Keyring,
+            reason: reason.to_owned(),
+        };
+        // Several addresses are alternatives. Secrets go through a Unix socket only.
+        let address = address
+            .ok_or_else(|| absent("there is no session bus"))?
+            .split(';')
+            .find(|address| address.starts_with("unix:"))
+            .ok_or_else(|| absent("the session bus is not a Unix socket"))?;
+        let connecting = zbus::connection::Builder::address(address).build();
+        let connection = match within(&budget, None, connecting).await? {
+            Ok(connection) => connection,
+            Err(zbus::Error::Address(_) | zbus::Error::Unsupported) => {
+                return Err(absent("the address of the session bus cannot be used"));
+            }
+            Err(zbus::Error::Connection(..)) => {
+                return Err(absent("the session bus does not take connections"));
+            }
+            Err(error) => return Err(explain(&error)),
+        };
+        Ok(Self {
+            connection,
+            session: OnceLock::new(),
+            budget,
+        })
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.connection.is_closed()
+    }
+
+    pub(super) async fn search(&self, attributes: &Attributes<'_>) -> Result<Found, Error> {
+        let (unlocked, locked) = self.service("SearchItems", &(attributes,)).await?;
+        Ok(Found { unlocked, locked })
+    }
+
+    /// Searches, and meanwhile opens the session that reading needs.
+    pub(super) async fn prepare_to_read(&self, name: &Attributes<'_>) -> Result<Found, Error> {
+        let (found, session) = tokio::join!(self.search(name), self.open_session());
+        session?;
+        found
+    }
+
+    /// Searches, and meanwhile opens the session and finds the collection that storing needs.
+    pub(super) async fn prepare_to_store(
+        &self,
+        name: &Attributes<'_>,
+    ) -> Result<(Found, Option<OwnedObjectPath>), Error> {
+        let (found, session, collection) = tokio::join!(
+            self.search(name),
+            self.open_session(),
+            self.default_collection()
+        );
+        session?;
+        Ok((found?, collection?))
+    }
+
+    async fn open_session(&self) -> Result<(), Error> {
+        if self.session.get().is_none() {
+            let input = ("plain", Variant::from(""));
+            let (_, session): (OwnedVariant, OwnedObjectPath) =
+                self.service("OpenSession", &input).await?;
+            let _ = self.session.set(session);
+        }
+        Ok(())
+    }
+
+    fn session(&self) -> Result<&OwnedObjectPath, Error> {
+        self.session
+            .get()
+            .ok_or_else(|| unavailable("no session was opened"))
+    }
+
+    /// The collection that new items go into, if there is one.
+    pub(super) async fn default_collection(&self) -> Result<Option<OwnedObjectPath>, Error> {
+        self.service("ReadAlias", &("default",))
+            .await
+            .map(something)
+    }
+
+    pub(super) async fn is_locked(&self, collection: &OwnedObjectPath) -> Result<bool, Error> {
+        self.property(collection, COLLECTION, "Locked").await
+    }
+
+    pub(super) async fn attributes(
+        &self,
+        item: &OwnedObjectPath,
+    ) -> Result<HashMap<String, String>, Error> {
+        self.property(item, ITEM, "Attributes").await
+    }
+
+    /// The item that was changed last. Other tools may have made several of one name.
+    pub(super) async fn newest(
+        &self,
+        mut items: Vec<OwnedObjectPath>,
+    ) -> Result<Option<OwnedObjectPath>, Error> {
+        if items.len() <= 1 {
+            return Ok(items.pop());
+        }
+        let mut ranked = Vec::new();
+        for item in items {
+            let modified: u64 = self.property(&item, ITEM, "Modified").await?;
+            ranked.push((modified, item));
+        }
+        // Paths end in a number that grows, which decides where the seconds are the same.
+        let rank = |(modified, item): &(u64, OwnedObjectPath)| {
+            (*modified, item.as_str().len(), item.as_str().to_owned())
+        };
+        Ok(ranked.into_iter().max_by_key(rank).map(|(_, item)| item))
+    }
+
+    pub(super) async fn secret(
+        &self,
+        item: &OwnedObjectPath,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        let asked = (&[item][..], self.session()?);
+        let secrets: HashMap<OwnedObjectPath, Secret> = self.service("GetSecrets", &asked).await?;
+        let mut secrets = secrets.into_values();
+        Ok(secrets.next().map(|(_, _, value, _)| Zeroizing::new(value)))
+    }
+
+    /// Stores an item, in the place of one with the same attributes.
+    pub(super) async fn create_item(
+        &self,
+        collection: &OwnedObjectPath,
+        attributes: &Attributes<'_>,
+        label: &str,
+        secret: &[u8],
+    ) -> Result<Created, Error> {
+        let properties = HashMap::from([
+            ("org.freedesktop.Secret.Item.Label", Variant::from(label)),
+            (
+                "org.freedesktop.Secret.Item.Attributes",
+                Variant::from(attributes.clone()),
+            ),
+        ]);
+        let secret = (self.session()?, &[][..] as &[u8], secret, CONTENT_TYPE);
+        let (item, prompt): (OwnedObjectPath, OwnedObjectPath) = self
+            .change(
+                collection,
+                COLLECTION,
+                "CreateItem",
+                &(properties, secret, true),
+            )
+            .await?;
+        Ok(match something(prompt) {
+            Some(prompt) => Created::Prompt(prompt),
+            None => Created::Item(item),
+        })
+    }
+
+    /// Erases an item, or returns the prompt that does.
+    pub(super) async fn delete(
+        &self,
+        item: &OwnedObjectPath,
+    ) -> Result<Option<OwnedObjectPath>, Error> {
+        self.change(item, ITEM, "Delete", &()).await.map(something)
+    }
+
+    /// Unlocks items or collections, or returns the prompt that does.
+    pub(super) async fn unlock(
+        &self,
+        objects: &[OwnedObjectPath],
+    ) -> Result<Option<OwnedObjectPath>, Error> {
+        let (_, prompt): (Vec<OwnedObjectPath>, _) = self.service("Unlock", &(objects,)).await?;
+        Ok(something(prompt))
+    }
+
+    /// Makes the default collection, or returns the prompt that does.
+    pub(super) async fn create_collection(&self) -> Result<Option<OwnedObjectPath>, Error> {
+        let properties = HashMap::from([(
+            "org.freedesktop.Secret.Collection.Label",
+            Variant::from("Default keyring"),
+        )]);
+        let (_, prompt): (OwnedObjectPath, OwnedObjectPath) = self
+            .service("CreateCollection", &(properties, "default"))
+            .await?;
+        Ok(something(prompt))
+    }
+
+    /// Has a prompt shown and waits until a person has answered it.
+    pub(super) async fn prompt(&self, prompt: &OwnedObjectPath) -> Result<(), Error> {
+        let mut completed = self.completed(prompt).await?;
+        let () = self.call(prompt, PROMPT, "Prompt", &("",)).await?;
+        let next = std::future::poll_fn(|cx| Pin::new(&mut completed).poll_next(cx));
+        let Ok(message) = tokio::time::timeout(PROMPT_BOUND, next).await else {
+            // It would stay on the screen with nobody to hear the answer.
+            let _: Result<(), Error> = self.call(prompt, PROMPT, "Dismiss", &()).await;
+            return Err(Error::TimedOut {
+                store: StoreKind::Keyring,
+                after: PROMPT_BOUND,
+                in_doubt: false,
+            });
+        };
+        let message = message
+            .ok_or_else(|| unavailable("the connection to the session bus ended"))?
+            .map_err(|error| explain(&error))?;
+        let (dismissed, _): (bool, OwnedVariant) = read(&message)?;
+        if dismissed {
+            return Err(Error::Refused {
+                store: StoreKind::Keyring,
+                reason: "its prompt was dismissed, or could not be shown".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    async fn completed(&self, prompt: &OwnedObjectPath) -> Result<MessageStream, Error> {
+        let rule = MatchRule::builder()
+            .msg_type(Type::Signal)
+            .interface(PROMPT)
+            .member("Completed")
+            .path(prompt)
+            .build()
+            .map_err(|error| explain(&error))?;
+        let stream = MessageStream::for_match_rule(rule, &self.connection, None);
+        within(&self.budget, None, stream)
+            .await?
+            .map_err(|error| explain(&error))
+    }
+
+    async fn property<T>(
+        &self,
+        path: &OwnedObjectPath,
+        interface: &str,
+        name: &str,
+    ) -> Result<T, Error>
+    where
+        T: TryFrom<OwnedVariant>,
+    {
+        let value: OwnedVariant = self
+            .call(path, PROPERTIES, "Get", &(interface, name))
+            .await?;
+        T::try_from(value).map_err(|_| unavailable("a property has another type than it should"))
+    }
+
+    async fn service<T: DeserializeOwned + zbus::Type>(
+        &self,
+        method: &str,
+        body: &(impl Serialize + DynamicType),
+    ) -> Result<T, Error> {
+        let path = ObjectPath::try_from(SERVICE_PATH).map_err(|error| explain(&error))?;
+        self.answer(&path, SERVICE, method, body, None).await
+    }
+
+    async fn call<T: DeserializeOwned + zbus::Type>(
+        &self,
+        path: &OwnedObjectPath,
+        interface: &str,
+        method: &str,
+        body: &(impl Serialize + DynamicType),
+    ) -> Result<T, Error> {
+        self.answer(path, interface, method, body, None).await
+    }
+
+    /// As [`Bus::call`], but leaves some time to find out what happened if it gets no answer.
+    async fn change<T: DeserializeOwned + zbus::Type>(
+        &self,
+        path: &OwnedObjectPath,
+        interface: &str,
+        method: &str,
+        body: &(impl Serialize + DynamicType),
+    ) -> Result<T, Error> {
+        self.answer(path, interface, method, body, Some(2.0 / 3.0))
+            .await
+    }
+
+    async fn answer<T: DeserializeOwned + zbus::Type>(
+        &self,
+        path: &ObjectPath<'_>,
+        interface: &str,
+        method: &str,
+        body: &(impl Serialize + DynamicType),
+        share: Option<f32>,
+    ) -> Result<T, Error> {
+        let call =
+            self.connection
+                .call_method(Some(DESTINATION), path, Some(interface), method, body);
+        let message = within(&self.budget, share, call).await?;
+        read(&message.map_err(|error| explain(&error))?)
+    }
+}
+
+/// Waits within what is left of the time, or a share of it.
+async fn within<T>(
+    budget: &Budget,
+    share: Option<f32>,
+    work: impl Future<Output = T>,
+) -> Result<T, Error> {
+    let timed_out = || Error::TimedOut {
+        store: StoreKind::Keyring,
+        after: budget.allowed(),
+        in_doubt: false,
+    };
+    let left = budget.left().ok_or_else(timed_out)?;
+    let start = Instant::now();
+    let bound = share.map_or(left, |share| left.mul_f32(share));
+    let outcome = tokio::time::timeout(bound, work).await;
+    budget.charge(start);
+    outcome.map_err(|_| timed_out())
+}
+
+fn read<T: DeserializeOwned + zbus::Type>(message: &Message) -> Result<T, Error> {
+    let body = message.body();
+    body.deserialize().map_err(|error| explain(&error))
+}
+
+/// A path, unless it stands for none.
+fn something(path: OwnedObjectPath) -> Option<OwnedObjectPath> {
+    (path.as_str() != NOTHING).then_some(path)
+}
+
+fn unavailable(reason: &str) -> Error {
+    Error::Unavailable {
+        store: StoreKind::Keyring,
+        reason: reason.to_owned(),
+    }
+}
+
+/// Says what an answer of the bus or the service means.
+fn explain(error: &zbus::Error) -> Error {
+    let store = StoreKind::Keyring;
+    let (name, text) = match error {
+        zbus::Error::FDO(error) => (error.name().to_string(), error.description()),
+        zbus::Error::MethodError(name, text, _) => (name.to_string(), text.as_deref()),
+        error => return unavailable(&printable(&error.to_string())),
+    };
+    let standard = name.strip_prefix("org.freedesktop.DBus.Error.");
+    match (name.as_str(), standard) {
+        ("org.freedesktop.Secret.Error.IsLocked", _) => Error::Locked { store },
+        (_, Some("ServiceUnknown" | "NameHasNoOwner")) => Error::Absent {
+            store,
+            reason: "nothing on the session bus provides a Secret Service".to_owned(),
+        },
+        (_, Some(spawn)) if spawn.starts_with("Spawn.") => Error::Absent {
+            store,
+            reason: "the Secret Service cannot be started".to_owned(),
+        },
+        (_, Some("NoReply" | "Disconnected")) => unavailable("the Secret Service ended"),
+        (_, Some("AccessDenied" | "AuthFailed")) => Error::Refused {
+            store,
+            reason: printable(text.unwrap_or(&name)),
+        },
+        _ => unavailable(&printable(text.unwrap_or(&name))),
+    }
+}
+
+/// What another program says, made fit for a terminal.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
