@@ -80,15 +80,15 @@ impl SecretStore for Keyring {
             Err(keyring_core::Error::NoEntry) => return Ok(None),
             Err(error) => return Err(explain(error)),
         };
-        let not_a_key = |reason: String| Error::NotAKey {
-            store: StoreKind::Keyring,
-            account: item.account(),
-            reason,
-        };
-        let text = std::str::from_utf8(&secret).map_err(|_| not_a_key("it is not text".into()))?;
-        match text.parse() {
+        // What is not text is not a key either, and comes out as one that says so.
+        let text = String::from_utf8_lossy(&secret).into_owned();
+        match ApiKey::from_secret(text) {
             Ok(key) => Ok(Some(key)),
-            Err(error) => Err(not_a_key(error.to_string())),
+            Err(reason) => Err(Error::NotAKey {
+                store: StoreKind::Keyring,
+                account: item.account(),
+                reason: reason.to_string(),
+            }),
         }
     }
 

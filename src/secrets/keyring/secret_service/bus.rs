@@ -303,7 +303,7 @@ impl Bus {
         method: &str,
         body: &(impl Serialize + DynamicType),
     ) -> Result<T, Error> {
-        let path = ObjectPath::try_from(SERVICE_PATH).map_err(|error| explain(&error.into()))?;
+        let path = ObjectPath::try_from(SERVICE_PATH).map_err(|error| explain(&error))?;
         self.answer(&path, SERVICE, method, body, None).await
     }
 

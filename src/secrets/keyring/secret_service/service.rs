@@ -22,9 +22,19 @@ pub(super) struct SecretService {
 
 /// A connection, and the runtime that drives it while somebody waits for an answer.
 struct Link {
-    // First: dropped while the runtime is still there.
     bus: Bus,
     runtime: Runtime,
+}
+
+impl Drop for SecretService {
+    /// Ends without waiting: also in asynchronous code, where a runtime must not wait for itself.
+    fn drop(&mut self) {
+        let link = self.link.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Link { bus, runtime }) = link.take() {
+            drop(bus);
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl SecretService {
@@ -96,10 +106,10 @@ impl SecretService {
             };
             // Items of the same name that other tools made would be found in its place.
             for older in found.unlocked {
-                if item.as_ref().is_some_and(|item| *item != older) {
-                    if let Err(error) = bus.delete(&older).await {
-                        tracing::debug!(%error, "cannot erase an older item");
-                    }
+                if item.as_ref().is_some_and(|item| *item != older)
+                    && let Err(error) = bus.delete(&older).await
+                {
+                    tracing::debug!(%error, "cannot erase an older item");
                 }
             }
             Ok(())
