@@ -80,6 +80,15 @@ pub struct NotUnicode {
 }
 
 impl Env {
+    /// Makes a snapshot that holds nothing.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self {
+            variables: BTreeMap::new(),
+            home: None,
+        }
+    }
+
     /// Takes a snapshot of the process environment.
     #[must_use]
     pub fn from_process() -> Self {

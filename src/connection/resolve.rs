@@ -19,6 +19,17 @@ pub struct Flags {
     pub tenant: Option<TenantSlug>,
 }
 
+impl Flags {
+    /// Says which connection is meant, and nothing else.
+    #[must_use]
+    pub fn of_connection(name: ConnectionName) -> Self {
+        Self {
+            connection: Some(name),
+            ..Self::default()
+        }
+    }
+}
+
 /// A variable that hides what the user would get without it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shadow {
@@ -67,7 +78,20 @@ pub struct Resolver<'a> {
     pub home: &'a Home,
 }
 
-impl Resolver<'_> {
+impl<'a> Resolver<'a> {
+    /// Returns a resolver for one connection by itself: what the variables and the pin say of the
+    /// active one does not count.
+    #[must_use]
+    pub fn alone(self, flags: &'a Flags) -> Self {
+        static NOTHING: Env = Env::empty();
+        Self {
+            flags,
+            env: &NOTHING,
+            pin: None,
+            ..self
+        }
+    }
+
     /// Returns the places where the connection's name is looked for.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ mod store;
 pub use error::Error;
 pub use forget::{Forgotten, logout, remove};
 pub use rename::rename;
-pub use settings::{set_default, set_default_tenant};
+pub use settings::{set_admin_token_command, set_default, set_default_tenant};
 pub use store::{NewLogin, Replaced, Stored, replaced, store};
 
 use crate::config::{Config, Home, Logins};
@@ -44,7 +44,7 @@ impl Files {
     fn stored_key(&self, home: &Home, name: &ConnectionName) -> Result<StoredKey, Error> {
         let resolver = Resolver {
             flags: &Flags::default(),
-            env: &Env::default(),
+            env: &Env::empty(),
             pin: None,
             config: &self.config,
             logins: &self.logins,

@@ -29,6 +29,22 @@ pub fn set_default_tenant(
     })
 }
 
+/// Sets the command that prints a fresh admin JWT for a connection.
+///
+/// # Errors
+///
+/// As [`set_default`].
+pub fn set_admin_token_command(
+    home: &Home,
+    name: &ConnectionName,
+    command: &[String],
+) -> Result<(), Error> {
+    let command = command.iter().collect::<toml_edit::Array>();
+    edit(home, name, |document| {
+        Ok(document.set(name.as_str(), "admin_token_command", command)?)
+    })
+}
+
 fn edit(
     home: &Home,
     name: &ConnectionName,

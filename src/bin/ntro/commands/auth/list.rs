@@ -1,6 +1,5 @@
-use ntro::connection::{Flags, Resolver};
+use ntro::connection::Flags;
 use ntro::domain::ConnectionName;
-use ntro::env::Env;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -33,7 +32,6 @@ pub(crate) fn run(_args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
     let resolver = cx.resolver()?;
     let active = resolver.explain_connection()?;
     let active = active.winner().and_then(|winner| winner.found.as_deref());
-    let nothing = Env::default();
     let mut rows = Vec::new();
     for (name, entry) in &cx.config()?.connections {
         let login = cx.logins()?.get(name);
@@ -42,12 +40,7 @@ pub(crate) fn run(_args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
             connection: parsed.clone(),
             ..Flags::default()
         };
-        let one = Resolver {
-            flags: &flags,
-            env: &nothing,
-            pin: None,
-            ..resolver
-        };
+        let one = resolver.alone(&flags);
         let provider = one
             .provider()
             .ok()

@@ -1,8 +1,7 @@
 use clap_complete::engine::ArgValueCompleter;
 use ntro::api;
-use ntro::connection::{Connection, Flags, KeySource, Resolver};
+use ntro::connection::{Connection, Flags};
 use ntro::domain::ConnectionName;
-use ntro::env::Env;
 use ntro::{login, secrets};
 use serde::Serialize;
 
@@ -84,21 +83,9 @@ fn one(cx: &Context, name: &ConnectionName, revoke: bool) -> Result<One, CliErro
 
 /// Revokes the stored key of a connection at its server. `false`: there is no key to revoke.
 fn revoke_key(cx: &Context, name: &ConnectionName) -> Result<bool, CliError> {
-    let flags = Flags {
-        connection: Some(name.clone()),
-        ..Flags::default()
-    };
     // The stored key is meant, never one that a variable brings.
-    let nothing = Env::default();
-    let resolver = Resolver {
-        flags: &flags,
-        env: &nothing,
-        pin: None,
-        ..cx.resolver()?
-    };
-    if let KeySource::Given(_) = resolver.key()? {
-        return Ok(false);
-    }
+    let flags = Flags::of_connection(name.clone());
+    let resolver = cx.resolver()?.alone(&flags);
     let settings = cx.stores()?;
     let connection: Connection = match resolver.connection(|kind| secrets::open(kind, settings)) {
         Err(ntro::connection::Error::NoKey { .. }) => return Ok(false),

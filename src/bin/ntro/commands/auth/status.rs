@@ -2,9 +2,8 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, Unit};
 use ntro::api::{self, Client};
-use ntro::connection::{self, Flags, Resolver};
+use ntro::connection::{self, Flags};
 use ntro::domain::ConnectionName;
-use ntro::env::Env;
 use ntro::secrets;
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -132,20 +131,10 @@ fn client(
     by_itself: bool,
 ) -> Result<Result<Client, connection::Error>, CliError> {
     let settings = cx.stores()?;
-    let flags = Flags {
-        connection: Some(name.clone()),
-        ..Flags::default()
-    };
-    let nothing = Env::default();
-    let resolver = cx.resolver()?;
+    let flags = Flags::of_connection(name.clone());
     let resolver = match by_itself {
-        true => Resolver {
-            flags: &flags,
-            env: &nothing,
-            pin: None,
-            ..resolver
-        },
-        false => resolver,
+        true => cx.resolver()?.alone(&flags),
+        false => cx.resolver()?,
     };
     let connection = resolver.connection(|kind| secrets::open(kind, settings));
     Ok(connection.map(|connection| cx.client(&connection)))
