@@ -38,11 +38,14 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new(global: Global) -> Self {
-        let env = Env::from_process();
-        let printer = Printer::new(&global, env.is_set(&env::NO_COLOR));
         if global.debug {
             crate::output::debug::install();
         }
+        Self::with(global, Env::from_process())
+    }
+
+    fn with(global: Global, env: Env) -> Self {
+        let printer = Printer::new(&global, env.is_set(&env::NO_COLOR));
         Self {
             flags: Flags {
                 connection: global.connection.clone(),
@@ -60,6 +63,11 @@ impl Context {
             stores: OnceCell::new(),
             runtime: OnceCell::new(),
         }
+    }
+
+    /// Returns a context that has read nothing yet, for after a change.
+    pub(crate) fn fresh(&self) -> Self {
+        Self::with(self.global.clone(), self.env.clone())
     }
 
     pub(crate) fn global(&self) -> &Global {

@@ -1,0 +1,227 @@
+//! The connections that `ntro dev` logs in.
+
+use std::net::SocketAddr;
+
+use ntro::api::{self, Client};
+use ntro::authority::{Books, MintedKey, NewKey};
+use ntro::connection::Flags;
+use ntro::domain::{ConnectionName, Host, KeyName, Provider, Scope, TenantSlug};
+use ntro::login::{self, NewLogin};
+use ntro::secrets::{self, StoreKind};
+use tokio::runtime::Runtime;
+
+use super::town::{ORGANISATION, Town};
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Kind;
+
+/// Where the authority is, and how it is administered.
+pub(super) struct Place {
+    pub(super) address: SocketAddr,
+    pub(super) database: String,
+    pub(super) program: String,
+}
+
+impl Place {
+    /// Returns the base URL for a provider. It says `localhost`, as the official clients' default
+    /// does, so that a key is bound to the origin that people type.
+    pub(super) fn host(&self, provider: Provider) -> String {
+        let name = match self.address {
+            SocketAddr::V4(v4) if v4.ip().octets() == [127, 0, 0, 1] => "localhost".to_owned(),
+            SocketAddr::V4(v4) => v4.ip().to_string(),
+            SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
+        };
+        let path = match provider {
+            Provider::Ntropii => "/v1",
+            Provider::Ontora => "",
+        };
+        format!("http://{name}:{}{path}", self.address.port())
+    }
+
+    fn admin_token_command(&self) -> Vec<String> {
+        let arguments = [
+            "admin",
+            "token",
+            "--database",
+            &self.database,
+            "--organisation",
+            ORGANISATION,
+        ];
+        let arguments = arguments.into_iter().map(str::to_owned);
+        std::iter::once(self.program.clone())
+            .chain(arguments)
+            .collect()
+    }
+}
+
+/// Logs both connections in, or finds that their keys still work. Returns their names.
+pub(super) fn log_in(
+    cx: &Context,
+    runtime: &Runtime,
+    books: &Books,
+    town: &Town,
+    place: &Place,
+) -> Result<Vec<ConnectionName>, CliError> {
+    let mut names = Vec::new();
+    let mut store = None;
+    for (name, provider) in [
+        ("local", Provider::Ntropii),
+        ("local-ontora", Provider::Ontora),
+    ] {
+        let name = parse::<ConnectionName>(name)?;
+        let host = parse::<Host>(&place.host(provider))?;
+        if let Some(other) =
+            login::replaced(cx.home()?, &name, &host)?.filter(|old| !old.same_origin)
+        {
+            return Err(login::Error::OtherOrigin {
+                name: name.clone(),
+                existing: other.host.unwrap_or_default(),
+                wanted: host.origin(),
+            })
+            .map_err(|error| {
+                let error = CliError::from(error);
+                error.hint(format!(
+                    "keep it under another name: `ntro auth rename {name} NAME`"
+                ))
+            });
+        }
+        if !works(cx, &name, &host)? {
+            let kind = match store {
+                Some(kind) => kind,
+                None => *store.insert(choose_store(cx)?),
+            };
+            let minted = mint(runtime, books, town, &name, provider)?;
+            keep(cx, &name, host, provider, &minted, town, kind)?;
+        }
+        login::set_admin_token_command(cx.home()?, &name, &place.admin_token_command())?;
+        names.push(name);
+    }
+    Ok(names)
+}
+
+/// Forgets both connections.
+pub(super) fn forget(cx: &Context, names: &[ConnectionName]) -> Result<(), CliError> {
+    let settings = cx.stores()?;
+    for name in names {
+        login::remove(cx.home()?, name, &|kind| secrets::open(kind, settings))?;
+    }
+    Ok(())
+}
+
+/// Returns whether the connection has a key that this authority accepts.
+fn works(cx: &Context, name: &ConnectionName, host: &Host) -> Result<bool, CliError> {
+    if !cx.config()?.connections.contains_key(name.as_str()) {
+        return Ok(false);
+    }
+    let flags = Flags::of_connection(name.clone());
+    let settings = cx.stores()?;
+    let resolver = cx.resolver()?.alone(&flags);
+    let connection = match resolver.connection(|kind| secrets::open(kind, settings)) {
+        Ok(connection) if connection.host.value == *host => connection,
+        Ok(_) | Err(ntro::connection::Error::NoKey { .. }) => return Ok(false),
+        // A store that cannot be read now may hold the key: it is not to be replaced behind its
+        // back.
+        Err(error) => return Err(error.into()),
+    };
+    let client: Client = cx.client(&connection);
+    match cx.block_on(client.identity())? {
+        Ok(_) => Ok(true),
+        Err(api::Error::Rejected(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Returns the keyring where there is one, else the encrypted file, opened by an identity of its
+/// own where nothing opens it yet.
+fn choose_store(cx: &Context) -> Result<StoreKind, CliError> {
+    let Err(error) = cx.open_store(StoreKind::Keyring)?.probe() else {
+        return Ok(StoreKind::Keyring);
+    };
+    let home = cx.home()?;
+    let (keys, identity) = (
+        home.folder().join("keys.age"),
+        home.folder().join("identity.txt"),
+    );
+    if !keys.exists() && !identity.exists() {
+        secrets::create_identity(&identity, &home.lock()?)?;
+    }
+    cx.open_store(StoreKind::File)?.probe()?;
+    cx.printer().note(&format!(
+        "{error}: keys are kept in the encrypted file `{}`, which `{}` opens",
+        keys.display(),
+        identity.display()
+    ));
+    Ok(StoreKind::File)
+}
+
+/// Makes a key, in the place of those that were made here before and are lost.
+fn mint(
+    runtime: &Runtime,
+    books: &Books,
+    town: &Town,
+    name: &ConnectionName,
+    provider: Provider,
+) -> Result<MintedKey, CliError> {
+    let key_name: KeyName = parse(&format!("ntro dev: {name}"))?;
+    let new = NewKey {
+        provider,
+        environment: Some(parse("dev")?),
+        name: key_name.clone(),
+        scopes: match provider {
+            Provider::Ntropii => Vec::new(),
+            Provider::Ontora => vec![Scope::All],
+        },
+        expires_in_days: None,
+        created_by: None,
+    };
+    let minted = runtime.block_on(async {
+        for key in books.keys(Some(town.tenant.id), Some(provider)).await? {
+            if key.name == key_name && key.revoked_at.is_none() {
+                books.revoke_key(key.id).await?;
+            }
+        }
+        books.create_key(&town.tenant, new).await
+    });
+    minted.map_err(super::refused)
+}
+
+fn keep(
+    cx: &Context,
+    name: &ConnectionName,
+    host: Host,
+    provider: Provider,
+    minted: &MintedKey,
+    town: &Town,
+    store: StoreKind,
+) -> Result<(), CliError> {
+    let tenant = match provider {
+        Provider::Ntropii => town.tenant.slug.clone(),
+        Provider::Ontora => town.tenant.id.to_string(),
+    };
+    let new = NewLogin {
+        name: name.clone(),
+        host,
+        provider,
+        key: minted.key.clone(),
+        expires_at: None,
+        default_tenant: Some(parse::<TenantSlug>(&tenant)?),
+        store,
+        // Never away from a default that the user has chosen, and never to the second one.
+        make_default: (provider == Provider::Ontora).then_some(false),
+        overwrite: false,
+        now: cx.now(),
+    };
+    let settings = cx.stores()?;
+    let stored = login::store(cx.home()?, &new, &|kind| secrets::open(kind, settings))?;
+    if let Some(error) = stored.left_behind {
+        cx.printer().warn(&format!(
+            "the key that was replaced is still in its store: {error}"
+        ));
+    }
+    Ok(())
+}
+
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, CliError> {
+    text.parse()
+        .map_err(|error: T::Err| CliError::new(Kind::Failure, error.to_string()))
+}

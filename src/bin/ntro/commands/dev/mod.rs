@@ -1,0 +1,245 @@
+//! `ntro dev`: an authority on this machine, with connections logged in to it.
+
+mod logins;
+mod town;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ntro::authority::{self, Authority, Database, Settings};
+use ntro::config::Home;
+use ntro::disk;
+use ntro::domain::{ConnectionName, Provider};
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use super::identity::{self, Whoami};
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::{Exit, Kind};
+use crate::output::{Paint, Report};
+
+/// Start an authority on this machine, log in to it, and stay in the foreground
+///
+/// Makes the organisation `Acme` with the tenants `acme-fund-admin` and `globex-capital`, and the
+/// connections `local` (an Ntropii key) and `local-ontora` (an Ontora key). Started again, it finds
+/// everything as it was.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// Address to listen on; port 0 picks a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:3000")]
+    listen: SocketAddr,
+    /// Folder of the database [default: ~/.ntro/dev]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Keep nothing: a database and connections that are gone when it ends
+    #[arg(long, conflicts_with = "data")]
+    ephemeral: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Started {
+    listening: String,
+    database: String,
+    whoami: Whoami,
+    connections: Vec<String>,
+    #[serde(skip)]
+    program: String,
+}
+
+pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
+    if !args.listen.ip().is_loopback() {
+        return Err(
+            CliError::usage(format!("`{}` is not on this machine", args.listen))
+                .hint("`ntro dev` is for trying things out; `ntro serve` listens on any address"),
+        );
+    }
+    let home = cx.home()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::new(Kind::Failure, format!("cannot start: {error}")))?;
+    // The address first: where it is taken, nothing is made.
+    let listener = runtime.block_on(listen(args.listen))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| CliError::new(Kind::Failure, error.to_string()))?;
+
+    let data = Data::choose(&args, home)?;
+    let database = Database::Sqlite(data.folder().join("authority.db"));
+    let authority = Authority::open(&database, Settings::default()).map_err(refused)?;
+    let town = runtime
+        .block_on(town::build(authority.books()))
+        .map_err(refused)?;
+
+    let (stop, stopped) = oneshot::channel::<()>();
+    let shutdown = async move {
+        // A dropped sender stops it just as well.
+        let _ = stopped.await;
+    };
+    let server = runtime.spawn(authority::serve(listener, authority.clone(), shutdown));
+    let interrupted = runtime.block_on(async { interrupts() })?;
+
+    let place = logins::Place {
+        address,
+        database: format!("sqlite:{}", data.folder().join("authority.db").display()),
+        program: program(),
+    };
+    let connections = logins::log_in(cx, &runtime, authority.books(), &town, &place)?;
+    let started = started(cx, &place, &connections)?;
+    cx.printer().print(&started)?;
+
+    runtime.block_on(interrupted);
+    cx.printer().note("stopping");
+    if args.ephemeral {
+        logins::forget(cx, &connections)?;
+    }
+    let _ = stop.send(());
+    let served = runtime.block_on(server);
+    runtime.shutdown_background();
+    match served {
+        Ok(served) => served.map_err(refused)?,
+        Err(error) => return Err(CliError::new(Kind::Failure, error.to_string())),
+    }
+    Ok(Exit::Fine)
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, CliError> {
+    TcpListener::bind(address).await.map_err(|error| {
+        CliError::new(
+            Kind::Conflict,
+            format!("cannot listen on {address}: {error}"),
+        )
+        .hint("another `ntro dev` may be running; `--listen 127.0.0.1:0` picks a free port")
+    })
+}
+
+/// Returns a future that ends when the process is asked to stop.
+fn interrupts() -> Result<impl Future<Output = ()>, CliError> {
+    let failed = |error: std::io::Error| {
+        CliError::new(Kind::Failure, format!("cannot wait for signals: {error}"))
+    };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    {
+        let mut interrupt = tokio::signal::windows::ctrl_c().map_err(failed)?;
+        Ok(async move {
+            interrupt.recv().await;
+        })
+    }
+}
+
+/// Where the database lies.
+enum Data {
+    Kept(PathBuf),
+    Temporary(tempfile::TempDir),
+}
+
+impl Data {
+    fn choose(args: &Args, home: &Home) -> Result<Self, CliError> {
+        if args.ephemeral {
+            return tempfile::Builder::new()
+                .prefix("ntro-dev-")
+                .tempdir()
+                .map(Self::Temporary)
+                .map_err(|error| {
+                    CliError::new(
+                        Kind::Failure,
+                        format!("cannot make a temporary folder: {error}"),
+                    )
+                });
+        }
+        let folder = args
+            .data
+            .clone()
+            .unwrap_or_else(|| home.folder().join("dev"));
+        disk::create_private_folder(&folder)?;
+        Ok(Self::Kept(folder))
+    }
+
+    fn folder(&self) -> &std::path::Path {
+        match self {
+            Self::Kept(folder) => folder,
+            Self::Temporary(folder) => folder.path(),
+        }
+    }
+}
+
+fn refused(error: authority::Error) -> CliError {
+    CliError::new(Kind::Failure, error.to_string())
+}
+
+/// How this program is called again: by its path, since it need not be on the search path.
+fn program() -> String {
+    std::env::current_exe().map_or_else(|_| "ntro".to_owned(), |path| path.display().to_string())
+}
+
+fn started(
+    cx: &Context,
+    place: &logins::Place,
+    connections: &[ConnectionName],
+) -> Result<Started, CliError> {
+    // A context of its own: what this one has read is older than the logins.
+    let fresh = cx.fresh();
+    let flags = ntro::connection::Flags::of_connection(connections[0].clone());
+    let settings = fresh.stores()?;
+    let connection = fresh
+        .resolver()?
+        .alone(&flags)
+        .connection(|kind| ntro::secrets::open(kind, settings))?;
+    Ok(Started {
+        listening: place.host(Provider::Ontora),
+        database: place.database.clone(),
+        whoami: identity::whoami(&fresh, &connection)?,
+        connections: connections.iter().map(ToString::to_string).collect(),
+        program: place.program.clone(),
+    })
+}
+
+impl Report for Started {
+    fn text(&self, paint: Paint) -> String {
+        let program = match self.program.as_str() {
+            path if std::path::Path::new(path).is_absolute() => "ntro",
+            name => name,
+        };
+        let mut text = format!(
+            "{} authority on {} ({})\n\n{}\n",
+            paint.good("✓"),
+            self.listening,
+            self.database,
+            self.whoami.text(paint)
+        );
+        text.push_str("Try in another terminal:\n");
+        for (arguments, what) in [
+            ("auth list", "the connections that are logged in"),
+            ("auth whoami", "who the key of `local` belongs to"),
+            ("-c local-ontora auth whoami", "the same for an Ontora key"),
+            (
+                "auth explain",
+                "which key, host and tenant would be used, and why",
+            ),
+            ("key list", "the keys of the tenant at the authority"),
+        ] {
+            text.push_str(&format!(
+                "  {program} {arguments:<28} {}\n",
+                paint.dim(what)
+            ));
+        }
+        text.push_str("\nCtrl-C ends it; started again, it finds everything as it was.\n");
+        text
+    }
+}

@@ -1,0 +1,47 @@
+//! The organisation and the tenants that everybody tries things out with.
+
+use ntro::authority::{Books, DataPlatform, Error, NewTenant, Tenant};
+
+/// What the organisation is called in admin tokens.
+pub(super) const ORGANISATION: &str = "acme";
+
+/// The tenants, in order.
+pub(super) struct Town {
+    /// `acme-fund-admin`, which the keys belong to.
+    pub(super) tenant: Tenant,
+}
+
+/// Finds the organisation and its tenants, making what is missing.
+pub(super) async fn build(books: &Books) -> Result<Town, Error> {
+    let organisation = match books.organisation(ORGANISATION).await {
+        Err(Error::NoOrganisation { .. }) => {
+            books
+                .create_organisation("Acme", Some(ORGANISATION))
+                .await?
+        }
+        found => found?,
+    };
+    let mut tenants = Vec::new();
+    for (slug, name) in [
+        ("acme-fund-admin", "Acme Fund Admin"),
+        ("globex-capital", "Globex Capital"),
+    ] {
+        let tenant = match books.tenant(slug).await {
+            Err(Error::NoTenant { .. }) => {
+                let new = NewTenant {
+                    organisation_id: organisation.id,
+                    slug: slug.to_owned(),
+                    name: name.to_owned(),
+                    data_platform: DataPlatform::ManagedPostgres,
+                    data_platform_config_id: None,
+                };
+                books.create_tenant(new).await?
+            }
+            found => found?,
+        };
+        tenants.push(tenant);
+    }
+    Ok(Town {
+        tenant: tenants.swap_remove(0),
+    })
+}
