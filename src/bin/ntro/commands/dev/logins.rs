@@ -70,20 +70,16 @@ pub(super) fn log_in(
     ] {
         let name = parse::<ConnectionName>(name)?;
         let host = parse::<Host>(&place.host(provider))?;
-        if let Some(other) =
-            login::replaced(cx.home()?, &name, &host)?.filter(|old| !old.same_origin)
-        {
-            return Err(login::Error::OtherOrigin {
+        let other = login::replaced(cx.home()?, &name, &host)?.filter(|old| !old.same_origin);
+        if let Some(other) = other.filter(|_| !is_ours(cx, &name, place)) {
+            let error = CliError::from(login::Error::OtherOrigin {
                 name: name.clone(),
                 existing: other.host.unwrap_or_default(),
                 wanted: host.origin(),
-            })
-            .map_err(|error| {
-                let error = CliError::from(error);
-                error.hint(format!(
-                    "keep it under another name: `ntro auth rename {name} NAME`"
-                ))
             });
+            return Err(error.hint(format!(
+                "keep it under another name: `ntro auth rename {name} NAME`"
+            )));
         }
         if !works(cx, &name, &host)? {
             let kind = match store {
@@ -97,6 +93,14 @@ pub(super) fn log_in(
         names.push(name);
     }
     Ok(names)
+}
+
+/// Returns whether a connection was made for this very database, at whatever port it was then.
+fn is_ours(cx: &Context, name: &ConnectionName, place: &Place) -> bool {
+    let config = cx.config().ok();
+    let entry = config.and_then(|config| config.connections.get(name.as_str()));
+    let command = entry.and_then(|entry| entry.admin_token_command.as_ref());
+    command.is_some_and(|command| command.get(1..) == place.admin_token_command().get(1..))
 }
 
 /// Forgets both connections.
@@ -208,7 +212,8 @@ fn keep(
         store,
         // Never away from a default that the user has chosen, and never to the second one.
         make_default: (provider == Provider::Ontora).then_some(false),
-        overwrite: false,
+        // Whatever was there is of this database: everything else was refused above.
+        overwrite: true,
         now: cx.now(),
     };
     let settings = cx.stores()?;
