@@ -15,6 +15,9 @@
 #![cfg(target_os = "linux")]
 
 mod contract;
+mod fake_service;
+mod file;
+mod keyring;
 
 #[path = "../it/support/secret_service.rs"]
 mod secret_service;
