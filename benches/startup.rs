@@ -1,0 +1,241 @@
+//! Whole processes, from start to exit, each beside a peer in the same run.
+//!
+//! `scripts/bench startup` runs this with everything it needs: a Secret Service of its own, the
+//! official clients, `curl`, `gh` and `secret-tool`. The programs take turns, one run each a round,
+//! so that a neighbour's load falls on all of them alike; compare ratios, not milliseconds.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a benchmark prints, and stops where something is wrong"
+)]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const NTRO: &str = env!("CARGO_BIN_EXE_ntro");
+
+/// One program and what it took.
+struct Program {
+    name: &'static str,
+    command: Command,
+    times: Vec<Duration>,
+}
+
+impl Program {
+    fn new(name: &'static str, program: impl AsRef<Path>, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program.as_ref());
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Self {
+            name,
+            command,
+            times: Vec::new(),
+        }
+    }
+
+    fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    fn run(&mut self) {
+        let start = Instant::now();
+        let status = self.command.status().unwrap();
+        self.times.push(start.elapsed());
+        assert!(status.success(), "{} failed: {status}", self.name);
+    }
+
+    fn least(&self) -> f64 {
+        self.times.iter().min().unwrap().as_secs_f64() * 1e3
+    }
+
+    fn median(&mut self) -> f64 {
+        self.times.sort_unstable();
+        self.times[self.times.len() / 2].as_secs_f64() * 1e3
+    }
+}
+
+/// Lets the programs take turns, and prints each beside the first one, the peer.
+fn compare(title: &str, rounds: usize, mut programs: Vec<Program>) {
+    for program in &mut programs {
+        program.run();
+        program.times.clear();
+    }
+    for _ in 0..rounds {
+        programs.iter_mut().for_each(Program::run);
+    }
+    println!("\n### {title}\n");
+    println!("| program | least, ms | median, ms | ratio of least | ratio of medians |");
+    println!("| --- | ---: | ---: | ---: | ---: |");
+    let (least, median) = (programs[0].least(), programs[0].median());
+    for program in &mut programs {
+        let (own_least, own_median) = (program.least(), program.median());
+        println!(
+            "| {} | {own_least:.2} | {own_median:.2} | {:.2} | {:.2} |",
+            program.name,
+            own_least / least,
+            own_median / median
+        );
+    }
+}
+
+/// A program of this machine, if it is here.
+fn found(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+}
+
+/// A process that does nothing but print, linked statically: the floor.
+fn hello(folder: &Path) -> PathBuf {
+    let (source, program) = (folder.join("hello.rs"), folder.join("hello"));
+    std::fs::write(&source, "fn main() { println!(\"hello\"); }").unwrap();
+    let status = Command::new("rustc")
+        .args(["-O", "-C", "target-feature=+crt-static", "-o"])
+        .args([&program, &source])
+        .status();
+    assert!(status.unwrap().success());
+    program
+}
+
+/// An authority with connections logged in to it.
+struct Dev {
+    child: Child,
+    origin: String,
+}
+
+impl Dev {
+    fn start(home: &Path) -> Self {
+        let mut child = Command::new(NTRO)
+            .args(["dev", "--listen", "127.0.0.1:0", "-o", "json"])
+            .env("NTRO_HOME", home)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = lines.map(Result::unwrap).find(|line| line.contains("\"listening\"")).unwrap();
+        let origin = line.split('"').nth(3).unwrap().to_owned();
+        // The last thing that it prints is the end of its report.
+        Self { child, origin }
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn output(command: &mut Command) -> String {
+    let output = command.stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn main() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    let dev = Dev::start(&home);
+    let ntro = |name, arguments: &[&str]| Program::new(name, NTRO, arguments).env("NTRO_HOME", &home);
+    let key = output(Command::new(NTRO).args(["auth", "token"]).env("NTRO_HOME", &home));
+    let store = output(Command::new(NTRO).args(["auth", "list", "-o", "json"]).env("NTRO_HOME", &home));
+    let in_keyring = store.contains("\"store\": \"keyring\"");
+
+    // The official CLI reads the key from its own file.
+    let official_home = folder.path().join("official");
+    std::fs::create_dir(&official_home).unwrap();
+    std::fs::write(
+        official_home.join("config.toml"),
+        format!(
+            "default_connection_name = \"local\"\n[connections.local]\nhost = \"{}/v1\"\napi_key = \"{key}\"\n",
+            dev.origin
+        ),
+    )
+    .unwrap();
+    let official = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients/bin/ntro");
+    let official = |name, arguments: &[&str]| {
+        Program::new(name, &official, arguments).env("NTRO_HOME", &official_home)
+    };
+    let has_official = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients/bin/ntro").is_file();
+
+    let quick = 300;
+    compare(
+        "Listing connections",
+        quick,
+        vec![
+            Program::new("static hello world", hello(folder.path()), &[]),
+            ntro("`ntro --version`", &["--version"]),
+            ntro("`ntro auth list`", &["auth", "list"]),
+        ],
+    );
+
+    match (found("secret-tool"), in_keyring) {
+        (Some(secret_tool), true) => {
+            let account = format!("local@{}", dev.origin);
+            let lookup = ["lookup", "service", "ntro", "username", &account];
+            compare(
+                "The key from the Secret Service",
+                quick,
+                vec![
+                    Program::new("`secret-tool lookup`", secret_tool, &lookup),
+                    ntro("`ntro auth token`", &["auth", "token"]),
+                ],
+            );
+        }
+        _ => println!("\nNo Secret Service or no `secret-tool` here: run `scripts/bench startup`."),
+    }
+
+    if let Some(curl) = found("curl") {
+        let (header, url) = (format!("Authorization: Bearer {key}"), format!("{}/v1/me", dev.origin));
+        compare(
+            "Who am I, on loopback; the keyring and two calls included",
+            quick,
+            vec![
+                Program::new("`curl`, one call, key given", curl, &["-fsS", "-H", &header, &url]),
+                ntro("`ntro auth whoami`", &["auth", "whoami"]),
+            ],
+        );
+    }
+
+    if has_official {
+        compare(
+            "Beside the official Python CLI: list",
+            10,
+            vec![
+                official("official `ntro auth list`", &["auth", "list"]),
+                ntro("`ntro auth list`", &["auth", "list"]),
+            ],
+        );
+        compare(
+            "Beside the official Python CLI: whoami",
+            10,
+            vec![
+                official("official `ntro auth whoami`", &["auth", "whoami"]),
+                ntro("`ntro auth whoami`", &["auth", "whoami"]),
+            ],
+        );
+    }
+    if let Some(gh) = found("gh") {
+        let config = folder.path().join("gh");
+        std::fs::create_dir(&config).unwrap();
+        std::fs::write(config.join("hosts.yml"), "github.com:\n    user: ada\n    oauth_token: t\n").unwrap();
+        compare(
+            "Beside gh: a token",
+            50,
+            vec![
+                Program::new("`gh auth token` (from its file)", gh, &["auth", "token"])
+                    .env("GH_CONFIG_DIR", config),
+                ntro("`ntro auth token`", &["auth", "token"]),
+            ],
+        );
+    }
+}
