@@ -121,7 +121,10 @@ impl Dev {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = lines.map(Result::unwrap).find(|line| line.contains("\"listening\"")).unwrap();
+        let line = lines
+            .map(Result::unwrap)
+            .find(|line| line.contains("\"listening\""))
+            .unwrap();
         let origin = line.split('"').nth(3).unwrap().to_owned();
         // The last thing that it prints is the end of its report.
         Self { child, origin }
@@ -145,9 +148,18 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().join("home");
     let dev = Dev::start(&home);
-    let ntro = |name, arguments: &[&str]| Program::new(name, NTRO, arguments).env("NTRO_HOME", &home);
-    let key = output(Command::new(NTRO).args(["auth", "token"]).env("NTRO_HOME", &home));
-    let store = output(Command::new(NTRO).args(["auth", "list", "-o", "json"]).env("NTRO_HOME", &home));
+    let ntro =
+        |name, arguments: &[&str]| Program::new(name, NTRO, arguments).env("NTRO_HOME", &home);
+    let key = output(
+        Command::new(NTRO)
+            .args(["auth", "token"])
+            .env("NTRO_HOME", &home),
+    );
+    let store = output(
+        Command::new(NTRO)
+            .args(["auth", "list", "-o", "json"])
+            .env("NTRO_HOME", &home),
+    );
     let in_keyring = store.contains("\"store\": \"keyring\"");
 
     // The official CLI reads the key from its own file.
@@ -165,7 +177,9 @@ fn main() {
     let official = |name, arguments: &[&str]| {
         Program::new(name, &official, arguments).env("NTRO_HOME", &official_home)
     };
-    let has_official = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients/bin/ntro").is_file();
+    let has_official = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("target/clients/bin/ntro")
+        .is_file();
 
     let quick = 300;
     compare(
@@ -195,12 +209,19 @@ fn main() {
     }
 
     if let Some(curl) = found("curl") {
-        let (header, url) = (format!("Authorization: Bearer {key}"), format!("{}/v1/me", dev.origin));
+        let (header, url) = (
+            format!("Authorization: Bearer {key}"),
+            format!("{}/v1/me", dev.origin),
+        );
         compare(
             "Who am I, on loopback; the keyring and two calls included",
             quick,
             vec![
-                Program::new("`curl`, one call, key given", curl, &["-fsS", "-H", &header, &url]),
+                Program::new(
+                    "`curl`, one call, key given",
+                    curl,
+                    &["-fsS", "-H", &header, &url],
+                ),
                 ntro("`ntro auth whoami`", &["auth", "whoami"]),
             ],
         );
@@ -227,7 +248,11 @@ fn main() {
     if let Some(gh) = found("gh") {
         let config = folder.path().join("gh");
         std::fs::create_dir(&config).unwrap();
-        std::fs::write(config.join("hosts.yml"), "github.com:\n    user: ada\n    oauth_token: t\n").unwrap();
+        std::fs::write(
+            config.join("hosts.yml"),
+            "github.com:\n    user: ada\n    oauth_token: t\n",
+        )
+        .unwrap();
         compare(
             "Beside gh: a token",
             50,

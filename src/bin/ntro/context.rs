@@ -184,11 +184,7 @@ impl Context {
 
     fn keyring_timeout(&self) -> Result<Duration, CliError> {
         let variable = &env::NTRO_KEYRING_TIMEOUT;
-        let Some(text) = self
-            .env
-            .text(variable)
-            .map_err(ntro::connection::Error::from)?
-        else {
+        let Some(text) = self.env.text(variable)? else {
             return Ok(StoreSettings::KEYRING_TIMEOUT);
         };
         let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0);
@@ -204,8 +200,7 @@ impl Context {
     }
 
     fn passphrase(&self) -> Result<Passphrase, CliError> {
-        let variable = self.env.text(&env::NTRO_PASSPHRASE);
-        if let Some(text) = variable.map_err(ntro::connection::Error::from)? {
+        if let Some(text) = self.env.text(&env::NTRO_PASSPHRASE)? {
             return Ok(Passphrase::from_value(SecretString::from(text)));
         }
         if let Some(path) = self.env.path(&env::NTRO_PASSPHRASE_FILE) {

@@ -3,6 +3,7 @@
 //! Every error type of the library has one `From` here, which is the whole policy for exit codes
 //! and hints. A new variant falls into the last arm of its `match`; look here when adding one.
 
+use ntro::env::NotUnicode;
 use ntro::{api, config, connection, disk, login, secrets};
 
 use crate::exit::Kind;
@@ -155,7 +156,6 @@ impl From<connection::Error> for CliError {
         use connection::Error as E;
         let of = |kind| Self::new(kind, error.to_string());
         match &error {
-            E::Variable(_) => of(Kind::Usage).hint("unset it, or set it to text"),
             E::Invalid { source_of_value, .. } => {
                 let kind = match source_of_value {
                     connection::Source::Config { .. }
@@ -189,10 +189,17 @@ impl From<connection::Error> for CliError {
             }
             _ => match error {
                 E::Config(error) => error.into(),
+                E::Variable(error) => error.into(),
                 E::Store(error) => error.into(),
                 error => Self::new(Kind::Failure, error.to_string()),
             },
         }
+    }
+}
+
+impl From<NotUnicode> for CliError {
+    fn from(error: NotUnicode) -> Self {
+        Self::usage(error.to_string()).hint("unset it, or set it to text")
     }
 }
 

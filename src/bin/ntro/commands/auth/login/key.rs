@@ -1,0 +1,228 @@
+//! The key: where it comes from, and what its server says of it.
+
+use std::io::{IsTerminal as _, Read as _};
+
+use ntro::api::{self, Client, Identity, Tenant};
+use ntro::domain::{ApiKey, ApiKeyError, BoundKey, ConnectionName, Host, Provider};
+use ntro::env;
+use secrecy::ExposeSecret as _;
+use zeroize::Zeroizing;
+
+use super::{LoginArgs, checked_as};
+use crate::commands::identity;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Kind;
+use crate::output::progress;
+
+/// A key on the command line. Parsing never fails, so that no message of the parser repeats it.
+#[derive(Clone, Debug)]
+pub(super) enum KeyArg {
+    Stdin,
+    Given(Result<ApiKey, ApiKeyError>),
+}
+
+impl KeyArg {
+    #[expect(clippy::unnecessary_wraps, reason = "a value parser returns a result")]
+    pub(super) fn parse(text: &str) -> Result<Self, std::convert::Infallible> {
+        Ok(match text {
+            "-" => Self::Stdin,
+            text => Self::Given(text.parse()),
+        })
+    }
+}
+
+/// What the server said of the key.
+pub(super) struct Checked {
+    pub(super) identity: Identity,
+    pub(super) tenants: Vec<Tenant>,
+}
+
+/// A key that may be stored, and what was found out about it.
+pub(super) struct Accepted {
+    pub(super) key: ApiKey,
+    pub(super) provider: Provider,
+    pub(super) host: Host,
+    /// What the server said, if it was asked.
+    pub(super) checked: Option<Checked>,
+}
+
+/// Gets the key and has it checked. On a terminal, a key that is rejected can be given again.
+pub(super) fn checked_key(
+    args: &LoginArgs,
+    cx: &Context,
+    name: &ConnectionName,
+    host: Host,
+) -> Result<Accepted, CliError> {
+    let given = given_key(args, cx)?;
+    let again = given.is_none();
+    let mut given = given;
+    loop {
+        let key = match given.take() {
+            Some(key) => key,
+            None => asked_key(cx)?,
+        };
+        let provider = provider(args, cx, name, &host, &key)?;
+        let host = base_url(provider, &host)?;
+        let accepted = |checked| Accepted {
+            key: key.clone(),
+            provider,
+            host: host.clone(),
+            checked,
+        };
+        if args.no_verify {
+            return Ok(accepted(None));
+        }
+        match check(cx, provider, &host, &key)? {
+            Ok(checked) => return Ok(accepted(Some(checked))),
+            Err(error @ api::Error::Rejected(_)) if again => {
+                let error = CliError::from(error);
+                cx.printer().fail(&CliError {
+                    hint: Some(
+                        "try another key, or press Ctrl-C to leave everything as it was".to_owned(),
+                    ),
+                    ..error
+                });
+            }
+            Err(error) => {
+                let error = CliError::from(error);
+                return Err(match error.kind {
+                    Kind::Unreachable => CliError {
+                        hint: error.hint.map(|hint| {
+                            format!("{hint}; `--no-verify` stores the key without asking")
+                        }),
+                        ..error
+                    },
+                    _ => error,
+                });
+            }
+        }
+    }
+}
+
+fn given_key(args: &LoginArgs, cx: &Context) -> Result<Option<ApiKey>, CliError> {
+    let invalid = |source: &str, error: &ApiKeyError| {
+        CliError::usage(format!("{source}: {error}")).hint("copy the key again, and nothing else")
+    };
+    match &args.api_key {
+        Some(KeyArg::Given(key)) => {
+            let key = key
+                .clone()
+                .map_err(|error| invalid("`--api-key`", &error))?;
+            cx.printer().note(
+                "note: other users can see a key in the list of processes; `--api-key-stdin` is safer",
+            );
+            return Ok(Some(key));
+        }
+        Some(KeyArg::Stdin) => {}
+        None if args.api_key_stdin => {}
+        None if cx.prompter().is_interactive() => return Ok(None),
+        None => {
+            return match cx.env().text(&env::NTRO_API_KEY)? {
+                Some(key) => {
+                    let key = key.parse();
+                    key.map(Some).map_err(|error| invalid("the variable `NTRO_API_KEY`", &error))
+                }
+                None => Err(CliError::usage("an API key is needed").hint(
+                    "give it with `--api-key-stdin`, or set `NTRO_API_KEY`; on a terminal it is asked for",
+                )),
+            };
+        }
+    }
+    let key = read_stdin()?.parse();
+    key.map(Some)
+        .map_err(|error| invalid("standard input", &error))
+}
+
+fn read_stdin() -> Result<Zeroizing<String>, CliError> {
+    /// More than any key, with room to say by how much it is too long.
+    const LONGEST: u64 = 64 * 1024;
+
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return Err(
+            CliError::usage("standard input is a terminal, which would show the key")
+                .hint("leave `--api-key-stdin` out to be asked for the key, or pipe it in"),
+        );
+    }
+    let mut text = Zeroizing::new(String::new());
+    stdin
+        .lock()
+        .take(LONGEST)
+        .read_to_string(&mut text)
+        .map_err(|error| {
+            CliError::usage(format!("standard input cannot be read: {error}"))
+                .hint("pipe the key in: `ntro auth login --api-key-stdin < FILE`")
+        })?;
+    Ok(text)
+}
+
+fn asked_key(cx: &Context) -> Result<ApiKey, CliError> {
+    let answer = cx
+        .prompter()
+        .secret("API key (not shown)", &checked_as::<ApiKey>)?;
+    let key = answer.expose_secret().parse();
+    key.map_err(|error: ApiKeyError| CliError::usage(error.to_string()))
+}
+
+fn provider(
+    args: &LoginArgs,
+    cx: &Context,
+    name: &ConnectionName,
+    host: &Host,
+    key: &ApiKey,
+) -> Result<Provider, CliError> {
+    if let Some(provider) = &args.provider {
+        return provider
+            .parse()
+            .map_err(|error| CliError::usage(format!("{error}")));
+    }
+    if let Some(provider) = key.provider() {
+        return Ok(provider);
+    }
+    let known = cx.config()?.connections.get(name.as_str());
+    if let Some(provider) = known.and_then(|entry| entry.provider.as_ref()) {
+        return provider.parse().map_err(|error| {
+            CliError::new(Kind::Config, format!("the connection `{name}`: {error}"))
+        });
+    }
+    let origin = host.origin();
+    let ontora = Provider::Ontora.production_host() == origin.as_str();
+    Ok(if ontora {
+        Provider::Ontora
+    } else {
+        Provider::Ntropii
+    })
+}
+
+/// Ontora's paths begin with `/v1`, so its base URL must not end with it. Ntropii's does.
+fn base_url(provider: Provider, host: &Host) -> Result<Host, CliError> {
+    match (provider, host.as_str().strip_suffix("/v1")) {
+        (Provider::Ontora, Some(base)) => base
+            .parse()
+            .map_err(|error| CliError::usage(format!("the host: {error}"))),
+        _ => Ok(host.clone()),
+    }
+}
+
+fn check(
+    cx: &Context,
+    provider: Provider,
+    host: &Host,
+    key: &ApiKey,
+) -> Result<Result<Checked, api::Error>, CliError> {
+    let target = api::Target {
+        provider,
+        host: host.clone(),
+        key: Some(BoundKey::new(key.clone(), host.origin())),
+        insecure_http: cx.global().insecure_http,
+    };
+    let client = Client::new(target, api::Settings::default());
+    let spinner = progress::spinner(
+        cx.printer(),
+        format!("checking the key at {}", host.origin()),
+    );
+    let answer = cx.block_on(identity::ask(&client))?;
+    spinner.finish_and_clear();
+    Ok(answer.map(|(identity, tenants)| Checked { identity, tenants }))
+}

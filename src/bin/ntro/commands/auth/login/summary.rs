@@ -1,0 +1,70 @@
+//! What a login did, and where the key now lies.
+
+use ntro::login::NewLogin;
+use ntro::secrets::StoreKind;
+use serde::Serialize;
+
+use super::key::Checked;
+use crate::commands::identity::TenantName;
+use crate::output::{Fields, Paint, Report};
+
+#[derive(Debug, Serialize)]
+pub(super) struct Summary {
+    connection: String,
+    host: String,
+    provider: &'static str,
+    key_prefix: String,
+    store: String,
+    is_default: bool,
+    verified: bool,
+    default_tenant: Option<String>,
+    identity: Option<String>,
+    tenants: Option<Vec<TenantName>>,
+    expires_at: Option<jiff::Timestamp>,
+}
+
+impl Summary {
+    pub(super) fn new(new: &NewLogin, is_default: bool, checked: Option<Checked>) -> Self {
+        Self {
+            connection: new.name.to_string(),
+            host: new.host.to_string(),
+            provider: new.provider.as_str(),
+            key_prefix: new.key.prefix().to_string(),
+            store: new.store.to_string(),
+            is_default,
+            verified: checked.is_some(),
+            default_tenant: new.default_tenant.as_ref().map(ToString::to_string),
+            tenants: checked
+                .as_ref()
+                .map(|checked| checked.tenants.iter().map(TenantName::from).collect()),
+            identity: checked
+                .map(|checked| checked.identity.email.unwrap_or(checked.identity.name)),
+            expires_at: new.expires_at,
+        }
+    }
+}
+
+impl Report for Summary {
+    fn text(&self, paint: Paint) -> String {
+        let kind: Option<StoreKind> = self.store.parse().ok();
+        let place = match &kind {
+            Some(kind) => kind.summary(),
+            None => &self.store,
+        };
+        let as_whom = match &self.identity {
+            Some(identity) => format!(" as {identity}"),
+            None => ", without asking the server".to_owned(),
+        };
+        let mut fields = Fields::new(paint);
+        fields.put("host", &format!("{} ({})", self.host, self.provider));
+        fields.put("key", &format!("{}… in {place}", self.key_prefix));
+        fields.put_some("tenant", self.default_tenant.as_deref());
+        fields.put_some(
+            "expires",
+            self.expires_at.map(|at| at.to_string()).as_deref(),
+        );
+        fields.put("default", if self.is_default { "yes" } else { "no" });
+        let head = format!("logged in to `{}`{as_whom}", self.connection);
+        format!("{} {head}\n{}", paint.good("✓"), fields.text())
+    }
+}
