@@ -1,12 +1,17 @@
+//! One function for each row of the precedence table.
+
+mod key;
+mod shadow;
+
 use secrecy::ExposeSecret as _;
 
-use super::{Candidate, Connection, Decision, Error, Source, Sourced};
+use super::{Candidate, Decision, Error, Source, Sourced};
 use crate::config::{Config, ConnectionEntry, Home, Login, Logins, Pin};
-use crate::domain::{
-    ApiKey, BoundKey, ConnectionName, Host, KeyPrefix, Origin, Provider, TenantSlug,
-};
+use crate::domain::{ApiKey, ConnectionName, Host, Provider, TenantSlug};
 use crate::env::{self, Env, EnvVar};
-use crate::secrets::{Item, SecretStore, StoreKind};
+
+pub use key::{KeySource, StoredKey};
+pub use shadow::Shadow;
 
 /// What the command line says.
 #[derive(Clone, Debug, Default)]
@@ -28,37 +33,6 @@ impl Flags {
             ..Self::default()
         }
     }
-}
-
-/// A variable that hides what the user would get without it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shadow {
-    /// The variable.
-    pub variable: &'static str,
-    /// What it hides, fit to be shown.
-    pub over: String,
-}
-
-/// Where the key of a call is.
-#[derive(Clone, Debug)]
-pub enum KeySource {
-    /// Here: the environment has it.
-    Given(Sourced<BoundKey>),
-    /// In a store, not yet asked for.
-    Stored(StoredKey),
-}
-
-/// A key in a store.
-#[derive(Clone, Debug)]
-pub struct StoredKey {
-    /// The store.
-    pub kind: StoreKind,
-    /// What the key is stored under there.
-    pub item: Item,
-    /// Its prefix, if it was written down at login.
-    pub prefix: Option<KeyPrefix>,
-    /// Whether something says that the key is there, or the default store is merely to be tried.
-    pub recorded: bool,
 }
 
 /// Decides every value from its candidates. One function for each row of the precedence table.
@@ -303,247 +277,6 @@ impl<'a> Resolver<'a> {
             .transpose()
     }
 
-    /// Returns the places where the key is looked for, as far as that is known without opening a
-    /// store: of a stored key, the prefix that was written down at login.
-    ///
-    /// # Errors
-    ///
-    /// As [`Resolver::name`], and when the store that is named is unknown.
-    pub fn explain_key(&self) -> Result<Decision, Error> {
-        let name = self.name()?;
-        let mut decision = Decision::default();
-        decision.look(
-            Source::Variable(env::NTRO_API_KEY.name),
-            self.given_key()?.map(|key| shown(&key.prefix())),
-        );
-        let Some(Sourced { value: name, .. }) = &name else {
-            return Ok(decision);
-        };
-        let kind = self.store(name)?.value;
-        if kind != StoreKind::Plaintext {
-            let login = self
-                .logins
-                .get(name.as_str())
-                .filter(|login| login.store == kind.as_str());
-            decision.look(
-                Source::Store(kind),
-                login.map(|login| shown(&KeyPrefix::recorded(&login.key_prefix))),
-            );
-        }
-        let plain = self.entry(name).api_key.as_ref().map(|key| {
-            match key.expose_secret().parse::<ApiKey>() {
-                Ok(key) => shown(&key.prefix()),
-                Err(error) => format!("({error})"),
-            }
-        });
-        decision.look(self.entry_source(name, "api_key"), plain);
-        Ok(decision)
-    }
-
-    /// Returns where the key of the call is, without opening a store.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the stored key belongs to another origin than the one that is to be called.
-    pub fn key(&self) -> Result<KeySource, Error> {
-        let host = self.host()?;
-        if let Some(key) = self.given_key()? {
-            return Ok(KeySource::Given(Sourced {
-                value: BoundKey::new(key, host.value.origin()),
-                source: Source::Variable(env::NTRO_API_KEY.name),
-            }));
-        }
-        let Some(Sourced { value: name, .. }) = self.name()? else {
-            return Err(Error::NoKey {
-                connection: None,
-                store: None,
-            });
-        };
-        let stored = self.stored_key(&name)?;
-        let wanted = host.value.origin();
-        if stored.item.origin != wanted {
-            return Err(Error::KeyBoundElsewhere {
-                connection: name,
-                bound: stored.item.origin,
-                wanted,
-                source_of_value: host.source,
-            });
-        }
-        Ok(KeySource::Stored(stored))
-    }
-
-    /// Returns where the stored key of a connection lies, whatever the environment says.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the connection has no usable host, or an unknown store.
-    pub fn stored_key(&self, name: &ConnectionName) -> Result<StoredKey, Error> {
-        let entry = self.entry(name);
-        let login = self.logins.get(name.as_str());
-        let kind = self.store(name)?.value;
-        let configured = self.configured_origin(name)?;
-        let login = login.filter(|login| login.store == kind.as_str());
-        // A key in config.toml that is not the one stored at login was put there by somebody
-        // else, together with the host beside it.
-        let replaced = kind == StoreKind::Plaintext
-            && entry.api_key.as_ref().is_some_and(|key| {
-                let key = key.expose_secret().parse::<ApiKey>();
-                key.is_ok_and(|key| {
-                    login.is_some_and(|login| login.key_prefix != key.prefix().as_str())
-                })
-            });
-        let login = login.filter(|_| !replaced);
-        let origin = match login {
-            Some(login) => parse(&login.origin, &Source::Login(self.home.logins()))?,
-            None => configured,
-        };
-        Ok(StoredKey {
-            kind,
-            item: Item::new(name.clone(), origin),
-            prefix: login.map(|login| KeyPrefix::recorded(&login.key_prefix)),
-            recorded: login.is_some() || entry.store.is_some(),
-        })
-    }
-
-    /// Returns the store of a connection: the one it names, else the one of the last login, else
-    /// `plaintext` where `api_key` is set, else the keyring.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the store named is unknown.
-    pub fn store(&self, name: &ConnectionName) -> Result<Sourced<StoreKind>, Error> {
-        let entry = self.entry(name);
-        let (text, source) = if let Some(store) = &entry.store {
-            (store.as_str(), self.entry_source(name, "store"))
-        } else if let Some(login) = self.logins.get(name.as_str()) {
-            (login.store.as_str(), Source::Login(self.home.logins()))
-        } else if entry.api_key.is_some() {
-            let value = StoreKind::Plaintext;
-            return Ok(Sourced {
-                value,
-                source: self.entry_source(name, "api_key"),
-            });
-        } else {
-            return Ok(Sourced {
-                value: StoreKind::Keyring,
-                source: Source::Default,
-            });
-        };
-        Ok(Sourced {
-            value: parse(text, &source)?,
-            source,
-        })
-    }
-
-    /// Returns what variables hide of what the user would otherwise get.
-    ///
-    /// # Errors
-    ///
-    /// Fails when a variable is not Unicode, and with [`Error::Strict`] when `NTRO_STRICT` is set
-    /// and there is anything to tell.
-    pub fn shadows(&self) -> Result<Vec<Shadow>, Error> {
-        let mut shadows = Vec::new();
-        let name = self.name()?;
-        if let Some(Sourced { value: name, .. }) = &name {
-            let logged_in =
-                self.logins.get(name.as_str()).is_some() || self.entry(name).api_key.is_some();
-            if self.env.is_set(&env::NTRO_API_KEY) && logged_in {
-                shadows.push(Shadow {
-                    variable: env::NTRO_API_KEY.name,
-                    over: format!("the stored API key of `{name}`"),
-                });
-            }
-            let over = self
-                .env
-                .text(&env::NTRO_HOST)?
-                .filter(|_| self.flags.host.is_none());
-            if let (Some(over), Some(host)) = (over, &self.entry(name).host)
-                && over.parse::<Host>().ok() != host.parse::<Host>().ok()
-            {
-                shadows.push(Shadow {
-                    variable: env::NTRO_HOST.name,
-                    over: format!("the host of `{name}`, {host}"),
-                });
-            }
-        }
-        match shadows.first() {
-            Some(shadow) if self.env.text(&env::NTRO_STRICT)? == Some("1") => Err(Error::Strict {
-                variable: shadow.variable,
-                over: shadow.over.clone(),
-            }),
-            _ => Ok(shadows),
-        }
-    }
-
-    /// Decides everything, and takes the key out of its store.
-    ///
-    /// # Errors
-    ///
-    /// Fails when anything cannot be decided, and when the store does not give the key out.
-    pub fn connection(
-        &self,
-        open: impl FnOnce(StoreKind) -> Box<dyn SecretStore>,
-    ) -> Result<Connection, Error> {
-        let key = match self.key()? {
-            KeySource::Given(key) => key,
-            KeySource::Stored(stored) => self.take(stored, open)?,
-        };
-        Ok(Connection {
-            name: self.name()?,
-            provider: self.provider()?,
-            host: self.host()?,
-            key,
-            tenant: self.tenant()?,
-        })
-    }
-
-    fn take(
-        &self,
-        stored: StoredKey,
-        open: impl FnOnce(StoreKind) -> Box<dyn SecretStore>,
-    ) -> Result<Sourced<BoundKey>, Error> {
-        let StoredKey {
-            kind,
-            item,
-            recorded,
-            ..
-        } = stored;
-        let no_key = |item: Item| Error::NoKey {
-            connection: Some(item.connection),
-            store: Some(kind),
-        };
-        let found = match open(kind).get(&item) {
-            // Nothing says that a key was ever stored: no keyring is then as good as an empty one.
-            Err(crate::secrets::Error::Absent { .. }) if !recorded => None,
-            answer => answer?,
-        };
-        if let Some(key) = found {
-            return Ok(Sourced {
-                value: BoundKey::new(key, item.origin),
-                source: Source::Store(kind),
-            });
-        }
-        let source = self.entry_source(&item.connection, "api_key");
-        let Some(plain) = &self.entry(&item.connection).api_key else {
-            return Err(no_key(item));
-        };
-        Ok(Sourced {
-            value: BoundKey::new(parse(plain.expose_secret(), &source)?, item.origin),
-            source,
-        })
-    }
-
-    fn configured_origin(&self, name: &ConnectionName) -> Result<Origin, Error> {
-        let source = self.entry_source(name, "host");
-        match &self.entry(name).host {
-            Some(host) => Ok(parse::<Host>(host, &source)?.origin()),
-            None => Err(Error::NoHost {
-                name: name.clone(),
-                file: format!("`{}`", self.config.path.display()),
-            }),
-        }
-    }
-
     fn no_host(&self) -> Result<Error, Error> {
         Ok(match self.name()? {
             Some(name) => Error::NoHost {
@@ -619,10 +352,6 @@ fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
         source_of_value: source.clone(),
         reason: error.to_string(),
     })
-}
-
-fn shown(prefix: &KeyPrefix) -> String {
-    format!("{prefix}…")
 }
 
 fn is_ontora(host: &str) -> bool {

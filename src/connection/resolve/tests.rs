@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::*;
+use crate::connection::Connection;
 use crate::disk::FileLock;
-use crate::secrets::{self, MemoryStore};
+use crate::secrets::{self, Item, MemoryStore, SecretStore, StoreKind};
 
 const CONFIG: &str = r#"
 default_connection_name = "default"
