@@ -5,6 +5,8 @@ use clap_complete::engine::ArgValueCompleter;
 use ntro::domain::{ConnectionName, Host, TenantSlug};
 
 use crate::commands::completions::{connections, tenants};
+#[cfg(feature = "authority")]
+use crate::commands::{admin, serve};
 use crate::commands::{auth, completions, man};
 use crate::context::Context;
 use crate::error::CliError;
@@ -92,6 +94,10 @@ pub(crate) enum Command {
     /// Log in and out, and see what is stored and used
     #[command(subcommand)]
     Auth(auth::Command),
+    #[cfg(feature = "authority")]
+    Serve(serve::ServeArgs),
+    #[cfg(feature = "authority")]
+    Admin(admin::AdminArgs),
     /// Print a script that completes commands, connections and tenants in a shell
     Completions(completions::Args),
     /// Print the manual page of a command, or write all of them into a folder
@@ -102,6 +108,10 @@ impl Command {
     pub(crate) fn run(self, cx: &Context) -> Result<Exit, CliError> {
         match self {
             Self::Auth(command) => command.run(cx),
+            #[cfg(feature = "authority")]
+            Self::Serve(args) => serve::run(args, cx),
+            #[cfg(feature = "authority")]
+            Self::Admin(args) => admin::run(args, cx),
             Self::Completions(args) => completions::run(args, cx),
             Self::Man(args) => man::run(args, cx),
         }
