@@ -56,6 +56,8 @@ variables! {
     NTRO_PASSPHRASE_FILE = "NTRO_PASSPHRASE_FILE";
     /// age identity file that opens the encrypted key file, instead of `identity.txt` in the folder of `ntro`
     NTRO_IDENTITY_FILE = "NTRO_IDENTITY_FILE";
+    /// Database of the authority, `sqlite:PATH`, where `--database` is not given
+    NTRO_DATABASE = "NTRO_DATABASE";
     /// Any value turns colour off
     NO_COLOR = "NO_COLOR";
     /// Address of the session bus on which the Secret Service is found

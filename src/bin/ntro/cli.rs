@@ -6,7 +6,7 @@ use ntro::domain::{ConnectionName, Host, TenantSlug};
 
 use crate::commands::completions::{connections, tenants};
 #[cfg(feature = "authority")]
-use crate::commands::dev;
+use crate::commands::{admin, dev, serve};
 use crate::commands::{auth, completions, man};
 use crate::context::Context;
 use crate::error::CliError;
@@ -96,6 +96,10 @@ pub(crate) enum Command {
     Auth(auth::Command),
     #[cfg(feature = "authority")]
     Dev(dev::Args),
+    #[cfg(feature = "authority")]
+    Serve(serve::ServeArgs),
+    #[cfg(feature = "authority")]
+    Admin(admin::AdminArgs),
     /// Print a script that completes commands, connections and tenants in a shell
     Completions(completions::Args),
     /// Print the manual page of a command, or write all of them into a folder
@@ -108,6 +112,10 @@ impl Command {
             Self::Auth(command) => command.run(cx),
             #[cfg(feature = "authority")]
             Self::Dev(args) => dev::run(args, cx),
+            #[cfg(feature = "authority")]
+            Self::Serve(args) => serve::run(args, cx),
+            #[cfg(feature = "authority")]
+            Self::Admin(args) => admin::run(args, cx),
             Self::Completions(args) => completions::run(args, cx),
             Self::Man(args) => man::run(args, cx),
         }

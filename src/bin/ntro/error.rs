@@ -3,6 +3,8 @@
 //! Every error type of the library has one `From` here, which is the whole policy for exit codes
 //! and hints. A new variant falls into the last arm of its `match`; look here when adding one.
 
+#[cfg(feature = "authority")]
+use ntro::authority;
 use ntro::env::NotUnicode;
 use ntro::{api, config, connection, disk, login, secrets};
 
@@ -266,6 +268,62 @@ impl From<api::Error> for CliError {
             E::KeyLost { id, .. } => {
                 of(Kind::Failure).hint(format!("revoke it: `ntro key revoke {id}`"))
             }
+            _ => of(Kind::Failure),
+        }
+    }
+}
+
+#[cfg(feature = "authority")]
+impl From<authority::Error> for CliError {
+    fn from(error: authority::Error) -> Self {
+        use authority::{Error as E, StoreError as S};
+        let of = |kind| Self::new(kind, error.to_string());
+        match &error {
+            E::NoOrganisation { .. } => {
+                of(Kind::Failure).hint("see them: `ntro admin organisation list`")
+            }
+            E::NoTenant { .. } => of(Kind::Failure).hint("see them: `ntro admin tenant list`"),
+            E::NoKey { .. } => of(Kind::Failure).hint("see them: `ntro admin key list`"),
+            E::TenantClosed { slug, .. } => {
+                of(Kind::Conflict).hint(format!("resume it: `ntro admin tenant resume {slug}`"))
+            }
+            E::IssuerKey { path } => of(Kind::Config).hint(format!(
+                "move `{}` away: a new one is made, and tokens signed with the old one end",
+                path.display()
+            )),
+            E::Name(_) | E::Slug { .. } | E::Life { .. } => of(Kind::Usage),
+            E::PlatformConfigMissing => of(Kind::Usage).hint("give `--data-platform-config ID`"),
+            E::PlatformConfigForbidden => {
+                of(Kind::Usage).hint("leave `--data-platform-config` out")
+            }
+            E::ScopesUnknown => of(Kind::Usage).hint("leave `--scope` out"),
+            E::ScopesMissing => of(Kind::Usage).hint("give `--scope`; `*` is all of them"),
+            E::KeySetUrl { .. } => of(Kind::Usage).hint("give `--jwks` an https URL or a file"),
+            E::IssuerTwice { .. } => of(Kind::Usage).hint("give each `--issuer` once"),
+            E::Store(store) => match store {
+                S::Conflict { .. } => of(Kind::Conflict).hint("choose another one"),
+                S::Served { .. } => {
+                    of(Kind::Conflict).hint("end it first, or serve another `--database`")
+                }
+                S::Unconfirmed { .. } => of(Kind::Failure).hint(
+                    "until it does, what was revoked may still be accepted: see whether the server hangs, end it if it does, and run this again",
+                ),
+                S::NewerSchema { .. } => of(Kind::Config).hint("use a newer `ntro`"),
+                S::NotOurs { .. } => {
+                    of(Kind::Config).hint("name another file in `--database`; it was not changed")
+                }
+                S::WrongPepper { .. } | S::NoPepper { .. } => of(Kind::Config)
+                    .hint("put back the folder that lay beside the database when it was last used"),
+                S::Disk(_) => match error {
+                    E::Store(S::Disk(error)) => error.into(),
+                    error => Self::new(Kind::Failure, error.to_string()),
+                },
+                _ => of(Kind::Failure),
+            },
+            E::Disk(_) => match error {
+                E::Disk(error) => error.into(),
+                error => Self::new(Kind::Failure, error.to_string()),
+            },
             _ => of(Kind::Failure),
         }
     }

@@ -8,7 +8,19 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Starts telling. The libraries below stay silent: what they log is not known to be free of keys.
 pub(crate) fn install() {
-    let ours = Targets::new().with_target("ntro", Level::DEBUG);
+    install_from(Level::DEBUG);
+}
+
+/// Starts telling what whoever runs a server must hear of, unless everything is told already.
+#[cfg(feature = "authority")]
+pub(crate) fn install_for_server(debug: bool) {
+    if !debug {
+        install_from(Level::INFO);
+    }
+}
+
+fn install_from(level: Level) {
+    let ours = Targets::new().with_target("ntro", level);
     let lines = fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(false)

@@ -186,7 +186,7 @@ fn mint(
         }
         books.create_key(&town.tenant, new).await
     });
-    minted.map_err(super::refused)
+    Ok(minted?)
 }
 
 fn keep(

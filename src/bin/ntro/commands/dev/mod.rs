@@ -69,10 +69,8 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
 
     let data = Data::choose(&args, home)?;
     let database = Database::Sqlite(data.folder().join("authority.db"));
-    let authority = Authority::open(&database, Settings::default()).map_err(refused)?;
-    let town = runtime
-        .block_on(town::build(authority.books()))
-        .map_err(refused)?;
+    let authority = Authority::open(&database, Settings::default())?;
+    let town = runtime.block_on(town::build(authority.books()))?;
 
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async move {
@@ -100,7 +98,7 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
     let served = runtime.block_on(server);
     runtime.shutdown_background();
     match served {
-        Ok(served) => served.map_err(refused)?,
+        Ok(served) => served?,
         Err(error) => return Err(CliError::new(Kind::Failure, error.to_string())),
     }
     Ok(Exit::Fine)
@@ -177,10 +175,6 @@ impl Data {
             Self::Temporary(folder) => folder.path(),
         }
     }
-}
-
-fn refused(error: authority::Error) -> CliError {
-    CliError::new(Kind::Failure, error.to_string())
 }
 
 /// How this program is called again: by its path, since it need not be on the search path.

@@ -1,0 +1,251 @@
+use std::collections::HashMap;
+
+use clap::Subcommand;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use jiff::Timestamp;
+use ntro::authority::{self, Books, LONGEST_LIFE_IN_DAYS, NewKey};
+use ntro::domain::{KeyEnvironment, KeyName, Provider, Scope};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::or_dash;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::{Done, Paint, Report, Table};
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    /// Create a key for the tenant that `--tenant` names, and print it, once
+    Create(CreateArgs),
+    /// List keys, newest first, the revoked and expired ones too; `--tenant` lists one tenant's
+    List(ListArgs),
+    /// Revoke a key; the server refuses it when this has succeeded
+    Revoke(RevokeArgs),
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct CreateArgs {
+    /// System whose clients use the key
+    #[arg(long, value_name = "PROVIDER", value_parser = provider())]
+    provider: Provider,
+    /// Display name
+    #[arg(long, default_value = "ntro admin")]
+    name: KeyName,
+    /// Environment named in the key: lower-case letters and digits [default: prod for ntropii,
+    /// live for ontora]
+    #[arg(long, value_name = "NAME")]
+    env: Option<KeyEnvironment>,
+    /// What the key may do; repeat it for several. Ontora needs one at least, Ntropii has none
+    #[arg(
+        long = "scope",
+        value_name = "SCOPE",
+        value_parser = PossibleValuesParser::new(Scope::ALL.map(Scope::as_str))
+            .try_map(|text| text.parse::<Scope>())
+    )]
+    scopes: Vec<Scope>,
+    /// Days after which the key is refused [default: never]
+    #[arg(
+        long,
+        value_name = "DAYS",
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(LONGEST_LIFE_IN_DAYS))
+    )]
+    expires_in_days: Option<u32>,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct ListArgs {
+    /// Only keys for this system
+    #[arg(long, value_name = "PROVIDER", value_parser = provider())]
+    provider: Option<Provider>,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct RevokeArgs {
+    /// Id of the key
+    id: Uuid,
+}
+
+fn provider() -> impl TypedValueParser<Value = Provider> {
+    PossibleValuesParser::new(Provider::ALL.map(Provider::as_str))
+        .try_map(|text| text.parse::<Provider>())
+}
+
+#[derive(Debug, Serialize)]
+struct Key {
+    id: String,
+    tenant_id: String,
+    tenant: Option<String>,
+    provider: &'static str,
+    name: String,
+    key_prefix: String,
+    scopes: Vec<String>,
+    state: State,
+    created_at: Timestamp,
+    created_by: Option<String>,
+    expires_at: Option<Timestamp>,
+    last_used_at: Option<Timestamp>,
+    revoked_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Live,
+    Expired,
+    Revoked,
+}
+
+#[derive(Serialize)]
+struct Minted<'a> {
+    key: &'a str,
+    #[serde(flatten)]
+    record: Key,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct Keys(Vec<Key>);
+
+impl Command {
+    pub(super) fn run(self, books: &Books, cx: &Context) -> Result<Exit, CliError> {
+        match self {
+            Self::Create(args) => create(args, books, cx),
+            Self::List(args) => list(&args, books, cx),
+            Self::Revoke(args) => revoke(&args, books, cx),
+        }
+    }
+}
+
+fn create(args: CreateArgs, books: &Books, cx: &Context) -> Result<Exit, CliError> {
+    let Some(slug) = &cx.global().tenant else {
+        return Err(CliError::usage("a key belongs to a tenant")
+            .hint("name it: `--tenant SLUG`; see `ntro admin tenant list`"));
+    };
+    let new = NewKey {
+        provider: args.provider,
+        environment: args.env,
+        name: args.name,
+        scopes: args.scopes,
+        expires_in_days: args.expires_in_days,
+        created_by: Some("ntro admin".to_owned()),
+    };
+    let minted = cx.block_on(async {
+        let tenant = books.tenant(slug.as_str()).await?;
+        books.create_key(&tenant, new).await
+    })??;
+    cx.printer().print(&Minted {
+        key: minted.key.expose(),
+        record: Key::new(&minted.record, Some(slug.to_string()), cx.now()),
+    })?;
+    cx.printer().note(&format!(
+        "The key {} of the tenant `{slug}` is shown this once.",
+        minted.record.id
+    ));
+    Ok(Exit::Fine)
+}
+
+fn list(args: &ListArgs, books: &Books, cx: &Context) -> Result<Exit, CliError> {
+    let (keys, tenants) = cx.block_on(async {
+        let tenants = match &cx.global().tenant {
+            Some(slug) => vec![books.tenant(slug.as_str()).await?],
+            None => books.tenants(None, None).await?,
+        };
+        let only = cx.global().tenant.as_ref().and(tenants.first());
+        let keys = books
+            .keys(only.map(|tenant| tenant.id), args.provider)
+            .await?;
+        Ok::<_, authority::Error>((keys, tenants))
+    })??;
+    let slugs: HashMap<Uuid, String> = tenants
+        .into_iter()
+        .map(|tenant| (tenant.id, tenant.slug))
+        .collect();
+    let now = cx.now();
+    let rows = keys
+        .iter()
+        .map(|key| Key::new(key, slugs.get(&key.tenant_id).cloned(), now))
+        .collect();
+    cx.printer().print(&Keys(rows))?;
+    Ok(Exit::Fine)
+}
+
+fn revoke(args: &RevokeArgs, books: &Books, cx: &Context) -> Result<Exit, CliError> {
+    let key = cx.block_on(books.revoke_key(args.id))??;
+    cx.printer().confirm(&Done {
+        text: format!("revoked the key `{}` ({})", key.name, key.prefix),
+        value: Key::new(&key, None, cx.now()),
+    })?;
+    Ok(Exit::Fine)
+}
+
+impl Key {
+    fn new(row: &authority::Key, tenant: Option<String>, now: Timestamp) -> Self {
+        Self {
+            id: row.id.to_string(),
+            tenant_id: row.tenant_id.to_string(),
+            tenant,
+            provider: row.provider.as_str(),
+            name: row.name.to_string(),
+            key_prefix: row.prefix.to_string(),
+            scopes: row.scopes.iter().map(ToString::to_string).collect(),
+            state: match (row.revoked_at, row.expires_at) {
+                (Some(_), _) => State::Revoked,
+                (None, Some(at)) if at <= now => State::Expired,
+                _ => State::Live,
+            },
+            created_at: row.created_at,
+            created_by: row.created_by.clone(),
+            expires_at: row.expires_at,
+            last_used_at: row.last_used_at,
+            revoked_at: row.revoked_at,
+        }
+    }
+}
+
+impl State {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+impl Report for Minted<'_> {
+    /// The key alone, so that it can be piped to where it is wanted.
+    fn text(&self, _: Paint) -> String {
+        format!("{}\n", self.key)
+    }
+}
+
+impl Report for Keys {
+    fn text(&self, paint: Paint) -> String {
+        let head = [
+            "ID",
+            "TENANT",
+            "PREFIX",
+            "NAME",
+            "SCOPES",
+            "EXPIRES",
+            "LAST USED",
+            "STATE",
+        ];
+        let mut table = Table::new(paint, &head);
+        let date = |at: Timestamp| at.strftime("%Y-%m-%d").to_string();
+        for row in &self.0 {
+            table.row([
+                row.id.clone(),
+                or_dash(row.tenant.as_ref()),
+                row.key_prefix.clone(),
+                row.name.clone(),
+                or_dash((!row.scopes.is_empty()).then(|| row.scopes.join(", "))),
+                or_dash(row.expires_at.map(date)),
+                or_dash(row.last_used_at.map(date)),
+                row.state.as_str().to_owned(),
+            ]);
+        }
+        table.text()
+    }
+}

@@ -1,0 +1,87 @@
+//! `ntro admin`: the authority's books, from the machine that holds its database.
+
+mod key;
+mod organisation;
+mod tenant;
+mod token;
+
+use clap::Subcommand;
+use ntro::authority::{self, Books, Organisation};
+
+use super::database::DatabaseArgs;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::{Exit, Kind};
+
+/// Manage the authority's books on the machine that holds its database
+///
+/// Works while `ntro serve` runs and while it does not. What is changed is in force at the server
+/// when the command has succeeded.
+#[derive(clap::Args, Debug)]
+pub(crate) struct AdminArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Create and list organisations, which own tenants
+    #[command(subcommand)]
+    Organisation(organisation::Command),
+    /// Create, list, suspend and resume tenants
+    #[command(subcommand)]
+    Tenant(tenant::Command),
+    /// Create, list and revoke keys
+    #[command(subcommand)]
+    Key(key::Command),
+    Token(token::TokenArgs),
+}
+
+pub(crate) fn run(args: AdminArgs, cx: &Context) -> Result<Exit, CliError> {
+    let books = args.database.books(cx)?;
+    match args.command {
+        Command::Organisation(command) => command.run(&books, cx),
+        Command::Tenant(command) => command.run(&books, cx),
+        Command::Key(command) => command.run(&books, cx),
+        Command::Token(args) => token::run(args, &books, cx),
+    }
+}
+
+/// Finds an organisation by its id, its external id, or its name where only one has it; the only
+/// one when none is named.
+async fn organisation(books: &Books, wanted: Option<&str>) -> Result<Organisation, CliError> {
+    let Some(wanted) = wanted else {
+        let mut all = books.organisations().await?;
+        return match (all.pop(), all.len()) {
+            (Some(only), 0) => Ok(only),
+            (None, _) => Err(CliError::new(Kind::Failure, "there is no organisation yet")
+                .hint("make one: `ntro admin organisation create NAME`")),
+            (Some(_), _) => Err(CliError::usage("there are several organisations")
+                .hint("name one: `--organisation NAME`")),
+        };
+    };
+    match books.organisation(wanted).await {
+        Err(authority::Error::NoOrganisation { .. }) => {}
+        found => return Ok(found?),
+    }
+    let mut named = books.organisations().await?;
+    named.retain(|organisation| organisation.name == wanted);
+    match (named.pop(), named.len()) {
+        (Some(only), 0) => Ok(only),
+        (Some(_), _) => Err(CliError::usage(format!(
+            "several organisations have the name `{wanted}`"
+        ))
+        .hint("give the id: `ntro admin organisation list`")),
+        (None, _) => Err(authority::Error::NoOrganisation {
+            name: wanted.to_owned(),
+        }
+        .into()),
+    }
+}
+
+/// A cell of a table: a dash where there is nothing.
+fn or_dash(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}

@@ -1,0 +1,90 @@
+use clap::Subcommand;
+use jiff::Timestamp;
+use ntro::authority::{self, Books};
+use serde::Serialize;
+
+use super::or_dash;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::{Done, Paint, Report, Table};
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    /// Create an organisation
+    Create(CreateArgs),
+    /// List every organisation
+    List,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct CreateArgs {
+    /// Display name
+    name: String,
+    /// Id of the organisation at the issuer of its admins' tokens
+    #[arg(long, value_name = "ID")]
+    external_id: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Organisation {
+    id: String,
+    name: String,
+    external_id: Option<String>,
+    created_at: Timestamp,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct Organisations(Vec<Organisation>);
+
+impl Command {
+    pub(super) fn run(self, books: &Books, cx: &Context) -> Result<Exit, CliError> {
+        match self {
+            Self::Create(args) => create(&args, books, cx),
+            Self::List => list(books, cx),
+        }
+    }
+}
+
+fn create(args: &CreateArgs, books: &Books, cx: &Context) -> Result<Exit, CliError> {
+    let external_id = args.external_id.as_deref();
+    let made = cx.block_on(books.create_organisation(&args.name, external_id))??;
+    cx.printer().confirm(&Done {
+        text: format!("created the organisation `{}` ({})", made.name, made.id),
+        value: Organisation::from(made),
+    })?;
+    Ok(Exit::Fine)
+}
+
+fn list(books: &Books, cx: &Context) -> Result<Exit, CliError> {
+    let all = cx.block_on(books.organisations())??;
+    let all = all.into_iter().map(Organisation::from).collect();
+    cx.printer().print(&Organisations(all))?;
+    Ok(Exit::Fine)
+}
+
+impl From<authority::Organisation> for Organisation {
+    fn from(row: authority::Organisation) -> Self {
+        Self {
+            id: row.id.to_string(),
+            name: row.name,
+            external_id: row.external_id,
+            created_at: row.created_at,
+        }
+    }
+}
+
+impl Report for Organisations {
+    fn text(&self, paint: Paint) -> String {
+        let mut table = Table::new(paint, &["ID", "NAME", "EXTERNAL ID"]);
+        for row in &self.0 {
+            table.row([
+                row.id.clone(),
+                row.name.clone(),
+                or_dash(row.external_id.as_ref()),
+            ]);
+        }
+        table.text()
+    }
+}

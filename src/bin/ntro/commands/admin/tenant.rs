@@ -1,0 +1,183 @@
+use clap::Subcommand;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use jiff::Timestamp;
+use ntro::authority::{self, Books, DataPlatform, NewTenant, TenantStatus};
+use ntro::domain::TenantSlug;
+use serde::Serialize;
+
+use super::organisation;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::{Done, Paint, Report, Table};
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    /// Create an active tenant
+    Create(CreateArgs),
+    /// List tenants, oldest first
+    List(ListArgs),
+    /// Refuse a tenant's keys from now on, until it is resumed
+    Suspend(NameArgs),
+    /// Accept a tenant's keys again
+    Resume(NameArgs),
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct CreateArgs {
+    /// Name for URLs: lower-case letters, digits and dashes
+    slug: TenantSlug,
+    /// Display name [default: the slug]
+    #[arg(long)]
+    name: Option<String>,
+    /// Organisation that owns it: id, external id or name [default: the only one]
+    #[arg(long, value_name = "NAME")]
+    organisation: Option<String>,
+    /// What its data lies on
+    #[arg(
+        long,
+        value_name = "PLATFORM",
+        default_value = DataPlatform::ManagedPostgres.as_str(),
+        value_parser = PossibleValuesParser::new(DataPlatform::ALL.iter().map(|one| one.as_str()))
+            .try_map(|text| text.parse::<DataPlatform>())
+    )]
+    data_platform: DataPlatform,
+    /// Id of the platform's configuration; for every platform but `managed-postgres`
+    #[arg(long, value_name = "ID")]
+    data_platform_config: Option<String>,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct ListArgs {
+    /// Only those of this organisation: id, external id or name
+    #[arg(long, value_name = "NAME")]
+    organisation: Option<String>,
+    /// Only those that stand like this
+    #[arg(
+        long,
+        ignore_case = true,
+        value_parser = PossibleValuesParser::new(TenantStatus::ALL.iter().map(|one| one.as_str()))
+            .try_map(|text| text.to_ascii_uppercase().parse::<TenantStatus>())
+    )]
+    status: Option<TenantStatus>,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct NameArgs {
+    /// Slug or id of the tenant
+    #[arg(value_name = "SLUG|ID")]
+    name: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Tenant {
+    id: String,
+    slug: String,
+    name: String,
+    organisation_id: String,
+    status: &'static str,
+    data_platform: &'static str,
+    data_platform_config_id: Option<String>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct Tenants(Vec<Tenant>);
+
+impl Command {
+    pub(super) fn run(self, books: &Books, cx: &Context) -> Result<Exit, CliError> {
+        match self {
+            Self::Create(args) => create(args, books, cx),
+            Self::List(args) => list(&args, books, cx),
+            Self::Suspend(args) => set_status(&args, TenantStatus::Suspended, books, cx),
+            Self::Resume(args) => set_status(&args, TenantStatus::Active, books, cx),
+        }
+    }
+}
+
+fn create(args: CreateArgs, books: &Books, cx: &Context) -> Result<Exit, CliError> {
+    let made = cx.block_on(async {
+        let owner = organisation(books, args.organisation.as_deref()).await?;
+        let new = NewTenant {
+            organisation_id: owner.id,
+            name: args.name.unwrap_or_else(|| args.slug.to_string()),
+            slug: args.slug.to_string(),
+            data_platform: args.data_platform,
+            data_platform_config_id: args.data_platform_config,
+        };
+        Ok::<_, CliError>(books.create_tenant(new).await?)
+    })??;
+    cx.printer().confirm(&Done {
+        text: format!("created the tenant `{}` ({})", made.slug, made.id),
+        value: Tenant::from(made),
+    })?;
+    Ok(Exit::Fine)
+}
+
+fn list(args: &ListArgs, books: &Books, cx: &Context) -> Result<Exit, CliError> {
+    let all = cx.block_on(async {
+        let owner = match &args.organisation {
+            Some(name) => Some(organisation(books, Some(name)).await?.id),
+            None => None,
+        };
+        Ok::<_, CliError>(books.tenants(owner, args.status).await?)
+    })??;
+    let all = all.into_iter().map(Tenant::from).collect();
+    cx.printer().print(&Tenants(all))?;
+    Ok(Exit::Fine)
+}
+
+fn set_status(
+    args: &NameArgs,
+    status: TenantStatus,
+    books: &Books,
+    cx: &Context,
+) -> Result<Exit, CliError> {
+    let now = cx.block_on(async {
+        let tenant = books.tenant(&args.name).await?;
+        books.set_tenant_status(tenant.id, status).await
+    })??;
+    let done = match status {
+        TenantStatus::Active => "accepted again",
+        _ => "refused from now on",
+    };
+    cx.printer().confirm(&Done {
+        text: format!("keys of the tenant `{}` are {done}", now.slug),
+        value: Tenant::from(now),
+    })?;
+    Ok(Exit::Fine)
+}
+
+impl From<authority::Tenant> for Tenant {
+    fn from(row: authority::Tenant) -> Self {
+        Self {
+            id: row.id.to_string(),
+            slug: row.slug,
+            name: row.name,
+            organisation_id: row.organisation_id.to_string(),
+            status: row.status.as_str(),
+            data_platform: row.data_platform.as_str(),
+            data_platform_config_id: row.data_platform_config_id,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+impl Report for Tenants {
+    fn text(&self, paint: Paint) -> String {
+        let mut table = Table::new(paint, &["ID", "SLUG", "NAME", "STATUS", "ORGANISATION"]);
+        for row in &self.0 {
+            table.row([
+                row.id.clone(),
+                row.slug.clone(),
+                row.name.clone(),
+                row.status.to_owned(),
+                row.organisation_id.clone(),
+            ]);
+        }
+        table.text()
+    }
+}

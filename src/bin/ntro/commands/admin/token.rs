@@ -1,0 +1,75 @@
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use jiff::{SignedDuration, Timestamp};
+use ntro::authority::{Books, Role};
+use secrecy::ExposeSecret as _;
+use serde::Serialize;
+
+use super::organisation;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::{Paint, Report};
+
+/// The longest life of a token: whoever finds one cannot use it for ever.
+const LONGEST_LIFE: SignedDuration = SignedDuration::from_hours(365 * 24);
+
+/// Print an admin token of the built-in issuer, alone, for scripts
+#[derive(clap::Args, Debug)]
+pub(crate) struct TokenArgs {
+    /// Organisation to speak for: id, external id or name [default: the only one]
+    #[arg(long, value_name = "NAME")]
+    organisation: Option<String>,
+    /// What the token allows
+    #[arg(
+        long,
+        default_value = Role::Admin.as_str(),
+        value_parser = PossibleValuesParser::new(Role::ALL.iter().map(|one| one.as_str()))
+            .try_map(|text| text.parse::<Role>())
+    )]
+    role: Role,
+    /// Whose name its deeds are written down under
+    #[arg(long, value_name = "NAME", default_value = "ntro-admin")]
+    subject: String,
+    /// How long the token is good, such as `15m` or `8h`
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = life)]
+    expires_in: SignedDuration,
+}
+
+fn life(text: &str) -> Result<SignedDuration, String> {
+    let life = text.parse::<SignedDuration>();
+    let life = life.map_err(|_| "expected a time such as `15m` or `8h`".to_owned())?;
+    match life >= SignedDuration::from_secs(1) && life <= LONGEST_LIFE {
+        true => Ok(life),
+        false => Err("a token may be good for one second to 365 days".to_owned()),
+    }
+}
+
+#[derive(Serialize)]
+struct Token<'a> {
+    token: &'a str,
+    organisation_id: String,
+    role: &'static str,
+    subject: String,
+    expires_at: Option<Timestamp>,
+}
+
+pub(super) fn run(args: TokenArgs, books: &Books, cx: &Context) -> Result<Exit, CliError> {
+    let owner = cx.block_on(organisation(books, args.organisation.as_deref()))??;
+    let now = cx.now();
+    let token = books.mint_admin_token(&owner, args.role, &args.subject, args.expires_in)?;
+    let expires_at = now.checked_add(args.expires_in).ok();
+    cx.printer().print(&Token {
+        token: token.expose_secret(),
+        organisation_id: owner.id.to_string(),
+        role: args.role.as_str(),
+        subject: args.subject,
+        expires_at: expires_at.and_then(|at| Timestamp::from_second(at.as_second()).ok()),
+    })?;
+    Ok(Exit::Fine)
+}
+
+impl Report for Token<'_> {
+    fn text(&self, _: Paint) -> String {
+        format!("{}\n", self.token)
+    }
+}

@@ -1,0 +1,41 @@
+//! Which database the authority's books lie in, as `serve` and `admin` take it.
+
+use ntro::authority::{Books, Database};
+use ntro::env;
+
+use crate::context::Context;
+use crate::error::CliError;
+
+/// In the folder of `ntro`, when no database is named.
+const DEFAULT: &str = "authority.db";
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct DatabaseArgs {
+    /// Database of the authority: `sqlite:PATH` [env: NTRO_DATABASE] [default: authority.db in
+    /// the folder of `ntro`]
+    #[arg(long, value_name = "URL", global = true)]
+    database: Option<Database>,
+}
+
+impl DatabaseArgs {
+    /// Returns the database that the option, the variable or the default names.
+    pub(crate) fn database(&self, cx: &Context) -> Result<Database, CliError> {
+        if let Some(database) = &self.database {
+            return Ok(database.clone());
+        }
+        let variable = &env::NTRO_DATABASE;
+        let text = cx.env().text(variable);
+        if let Some(text) = text.map_err(ntro::connection::Error::from)? {
+            return text.parse().map_err(|error| {
+                CliError::usage(format!("the variable `{}`: {error}", variable.name))
+                    .hint(format!("set `{}` to `sqlite:PATH`", variable.name))
+            });
+        }
+        Ok(Database::Sqlite(cx.home()?.folder().join(DEFAULT)))
+    }
+
+    /// Opens the books, beside a serving process or without one.
+    pub(crate) fn books(&self, cx: &Context) -> Result<Books, CliError> {
+        Ok(Books::open(&self.database(cx)?)?)
+    }
+}

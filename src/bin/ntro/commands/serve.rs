@@ -1,0 +1,214 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ntro::authority::{self, Authority, Claims, Issuer, KeySource, Limits, Settings};
+use serde::Serialize;
+use tokio::net::TcpListener;
+use url::Url;
+
+use super::database::DatabaseArgs;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::{Exit, Kind};
+use crate::output::{Paint, Report, debug};
+
+/// Run the authority: the server that issues and verifies keys
+///
+/// Prints the address once it listens. Ctrl-C or SIGTERM ends it: requests under way are
+/// answered first.
+#[derive(clap::Args, Debug)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    /// Address to listen on; port 0 picks a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:3000")]
+    listen: SocketAddr,
+    /// Region that Ontora's keys are told to be of
+    #[arg(long, value_name = "REGION", default_value = "us")]
+    region: String,
+    /// Requests a minute of the keys of one tenant, and of the admins of one organisation; 0 is
+    /// no limit
+    #[arg(long, value_name = "PER_MINUTE", default_value_t = Limits::default().tenant_per_minute)]
+    rate_limit: u32,
+    /// Failed authentications a minute from one address; 0 is no limit
+    #[arg(long, value_name = "PER_MINUTE", default_value_t = Limits::default().failures_per_minute)]
+    failure_limit: u32,
+    #[command(flatten)]
+    issuers: IssuerArgs,
+}
+
+/// OpenID Connect issuers, each with what belongs to it at the same place in the other lists.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Issuers of admin tokens, beside the built-in one")]
+struct IssuerArgs {
+    /// Exact `iss` of an issuer whose tokens make admins of the organisation that they name;
+    /// repeat it, and the options that go with it, for each issuer
+    #[arg(long = "issuer", value_name = "URL", requires = "key_sets")]
+    issuers: Vec<String>,
+    /// JSON Web Key Set of the issuer
+    #[arg(
+        long = "jwks",
+        id = "key_sets",
+        value_name = "FILE|URL",
+        requires = "issuers"
+    )]
+    key_sets: Vec<String>,
+    /// `aud` that the issuer's tokens must carry; empty for an issuer whose tokens carry none
+    #[arg(long = "audience", value_name = "AUDIENCE", requires = "issuers")]
+    audiences: Vec<String>,
+    /// Claim with the organisation's id, dots between members; the first one present wins
+    /// [default: o.id, org_id]
+    #[arg(long = "organisation-claim", value_name = "PATH", requires = "issuers")]
+    organisation_claims: Vec<String>,
+    /// Claim with the role in it, `admin` or `member` [default: o.rol, org_role]
+    #[arg(long = "role-claim", value_name = "PATH", requires = "issuers")]
+    role_claims: Vec<String>,
+}
+
+impl IssuerArgs {
+    fn issuers(self) -> Result<Vec<Issuer>, CliError> {
+        let wanted = self.issuers.len();
+        let fits = |given: usize| given == wanted;
+        if !fits(self.key_sets.len()) {
+            return Err(CliError::usage("each `--issuer` needs its own `--jwks`")
+                .hint("give them in the same order"));
+        }
+        if !self.audiences.is_empty() && !fits(self.audiences.len()) {
+            return Err(
+                CliError::usage("give `--audience` for every `--issuer` or for none")
+                    .hint("`--audience ''` is an issuer whose tokens carry none"),
+            );
+        }
+        let mut claims = Claims::default();
+        for (chosen, paths) in [
+            (self.organisation_claims, &mut claims.organisation),
+            (self.role_claims, &mut claims.role),
+        ] {
+            if !chosen.is_empty() {
+                *paths = chosen;
+            }
+        }
+        let audiences = self.audiences.into_iter().map(Some);
+        let audiences = audiences.chain(std::iter::repeat(None));
+        self.issuers
+            .into_iter()
+            .zip(self.key_sets)
+            .zip(audiences)
+            .map(|((issuer, keys), audience)| {
+                Ok(Issuer {
+                    issuer,
+                    audience: audience.filter(|audience| !audience.is_empty()),
+                    keys: key_source(&keys)?,
+                    claims: claims.clone(),
+                })
+            })
+            .collect()
+    }
+}
+
+fn key_source(text: &str) -> Result<KeySource, CliError> {
+    if !text.starts_with("http:") && !text.starts_with("https:") {
+        return Ok(KeySource::File(PathBuf::from(text)));
+    }
+    match text.parse::<Url>() {
+        Ok(url) => Ok(KeySource::Url(url)),
+        Err(error) => Err(CliError::usage(format!("`--jwks {text}`: {error}"))),
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Listening {
+    url: String,
+    address: SocketAddr,
+}
+
+pub(crate) fn run(args: ServeArgs, cx: &Context) -> Result<Exit, CliError> {
+    debug::install_for_server(cx.global().debug);
+    let database = args.database.database(cx)?;
+    let settings = Settings {
+        region: args.region,
+        limits: Limits {
+            tenant_per_minute: args.rate_limit,
+            failures_per_minute: args.failure_limit,
+        },
+        issuers: args.issuers.issuers()?,
+        ..Settings::default()
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::new(Kind::Failure, format!("cannot start: {error}")))?;
+    runtime.block_on(async {
+        // Before anything is answered, so that no request is lost to an early signal.
+        let shutdown = shutdown()?;
+        let listener = listen(args.listen).await?;
+        let authority = Authority::open(&database, settings)?;
+        let address = listener.local_addr().map_err(authority::Error::Listener)?;
+        cx.printer().print(&Listening {
+            url: format!("http://{address}"),
+            address,
+        })?;
+        authority::serve(listener, authority, shutdown).await?;
+        Ok(Exit::Fine)
+    })
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, CliError> {
+    use std::io::ErrorKind;
+
+    TcpListener::bind(address).await.map_err(|error| {
+        let kind = match error.kind() {
+            ErrorKind::AddrInUse => Kind::Conflict,
+            _ => Kind::Failure,
+        };
+        let this = CliError::new(kind, format!("cannot listen on {address}: {error}"));
+        match error.kind() {
+            ErrorKind::AddrInUse => {
+                this.hint("end what listens there, or choose another `--listen`; port 0 picks one")
+            }
+            ErrorKind::PermissionDenied => {
+                this.hint("ports below 1024 are the system's: choose another `--listen`")
+            }
+            ErrorKind::AddrNotAvailable => {
+                this.hint("choose an address of this machine; 0.0.0.0 is all of them")
+            }
+            _ => this,
+        }
+    })
+}
+
+/// Returns what is done when the process is told to end.
+#[cfg(unix)]
+fn shutdown() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let listen = |kind| {
+        signal(kind).map_err(|error| {
+            CliError::new(Kind::Failure, format!("cannot wait for signals: {error}"))
+        })
+    };
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+fn shutdown() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}
+
+impl Report for Listening {
+    fn text(&self, _: Paint) -> String {
+        format!("listening on {}\n", self.url)
+    }
+}
