@@ -21,6 +21,7 @@ mod settings;
 pub use error::Error;
 pub use file::create_identity;
 pub use item::Item;
+pub use keyring::{Keyring, KeyringSettings};
 pub use kind::{StoreKind, UnknownStore};
 pub use memory::MemoryStore;
 pub use passphrase::{Passphrase, PassphraseFor};
@@ -81,7 +82,7 @@ pub trait SecretStore: Send + Sync {
 #[must_use]
 pub fn open(kind: StoreKind, settings: &StoreSettings) -> Box<dyn SecretStore> {
     match kind {
-        StoreKind::Keyring => Box::new(keyring::Keyring::new(settings)),
+        StoreKind::Keyring => Box::new(settings.keyring.clone()),
         StoreKind::Memory => Box::new(MemoryStore::new()),
         StoreKind::File => Box::new(file::FileStore::new(settings)),
         StoreKind::Plaintext => Box::new(plaintext::PlaintextStore::new(settings.plain.clone())),

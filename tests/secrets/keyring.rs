@@ -5,11 +5,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use ntro::disk::FileLock;
-use ntro::secrets::{Error, SecretStore, StoreKind, StoreSettings};
+use ntro::secrets::{Error, Keyring, KeyringSettings, SecretStore, StoreKind};
 
 use crate::fake_service::{FakeService, Habit};
 use crate::secret_service::{Mode, SecretService};
-use crate::support::{Home, bounded, item, key, open};
+use crate::support::{Home, bounded, bus, item, key, keyring, open};
 
 const ORIGIN: &str = "https://api.ntropii.com";
 
@@ -38,13 +38,13 @@ fn ask(store: &dyn SecretStore, lock: &FileLock) -> Answers {
 }
 
 /// Starts a service in a state and asks everything of it, within a bound.
-fn ask_in(mode: Mode, change: impl FnOnce(&mut StoreSettings)) -> (Answers, SecretService, Home) {
+fn ask_in(mode: Mode, change: impl FnOnce(&mut KeyringSettings)) -> (Answers, SecretService, Home) {
     let service = SecretService::start(mode);
     let home = Home::new();
-    let mut settings = home.settings_for(&service);
+    let mut settings = keyring(bus(&service));
     change(&mut settings);
     let lock = home.lock();
-    let answers = bounded(move || ask(&*open(StoreKind::Keyring, &settings), &lock));
+    let answers = bounded(move || ask(&Keyring::new(settings), &lock));
     assert_eq!(home.files(), [], "nothing is written elsewhere");
     (answers, service, home)
 }
@@ -81,9 +81,8 @@ fn without_a_bus_there_is_none() {
         Some("unix:"),
         Some("rubbish"),
     ] {
-        let mut settings = home.settings();
-        settings.session_bus = bus.map(str::to_owned);
-        let answers = ask(&*open(StoreKind::Keyring, &settings), &lock);
+        let settings = keyring(bus.map(str::to_owned));
+        let answers = ask(&Keyring::new(settings), &lock);
         all_fail!(answers, Error::Absent { .. });
     }
     assert_eq!(home.files(), []);
@@ -149,10 +148,10 @@ fn a_locked_service_is_not_an_empty_one() {
     assert_eq!(store.get(&item("other", ORIGIN)).unwrap(), None);
 
     // With a person there the system's prompt is tried; nothing here can show it.
-    let mut interactive = settings.clone();
+    let mut interactive = keyring(bus(&service));
     interactive.interactive = true;
     let lock = home.lock();
-    let answers = bounded(move || ask(&*open(StoreKind::Keyring, &interactive), &lock));
+    let answers = bounded(move || ask(&Keyring::new(interactive), &lock));
     for refused in [
         answers.probe,
         answers.get.map(drop),
@@ -168,7 +167,7 @@ fn a_locked_service_is_not_an_empty_one() {
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
 fn a_hung_service_costs_its_time_once() {
     let bound = Duration::from_millis(1_500);
-    let (answers, service, home) = ask_in(Mode::Hung, |settings| settings.keyring_timeout = bound);
+    let (answers, service, home) = ask_in(Mode::Hung, |settings| settings.timeout = bound);
     // Five calls took one bound, not five. The rest is for a machine that is busy.
     assert!(answers.took < 2 * bound, "{:?}", answers.took);
     all_fail!(
@@ -185,12 +184,35 @@ fn a_hung_service_costs_its_time_once() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
+fn stores_opened_one_after_another_share_their_time() {
+    let service = SecretService::start(Mode::Hung);
+    let home = Home::new();
+    let bound = Duration::from_millis(1_500);
+    let mut settings = home.settings();
+    settings.keyring = Keyring::new(KeyringSettings {
+        timeout: bound,
+        ..keyring(bus(&service))
+    });
+    let took = bounded(move || {
+        let start = Instant::now();
+        for _ in 0..40 {
+            let store = open(StoreKind::Keyring, &settings.clone());
+            let error = store.get(&item("production", ORIGIN)).unwrap_err();
+            assert!(matches!(error, Error::TimedOut { .. }), "{error:?}");
+        }
+        start.elapsed()
+    });
+    assert!(took < 2 * bound, "{took:?}");
+}
+
+#[test]
+#[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
 fn a_write_that_was_never_sent_is_not_in_doubt() {
     let service = SecretService::start(Mode::Unlocked);
     let home = Home::new();
-    let mut settings = home.settings_for(&service);
-    settings.keyring_timeout = Duration::from_secs(1);
-    let store = open(StoreKind::Keyring, &settings);
+    let mut settings = keyring(bus(&service));
+    settings.timeout = Duration::from_secs(1);
+    let store = Keyring::new(settings);
     let production = item("production", ORIGIN);
     store.put(&production, &key("one"), &home.lock()).unwrap();
 
@@ -217,13 +239,14 @@ fn a_write_that_was_never_sent_is_not_in_doubt() {
 }
 
 /// Opens the keyring of a service that does as it is told.
-fn fake(habit: Habit, interactive: bool) -> (FakeService, Home, Box<dyn SecretStore>) {
+fn fake(habit: Habit, interactive: bool) -> (FakeService, Home, Keyring) {
     let service = FakeService::start(habit);
     let home = Home::new();
-    let mut settings = home.settings_for(&service.bus);
-    settings.keyring_timeout = Duration::from_millis(900);
-    settings.interactive = interactive;
-    let store = open(StoreKind::Keyring, &settings);
+    let store = Keyring::new(KeyringSettings {
+        timeout: Duration::from_millis(900),
+        interactive,
+        ..keyring(bus(&service.bus))
+    });
     (service, home, store)
 }
 
@@ -271,7 +294,7 @@ fn a_prompt_that_somebody_answers_unlocks() {
 fn what_a_service_says_is_fit_for_a_terminal() {
     let (_service, home, store) = fake(Habit::SaysControlCharacters, false);
     let lock = home.lock();
-    let answers = bounded(move || ask(&*store, &lock));
+    let answers = bounded(move || ask(&store, &lock));
     assert_eq!(
         answers.probe.as_ref().unwrap_err().to_string(),
         "the keyring failed: [31mred"
@@ -280,7 +303,7 @@ fn what_a_service_says_is_fit_for_a_terminal() {
 
     let (_service, home, store) = fake(Habit::AnswersNonsense, false);
     let lock = home.lock();
-    let answers = bounded(move || ask(&*store, &lock));
+    let answers = bounded(move || ask(&store, &lock));
     all_fail!(answers, Error::Unavailable { .. });
 }
 
@@ -396,17 +419,15 @@ fn what_is_not_a_key_is_told_without_being_shown() {
 fn it_works_inside_an_asynchronous_runtime() {
     let service = SecretService::start(Mode::Unlocked);
     let hung = SecretService::start(Mode::Hung);
-    let home = Home::new();
-    let mut settings = home.settings_for(&service);
-    let mut stuck = home.settings_for(&hung);
-    settings.keyring_timeout = Duration::from_secs(3);
-    stuck.keyring_timeout = Duration::from_millis(500);
+    let settings = keyring(bus(&service));
+    let mut stuck = keyring(bus(&hung));
+    stuck.timeout = Duration::from_millis(500);
     bounded(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
         runtime.block_on(async {
-            let store = open(StoreKind::Keyring, &settings);
+            let store = Keyring::new(settings);
             store.probe().unwrap();
             let store = tokio::task::spawn_blocking(move || {
                 store.probe().unwrap();
@@ -414,7 +435,7 @@ fn it_works_inside_an_asynchronous_runtime() {
             });
             // Also where a store ends, and where it never answered.
             drop(store.await.unwrap());
-            let store = open(StoreKind::Keyring, &stuck);
+            let store = Keyring::new(stuck);
             let store = tokio::task::spawn_blocking(move || {
                 assert!(matches!(store.probe(), Err(Error::TimedOut { .. })));
                 store

@@ -8,7 +8,8 @@ use std::time::Duration;
 use ntro::disk::{self, FileLock};
 use ntro::domain::{ApiKey, ConnectionName};
 use ntro::secrets::{
-    self, Error, Item, Passphrase, PlainKeys, SecretStore, StoreKind, StoreSettings,
+    self, Error, Item, Keyring, KeyringSettings, Passphrase, PlainKeys, SecretStore, StoreKind,
+    StoreSettings,
 };
 
 use crate::secret_service::SecretService;
@@ -43,7 +44,7 @@ impl Home {
 
     pub fn settings_for(&self, service: &SecretService) -> StoreSettings {
         let mut settings = self.settings();
-        settings.session_bus = bus(service);
+        settings.keyring = Keyring::new(keyring(bus(service)));
         settings
     }
 
@@ -69,11 +70,18 @@ pub fn settings(folder: PathBuf) -> StoreSettings {
     StoreSettings {
         plain: Arc::new(PlainFile(folder.join("plain.toml"))),
         folder,
-        keyring_timeout: StoreSettings::KEYRING_TIMEOUT,
-        session_bus: None,
-        interactive: false,
+        keyring: Keyring::new(keyring(None)),
         identity: None,
         passphrase: Passphrase::none(),
+    }
+}
+
+/// A keyring with nobody to ask.
+pub fn keyring(session_bus: Option<String>) -> KeyringSettings {
+    KeyringSettings {
+        timeout: KeyringSettings::TIMEOUT,
+        session_bus,
+        interactive: false,
     }
 }
 

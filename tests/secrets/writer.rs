@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use ntro::disk::FileLock;
-use ntro::secrets::{Passphrase, StoreKind};
+use ntro::secrets::{Keyring, Passphrase, StoreKind};
 
-use crate::support::{item, key, open, settings};
+use crate::support::{item, key, keyring, open, settings};
 
 const TASK: &str = "NTRO_TEST_WRITER";
 
@@ -54,7 +54,7 @@ fn writes_what_it_is_told() {
         panic!("{task}")
     };
     let mut settings = settings(folder.into());
-    settings.session_bus = (bus != "-").then(|| bus.to_owned());
+    settings.keyring = Keyring::new(keyring((bus != "-").then(|| bus.to_owned())));
     if passphrase == "yes" {
         settings.passphrase = Passphrase::from_value("open sesame".into());
     }

@@ -12,7 +12,9 @@ use ntro::connection::{ConfigKeys, Connection, Flags, Resolver};
 use ntro::disk;
 use ntro::domain::{ConnectionName, TenantSlug};
 use ntro::env::{self, Env};
-use ntro::secrets::{self, Passphrase, SecretStore, StoreKind, StoreSettings};
+use ntro::secrets::{
+    self, Keyring, KeyringSettings, Passphrase, SecretStore, StoreKind, StoreSettings,
+};
 use secrecy::SecretString;
 use tokio::runtime::Runtime;
 
@@ -172,9 +174,11 @@ impl Context {
         fill(&self.stores, || {
             Ok(StoreSettings {
                 folder: self.home()?.folder().to_owned(),
-                keyring_timeout: self.keyring_timeout()?,
-                session_bus: StoreSettings::session_bus(&self.env),
-                interactive: self.prompter().is_interactive(),
+                keyring: Keyring::new(KeyringSettings {
+                    timeout: self.keyring_timeout()?,
+                    session_bus: KeyringSettings::session_bus(&self.env),
+                    interactive: self.prompter().is_interactive(),
+                }),
                 identity: self.env.path(&env::NTRO_IDENTITY_FILE),
                 passphrase: self.passphrase()?,
                 plain: Arc::new(ConfigKeys::new(self.home()?.config())),
@@ -185,7 +189,7 @@ impl Context {
     fn keyring_timeout(&self) -> Result<Duration, CliError> {
         let variable = &env::NTRO_KEYRING_TIMEOUT;
         let Some(text) = self.env.text(variable)? else {
-            return Ok(StoreSettings::KEYRING_TIMEOUT);
+            return Ok(KeyringSettings::TIMEOUT);
         };
         let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0);
         seconds

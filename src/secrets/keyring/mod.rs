@@ -24,13 +24,18 @@
     path = "nowhere.rs"
 )]
 mod platform;
+mod settings;
+
+pub use settings::KeyringSettings;
 
 use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
 
 use keyring_core::Entry;
 use zeroize::Zeroizing;
 
-use super::{Error, Item, SecretStore, StoreKind, StoreSettings};
+use super::{Error, Item, SecretStore, StoreKind};
 use crate::disk::FileLock;
 use crate::domain::ApiKey;
 use platform::Platform;
@@ -38,14 +43,21 @@ use platform::Platform;
 /// The service under which every item is stored.
 const SERVICE: &str = "ntro";
 
-pub(super) struct Keyring {
-    platform: Platform,
+/// The keyring of this system.
+///
+/// Clones share one connection to it, which the first call makes, and one bound on the time that
+/// it may stay silent: a process makes one keyring and clones it.
+#[derive(Clone)]
+pub struct Keyring {
+    platform: Arc<Platform>,
 }
 
 impl Keyring {
-    pub(super) fn new(settings: &StoreSettings) -> Self {
+    /// Makes a keyring. Does no input or output.
+    #[must_use]
+    pub fn new(settings: KeyringSettings) -> Self {
         Self {
-            platform: Platform::new(settings),
+            platform: Arc::new(Platform::new(settings)),
         }
     }
 
@@ -119,6 +131,12 @@ impl SecretStore for Keyring {
         items.sort_unstable();
         items.dedup();
         Ok(items)
+    }
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keyring").finish_non_exhaustive()
     }
 }
 

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use keyring_core::CredentialStore;
 
-use super::super::{Error, StoreKind, StoreSettings};
+use super::super::{Error, StoreKind};
+use super::KeyringSettings;
 
 pub(super) struct Platform;
 
 impl Platform {
     pub(super) const MODIFIERS: bool = false;
 
-    pub(super) fn new(_settings: &StoreSettings) -> Self {
+    pub(super) fn new(_settings: KeyringSettings) -> Self {
         Self
     }
 

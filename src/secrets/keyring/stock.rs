@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use keyring_core::CredentialStore;
 
-use super::super::{Error, StoreKind, StoreSettings};
-use super::explain;
+use super::super::{Error, StoreKind};
+use super::{KeyringSettings, explain};
 
 pub(super) struct Platform;
 
@@ -14,7 +14,7 @@ impl Platform {
     /// These stores take no attributes, and name their items themselves.
     pub(super) const MODIFIERS: bool = false;
 
-    pub(super) fn new(_settings: &StoreSettings) -> Self {
+    pub(super) fn new(_settings: KeyringSettings) -> Self {
         Self
     }
 

@@ -15,8 +15,8 @@ use keyring_core::api::{CredentialApi, CredentialStoreApi};
 use keyring_core::{Credential, CredentialStore, Entry};
 use zeroize::Zeroizing;
 
-use super::super::{Error, StoreSettings};
-use super::SERVICE;
+use super::super::Error;
+use super::{KeyringSettings, SERVICE};
 use service::SecretService;
 
 /// The bus name and, with a version, the identity of the store.
@@ -30,7 +30,7 @@ impl Platform {
     /// Our store keeps what an item is described by as its attributes, and shows its label.
     pub(super) const MODIFIERS: bool = true;
 
-    pub(super) fn new(settings: &StoreSettings) -> Self {
+    pub(super) fn new(settings: KeyringSettings) -> Self {
         let service = Arc::new(SecretService::new(settings));
         Self {
             store: Arc::new(Store { service }),

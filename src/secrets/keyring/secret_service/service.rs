@@ -6,7 +6,8 @@ use zbus::OwnedObjectPath;
 use zeroize::Zeroizing;
 
 use super::super::super::deadline::Budget;
-use super::super::super::{Error, StoreKind, StoreSettings};
+use super::super::super::{Error, StoreKind};
+use super::super::KeyringSettings;
 use super::bus::{Bus, Created, Found};
 
 /// What an item is found by, or described by.
@@ -38,11 +39,11 @@ impl Drop for SecretService {
 }
 
 impl SecretService {
-    pub(super) fn new(settings: &StoreSettings) -> Self {
+    pub(super) fn new(settings: KeyringSettings) -> Self {
         Self {
-            address: settings.session_bus.clone(),
+            address: settings.session_bus,
             interactive: settings.interactive,
-            budget: Arc::new(Budget::new(settings.keyring_timeout)),
+            budget: Arc::new(Budget::new(settings.timeout)),
             link: Mutex::new(None),
         }
     }
