@@ -132,6 +132,15 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "malformed_request", why)
     }
 
+    /// 408: a body that does not come.
+    pub(super) fn too_slow() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "request_timeout",
+            "The body took too long to arrive",
+        )
+    }
+
     /// 413.
     pub(super) fn too_large() -> Self {
         Self::new(
@@ -347,9 +356,7 @@ impl From<Error> for ApiError {
             }
             Error::ScopesMissing | Error::ScopesUnknown => field("scopes", &error),
             Error::Life { .. } => field("expires_in_days", &error),
-            Error::Store(
-                StoreError::Ended | StoreError::Unconfirmed { .. } | StoreError::Uncommitted(_),
-            ) => {
+            Error::Store(error) if error.is_unavailability() => {
                 tracing::error!(%error, "the books are not available");
                 Self::unavailable()
             }

@@ -264,9 +264,11 @@ pub(super) struct Object(pub(super) Map<String, Value>);
 impl FromRequest<Authority> for Object {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _: &Authority) -> Result<Self, ApiError> {
-        let bytes = axum::body::to_bytes(request.into_body(), LARGEST_BODY)
+    async fn from_request(request: Request, authority: &Authority) -> Result<Self, ApiError> {
+        let body = axum::body::to_bytes(request.into_body(), LARGEST_BODY);
+        let bytes = tokio::time::timeout(authority.settings().patience, body)
             .await
+            .map_err(|_| ApiError::too_slow())?
             .map_err(|_| ApiError::too_large())?;
         match serde_json::from_slice(&bytes) {
             Ok(Value::Object(object)) => Ok(Self(object)),

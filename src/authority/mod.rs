@@ -14,6 +14,7 @@
 
 mod api_error;
 mod books;
+mod connections;
 mod error;
 mod extract;
 mod files;

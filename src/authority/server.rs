@@ -1,7 +1,6 @@
 //! The authority as a whole, its router, and the loop that serves it.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,14 +10,16 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use super::books::{Books, open_hasher};
+use super::connections::Bounds;
 use super::error::Error;
 use super::files::Files;
+use super::front::Front;
 use super::limits::{Buckets, Source};
 use super::oidc::Verifier;
 use super::settings::{Database, Settings};
 use super::store::{Member, Role, Sqlite};
 use super::table::Table;
-use super::{front, routes};
+use super::{connections, routes};
 
 /// How often the times of last use are written down.
 const NOTE_USE: Duration = Duration::from_secs(30);
@@ -126,38 +127,34 @@ impl Authority {
     }
 }
 
-/// Returns everything that the authority answers.
+/// Returns everything that the authority answers, to be served by other means than [`serve`].
 pub fn router(authority: Authority) -> Router {
-    front::wrap(routes::all().with_state(authority))
+    Router::new().fallback_service(front(authority))
+}
+
+fn front(authority: Authority) -> Front {
+    Front::new(routes::all().with_state(authority))
 }
 
 /// Serves until `shutdown` is done, then lets the requests under way end, for a bounded time.
 ///
 /// # Errors
 ///
-/// Fails when the listener does.
+/// Fails when the last of what is kept in memory cannot be written down.
 pub async fn serve(
     listener: TcpListener,
     authority: Authority,
-    shutdown: impl Future<Output = ()> + Send + 'static,
+    shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let (told, draining) = tokio::sync::oneshot::channel::<()>();
-    let service = router(authority.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    let signal = {
-        let authority = authority.clone();
-        async move {
-            shutdown.await;
-            authority.0.draining.store(true, Ordering::Relaxed);
-            // The receiver lives as long as we serve.
-            let _ = told.send(());
-        }
+    let settings = authority.settings();
+    let bounds = Bounds {
+        connections: settings.connections,
+        head: settings.patience,
+        drain: settings.drain,
     };
-    let serving = axum::serve(listener, service).with_graceful_shutdown(signal);
-    let overdue = async {
-        if draining.await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        tokio::time::sleep(authority.settings().drain).await;
+    let shutdown = async {
+        shutdown.await;
+        authority.0.draining.store(true, Ordering::Relaxed);
     };
     let noting = async {
         loop {
@@ -167,16 +164,9 @@ pub async fn serve(
             }
         }
     };
-    let served = tokio::select! {
-        served = std::future::IntoFuture::into_future(serving) => served.map_err(Error::Listener),
-        () = overdue => {
-            tracing::warn!("requests under way were cut off");
-            Ok(())
-        }
-        () = noting => Ok(()),
-    };
-    if let Err(error) = authority.note_use().await {
-        tracing::error!(%error, "the times of last use could not be written");
+    tokio::select! {
+        () = connections::serve(listener, front(authority.clone()), bounds, shutdown) => {}
+        () = noting => {}
     }
-    served
+    authority.note_use().await
 }

@@ -57,6 +57,10 @@ pub struct Settings {
     pub limits: Limits,
     /// The OpenID Connect issuers whose tokens are trusted, beside the built-in one.
     pub issuers: Vec<Issuer>,
+    /// Connections at one time; more wait until one of these ends.
+    pub connections: usize,
+    /// How long a request may take to arrive, head and body each, and a connection be idle.
+    pub patience: Duration,
     /// How long requests under way may take after shutdown was asked for.
     pub drain: Duration,
 }
@@ -67,6 +71,8 @@ impl Default for Settings {
             region: "us".to_owned(),
             limits: Limits::default(),
             issuers: Vec::new(),
+            connections: 8_192,
+            patience: Duration::from_secs(30),
             drain: Duration::from_secs(10),
         }
     }

@@ -71,3 +71,30 @@ pub enum StoreError {
     #[error("the change could not be committed: {0}")]
     Uncommitted(String),
 }
+
+impl StoreError {
+    /// Returns whether the database cannot do its work at the moment, and may again later: a full
+    /// disk, a file that became read-only, a lock that is held.
+    #[must_use]
+    pub fn is_unavailability(&self) -> bool {
+        use rusqlite::ErrorCode as C;
+
+        match self {
+            Self::Ended | Self::Unconfirmed { .. } | Self::Uncommitted(_) => true,
+            Self::Sqlite(error) => matches!(
+                error.sqlite_error_code(),
+                Some(
+                    C::DiskFull
+                        | C::ReadOnly
+                        | C::SystemIoFailure
+                        | C::CannotOpen
+                        | C::DatabaseBusy
+                        | C::DatabaseLocked
+                        | C::FileLockingProtocolFailed
+                        | C::OutOfMemory
+                )
+            ),
+            _ => false,
+        }
+    }
+}

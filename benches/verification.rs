@@ -1,0 +1,534 @@
+//! What it costs to verify a key, beside a handler of the same framework that answers the same
+//! bytes without looking at the key.
+//!
+//! ```text
+//! cargo bench --bench verification [-- --keys 100000 --rounds 15 --millis 300]
+//! ```
+//!
+//! Both servers are processes of their own with the same settings. The load comes over 32
+//! connections that stay open, one request at a time on each, from this process. Rounds alternate
+//! between the two servers, so that whatever else the machine does falls on both; a ratio is made
+//! for each round, and the medians are printed. The server's own CPU time for a request (Linux)
+//! is the figure that the load generator beside it and the neighbours disturb least.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark prints, and ends at what it did not expect"
+)]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use ntro::authority::{
+    self, Authority, Books, DataPlatform, Database, Limits, NewKey, NewTenant, Settings,
+};
+use ntro::domain::{Provider, Scope};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+const CONNECTIONS: usize = 32;
+/// Threads that make the load.
+const THREADS: usize = 2;
+/// Keys that one connection uses in turn.
+const KEYS_IN_TURN: usize = 1_000;
+/// What is to be reached.
+const BAR: f64 = 0.85;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.first().map(String::as_str) {
+        Some("--serve-authority") => serve_authority(Path::new(&arguments[1])),
+        Some("--serve-bare") => serve_bare(Path::new(&arguments[1])),
+        _ => compare(&Plan::new(&arguments)),
+    }
+}
+
+/// How much to do.
+struct Plan {
+    keys: usize,
+    rounds: usize,
+    round: Duration,
+}
+
+impl Plan {
+    fn new(arguments: &[String]) -> Self {
+        let number = |name: &str, default: usize| {
+            let at = arguments.iter().position(|argument| argument == name);
+            at.map_or(default, |at| arguments[at + 1].parse().unwrap())
+        };
+        Self {
+            keys: number("--keys", 100_000),
+            rounds: number("--rounds", 15),
+            round: Duration::from_millis(number("--millis", 300) as u64),
+        }
+    }
+}
+
+fn compare(plan: &Plan) {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("books.db");
+    let [ntropii, ontora] = fill(&database, plan.keys);
+    println!(
+        "{} live keys, {CONNECTIONS} connections, {} rounds of {} ms each\n",
+        plan.keys,
+        plan.rounds,
+        plan.round.as_millis()
+    );
+    println!(
+        "{:<44} {:>9} {:>9} {:>6}   {:>8} {:>8} {:>6}",
+        "", "bare", "authority", "", "bare", "authority", ""
+    );
+    println!(
+        "{:<44} {:>9} {:>9} {:>6}   {:>8} {:>8} {:>6}",
+        "request", "req/s", "req/s", "ratio", "CPU us", "CPU us", "ratio"
+    );
+    let authority = Server::start("--serve-authority", &database);
+    let mut worst = f64::INFINITY;
+    for (path, header, valid) in [
+        ("/v1/me", "authorization: Bearer ", ntropii),
+        ("/v1/api-keys/current", "x-api-key: ", ontora),
+    ] {
+        let wrong = valid.iter().map(|key| unknown(key)).collect();
+        let garbage = valid.iter().map(|key| broken(key)).collect();
+        for (what, keys) in [
+            ("a valid key", valid),
+            ("a wrong key, sound checksum", wrong),
+            ("garbage", garbage),
+        ] {
+            let requests = requests(path, header, keys);
+            let measured = measure(plan, folder.path(), &authority, path, &requests);
+            let ratio = measured.ratio();
+            worst = worst.min(ratio);
+            println!("{:<44} {measured}", format!("{path}, {what}"));
+        }
+    }
+    println!(
+        "\nlowest ratio {worst:.2}: the bar of {BAR} is {}",
+        if worst >= BAR { "met" } else { "NOT met" }
+    );
+}
+
+/// Makes live keys, half for each provider.
+fn fill(database: &Path, count: usize) -> [Vec<String>; 2] {
+    let books = Books::open(&Database::Sqlite(database.to_owned())).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let organisation = books.create_organisation("Acme", None).await.unwrap();
+        let tenant = books
+            .create_tenant(NewTenant {
+                organisation_id: organisation.id,
+                slug: "acme-fund-admin".to_owned(),
+                name: "Acme Fund Administration".to_owned(),
+                data_platform: DataPlatform::ManagedPostgres,
+                data_platform_config_id: None,
+            })
+            .await
+            .unwrap();
+        let mut made = [Vec::new(), Vec::new()];
+        for (provider, keys) in Provider::ALL.into_iter().zip(&mut made) {
+            let mut tasks = JoinSet::new();
+            for _ in 0..count / 2 {
+                let (books, tenant) = (books.clone(), tenant.clone());
+                let new = NewKey {
+                    provider,
+                    environment: None,
+                    name: "CI integration".parse().unwrap(),
+                    scopes: match provider {
+                        Provider::Ntropii => Vec::new(),
+                        Provider::Ontora => vec![Scope::All],
+                    },
+                    expires_in_days: Some(90),
+                    created_by: None,
+                };
+                tasks.spawn(async move { books.create_key(&tenant, new).await.unwrap() });
+            }
+            while let Some(minted) = tasks.join_next().await {
+                keys.push(minted.unwrap().key.expose().to_owned());
+            }
+        }
+        made
+    })
+}
+
+/// A key of the same make that nobody issued.
+fn unknown(key: &str) -> String {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut body = key[..key.len() - 6].as_bytes().to_vec();
+    let last = body.last_mut().unwrap();
+    *last = if *last == b'a' { b'b' } else { b'a' };
+    let mut checksum = crc32fast::hash(&body);
+    let mut digits = [b'0'; 6];
+    for digit in digits.iter_mut().rev() {
+        *digit = DIGITS[(checksum % 62) as usize];
+        checksum /= 62;
+    }
+    body.extend(digits);
+    String::from_utf8(body).unwrap()
+}
+
+/// The key with one character changed and the checksum left as it was.
+fn broken(key: &str) -> String {
+    let mut bytes = key.as_bytes().to_vec();
+    let middle = bytes.len() / 2;
+    bytes[middle] = if bytes[middle] == b'a' { b'b' } else { b'a' };
+    String::from_utf8(bytes).unwrap()
+}
+
+/// What each connection sends in turn: keys from all over the table.
+fn requests(path: &str, header: &str, keys: Vec<String>) -> Vec<Vec<Vec<u8>>> {
+    let step = 7_919;
+    let mut at = 0;
+    (0..CONNECTIONS)
+        .map(|_| {
+            (0..KEYS_IN_TURN)
+                .map(|_| {
+                    at = (at + step) % keys.len();
+                    format!(
+                        "GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: */*\r\n{header}{}\r\n\r\n",
+                        keys[at]
+                    )
+                    .into_bytes()
+                })
+                .collect()
+        })
+        .collect()
+}
+
+/// Medians over the rounds.
+struct Measured {
+    bare: f64,
+    authority: f64,
+    ratios: Vec<f64>,
+    bare_cpu: Option<f64>,
+    authority_cpu: Option<f64>,
+}
+
+impl Measured {
+    fn ratio(&self) -> f64 {
+        median(self.ratios.clone())
+    }
+}
+
+impl std::fmt::Display for Measured {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{:>9.0} {:>9.0} {:>6.2}",
+            self.bare,
+            self.authority,
+            self.ratio()
+        )?;
+        match (self.bare_cpu, self.authority_cpu) {
+            (Some(bare), Some(own)) => {
+                write!(f, "   {bare:>8.2} {own:>8.2}  {:>6.2}", bare / own)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn measure(
+    plan: &Plan,
+    folder: &Path,
+    authority: &Server,
+    path: &str,
+    requests: &[Vec<Vec<u8>>],
+) -> Measured {
+    let mut sample = Connection::open(authority.address);
+    let answer = sample.ask(&requests[0][0]);
+    let recorded = folder.join("answer");
+    write(&recorded, path, &answer);
+    let bare = Server::start("--serve-bare", &recorded);
+    let mut rounds = Vec::new();
+    // The first pair warms both up.
+    for round in 0..=plan.rounds {
+        let order = match round % 2 {
+            0 => [&bare, authority],
+            _ => [authority, &bare],
+        };
+        let mut pair = order.map(|server| server.load(requests, plan.round, answer.len()));
+        if round % 2 == 1 {
+            pair.reverse();
+        }
+        if round > 0 {
+            rounds.push(pair);
+        }
+    }
+    let column = |which: usize, value: fn(&Load) -> f64| {
+        median(rounds.iter().map(|pair| value(&pair[which])).collect())
+    };
+    let cpu = |which: usize| {
+        let known = rounds.iter().all(|pair| pair[which].cpu.is_some());
+        known.then(|| {
+            column(which, |load| {
+                load.cpu.unwrap_or_default().as_secs_f64() * 1e6 / load.answered as f64
+            })
+        })
+    };
+    Measured {
+        bare: column(0, Load::rate),
+        authority: column(1, Load::rate),
+        ratios: rounds
+            .iter()
+            .map(|[bare, own]| own.rate() / bare.rate())
+            .collect(),
+        bare_cpu: cpu(0),
+        authority_cpu: cpu(1),
+    }
+}
+
+/// What one round came to.
+struct Load {
+    answered: u64,
+    took: Duration,
+    cpu: Option<Duration>,
+}
+
+impl Load {
+    fn rate(&self) -> f64 {
+        self.answered as f64 / self.took.as_secs_f64()
+    }
+}
+
+/// A server in a process of its own, which ends with this value.
+struct Server {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(kind: &str, file: &Path) -> Self {
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .arg(kind)
+            .arg(file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        Self {
+            process,
+            address: line.trim().parse().unwrap(),
+        }
+    }
+
+    /// Asks over all connections for a while.
+    fn load(&self, requests: &[Vec<Vec<u8>>], length: Duration, answer: usize) -> Load {
+        let before = self.cpu();
+        let start = Instant::now();
+        let answered = thread::scope(|scope| {
+            let threads: Vec<_> = requests
+                .chunks(CONNECTIONS / THREADS)
+                .map(|requests| scope.spawn(move || ask(self.address, requests, length, answer)))
+                .collect();
+            threads.into_iter().map(|one| one.join().unwrap()).sum()
+        });
+        Load {
+            answered,
+            took: start.elapsed(),
+            cpu: before.and_then(|before| Some(self.cpu()? - before)),
+        }
+    }
+
+    /// The CPU time of all threads so far, where the system tells.
+    fn cpu(&self) -> Option<Duration> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).ok()?;
+        let mut nanos = 0;
+        for task in tasks {
+            let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+            nanos += text.split(' ').next()?.parse::<u64>().ok()?;
+        }
+        Some(Duration::from_nanos(nanos))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+/// One thread's connections: a request is under way on each, and as soon as one is answered, the
+/// next one goes out there.
+fn ask(address: SocketAddr, requests: &[Vec<Vec<u8>>], length: Duration, answer: usize) -> u64 {
+    let mut connections: Vec<_> = requests.iter().map(|_| Connection::open(address)).collect();
+    for (connection, requests) in connections.iter_mut().zip(requests) {
+        connection.stream.write_all(&requests[0]).unwrap();
+    }
+    let start = Instant::now();
+    let mut answered = 0;
+    let mut turn = 1;
+    while start.elapsed() < length {
+        for (connection, requests) in connections.iter_mut().zip(requests) {
+            let got = connection.answer();
+            // Ids and names have one length: an answer of another length is another answer.
+            assert_eq!(got.len(), answer, "{}", String::from_utf8_lossy(got));
+            answered += 1;
+            let next = &requests[turn % requests.len()];
+            connection.stream.write_all(next).unwrap();
+        }
+        turn += 1;
+    }
+    answered
+}
+
+struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self {
+            stream,
+            buffer: vec![0; 16 * 1024],
+        }
+    }
+
+    fn ask(&mut self, request: &[u8]) -> Vec<u8> {
+        self.stream.write_all(request).unwrap();
+        self.answer().to_owned()
+    }
+
+    /// Reads one answer, head and body.
+    fn answer(&mut self) -> &[u8] {
+        let mut filled = 0;
+        loop {
+            let read = self.stream.read(&mut self.buffer[filled..]).unwrap();
+            assert!(read > 0, "the server has closed the connection");
+            filled += read;
+            if is_whole(&self.buffer[..filled]) {
+                return &self.buffer[..filled];
+            }
+        }
+    }
+}
+
+fn is_whole(answer: &[u8]) -> bool {
+    let Some(head) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return false;
+    };
+    let (head, body) = answer.split_at(head + 4);
+    body.len() == content_length(head)
+}
+
+fn content_length(head: &[u8]) -> usize {
+    let name = b"content-length: ";
+    let at = head
+        .windows(name.len())
+        .position(|window| window == name)
+        .unwrap();
+    head[at + name.len()..]
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .fold(0, |number, digit| number * 10 + usize::from(digit - b'0'))
+}
+
+fn write(file: &Path, path: &str, answer: &[u8]) {
+    let mut bytes = format!("{path}\n").into_bytes();
+    bytes.extend(answer);
+    #[expect(clippy::disallowed_methods, reason = "a scratch file of the benchmark")]
+    std::fs::write(file, bytes).unwrap();
+}
+
+/// Runs a server in this process until it is killed.
+fn run<S: Future<Output = ()>>(serve: impl FnOnce(TcpListener) -> S) {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            println!("{}", listener.local_addr().unwrap());
+            serve(listener).await;
+        });
+}
+
+fn serve_authority(database: &Path) {
+    run(async |listener| {
+        let settings = Settings {
+            limits: Limits::OFF,
+            ..Settings::default()
+        };
+        let database = Database::Sqlite(PathBuf::from(database));
+        let authority = Authority::open(&database, settings).unwrap();
+        authority::serve(listener, authority, std::future::pending())
+            .await
+            .unwrap();
+    });
+}
+
+/// Answers what was recorded.
+fn serve_bare(recorded: &Path) {
+    let recorded = std::fs::read(recorded).unwrap();
+    let line = recorded.iter().position(|byte| *byte == b'\n').unwrap();
+    let (path, answer) = recorded.split_at(line);
+    let path = std::str::from_utf8(path).unwrap();
+    let answer = Arc::new(Recorded::parse(&answer[1..]));
+    let router = axum::Router::new().route(
+        path,
+        axum::routing::get(async move || {
+            let mut response = Response::new(Body::from(answer.body.clone()));
+            *response.status_mut() = answer.status;
+            *response.headers_mut() = answer.headers.clone();
+            response
+        }),
+    );
+    run(async |listener| {
+        axum::serve(listener, router).await.unwrap();
+    });
+}
+
+struct Recorded {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Recorded {
+    fn parse(answer: &[u8]) -> Self {
+        let text = std::str::from_utf8(answer).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let mut lines = head.split("\r\n");
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap();
+        let headers = lines
+            .map(|line| line.split_once(": ").unwrap())
+            // These two are made by the framework.
+            .filter(|(name, _)| !["content-length", "date"].contains(name))
+            .map(|(name, value)| {
+                (
+                    HeaderName::try_from(name).unwrap(),
+                    HeaderValue::try_from(value).unwrap(),
+                )
+            })
+            .collect();
+        Self {
+            status: status.parse().unwrap(),
+            headers,
+            body: body.to_owned().into(),
+        }
+    }
+}
