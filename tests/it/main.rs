@@ -15,6 +15,9 @@
 )]
 #![cfg(unix)]
 
+mod explain;
+mod login;
+mod logout;
 mod official;
 mod secret_service;
 #[allow(dead_code, unused_imports, reason = "its users are still to come")]

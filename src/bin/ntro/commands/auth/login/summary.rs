@@ -48,8 +48,10 @@ impl Report for Summary {
     fn text(&self, paint: Paint) -> String {
         let kind: Option<StoreKind> = self.store.parse().ok();
         let place = match &kind {
-            Some(kind) => kind.summary(),
-            None => &self.store,
+            // Its summary says where by itself.
+            Some(StoreKind::Plaintext) => StoreKind::Plaintext.summary().to_owned(),
+            Some(kind) => format!("in {}", kind.summary()),
+            None => format!("in {}", self.store),
         };
         let as_whom = match &self.identity {
             Some(identity) => format!(" as {identity}"),
@@ -57,7 +59,7 @@ impl Report for Summary {
         };
         let mut fields = Fields::new(paint);
         fields.put("host", &format!("{} ({})", self.host, self.provider));
-        fields.put("key", &format!("{}… in {place}", self.key_prefix));
+        fields.put("key", &format!("{}… {place}", self.key_prefix));
         fields.put_some("tenant", self.default_tenant.as_deref());
         fields.put_some(
             "expires",

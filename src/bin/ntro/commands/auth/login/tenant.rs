@@ -15,7 +15,10 @@ pub(super) fn choose(
     name: &ConnectionName,
     checked: Option<&Checked>,
 ) -> Result<Option<TenantSlug>, CliError> {
-    let wanted = args.default_tenant.as_ref().or(cx.global().tenant.as_ref());
+    let (wanted, option) = match &args.default_tenant {
+        Some(tenant) => (Some(tenant), "`--default-tenant`"),
+        None => (cx.global().tenant.as_ref(), "`--tenant`"),
+    };
     let Some(Checked { tenants, .. }) = checked else {
         return Ok(wanted.cloned());
     };
@@ -23,12 +26,7 @@ pub(super) fn choose(
         let reached = tenants.iter().any(|tenant| tenant.is(wanted));
         return match reached {
             true => Ok(Some(wanted.clone())),
-            false => Err(identity::out_of_reach(
-                cx,
-                wanted,
-                "`--default-tenant`",
-                tenants,
-            )),
+            false => Err(identity::out_of_reach(cx, wanted, option, tenants)),
         };
     }
     let kept = cx.config()?.connections.get(name.as_str());

@@ -1,0 +1,188 @@
+//! Logging out, with and without revoking the key at its server.
+
+use insta::assert_snapshot;
+use ntro::domain::Provider;
+use serde_json::json;
+
+use crate::support::{Authority, Reply, Sandbox, Stub};
+
+#[test]
+fn a_revoked_key_is_refused_by_the_authority_at_once() {
+    let authority = Authority::start();
+    let sandbox = Sandbox::new();
+    sandbox.make_identity();
+    for provider in [Provider::Ntropii, Provider::Ontora] {
+        let key = authority.key(provider, "acme-fund-admin");
+        let host = authority.host(provider);
+        sandbox
+            .ntro("auth login --store file --api-key-stdin")
+            .args(&format!("--name mine --overwrite --host {host}"))
+            .input(&key.key)
+            .run()
+            .success()
+            .done();
+        let logout = sandbox.ntro("auth logout --revoke").transcript();
+        match provider {
+            Provider::Ntropii => assert_snapshot!(logout, @r"
+                exit code: 0
+                ----- stdout -----
+                ✓ `mine`: revoked and forgot its key (store: file)
+                "),
+            Provider::Ontora => assert_snapshot!(logout, @r"
+                exit code: 0
+                ----- stdout -----
+                ✓ `mine`: revoked and forgot its key (store: file)
+                "),
+        }
+        sandbox
+            .ntro("auth whoami")
+            .env("NTRO_API_KEY", &key.key)
+            .run()
+            .exits(4)
+            .complains("401")
+            .done();
+        sandbox.ntro("auth token").run().exits(4).done();
+        // There is nothing left to revoke, which is no failure.
+        sandbox.ntro("auth logout --revoke").run().success().done();
+        sandbox.assert_nowhere(&key.key);
+    }
+}
+
+#[test]
+fn a_revocation_that_fails_says_so_and_keeps_the_key() {
+    for (status, code) in [(503, 6), (500, 1), (403, 5), (404, 1), (429, 7)] {
+        let stub = Stub::start(move |request| match request.method.as_str() {
+            "DELETE" => Reply::Json(status, json!({"statusCode": status, "message": "Not now"})),
+            _ => Reply::Json(200, json!([])),
+        });
+        let sandbox = Sandbox::new();
+        sandbox.redacting(&stub.origin(), "[STUB]");
+        sandbox
+            .ntro("auth login --no-verify --store plaintext --api-key-stdin")
+            .args(&format!("--host {}", stub.host()))
+            .input("ntro_prod_good")
+            .run()
+            .success()
+            .done();
+        let logout = sandbox.ntro("auth logout --revoke").run().exits(code);
+        let logout = sandbox.redact(&logout);
+        match status {
+            503 => assert_snapshot!(logout, @r"
+                exit code: 6
+                ----- stderr -----
+                error: the key of `local` was not revoked and was kept: `[STUB]` is out of order (HTTP 503: Not now)
+                  hint: try again later
+                "),
+            500 => assert_snapshot!(logout, @r"
+                exit code: 1
+                ----- stderr -----
+                error: the key of `local` was not revoked and was kept: `[STUB]` answered unexpectedly (HTTP 500: Not now)
+                "),
+            403 => assert_snapshot!(logout, @r"
+                exit code: 5
+                ----- stderr -----
+                error: the key of `local` was not revoked and was kept: `[STUB]` forbids this (HTTP 403: Not now)
+                  hint: use a key that has the right to do this
+                "),
+            404 => assert_snapshot!(logout, @r"
+                exit code: 1
+                ----- stderr -----
+                error: `[STUB]` lets no key revoke itself; the key of `local` was kept
+                  hint: revoke it in the web application or with `ntro key revoke`, then run `ntro auth logout local`
+                "),
+            _ => assert_snapshot!(logout, @r"
+                exit code: 7
+                ----- stderr -----
+                error: the key of `local` was not revoked and was kept: `[STUB]` limits the rate of calls (HTTP 429: Not now)
+                  hint: try again later
+                "),
+        }
+        sandbox
+            .ntro("auth token")
+            .run()
+            .success()
+            .says("ntro_prod_good")
+            .done();
+    }
+}
+
+#[test]
+fn a_server_that_hangs_up_keeps_nobody_logged_out_by_accident() {
+    let stub = Stub::start(|_| Reply::Cut);
+    let sandbox = Sandbox::new();
+    sandbox.redacting(&stub.origin(), "[STUB]");
+    sandbox
+        .ntro("auth login --no-verify --store plaintext --api-key-stdin")
+        .args(&format!("--host {}", stub.host()))
+        .input("ntro_prod_good")
+        .run()
+        .success()
+        .done();
+    assert_snapshot!(sandbox.ntro("auth logout --revoke").transcript(), @r"
+        exit code: 6
+        ----- stderr -----
+        error: the key of `local` was not revoked and was kept: cannot reach `[STUB]`: the connection was cut (connection closed before message completed)
+          hint: check the host, and that the server is running
+        ");
+    sandbox.ntro("auth token").run().success().done();
+}
+
+#[test]
+fn everybody_at_once_as_far_as_it_goes() {
+    let authority = Authority::start();
+    let sandbox = Sandbox::new();
+    sandbox.redacting(&authority.origin(), "[AUTHORITY]");
+    let stub = Stub::start(|_| Reply::Json(500, json!({"statusCode": 500, "message": "no"})));
+    sandbox.redacting(&stub.origin(), "[STUB]");
+    for (name, host, key) in [
+        (
+            "a",
+            authority.host(Provider::Ntropii),
+            authority.key(Provider::Ntropii, "acme").key,
+        ),
+        ("b", stub.host(), "ntro_prod_good".to_owned()),
+        (
+            "c",
+            authority.host(Provider::Ontora),
+            authority.key(Provider::Ontora, "acme").key,
+        ),
+    ] {
+        sandbox
+            .ntro("auth login --no-verify --store plaintext --api-key-stdin")
+            .args(&format!("--name {name} --host {host}"))
+            .input(key)
+            .run()
+            .success()
+            .done();
+    }
+    assert_snapshot!(sandbox.ntro("auth logout --all --revoke").transcript(), @r"
+        exit code: 1
+        ----- stdout -----
+        ✓ `a`: revoked and forgot its key (store: plaintext)
+        ✓ `c`: revoked and forgot its key (store: plaintext)
+        ----- stderr -----
+        warning: `b` stays logged in: the key of `b` was not revoked and was kept: `[STUB]` answered unexpectedly (HTTP 500: no)
+        ");
+    assert_snapshot!(sandbox.ntro("auth logout --all").transcript(), @r"
+        exit code: 0
+        ----- stdout -----
+        ✓ `a`: had no key
+        ✓ `b`: forgot its key (store: plaintext)
+        ✓ `c`: had no key
+        ");
+    assert_snapshot!(sandbox.ntro("auth logout nobody").transcript(), @r"
+        exit code: 3
+        ----- stderr -----
+        error: there is no connection `nobody`
+          hint: the connections are: a, b, c
+        ");
+    assert_snapshot!(sandbox.ntro("auth logout a --all").transcript(), @r"
+        exit code: 2
+        ----- stderr -----
+        error: the argument '[NAME]' cannot be used with '--all'
+
+        Usage: ntro auth logout <NAME>
+
+        For more information, try '--help'.
+        ");
+}
