@@ -1,5 +1,6 @@
 //! The `ntro` command: parse, run, render the error, exit.
 
+mod admin_token;
 mod cli;
 mod commands;
 mod context;
@@ -8,6 +9,7 @@ mod exit;
 mod interrupt;
 mod output;
 mod prompt;
+mod stdin;
 
 use std::process::ExitCode;
 
