@@ -10,6 +10,7 @@ mod interrupt;
 mod output;
 mod prompt;
 mod stdin;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -22,7 +23,11 @@ fn main() -> ExitCode {
     if commands::completions::answered() {
         return ExitCode::SUCCESS;
     }
-    let Cli { global, command } = Cli::parse();
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let Cli { global, command } = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage::report(error, &arguments).into(),
+    };
     let cx = Context::new(global);
     match command.run(&cx) {
         Ok(exit) => exit.into(),
