@@ -1,14 +1,18 @@
 //! What the tests share: a home to run `ntro` in, and real counterparts for it.
 
+mod authority;
 mod clients;
 mod process;
 mod sandbox;
 mod secret_service;
+mod stub;
 
+pub use authority::{Authority, IssuedKey};
 pub use clients::Clients;
 pub use process::{Outcome, Run};
 pub use sandbox::Sandbox;
 pub use secret_service::{Mode, SecretService};
+pub use stub::{Reply, Stub};
 
 use std::path::Path;
 

@@ -64,6 +64,14 @@ impl<'a> Run<'a> {
         self
     }
 
+    /// Runs the command to its end, and returns what came of it with what differs from run to
+    /// run redacted, for a snapshot.
+    #[must_use]
+    pub fn transcript(self) -> String {
+        let sandbox = self.sandbox;
+        sandbox.redact(&self.run())
+    }
+
     /// Runs the command to its end.
     pub fn run(mut self) -> Outcome {
         let line = self.line();

@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
+use ntro::disk::FileLock;
+use ntro::secrets::create_identity;
 use tempfile::TempDir;
 
-use super::{Outcome, Run, SecretService};
+use super::{IssuedKey, Outcome, Run, SecretService};
 
 /// A temporary home and an environment that holds nothing of the caller's.
 ///
@@ -60,6 +62,12 @@ impl Sandbox {
             .insert(name.into(), value.as_ref().to_owned());
     }
 
+    /// Gives the `file` store an age identity, which opens it without anybody's help.
+    pub fn make_identity(&self) {
+        let lock = FileLock::acquire(&self.ntro_home().join(".lock")).unwrap();
+        create_identity(&self.ntro_home().join("identity.txt"), &lock).unwrap();
+    }
+
     /// Lets all commands from here on see this Secret Service.
     pub fn plug_in(&mut self, service: &SecretService) {
         for (name, value) in service.environment() {
@@ -100,6 +108,11 @@ impl Sandbox {
     /// Returns the text of `config.toml`.
     pub fn config(&self) -> String {
         fs::read_to_string(self.ntro_home().join("config.toml")).unwrap()
+    }
+
+    /// Returns the text of a file in the folder of `ntro`.
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.ntro_home().join(name)).unwrap()
     }
 
     /// Writes `config.toml`, as private as `ntro` itself would.
@@ -156,8 +169,14 @@ impl Sandbox {
         redactions.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
     }
 
+    /// From here on, shows placeholders for a key and for its prefix in redacted transcripts.
+    pub fn redacting_key(&self, key: &IssuedKey, name: &str) {
+        self.redacting(&key.key, &format!("[{name}]"));
+        self.redacting(&key.prefix, &format!("[{name} PREFIX]"));
+    }
+
     /// Returns a transcript in which what differs from run to run is replaced: what was
-    /// registered by [`Self::redacting`], UUIDs and times.
+    /// registered by [`Self::redacting`], UUIDs, request ids and times.
     pub fn redact(&self, transcript: &impl ToString) -> String {
         let text = self
             .redactions
@@ -168,7 +187,8 @@ impl Sandbox {
                 text.replace(from, to)
             });
         let text = replace_shape(&text, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", "[UUID]");
-        let text = replace_shape(&text, "dddd-dd-ddTdd:dd:ddZ", "[TIME]");
+        let text = replace_shape(&text, &"x".repeat(32), "[REQUEST ID]");
+        let text = replace_shape(&text, "dddd-dd-ddTdd:dd:dd*Z", "[TIME]");
         replace_shape(&text, "dddd-dd-dd", "[DATE]")
     }
 
@@ -177,26 +197,32 @@ impl Sandbox {
     }
 }
 
-/// Replaces what has a shape: `d` stands for a digit, `x` for a lower-case hexadecimal one, and
-/// everything else for itself.
+/// Replaces what has a shape: `d` stands for a digit, `x` for a lower-case hexadecimal one, `*` for
+/// a fraction that may be there, and everything else for itself.
 fn replace_shape(text: &str, shape: &str, placeholder: &str) -> String {
-    let fits = |rest: &[u8]| {
-        rest.len() >= shape.len()
-            && rest
-                .iter()
-                .zip(shape.bytes())
-                .all(|(byte, shape)| match shape {
-                    b'd' => byte.is_ascii_digit(),
-                    b'x' => byte.is_ascii_digit() || (b'a'..=b'f').contains(byte),
-                    _ => *byte == shape,
-                })
+    let length = |rest: &[u8]| {
+        let mut length = 0;
+        for shape in shape.bytes() {
+            let byte = rest.get(length)?;
+            length += match shape {
+                b'd' if byte.is_ascii_digit() => 1,
+                b'x' if byte.is_ascii_digit() || (b'a'..=b'f').contains(byte) => 1,
+                b'*' => rest[length..]
+                    .iter()
+                    .take_while(|byte| **byte == b'.' || byte.is_ascii_digit())
+                    .count(),
+                _ if *byte == shape => 1,
+                _ => return None,
+            };
+        }
+        Some(length)
     };
     let mut result = String::new();
     let mut rest = text;
     while let Some(next) = rest.chars().next() {
-        if fits(rest.as_bytes()) {
+        if let Some(length) = length(rest.as_bytes()) {
             result.push_str(placeholder);
-            rest = &rest[shape.len()..];
+            rest = &rest[length..];
         } else {
             result.push(next);
             rest = &rest[next.len_utf8()..];
@@ -230,12 +256,12 @@ fn what_differs_from_run_to_run_is_redacted() {
     sandbox.redacting("http://127.0.0.1:41234", "[SERVER]");
     let text = format!(
         "{}/.ntro: http://127.0.0.1:41234/v1 → 3f2c8a10-9b7e-4d55-8c11-0a1b2c3d4e5f at \
-         2026-11-21T09:08:07Z (2026-11-21)",
+         2026-11-21T09:08:07Z, 2026-11-21T09:08:07.125Z (2026-11-21)",
         sandbox.home().display()
     );
     insta::assert_snapshot!(
         sandbox.redact(&text),
-        @"[HOME]/.ntro: [SERVER]/v1 → [UUID] at [TIME] ([DATE])"
+        @"[HOME]/.ntro: [SERVER]/v1 → [UUID] at [TIME], [TIME] ([DATE])"
     );
 }
 

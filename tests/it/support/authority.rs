@@ -1,0 +1,180 @@
+//! A real authority, in this process and on a port of its own.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use jiff::SignedDuration;
+use ntro::authority::{
+    Authority as Served, Books, DataPlatform, Database, Limits, NewKey, NewTenant, Organisation,
+    Role, Settings, Tenant, TenantStatus, serve,
+};
+use ntro::domain::{Provider, Scope};
+use secrecy::ExposeSecret as _;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+/// An authority over a database of its own, served until this is dropped.
+///
+/// It starts with the organisation `Acme`, no tenant and no key. Nothing is limited.
+pub struct Authority {
+    runtime: Runtime,
+    served: Served,
+    address: SocketAddr,
+    organisation: Organisation,
+    folder: TempDir,
+}
+
+/// A key that the authority has issued.
+pub struct IssuedKey {
+    /// The key itself.
+    pub key: String,
+    /// The part of it that may be shown.
+    pub prefix: String,
+    /// The id by which it is revoked.
+    pub id: String,
+    /// Slug of its tenant.
+    pub tenant: String,
+    /// Id of its tenant.
+    pub tenant_id: String,
+}
+
+impl Authority {
+    /// Starts an authority. It answers from here on: its port is bound already.
+    pub fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let folder = tempfile::Builder::new()
+            .prefix("ntro-authority-")
+            .tempdir()
+            .unwrap();
+        let settings = Settings {
+            limits: Limits::OFF,
+            ..Settings::default()
+        };
+        let database = Database::Sqlite(folder.path().join("books.db"));
+        let (served, organisation, listener) = runtime.block_on(async {
+            let served = Served::open(&database, settings).unwrap();
+            let organisation = served
+                .books()
+                .create_organisation("Acme", Some("org_acme"))
+                .await
+                .unwrap();
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            (served, organisation, listener)
+        });
+        let address = listener.local_addr().unwrap();
+        runtime.spawn(serve(listener, served.clone(), std::future::pending()));
+        Self {
+            runtime,
+            served,
+            address,
+            organisation,
+            folder,
+        }
+    }
+
+    /// Returns its origin, such as `http://127.0.0.1:41234`.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Returns the base URL that a connection of this provider has.
+    pub fn host(&self, provider: Provider) -> String {
+        match provider {
+            Provider::Ntropii => format!("{}/v1", self.origin()),
+            Provider::Ontora => self.origin(),
+        }
+    }
+
+    /// Returns the file that holds its books.
+    pub fn database(&self) -> std::path::PathBuf {
+        self.folder.path().join("books.db")
+    }
+
+    /// Issues a key for a tenant, which is made if there is none of that slug. Ontora's has
+    /// every scope.
+    pub fn key(&self, provider: Provider, tenant: &str) -> IssuedKey {
+        self.key_with(provider, tenant, |_| {})
+    }
+
+    /// Issues a key, after something about it was changed.
+    pub fn key_with(
+        &self,
+        provider: Provider,
+        tenant: &str,
+        change: impl FnOnce(&mut NewKey),
+    ) -> IssuedKey {
+        let tenant = self.tenant(tenant);
+        let mut new = NewKey {
+            provider,
+            environment: None,
+            name: "CI integration".parse().unwrap(),
+            scopes: match provider {
+                Provider::Ntropii => Vec::new(),
+                Provider::Ontora => vec![Scope::All],
+            },
+            expires_in_days: None,
+            created_by: None,
+        };
+        change(&mut new);
+        let minted = self
+            .runtime
+            .block_on(self.books().create_key(&tenant, new))
+            .unwrap();
+        IssuedKey {
+            key: minted.key.expose().to_owned(),
+            prefix: minted.record.prefix.to_string(),
+            id: minted.record.id.to_string(),
+            tenant: tenant.slug,
+            tenant_id: tenant.id.to_string(),
+        }
+    }
+
+    /// Revokes a key.
+    pub fn revoke(&self, key: &IssuedKey) {
+        let id = key.id.parse().unwrap();
+        self.runtime.block_on(self.books().revoke_key(id)).unwrap();
+    }
+
+    /// Suspends the tenant of a key.
+    pub fn suspend(&self, tenant: &str) {
+        let tenant = self.tenant(tenant);
+        let change = self
+            .books()
+            .set_tenant_status(tenant.id, TenantStatus::Suspended);
+        self.runtime.block_on(change).unwrap();
+    }
+
+    /// Returns a token of an admin of its organisation, good for some minutes.
+    pub fn admin_token(&self) -> String {
+        let life = SignedDuration::from_mins(5);
+        self.books()
+            .mint_admin_token(&self.organisation, Role::Admin, "user_1", life)
+            .unwrap()
+            .expose_secret()
+            .to_owned()
+    }
+
+    fn books(&self) -> &Books {
+        self.served.books()
+    }
+
+    fn tenant(&self, slug: &str) -> Tenant {
+        self.runtime.block_on(async {
+            if let Ok(tenant) = self.books().tenant(slug).await {
+                return tenant;
+            }
+            let new = NewTenant {
+                organisation_id: self.organisation.id,
+                slug: slug.to_owned(),
+                name: slug.to_owned(),
+                data_platform: DataPlatform::ManagedPostgres,
+                data_platform_config_id: None,
+            };
+            self.books().create_tenant(new).await.unwrap()
+        })
+    }
+}
