@@ -46,7 +46,7 @@ variables! {
     NTRO_TENANT = "NTRO_TENANT";
     /// With `1`, refuses a variable that overrides a stored login instead of warning about it
     NTRO_STRICT = "NTRO_STRICT";
-    /// Admin JWT for the key endpoints of Ontora
+    /// Admin JWT with which `ntro key` lists, makes and revokes keys
     NTRO_ADMIN_TOKEN = "NTRO_ADMIN_TOKEN";
     /// Seconds after which a system keyring that does not answer is given up, 3 by default
     NTRO_KEYRING_TIMEOUT = "NTRO_KEYRING_TIMEOUT";

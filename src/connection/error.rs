@@ -75,6 +75,30 @@ pub enum Error {
         /// What names that origin.
         source_of_value: Source,
     },
+    /// Nothing says where an administrator's token comes from.
+    #[error(
+        "there is no admin token for {}",
+        connection.as_ref().map_or_else(|| "this call".to_owned(), |name| format!("the connection `{name}`"))
+    )]
+    NoAdminToken {
+        /// The connection, where there is one.
+        connection: Option<ConnectionName>,
+    },
+    /// The command that prints an admin token prints it for another origin than the one that is
+    /// to be called.
+    #[error(
+        "the `admin_token_command` of `{connection}` is for {bound}, not for {wanted} (named by {source_of_value})"
+    )]
+    AdminTokenBoundElsewhere {
+        /// The connection.
+        connection: ConnectionName,
+        /// Where the token may be sent.
+        bound: Origin,
+        /// Where it would have been sent.
+        wanted: Origin,
+        /// What names that origin.
+        source_of_value: Source,
+    },
     /// A variable overrides a stored login, and `NTRO_STRICT` forbids that.
     #[error("the variable `{variable}` overrides {over}, and `NTRO_STRICT` is set")]
     Strict {

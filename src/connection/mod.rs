@@ -12,7 +12,9 @@ mod resolve;
 pub use error::Error;
 pub use plain::ConfigKeys;
 pub use provenance::{Candidate, Decision, Source, Sourced};
-pub use resolve::{Flags, KeySource, Resolver, Shadow, StoredKey};
+pub use resolve::{
+    AdminTokenCommand, AdminTokenSource, Flags, KeySource, Resolver, Shadow, StoredKey,
+};
 
 use crate::domain::{BoundKey, ConnectionName, Host, Provider, TenantSlug};
 

@@ -1,5 +1,6 @@
 //! One function for each row of the precedence table.
 
+mod admin_token;
 mod key;
 mod shadow;
 
@@ -10,6 +11,7 @@ use crate::config::{Config, ConnectionEntry, Home, Login, Logins, Pin};
 use crate::domain::{ApiKey, ConnectionName, Host, Provider, TenantSlug};
 use crate::env::{self, Env, EnvVar};
 
+pub use admin_token::{AdminTokenCommand, AdminTokenSource};
 pub use key::{KeySource, StoredKey};
 pub use shadow::Shadow;
 

@@ -7,7 +7,7 @@ use ntro::domain::{ConnectionName, Host, TenantSlug};
 use crate::commands::completions::{connections, tenants};
 #[cfg(feature = "authority")]
 use crate::commands::{admin, dev, serve};
-use crate::commands::{auth, completions, man};
+use crate::commands::{auth, completions, key, man, tenant};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -94,6 +94,12 @@ pub(crate) enum Command {
     /// Log in and out, and see what is stored and used
     #[command(subcommand)]
     Auth(auth::Command),
+    /// See the tenants that the key reaches, and choose one
+    #[command(subcommand)]
+    Tenant(tenant::Command),
+    /// List, create and revoke API keys at their server
+    #[command(subcommand)]
+    Key(key::Command),
     #[cfg(feature = "authority")]
     Dev(dev::Args),
     #[cfg(feature = "authority")]
@@ -110,6 +116,8 @@ impl Command {
     pub(crate) fn run(self, cx: &Context) -> Result<Exit, CliError> {
         match self {
             Self::Auth(command) => command.run(cx),
+            Self::Tenant(command) => command.run(cx),
+            Self::Key(command) => command.run(cx),
             #[cfg(feature = "authority")]
             Self::Dev(args) => dev::run(args, cx),
             #[cfg(feature = "authority")]

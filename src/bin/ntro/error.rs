@@ -186,6 +186,11 @@ impl From<connection::Error> for CliError {
             E::KeyBoundElsewhere { connection, wanted, .. } => of(Kind::NotAuthenticated).hint(format!(
                 "a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name {connection} --host {wanted} --overwrite`"
             )),
+            E::NoAdminToken { .. } => of(Kind::NotAuthenticated).hint(
+                "set `NTRO_ADMIN_TOKEN`, give `--admin-token-stdin`, or set `admin_token_command` of the connection in `config.toml`",
+            ),
+            E::AdminTokenBoundElsewhere { .. } => of(Kind::NotAuthenticated)
+                .hint("set `NTRO_ADMIN_TOKEN`, or give `--admin-token-stdin`, for this call"),
             E::Strict { variable, .. } => {
                 of(Kind::Conflict).hint(format!("unset `{variable}`, or unset `NTRO_STRICT`"))
             }

@@ -1,5 +1,6 @@
 //! The `ntro` command: parse, run, render the error, exit.
 
+mod admin_token;
 mod cli;
 mod commands;
 mod context;
@@ -8,6 +9,8 @@ mod exit;
 mod interrupt;
 mod output;
 mod prompt;
+mod stdin;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -20,7 +23,11 @@ fn main() -> ExitCode {
     if commands::completions::answered() {
         return ExitCode::SUCCESS;
     }
-    let Cli { global, command } = Cli::parse();
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let Cli { global, command } = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage::report(error, &arguments).into(),
+    };
     let cx = Context::new(global);
     match command.run(&cx) {
         Ok(exit) => exit.into(),

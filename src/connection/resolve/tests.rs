@@ -491,3 +491,71 @@ fn the_explanation_lists_every_place_in_order_and_no_key() {
         Source::Variable("NTRO_API_KEY")
     );
 }
+
+#[test]
+fn an_admin_token_comes_from_the_option_the_variable_or_the_command() {
+    let config = |command: &str| {
+        let text = format!("{CONFIG}\n[connections.admin]\nhost = 'https://a.example'\n{command}");
+        Config::parse(Path::new("config.toml"), &text).unwrap()
+    };
+    let world = |command: &str| World {
+        config: config(command),
+        ..World::new().connection("admin")
+    };
+    let token = |world: &World, on_stdin| world.resolver().admin_token(on_stdin);
+    let command = "admin_token_command = ['ntro', 'admin', 'token']";
+    let all = world(command).env([(&env::NTRO_ADMIN_TOKEN, "a.b.c")]);
+    assert!(matches!(
+        token(&all, true).unwrap(),
+        AdminTokenSource::Stdin
+    ));
+    match token(&all, false).unwrap() {
+        AdminTokenSource::Given(token) => assert_eq!(token.expose_secret(), "a.b.c"),
+        other => panic!("{other:?}"),
+    }
+    match token(&world(command), false).unwrap() {
+        AdminTokenSource::Command(command) => {
+            assert_eq!(command.program, "ntro");
+            assert_eq!(command.arguments, ["admin", "token"]);
+            assert_eq!(
+                command.source.to_string(),
+                "`connections.admin.admin_token_command` in `config.toml`"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    for nothing in ["", "admin_token_command = []", "admin_token_command = ['']"] {
+        let error = token(&world(nothing), false).unwrap_err().to_string();
+        let expected = match nothing {
+            "" => "there is no admin token for the connection `admin`",
+            _ => "`connections.admin.admin_token_command` in `config.toml`: it names no program",
+        };
+        assert_eq!(error, expected);
+    }
+}
+
+#[test]
+fn a_command_for_admin_tokens_serves_the_origin_of_its_connection_only() {
+    let text = format!(
+        "{CONFIG}\n[connections.admin]\nhost = 'https://a.example'\nadmin_token_command = ['t']"
+    );
+    let world = || World {
+        config: Config::parse(Path::new("config.toml"), &text).unwrap(),
+        ..World::new().connection("admin")
+    };
+    let error = world()
+        .host("https://b.example")
+        .resolver()
+        .admin_token(false)
+        .unwrap_err();
+    assert!(
+        matches!(error, Error::AdminTokenBoundElsewhere { .. }),
+        "{error}"
+    );
+    let other_path = world().host("https://a.example/v1");
+    assert!(other_path.resolver().admin_token(false).is_ok());
+    let given = world()
+        .host("https://b.example")
+        .env([(&env::NTRO_ADMIN_TOKEN, "a.b.c")]);
+    assert!(given.resolver().admin_token(false).is_ok());
+}

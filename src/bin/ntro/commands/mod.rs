@@ -6,9 +6,12 @@ pub(crate) mod auth;
 pub(crate) mod completions;
 #[cfg(feature = "authority")]
 mod database;
+mod destination;
 #[cfg(feature = "authority")]
 pub(crate) mod dev;
 pub(crate) mod identity;
+pub(crate) mod key;
 pub(crate) mod man;
 #[cfg(feature = "authority")]
 pub(crate) mod serve;
+pub(crate) mod tenant;

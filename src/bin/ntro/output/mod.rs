@@ -9,6 +9,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 pub(crate) use fields::Fields;
 pub(crate) use table::Table;
@@ -98,16 +99,26 @@ impl Printer {
 
     /// Prints a result that was asked for.
     pub(crate) fn print(&self, report: &impl Report) -> Result<(), CliError> {
-        let text = match self.format {
-            Format::Text => report.text(self.stdout),
-            Format::Json => {
-                let json = serde_json::to_string_pretty(report).map_err(|error| {
-                    CliError::new(Kind::Failure, format!("cannot write JSON: {error}"))
-                })?;
-                json + "\n"
-            }
-        };
-        self.raw(text.as_bytes())
+        self.raw(self.rendered(report)?.as_bytes())
+    }
+
+    /// Prints a result that nobody can have again. A reader that has gone away is a failure here.
+    pub(crate) fn hand_over(&self, report: &impl Report) -> Result<(), CliError> {
+        let text = Zeroizing::new(self.rendered(report)?);
+        write(text.as_bytes()).map_err(|error| cannot_write(&error))
+    }
+
+    fn rendered(&self, report: &impl Report) -> Result<String, CliError> {
+        match self.format {
+            Format::Text => Ok(report.text(self.stdout)),
+            Format::Json => match serde_json::to_string_pretty(report) {
+                Ok(json) => Ok(json + "\n"),
+                Err(error) => Err(CliError::new(
+                    Kind::Failure,
+                    format!("cannot write JSON: {error}"),
+                )),
+            },
+        }
     }
 
     /// Prints that something was done; `--quiet` leaves the text out.
@@ -120,12 +131,8 @@ impl Printer {
 
     /// Writes bytes to standard output. A reader that has gone away is no failure.
     pub(crate) fn raw(&self, bytes: &[u8]) -> Result<(), CliError> {
-        let mut stdout = io::stdout().lock();
-        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::new(
-                Kind::Failure,
-                format!("cannot write to standard output: {error}"),
-            )),
+        match write(bytes) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(cannot_write(&error)),
             _ => Ok(()),
         }
     }
@@ -133,44 +140,60 @@ impl Printer {
     /// Tells something on standard error that nobody asked for.
     pub(crate) fn note(&self, text: &str) {
         if !self.quiet {
-            self.stderr_line(text);
+            stderr_line(text);
         }
     }
 
     /// Warns on standard error; also when it is to be quiet.
     pub(crate) fn warn(&self, text: &str) {
-        self.stderr_line(&format!("{}: {text}", self.stderr.warn("warning")));
+        stderr_line(&format!("{}: {text}", self.stderr.warn("warning")));
     }
 
     /// Prints why a command failed, and returns how the process ends.
     pub(crate) fn fail(&self, error: &CliError) -> Kind {
         match self.format {
-            Format::Json => {
-                let body = serde_json::json!({"error": {
-                    "code": error.kind.as_str(),
-                    "message": error.message,
-                    "hint": error.hint,
-                    "request_id": error.request_id,
-                }});
-                self.stderr_line(&body.to_string());
-            }
+            Format::Json => json_failure(error),
             Format::Text => {
-                self.stderr_line(&format!("{}: {}", self.stderr.bad("error"), error.message));
+                stderr_line(&format!("{}: {}", self.stderr.bad("error"), error.message));
                 if let Some(hint) = &error.hint {
-                    self.stderr_line(&format!("  {}: {hint}", self.stderr.bold("hint")));
+                    stderr_line(&format!("  {}: {hint}", self.stderr.bold("hint")));
                 }
                 if let Some(id) = &error.request_id {
-                    self.stderr_line(&format!("  {}: {id}", self.stderr.bold("request id")));
+                    stderr_line(&format!("  {}: {id}", self.stderr.bold("request id")));
                 }
             }
         }
         error.kind
     }
+}
 
-    fn stderr_line(&self, line: &str) {
-        // There is nobody left to tell that standard error is closed.
-        let _ = writeln!(io::stderr(), "{line}");
-    }
+fn write(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    stdout.flush()
+}
+
+fn cannot_write(error: &io::Error) -> CliError {
+    CliError::new(
+        Kind::Failure,
+        format!("cannot write to standard output: {error}"),
+    )
+}
+
+/// Prints why a command failed, for programs.
+pub(crate) fn json_failure(error: &CliError) {
+    let body = serde_json::json!({"error": {
+        "code": error.kind.as_str(),
+        "message": error.message,
+        "hint": error.hint,
+        "request_id": error.request_id,
+    }});
+    stderr_line(&body.to_string());
+}
+
+fn stderr_line(line: &str) {
+    // There is nobody left to tell that standard error is closed.
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// A short text that says that something was done.

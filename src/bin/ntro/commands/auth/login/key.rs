@@ -1,12 +1,9 @@
 //! The key: where it comes from, and what its server says of it.
 
-use std::io::{IsTerminal as _, Read as _};
-
 use ntro::api::{self, Client, Identity, Tenant};
 use ntro::domain::{ApiKey, ApiKeyError, BoundKey, ConnectionName, Host, Provider};
 use ntro::env;
 use secrecy::ExposeSecret as _;
-use zeroize::Zeroizing;
 
 use super::{LoginArgs, checked_as};
 use crate::commands::identity;
@@ -14,6 +11,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Kind;
 use crate::output::progress;
+use crate::stdin;
 
 /// A key on the command line. Parsing never fails, so that no message of the parser repeats it.
 #[derive(Clone, Debug)]
@@ -129,32 +127,9 @@ fn given_key(args: &LoginArgs, cx: &Context) -> Result<Option<ApiKey>, CliError>
             };
         }
     }
-    let key = read_stdin()?.parse();
+    let key = stdin::secret("key", "--api-key-stdin")?.parse();
     key.map(Some)
         .map_err(|error| invalid("standard input", &error))
-}
-
-fn read_stdin() -> Result<Zeroizing<String>, CliError> {
-    /// More than any key, with room to say by how much it is too long.
-    const LONGEST: u64 = 64 * 1024;
-
-    let stdin = std::io::stdin();
-    if stdin.is_terminal() {
-        return Err(
-            CliError::usage("standard input is a terminal, which would show the key")
-                .hint("leave `--api-key-stdin` out to be asked for the key, or pipe it in"),
-        );
-    }
-    let mut text = Zeroizing::new(String::new());
-    stdin
-        .lock()
-        .take(LONGEST)
-        .read_to_string(&mut text)
-        .map_err(|error| {
-            CliError::usage(format!("standard input cannot be read: {error}"))
-                .hint("pipe the key in: `ntro auth login --api-key-stdin < FILE`")
-        })?;
-    Ok(text)
 }
 
 fn asked_key(cx: &Context) -> Result<ApiKey, CliError> {

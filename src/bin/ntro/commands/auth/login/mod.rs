@@ -13,7 +13,7 @@ use ntro::secrets;
 
 use self::key::{Accepted, KeyArg};
 use self::summary::Summary;
-use crate::commands::identity;
+use crate::commands::{destination, identity};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -66,8 +66,8 @@ pub(crate) fn run(args: LoginArgs, cx: &Context) -> Result<Exit, CliError> {
         }
         .into());
     }
-    let overwrite = place::overwrite(&args, cx, &name, &host)?;
-    let store = place::store(&args, cx, &name)?;
+    let overwrite = destination::overwrite(args.overwrite, cx, &name, &host)?;
+    let store = destination::store(args.store.as_deref(), cx, &name)?;
     let Accepted {
         key,
         provider,

@@ -1,0 +1,96 @@
+//! Where a key will lie: decided, and found possible, before there is a key to be stored.
+
+use ntro::domain::{ConnectionName, Host};
+use ntro::login::{self, Replaced};
+use ntro::secrets::StoreKind;
+
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Kind;
+
+/// Decides whether what is there may be replaced; asks where it can be asked.
+pub(super) fn overwrite(
+    overwrite: bool,
+    cx: &Context,
+    name: &ConnectionName,
+    host: &Host,
+) -> Result<bool, CliError> {
+    let Some(replaced) = login::replaced(cx.home()?, name, host)? else {
+        return Ok(overwrite);
+    };
+    if overwrite || !cx.prompter().is_interactive() {
+        return match overwrite || replaced.same_origin {
+            true => Ok(overwrite),
+            false => Err(login::Error::OtherOrigin {
+                name: name.clone(),
+                existing: replaced.host.unwrap_or_default(),
+                wanted: host.origin(),
+            }
+            .into()),
+        };
+    }
+    let question = match &replaced {
+        Replaced {
+            same_origin: false,
+            host: Some(old),
+            ..
+        } => {
+            format!("`{name}` points to {old}. Point it to {host} instead?")
+        }
+        Replaced {
+            key_prefix: Some(prefix),
+            ..
+        } => {
+            format!("`{name}` has the key {prefix}… already. Replace it?")
+        }
+        _ => return Ok(false),
+    };
+    match cx.prompter().confirm(&question, replaced.same_origin)? {
+        true => Ok(true),
+        false => Err(
+            CliError::new(Kind::Conflict, format!("`{name}` was left as it was"))
+                .hint("choose another name"),
+        ),
+    }
+}
+
+/// Decides where the key will lie, and makes sure that it can, before anybody is asked for it.
+pub(super) fn store(
+    wanted: Option<&str>,
+    cx: &Context,
+    name: &ConnectionName,
+) -> Result<StoreKind, CliError> {
+    let resolver = cx.resolver()?;
+    let known = cx.config()?.connections.get(name.as_str());
+    let named = known.is_some_and(|entry| entry.store.is_some())
+        || cx.logins()?.get(name.as_str()).is_some();
+    let kind = match wanted {
+        Some(store) => store
+            .parse()
+            .map_err(|error| CliError::usage(format!("{error}")))?,
+        // Never into the clear because an older key lay there: only where it was asked for.
+        None if named => resolver.store(name)?.value,
+        None => StoreKind::Keyring,
+    };
+    let error = match cx.open_store(kind)?.probe() {
+        Ok(()) => return Ok(kind),
+        Err(error) => error,
+    };
+    if wanted.is_some() || !cx.prompter().is_interactive() {
+        return Err(error.into());
+    }
+    cx.printer().warn(&error.to_string());
+    let others: Vec<_> = StoreKind::ALL
+        .into_iter()
+        .filter(|other| *other != kind)
+        .collect();
+    let items: Vec<_> = others
+        .iter()
+        .map(|kind| format!("{kind}: {}", kind.summary()))
+        .collect();
+    let kind = others[cx
+        .prompter()
+        .select("Where should the key be kept instead?", &items, 0)?];
+    cx.open_store(kind)?.probe()?;
+    Ok(kind)
+}

@@ -1,0 +1,138 @@
+//! What the calls of an administrator have in common.
+
+use ntro::api::{self, AdminClient, AdminTarget, Tenant};
+use ntro::connection::Connection;
+use ntro::domain::{ConnectionName, Host, Provider, TenantSlug};
+use ntro::env;
+
+use crate::admin_token;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Kind;
+
+/// Options of every command that acts as an administrator.
+#[derive(clap::Args, Debug)]
+pub(super) struct AdminArgs {
+    /// Read the admin token from standard input, instead of from `NTRO_ADMIN_TOKEN` or the
+    /// connection's `admin_token_command`
+    #[arg(long)]
+    admin_token_stdin: bool,
+}
+
+/// An administrator at a server.
+pub(super) struct Admin {
+    pub(super) client: AdminClient,
+    pub(super) provider: Provider,
+    pub(super) host: Host,
+    pub(super) connection: Option<ConnectionName>,
+}
+
+impl Admin {
+    /// Decides where to go, and gets the token for it.
+    pub(super) fn open(args: &AdminArgs, cx: &Context) -> Result<Self, CliError> {
+        let resolver = cx.resolver()?;
+        for shadow in resolver.shadows()? {
+            // A key plays no part in these calls.
+            if shadow.variable == env::NTRO_HOST.name {
+                cx.printer().warn(&format!(
+                    "the variable `{}` overrides {}",
+                    shadow.variable, shadow.over
+                ));
+            }
+        }
+        let host = resolver.host()?.value;
+        let provider = resolver.provider()?.value;
+        let token = admin_token::get(cx, args.admin_token_stdin, host.origin())?;
+        let target = AdminTarget {
+            provider,
+            host: host.clone(),
+            token,
+            insecure_http: cx.global().insecure_http,
+        };
+        Ok(Self {
+            client: AdminClient::new(target, api::Settings::default()),
+            provider,
+            host,
+            connection: resolver.name()?.map(|name| name.value),
+        })
+    }
+
+    /// Makes a call, and explains a refusal.
+    pub(super) fn call<T>(
+        &self,
+        cx: &Context,
+        call: impl Future<Output = Result<T, api::Error>>,
+    ) -> Result<T, CliError> {
+        cx.block_on(call)?.map_err(explained)
+    }
+
+    /// Returns the tenant whose keys are meant: the one that is named, else the only one that the
+    /// connection's own key reaches, else the only one that the administrator sees.
+    pub(super) fn tenant(&self, cx: &Context) -> Result<TenantSlug, CliError> {
+        let resolver = cx.resolver()?;
+        if let Some(tenant) = resolver.tenant()? {
+            return Ok(tenant.value);
+        }
+        // An administrator needs no key, so one that is not there or not accepted is no failure.
+        if let Ok([only]) = self.reached(cx).as_deref() {
+            return Ok(only.slug.clone());
+        }
+        let seen = self.call(cx, self.client.tenants())?;
+        match seen.as_slice() {
+            [only] => Ok(only.slug.clone()),
+            [] => Err(
+                CliError::new(Kind::Forbidden, "the admin token's owner sees no tenant")
+                    .hint("get a token of the organisation that owns the tenant"),
+            ),
+            several => {
+                let slugs: Vec<_> = several.iter().map(|tenant| tenant.slug.as_str()).collect();
+                Err(CliError::usage("several tenants are possible")
+                    .hint(format!("name one with `--tenant`: {}", slugs.join(", "))))
+            }
+        }
+    }
+
+    fn reached(&self, cx: &Context) -> Result<Vec<Tenant>, CliError> {
+        let settings = cx.stores()?;
+        let connection: Connection = cx
+            .resolver()?
+            .connection(|kind| ntro::secrets::open(kind, settings))?;
+        Ok(cx.block_on(cx.client(&connection).tenants())??)
+    }
+}
+
+/// Says what a refusal means to whoever shows an admin token.
+fn explained(error: api::Error) -> CliError {
+    let (message, hint) = match &error {
+        api::Error::Rejected(refusal) => (
+            Some(format!(
+                "`{}` rejected the admin token ({refusal})",
+                refusal.origin
+            )),
+            "it may have expired, or be for another server: get a fresh one",
+        ),
+        api::Error::Forbidden(refusal) => (
+            None,
+            match refusal.code.as_deref() {
+                Some("admin_required") => {
+                    "the token is good, but not an administrator's: only an admin of the organisation manages keys"
+                }
+                Some("workspace_forbidden") => {
+                    "the token is another organisation's than the tenant: check `--tenant`, or get a token of the right one"
+                }
+                _ => "the token is good, but must not do this: a token of the tenant's admin may",
+            },
+        ),
+        api::Error::NotFound(_) => (
+            None,
+            "check the tenant and the id of the key; servers of Ntropii itself manage no keys, an authority does",
+        ),
+        _ => return error.into(),
+    };
+    let plain = CliError::from(error);
+    CliError {
+        message: message.unwrap_or(plain.message),
+        hint: Some(hint.to_owned()),
+        ..plain
+    }
+}

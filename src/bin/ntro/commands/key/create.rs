@@ -1,0 +1,259 @@
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use ntro::api::{self, KeyRequest, NewKey};
+use ntro::domain::{ConnectionName, Host, KeyName, Provider, Scope, TenantSlug};
+use ntro::login::{self, NewLogin, Replaced};
+use ntro::secrets::{self, StoreKind};
+use serde::Serialize;
+
+use super::super::destination;
+use super::admin::{Admin, AdminArgs};
+use super::row::KeyRow;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::{Done, Paint, Report};
+
+/// Create a key for a tenant and print it, this once; needs an admin token
+///
+/// With `--save-as`, the key goes into the store of a connection instead and is not shown at all.
+#[derive(clap::Args, Debug)]
+pub(crate) struct CreateArgs {
+    /// Display name of the key
+    #[arg(long, value_name = "NAME")]
+    name: KeyName,
+    /// Scope of the key, for each one that it is to have; keys of Ontora need at least one
+    #[arg(long = "scope", value_name = "SCOPE", value_parser = scope_parser())]
+    scopes: Vec<Scope>,
+    /// Days after which the key ends, 1 to 365 [default: never]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=365))]
+    expires_in_days: Option<u32>,
+    /// Connection to store the key for, unseen, instead of printing it
+    #[arg(long, value_name = "CONNECTION")]
+    save_as: Option<ConnectionName>,
+    /// Where to keep the key [default: keyring]
+    #[arg(long, value_name = "STORE", requires = "save_as", value_parser = ["keyring", "file", "plaintext"])]
+    store: Option<String>,
+    /// Allow a connection of this name to point to another origin than before
+    #[arg(long, requires = "save_as")]
+    overwrite: bool,
+    #[command(flatten)]
+    admin: AdminArgs,
+}
+
+fn scope_parser() -> impl clap::builder::TypedValueParser<Value = Scope> {
+    PossibleValuesParser::new(Scope::ALL.map(Scope::as_str)).try_map(|scope| scope.parse::<Scope>())
+}
+
+/// Where a key is to go, found possible.
+struct Destination {
+    name: ConnectionName,
+    store: StoreKind,
+    overwrite: bool,
+    replaced: Option<Replaced>,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    row: KeyRow,
+    key: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct Saved {
+    #[serde(flatten)]
+    row: KeyRow,
+    connection: String,
+    store: String,
+    is_default: bool,
+}
+
+pub(crate) fn run(args: CreateArgs, cx: &Context) -> Result<Exit, CliError> {
+    let resolver = cx.resolver()?;
+    scopes_fit(resolver.provider()?.value, &args.scopes)?;
+    let host = resolver.host()?.value;
+    // Before there is a key that could be lost.
+    let destination = match &args.save_as {
+        Some(name) => Some(Destination::checked(&args, cx, name, &host)?),
+        None => None,
+    };
+    let admin = Admin::open(&args.admin, cx)?;
+    let tenant = admin.tenant(cx)?;
+    let request = KeyRequest {
+        tenant,
+        name: args.name,
+        scopes: args.scopes,
+        expires_in_days: args.expires_in_days,
+    };
+    let made = admin
+        .call(cx, admin.client.create_key(&request))
+        .map_err(in_doubt)?;
+    let row = KeyRow::new(&made.info, cx.now());
+    let handed = match destination {
+        Some(destination) => save(cx, &admin, &request.tenant, destination, &made, row),
+        None => show(cx, &request, &made, row),
+    };
+    match handed {
+        Ok(()) => Ok(Exit::Fine),
+        Err(error) => Err(take_back(cx, &admin, &request.tenant, &made, error)),
+    }
+}
+
+fn scopes_fit(provider: Provider, scopes: &[Scope]) -> Result<(), CliError> {
+    match provider {
+        Provider::Ntropii if !scopes.is_empty() => {
+            Err(CliError::usage("keys of Ntropii have no scopes").hint("leave `--scope` out"))
+        }
+        Provider::Ontora if scopes.is_empty() => {
+            let known: Vec<_> = Scope::ALL.map(Scope::as_str).into();
+            Err(
+                CliError::usage("keys of Ontora need at least one scope").hint(format!(
+                    "give `--scope`, once for each of: {}",
+                    known.join(", ")
+                )),
+            )
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Destination {
+    fn checked(
+        args: &CreateArgs,
+        cx: &Context,
+        name: &ConnectionName,
+        host: &Host,
+    ) -> Result<Self, CliError> {
+        Ok(Self {
+            name: name.clone(),
+            replaced: login::replaced(cx.home()?, name, host)?,
+            overwrite: destination::overwrite(args.overwrite, cx, name, host)?,
+            store: destination::store(args.store.as_deref(), cx, name)?,
+        })
+    }
+}
+
+fn show(cx: &Context, request: &KeyRequest, made: &NewKey, row: KeyRow) -> Result<(), CliError> {
+    cx.printer().note(&format!(
+        "note: this is the key `{}` of `{}`; it is shown this once",
+        request.name, request.tenant
+    ));
+    cx.printer().hand_over(&Shown {
+        row,
+        key: made.key.expose(),
+    })
+}
+
+fn save(
+    cx: &Context,
+    admin: &Admin,
+    tenant: &TenantSlug,
+    destination: Destination,
+    made: &NewKey,
+    row: KeyRow,
+) -> Result<(), CliError> {
+    let Destination {
+        name,
+        store,
+        overwrite,
+        replaced,
+    } = destination;
+    let new = NewLogin {
+        name,
+        host: admin.host.clone(),
+        provider: admin.provider,
+        key: made.key.clone(),
+        expires_at: made.info.expires.at(),
+        default_tenant: Some(tenant.clone()),
+        store,
+        make_default: None,
+        overwrite,
+        now: cx.now(),
+    };
+    let settings = cx.stores()?;
+    let stored = login::store(cx.home()?, &new, &|kind| secrets::open(kind, settings))?;
+    if let Some(error) = stored.left_behind {
+        cx.printer().warn(&format!(
+            "the key that was replaced is still in its store: {error}"
+        ));
+    }
+    if let Some(old) = replaced.and_then(|replaced| replaced.key_prefix) {
+        cx.printer().note(&format!(
+            "note: the key that it replaces is still live: `ntro key revoke {old}` ends it"
+        ));
+    }
+    let report = Done {
+        text: format!(
+            "stored the key {}… of `{tenant}` for `{}` in {}",
+            new.key.prefix(),
+            new.name,
+            store.summary()
+        ),
+        value: Saved {
+            row,
+            connection: new.name.to_string(),
+            store: store.to_string(),
+            is_default: stored.is_default,
+        },
+    };
+    // The key is where it was to go: that nobody reads of it is no reason to take it back.
+    if let Err(error) = cx.printer().confirm(&report) {
+        cx.printer().warn(&error.message);
+    }
+    Ok(())
+}
+
+/// A request without an answer may have been carried out.
+fn in_doubt(error: CliError) -> CliError {
+    use crate::exit::Kind;
+    match error.kind {
+        Kind::Unreachable => CliError {
+            hint: error.hint.map(|hint| {
+                format!("{hint}; a key may have been made all the same: `ntro key list`")
+            }),
+            ..error
+        },
+        _ => error,
+    }
+}
+
+/// Revokes a key that reached nobody, and adds to the error what became of it.
+fn take_back(
+    cx: &Context,
+    admin: &Admin,
+    tenant: &TenantSlug,
+    made: &NewKey,
+    error: CliError,
+) -> CliError {
+    let message = &error.message;
+    let Some(id) = &made.info.id else {
+        return CliError {
+            message: format!("{message}; the new key is still live"),
+            ..error
+        }
+        .hint("find and revoke it: `ntro key list`");
+    };
+    let revoked: Result<(), CliError> = cx
+        .block_on(admin.client.revoke_key(tenant, id))
+        .and_then(|revoked: Result<(), api::Error>| Ok(revoked?));
+    match revoked {
+        Ok(()) => CliError {
+            message: format!("{message}; the new key was revoked"),
+            ..error
+        },
+        Err(second) => CliError {
+            message: format!(
+                "{message}; the new key is still live, since it could not be revoked: {}",
+                second.message
+            ),
+            ..error
+        }
+        .hint(format!("revoke it: `ntro key revoke {id}`")),
+    }
+}
+
+impl Report for Shown<'_> {
+    fn text(&self, _: Paint) -> String {
+        format!("{}\n", self.key)
+    }
+}

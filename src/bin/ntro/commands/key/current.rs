@@ -1,0 +1,58 @@
+use serde::Serialize;
+
+use super::row::KeyRow;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::{Fields, Paint, Report};
+
+/// Show what the server tells of the connection's key
+#[derive(clap::Args, Debug)]
+pub(crate) struct CurrentArgs {}
+
+#[derive(Debug, Serialize)]
+struct Current {
+    connection: Option<String>,
+    provider: &'static str,
+    host: String,
+    #[serde(flatten)]
+    key: KeyRow,
+}
+
+pub(crate) fn run(_args: CurrentArgs, cx: &Context) -> Result<Exit, CliError> {
+    let connection = cx.connection()?;
+    let info = cx.block_on(cx.client(&connection).current_key())??;
+    let mut key = KeyRow::new(&info, cx.now());
+    key.prefix
+        .get_or_insert_with(|| connection.key.value.prefix().to_string());
+    cx.printer().print(&Current {
+        connection: connection.name.map(|name| name.value.to_string()),
+        provider: connection.provider.value.as_str(),
+        host: connection.host.value.to_string(),
+        key,
+    })?;
+    Ok(Exit::Fine)
+}
+
+impl Report for Current {
+    fn text(&self, paint: Paint) -> String {
+        let key = &self.key;
+        let mut fields = Fields::new(paint);
+        let time = |at: Option<jiff::Timestamp>| at.map(|at| at.to_string());
+        fields.put_some("prefix", key.prefix.as_deref());
+        fields.put_some("id", key.id.as_deref());
+        fields.put_some("name", key.name.as_deref());
+        fields.put_some("tenant", key.tenant.as_deref());
+        match key.scopes.as_deref() {
+            Some([]) => fields.put("scopes", "none"),
+            Some(scopes) => fields.put_list("scopes", scopes),
+            None => {}
+        }
+        fields.put_some("expires", time(key.expires_at).as_deref());
+        fields.put_some("created", time(key.created_at).as_deref());
+        fields.put_some("last used", time(key.last_used_at).as_deref());
+        fields.put_some("connection", self.connection.as_deref());
+        fields.put("host", &format!("{} ({})", self.host, self.provider));
+        fields.text()
+    }
+}

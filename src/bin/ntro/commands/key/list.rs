@@ -1,0 +1,89 @@
+use serde::Serialize;
+
+use super::admin::{Admin, AdminArgs};
+use super::row::{KeyRow, day};
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::{Paint, Report, Table};
+
+/// List the keys of a tenant, revoked and expired ones included; needs an admin token
+#[derive(clap::Args, Debug)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    admin: AdminArgs,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct Keys(Vec<Row>);
+
+#[derive(Debug, Serialize)]
+struct Row {
+    /// Whether it is the one that the connection uses.
+    current: bool,
+    #[serde(flatten)]
+    key: KeyRow,
+}
+
+pub(crate) fn run(args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
+    let admin = Admin::open(&args.admin, cx)?;
+    let tenant = admin.tenant(cx)?;
+    let keys = admin.call(cx, admin.client.list_keys(&tenant))?;
+    let login = match &admin.connection {
+        Some(name) => cx.logins()?.get(name.as_str()),
+        None => None,
+    };
+    let rows = keys.iter().map(|info| {
+        let key = KeyRow::new(info, cx.now());
+        Row {
+            current: login.is_some_and(|login| key.prefix.as_ref() == Some(&login.key_prefix)),
+            key,
+        }
+    });
+    if keys.is_empty() {
+        cx.printer().note(&format!("`{tenant}` has no keys."));
+    }
+    cx.printer().print(&Keys(rows.collect()))?;
+    Ok(Exit::Fine)
+}
+
+impl Report for Keys {
+    fn text(&self, paint: Paint) -> String {
+        if self.0.is_empty() {
+            return String::new();
+        }
+        let scoped = self.0.iter().any(|row| row.key.scopes.is_some());
+        let mut head = vec![
+            "",
+            "PREFIX",
+            "NAME",
+            "STATUS",
+            "EXPIRES",
+            "LAST USED",
+            "SCOPES",
+            "ID",
+        ];
+        if !scoped {
+            head.retain(|name| *name != "SCOPES");
+        }
+        let mut table = Table::new(paint, &head);
+        let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        for Row { current, key } in &self.0 {
+            let mut cells = vec![
+                if *current { "●" } else { "" }.to_owned(),
+                or_dash(&key.prefix),
+                or_dash(&key.name),
+                key.status.to_owned(),
+                day(key.expires_at),
+                day(key.last_used_at),
+            ];
+            if scoped {
+                cells.push(key.scopes.as_deref().unwrap_or_default().join(", "));
+            }
+            cells.push(or_dash(&key.id));
+            table.row(cells);
+        }
+        table.text()
+    }
+}

@@ -1,0 +1,139 @@
+use ntro::api::KeyInfo;
+use ntro::domain::{ApiKey, TenantSlug};
+use serde::Serialize;
+
+use super::admin::{Admin, AdminArgs};
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::{Exit, Kind};
+use crate::output::Done;
+
+/// Revoke a key at once and for good; needs an admin token
+#[derive(clap::Args, Debug)]
+pub(crate) struct RevokeArgs {
+    /// Id of the key, or its prefix
+    #[arg(value_name = "ID", value_parser = Which::parse)]
+    key: Which,
+    /// Do not ask whether it is meant
+    #[arg(short, long)]
+    yes: bool,
+    #[command(flatten)]
+    admin: AdminArgs,
+}
+
+/// Which key is meant.
+#[derive(Clone, Debug)]
+enum Which {
+    Id(String),
+    /// A prefix, or by mistake a whole key: it is kept as one, so that nothing repeats it.
+    Prefix(ApiKey),
+}
+
+#[derive(Debug, Serialize)]
+struct Revoked {
+    id: String,
+    prefix: Option<String>,
+    name: Option<String>,
+    revoked: bool,
+}
+
+impl Which {
+    #[expect(clippy::unnecessary_wraps, reason = "a value parser returns a result")]
+    fn parse(text: &str) -> Result<Self, std::convert::Infallible> {
+        let text = text.trim().trim_end_matches('…');
+        let prefix = text.parse::<ApiKey>().ok();
+        Ok(match prefix.filter(|key| key.provider().is_some()) {
+            Some(prefix) => Self::Prefix(prefix),
+            None => Self::Id(text.to_owned()),
+        })
+    }
+
+    fn is(&self, key: &KeyInfo) -> bool {
+        let bare = |id: &str| id.strip_prefix("key_").unwrap_or(id).to_ascii_lowercase();
+        match self {
+            Self::Id(wanted) => key.id.as_deref().is_some_and(|id| bare(id) == bare(wanted)),
+            Self::Prefix(wanted) => key
+                .prefix
+                .as_ref()
+                .is_some_and(|prefix| wanted.expose().starts_with(prefix.as_str())),
+        }
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Self::Id(id) => format!("the id `{id}`"),
+            Self::Prefix(_) => "this prefix".to_owned(),
+        }
+    }
+}
+
+pub(crate) fn run(args: RevokeArgs, cx: &Context) -> Result<Exit, CliError> {
+    if matches!(&args.key, Which::Id(id) if id.is_empty()) {
+        return Err(CliError::usage("the id of the key is empty").hint("see `ntro key list`"));
+    }
+    let admin = Admin::open(&args.admin, cx)?;
+    let tenant = admin.tenant(cx)?;
+    let asks = !args.yes && cx.prompter().is_interactive();
+    let (id, info) = match &args.key {
+        Which::Id(id) if !asks => (id.clone(), None),
+        which => {
+            let (id, info) = found(cx, &admin, &tenant, which)?;
+            (id, Some(info))
+        }
+    };
+    if let Some(info) = info.as_ref().filter(|_| asks) {
+        confirm(cx, &tenant, &id, info)?;
+    }
+    admin.call(cx, admin.client.revoke_key(&tenant, &id))?;
+    let name = info.as_ref().and_then(|info| info.name.clone());
+    let called = match &name {
+        Some(name) => format!("`{name}` ({id})"),
+        None => format!("`{id}`"),
+    };
+    cx.printer().confirm(&Done {
+        text: format!("revoked the key {called}"),
+        value: Revoked {
+            id,
+            name,
+            prefix: info.and_then(|info| Some(info.prefix?.to_string())),
+            revoked: true,
+        },
+    })?;
+    Ok(Exit::Fine)
+}
+
+/// Finds the one key that is meant.
+fn found(
+    cx: &Context,
+    admin: &Admin,
+    tenant: &TenantSlug,
+    which: &Which,
+) -> Result<(String, KeyInfo), CliError> {
+    let keys = admin.call(cx, admin.client.list_keys(tenant))?;
+    let mut matches = keys.into_iter().filter(|key| which.is(key));
+    let problem = match (matches.next(), matches.next()) {
+        (Some(key), None) => match key.id.clone() {
+            Some(id) => return Ok((id, key)),
+            None => "the server tells no id of the key".to_owned(),
+        },
+        (Some(_), Some(_)) => format!("several keys of `{tenant}` have {}", which.shown()),
+        (None, _) => format!("no key of `{tenant}` has {}", which.shown()),
+    };
+    Err(CliError::new(Kind::Failure, problem).hint("see `ntro key list`"))
+}
+
+fn confirm(cx: &Context, tenant: &TenantSlug, id: &str, info: &KeyInfo) -> Result<(), CliError> {
+    let name = info.name.as_deref().unwrap_or(id);
+    let prefix = match &info.prefix {
+        Some(prefix) => format!(" ({prefix}…)"),
+        None => String::new(),
+    };
+    let question = format!("Revoke the key `{name}`{prefix} of `{tenant}` for good?");
+    match cx.prompter().confirm(&question, false)? {
+        true => Ok(()),
+        false => Err(CliError::new(
+            Kind::Conflict,
+            format!("the key `{name}` was left as it was"),
+        )),
+    }
+}

@@ -1,0 +1,76 @@
+use ntro::api::Tenant;
+use serde::Serialize;
+
+use super::super::identity;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::{Paint, Report, Table};
+
+/// List the tenants that the key reaches
+#[derive(clap::Args, Debug)]
+pub(crate) struct ListArgs {}
+
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct Tenants(Vec<Row>);
+
+#[derive(Debug, Serialize)]
+struct Row {
+    slug: String,
+    active: bool,
+    name: Option<String>,
+    status: Option<String>,
+    id: String,
+}
+
+pub(crate) fn run(_args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
+    let connection = cx.connection()?;
+    let tenants = cx.block_on(cx.client(&connection).tenants())??;
+    let active = match identity::active_tenant(cx, &connection, &tenants) {
+        Ok(active) => active,
+        // Whoever chose a tenant that is out of reach looks here for another.
+        Err(error) => {
+            cx.printer().warn(&error.message);
+            None
+        }
+    };
+    let rows = tenants.iter().map(|tenant| Row::new(tenant, active));
+    if tenants.is_empty() {
+        cx.printer().note("The key reaches no tenant.");
+    }
+    cx.printer().print(&Tenants(rows.collect()))?;
+    Ok(Exit::Fine)
+}
+
+impl Row {
+    fn new(tenant: &Tenant, active: Option<&Tenant>) -> Self {
+        Self {
+            slug: tenant.slug.to_string(),
+            active: active == Some(tenant),
+            name: tenant.name.clone(),
+            status: tenant.status.clone(),
+            id: tenant.id.clone(),
+        }
+    }
+}
+
+impl Report for Tenants {
+    fn text(&self, paint: Paint) -> String {
+        if self.0.is_empty() {
+            return String::new();
+        }
+        let mut table = Table::new(paint, &["", "SLUG", "NAME", "STATUS", "ID"]);
+        let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        for row in &self.0 {
+            table.row([
+                if row.active { "●" } else { "" }.to_owned(),
+                row.slug.clone(),
+                or_dash(&row.name),
+                or_dash(&row.status),
+                row.id.clone(),
+            ]);
+        }
+        table.text()
+    }
+}

@@ -1,0 +1,31 @@
+//! Secrets on standard input.
+
+use std::io::{IsTerminal as _, Read as _};
+
+use zeroize::Zeroizing;
+
+use crate::error::CliError;
+
+/// More than any key or token, with room to say by how much it is too long.
+const LONGEST: u64 = 64 * 1024;
+
+/// Reads a secret to the end of standard input, which `option` says it comes from.
+pub(crate) fn secret(what: &str, option: &str) -> Result<Zeroizing<String>, CliError> {
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return Err(CliError::usage(format!(
+            "standard input is a terminal, which would show the {what}"
+        ))
+        .hint(format!("leave `{option}` out, or pipe the {what} in")));
+    }
+    let mut text = Zeroizing::new(String::new());
+    stdin
+        .lock()
+        .take(LONGEST)
+        .read_to_string(&mut text)
+        .map_err(|error| {
+            CliError::usage(format!("standard input cannot be read: {error}"))
+                .hint(format!("pipe the {what} in: `{option} < FILE`"))
+        })?;
+    Ok(text)
+}

@@ -1,0 +1,181 @@
+//! What is said when the command line makes no sense: by clap to people, as JSON to programs.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::error::CliError;
+use crate::exit::{Exit, Kind};
+use crate::output;
+
+/// What stands in the place of a word that is not repeated.
+const HIDDEN: &str = "…";
+/// A longer word may be a secret of any form.
+const LONGEST_SHOWN: usize = 40;
+
+/// Prints what clap has to say, which may be the help that was asked for, and returns how the
+/// process ends.
+pub(crate) fn report(mut error: clap::Error, arguments: &[OsString]) -> Exit {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        // A reader that has gone away is no failure.
+        let _ = error.print();
+        return Exit::Fine;
+    }
+    hide_secrets(&mut error);
+    if wants_json(arguments) {
+        let text = error.render().to_string();
+        output::json_failure(&split(error.kind(), &text));
+    } else {
+        let _ = error.print();
+    }
+    Exit::Found(Kind::Usage)
+}
+
+/// Takes words out of an error that may be secrets: whoever mistypes an option may have put a key
+/// where none belongs, and what is printed is often logged.
+fn hide_secrets(error: &mut clap::Error) {
+    let of_host = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(argument)) => argument.starts_with("--host"),
+        _ => false,
+    };
+    let mut hidden = false;
+    for kind in [
+        ContextKind::InvalidValue,
+        ContextKind::InvalidArg,
+        ContextKind::InvalidSubcommand,
+    ] {
+        let Some(ContextValue::String(word)) = error.get(kind) else {
+            continue;
+        };
+        // A URL may have a password in it, wherever its mistake lies.
+        let is_url = of_host && kind == ContextKind::InvalidValue;
+        if is_url || !may_be_shown(word) {
+            error.insert(kind, ContextValue::String(HIDDEN.to_owned()));
+            hidden = true;
+        }
+    }
+    if hidden {
+        // Among the tips is the word itself, as it would be given after `--`.
+        error.remove(ContextKind::Suggested);
+    }
+}
+
+fn may_be_shown(word: &str) -> bool {
+    let marks = ["@", "ntro_", "ont_", "eyJ"];
+    word.chars().count() <= LONGEST_SHOWN && !marks.iter().any(|mark| word.contains(mark))
+}
+
+/// Returns whether JSON is asked for anywhere in arguments that could not be parsed.
+fn wants_json(arguments: &[OsString]) -> bool {
+    let words: Vec<_> = arguments
+        .iter()
+        .skip(1)
+        .take_while(|word| *word != "--")
+        .filter_map(|word| word.to_str())
+        .collect();
+    words.iter().enumerate().any(|(index, word)| {
+        let next = words.get(index + 1).copied();
+        // `-o` may stand behind `-q` in one word, and its value in the same one.
+        let short = word
+            .strip_prefix('-')
+            .and_then(|word| word.trim_start_matches('q').strip_prefix('o'))
+            .map(|value| value.strip_prefix('=').unwrap_or(value));
+        let value = match (short, word.strip_prefix("--output")) {
+            (Some(""), _) | (_, Some("")) => next,
+            (Some(value), _) => Some(value),
+            (None, Some(value)) => value.strip_prefix('='),
+            (None, None) => None,
+        };
+        value == Some("json")
+    })
+}
+
+/// Takes the message and the advice out of clap's text.
+fn split(kind: ErrorKind, text: &str) -> CliError {
+    if kind == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return CliError::usage("a command is missing").hint("see `ntro --help` for the commands");
+    }
+    let mut paragraphs = text.split("\n\n");
+    let message = paragraphs.next().unwrap_or_default();
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    let mut message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut hint = "see `--help`".to_owned();
+    for paragraph in paragraphs.map(str::trim) {
+        if let Some(usage) = paragraph.strip_prefix("Usage: ") {
+            hint = format!("usage: {usage}");
+        } else if let Some(tip) = paragraph.strip_prefix("tip: ") {
+            message = format!("{message} ({tip})");
+        }
+    }
+    CliError::usage(message).hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn said(line: &str) -> String {
+        let mut error = Cli::try_parse_from(line.split(' ')).unwrap_err();
+        hide_secrets(&mut error);
+        error.render().to_string()
+    }
+
+    #[test]
+    fn json_is_found_wherever_it_is_asked_for() {
+        let wants = |line: &str| {
+            let words: Vec<_> = line.split(' ').map(OsString::from).collect();
+            wants_json(&words)
+        };
+        for line in [
+            "ntro -o json x",
+            "ntro x -ojson",
+            "ntro x --output json",
+            "ntro --output=json",
+            "ntro x -o=json",
+            "ntro -qo json",
+            "ntro -qojson",
+        ] {
+            assert!(wants(line), "{line}");
+        }
+        for line in [
+            "ntro -o text json",
+            "ntro json",
+            "ntro -- -o json",
+            "ntro --outputs=json",
+            "ntro -o",
+            "-o json",
+        ] {
+            assert!(!wants(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn no_secret_is_repeated() {
+        for line in [
+            "ntro --host https://ada:hunter2@example.com auth list",
+            "ntro --host ada:hunter2@example.com auth list",
+            "ntro --host https://example.com:hunter2 auth list",
+            "ntro auth list ntro_prod_hunter2",
+            "ntro ont_live_hunter2",
+            "ntro -c ntro_prod_hunter2 auth use eyJhunter2.a.b x",
+            "ntro -o ont_hunter2 auth list",
+            "ntro auth login --store=ntro_dev_hunter2",
+            "ntro auth --ntro_dev_hunter2",
+        ] {
+            let said = said(line);
+            assert!(!said.contains("hunter2"), "{line}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_harmless_word_is_repeated() {
+        assert!(said("ntro auth lisst").contains("'lisst'"));
+        assert!(said("ntro -o yaml auth list").contains("'yaml'"));
+    }
+}
