@@ -193,6 +193,7 @@ impl<'a> Resolver<'a> {
             Source::Login(self.home.logins()),
             self.logins
                 .get(name.as_str())
+                .filter(|_| !self.is_moved(name))
                 .map(|login| login.provider.as_str()),
         );
         decision.look(

@@ -11,7 +11,7 @@ use crate::secrets::{self, Item, SecretStore, StoreKind};
 /// Where the key of a call is.
 #[derive(Clone, Debug)]
 pub enum KeySource {
-    /// Here: the environment has it.
+    /// Here: the environment has it, or `config.toml` where no store has one for this host.
     Given(Sourced<BoundKey>),
     /// In a store, not yet asked for.
     Stored(StoredKey),
@@ -52,7 +52,7 @@ impl Resolver<'_> {
             let login = self
                 .logins
                 .get(name.as_str())
-                .filter(|login| login.store == kind.as_str());
+                .filter(|login| login.store == kind.as_str() && !self.is_moved(name));
             decision.look(
                 Source::Store(kind),
                 login.map(|login| shown(&KeyPrefix::recorded(&login.key_prefix))),
@@ -90,6 +90,10 @@ impl Resolver<'_> {
         let stored = self.stored_key(&name)?;
         let wanted = host.value.origin();
         if stored.item.origin != wanted {
+            if self.is_moved(&name) && self.configured_origin(&name)? == wanted {
+                let key = self.plain_key(&name, wanted, stored.kind)?;
+                return Ok(KeySource::Given(key));
+            }
             return Err(Error::KeyBoundElsewhere {
                 connection: name,
                 bound: stored.item.origin,
@@ -131,6 +135,19 @@ impl Resolver<'_> {
             prefix: login.map(|login| KeyPrefix::recorded(&login.key_prefix)),
             recorded: login.is_some() || entry.store.is_some(),
         })
+    }
+
+    /// Returns whether somebody else has logged the connection in to another origin since the last
+    /// login here, as the official clients do it: with the key in the clear, beside the host. What
+    /// the store has is for the origin of before.
+    pub(super) fn is_moved(&self, name: &ConnectionName) -> bool {
+        let (Ok(stored), Ok(configured)) = (self.stored_key(name), self.configured_origin(name))
+        else {
+            return false;
+        };
+        self.entry(name).api_key.is_some()
+            && stored.kind != StoreKind::Plaintext
+            && stored.item.origin != configured
     }
 
     /// Returns the store of a connection: the one it names, else the one of the last login, else
@@ -196,10 +213,6 @@ impl Resolver<'_> {
             recorded,
             ..
         } = stored;
-        let no_key = |item: Item| Error::NoKey {
-            connection: Some(item.connection),
-            store: Some(kind),
-        };
         let found = match open(kind).get(&item) {
             // Nothing says that a key was ever stored: no keyring is then as good as an empty one.
             Err(secrets::Error::Absent { .. }) if !recorded => None,
@@ -211,14 +224,29 @@ impl Resolver<'_> {
                 source: Source::Store(kind),
             });
         }
-        let source = self.entry_source(&item.connection, "api_key");
-        let Some(plain) = &self.entry(&item.connection).api_key else {
-            return Err(no_key(item));
-        };
-        Ok(Sourced {
-            value: BoundKey::new(parse(plain.expose_secret(), &source)?, item.origin),
-            source,
-        })
+        self.plain_key(&item.connection, item.origin, kind)
+    }
+
+    /// Returns the key in the clear, where `store` has none for this origin. It is for the host
+    /// that it stands beside, and for no other.
+    fn plain_key(
+        &self,
+        name: &ConnectionName,
+        origin: Origin,
+        store: StoreKind,
+    ) -> Result<Sourced<BoundKey>, Error> {
+        let source = self.entry_source(name, "api_key");
+        let beside = self.configured_origin(name)? == origin;
+        match &self.entry(name).api_key {
+            Some(plain) if beside => Ok(Sourced {
+                value: BoundKey::new(parse(plain.expose_secret(), &source)?, origin),
+                source,
+            }),
+            _ => Err(Error::NoKey {
+                connection: Some(name.clone()),
+                store: Some(store),
+            }),
+        }
     }
 
     fn configured_origin(&self, name: &ConnectionName) -> Result<Origin, Error> {

@@ -336,6 +336,36 @@ fn a_plain_key_is_bound_too_unless_somebody_else_wrote_it() {
 }
 
 #[test]
+fn a_plain_key_beside_a_new_host_replaces_the_stored_one_of_the_old() {
+    let login = |origin: &str| {
+        World::new()
+            .connection("plain")
+            .login("plain", StoreKind::Keyring, origin, "ntro_prod_old")
+    };
+    let there = Some(("plain", "https://old.example", "old"));
+    let moved = login("https://old.example").with_store(there).unwrap();
+    assert!(
+        moved
+            .key
+            .source
+            .to_string()
+            .contains("connections.plain.api_key")
+    );
+    assert_eq!(moved.key.value.origin().as_str(), "https://plain.example");
+    // The login that is left over was Ntropii's, the key is not.
+    assert_eq!(moved.provider.value, Provider::Ontora);
+    // Neither key goes anywhere else.
+    for host in ["https://other.example", "https://old.example"] {
+        let elsewhere = login("https://old.example").host(host).with_store(None);
+        assert!(elsewhere.is_err(), "{host}");
+    }
+    // At the origin of the login the store comes first.
+    let there = Some(("plain", "https://plain.example", "old"));
+    let stored = login("https://plain.example").with_store(there).unwrap();
+    assert_eq!(stored.key.source, Source::Store(StoreKind::Keyring));
+}
+
+#[test]
 fn the_store_is_the_one_named_then_the_one_of_the_login_then_what_is_there() {
     let store = |world: &World, name: &str| {
         world
