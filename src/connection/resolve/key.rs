@@ -249,7 +249,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn configured_origin(&self, name: &ConnectionName) -> Result<Origin, Error> {
+    pub(super) fn configured_origin(&self, name: &ConnectionName) -> Result<Origin, Error> {
         let source = self.entry_source(name, "host");
         match &self.entry(name).host {
             Some(host) => Ok(parse::<Host>(host, &source)?.origin()),
