@@ -10,7 +10,7 @@ pub enum Error {
     Config(#[from] config::Error),
     /// What the files say of the connection cannot be used.
     #[error(transparent)]
-    Connection(#[from] connection::Error),
+    Connection(Box<connection::Error>),
     /// A secret store did not do its part.
     #[error(transparent)]
     Store(#[from] secrets::Error),
@@ -46,6 +46,12 @@ pub enum Error {
         /// Why it could not be undone.
         second: secrets::Error,
     },
+}
+
+impl From<connection::Error> for Error {
+    fn from(error: connection::Error) -> Self {
+        Self::Connection(Box::new(error))
+    }
 }
 
 impl From<disk::Error> for Error {

@@ -227,7 +227,7 @@ impl From<login::Error> for CliError {
             E::HalfDone { .. } => of(Kind::Store).hint("log in again to make both agree"),
             _ => match error {
                 E::Config(error) => error.into(),
-                E::Connection(error) => error.into(),
+                E::Connection(error) => (*error).into(),
                 E::Store(error) => error.into(),
                 error => Self::new(Kind::Failure, error.to_string()),
             },
