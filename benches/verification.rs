@@ -165,7 +165,7 @@ fn fill(database: &Path, count: usize) -> [Vec<String>; 2] {
 /// A key of the same make that nobody issued.
 fn unknown(key: &str) -> String {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let mut body = key[..key.len() - 6].as_bytes().to_vec();
+    let mut body = key.as_bytes()[..key.len() - 6].to_vec();
     let last = body.last_mut().unwrap();
     *last = if *last == b'a' { b'b' } else { b'a' };
     let mut checksum = crc32fast::hash(&body);

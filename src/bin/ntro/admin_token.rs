@@ -131,7 +131,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .unwrap();
+            .expect("a runtime can be made");
         let printed = runtime.block_on(printed(&command, patience))?;
         Ok(printed.to_string())
     }
