@@ -111,7 +111,8 @@ fn ended(status: ExitStatus) -> String {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use ntro::connection::Source;
 

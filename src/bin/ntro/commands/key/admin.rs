@@ -120,7 +120,9 @@ fn explained(error: api::Error) -> CliError {
                 Some("workspace_forbidden") => {
                     "the token is another organisation's than the tenant: check `--tenant`, or get a token of the right one"
                 }
-                _ => "the token is good, but must not do this: a token of the tenant's admin may",
+                _ => {
+                    "the token is good, but not an admin's of the tenant's organisation, who alone manages its keys"
+                }
             },
         ),
         api::Error::NotFound(_) => (
