@@ -15,13 +15,18 @@
 )]
 #![cfg(unix)]
 
+mod completions;
 mod explain;
+mod help;
+mod key;
 mod login;
 mod logout;
 mod official;
 mod secret_service;
 #[allow(dead_code, unused_imports, reason = "its users are still to come")]
 mod support;
+mod tenant;
+mod usage;
 
 /// A file that nobody names in a `mod` would never be compiled, and its tests never run.
 #[test]
@@ -39,7 +44,7 @@ fn every_file_here_is_part_of_this_binary() {
         for entry in std::fs::read_dir(&module).unwrap() {
             let name = entry.unwrap().path();
             let name = name.file_stem().unwrap().to_str().unwrap();
-            let named = ["main", "mod"].contains(&name)
+            let named = ["main", "mod", "snapshots"].contains(&name)
                 || face
                     .lines()
                     .any(|line| line.trim_end() == format!("mod {name};"));

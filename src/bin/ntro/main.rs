@@ -9,6 +9,8 @@ mod exit;
 mod interrupt;
 mod output;
 mod prompt;
+#[cfg(test)]
+mod reference;
 mod stdin;
 mod usage;
 

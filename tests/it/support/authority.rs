@@ -158,6 +158,16 @@ impl Authority {
             .to_owned()
     }
 
+    /// Returns a token of a member of its organisation who is no admin.
+    pub fn member_token(&self) -> String {
+        let life = SignedDuration::from_mins(5);
+        self.books()
+            .mint_admin_token(&self.organisation, Role::Member, "user_2", life)
+            .unwrap()
+            .expose_secret()
+            .to_owned()
+    }
+
     fn books(&self) -> &Books {
         self.served.books()
     }
