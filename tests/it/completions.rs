@@ -110,15 +110,10 @@ fn a_tab_in_bash_completes_a_connection() {
         .env("PS1", "ready> ");
     let mut bash = rexpect::session::spawn_command(command, Some(20_000)).unwrap();
     bash.exp_string("ready> ").unwrap();
-    bash.send_line("source <(ntro completions bash); echo sour''ced")
-        .unwrap();
-    bash.exp_string("sourced\r\n").unwrap();
-    // What is echoed behind the tab is what the shell has put there.
-    bash.send_line("echo sta''rt; : ntro").unwrap();
-    bash.exp_string("start\r\n").unwrap();
+    bash.send_line("source <(ntro completions bash)").unwrap();
+    bash.exp_string("ready> ").unwrap();
+    // There is no connection `lo`: what runs is what the shell has made of it.
     bash.send("ntro -c lo\t").unwrap();
-    bash.flush().unwrap();
-    bash.exp_string("ntro -c local").unwrap();
     bash.send_line(" auth explain | head -n 1").unwrap();
     bash.exp_string("connection: local\r\n").unwrap();
     bash.send_line("exit").unwrap();

@@ -9,6 +9,7 @@ mod exit;
 mod interrupt;
 mod output;
 mod prompt;
+#[cfg(feature = "authority")]
 #[cfg(test)]
 mod reference;
 mod stdin;
