@@ -16,12 +16,14 @@
 #![cfg(unix)]
 
 mod explain;
+mod keyring;
 mod login;
 mod logout;
 mod official;
 mod secret_service;
 #[allow(dead_code, unused_imports, reason = "its users are still to come")]
 mod support;
+mod walkthrough;
 
 /// A file that nobody names in a `mod` would never be compiled, and its tests never run.
 #[test]
