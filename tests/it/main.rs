@@ -15,8 +15,10 @@
 )]
 #![cfg(unix)]
 
+mod concurrency;
 mod explain;
 mod keyring;
+mod kills;
 mod login;
 mod logout;
 mod official;

@@ -175,6 +175,33 @@ impl Sandbox {
         }
     }
 
+    /// Holds the folder of `ntro` to have no file that does not belong there.
+    #[track_caller]
+    pub fn assert_no_litter(&self) {
+        let known = [
+            ".lock",
+            "config.toml",
+            "identity.txt",
+            "keys.age",
+            "logins.toml",
+        ];
+        for entry in fs::read_dir(self.ntro_home()).unwrap() {
+            let name = entry.unwrap().file_name();
+            assert!(known.contains(&name.to_str().unwrap()), "{name:?} is left");
+        }
+    }
+
+    /// Holds a secret to occur in no file of the home.
+    #[track_caller]
+    pub fn assert_files_without(&self, secret: &str) {
+        for (name, bytes) in self.contents() {
+            assert!(
+                !contains(&bytes, secret.as_bytes()),
+                "{name} holds the secret"
+            );
+        }
+    }
+
     /// From here on, shows `placeholder` for `text` in redacted transcripts.
     pub fn redacting(&self, text: &str, placeholder: &str) {
         let mut redactions = self.redactions.lock().unwrap();
