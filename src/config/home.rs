@@ -3,6 +3,9 @@ use std::path::{Path, PathBuf};
 use crate::disk::{self, FileLock};
 use crate::env::{self, Env};
 
+/// Every file in the folder that is replaced as a whole.
+const FILES: [&str; 4] = ["config.toml", "logins.toml", "keys.age", "identity.txt"];
+
 /// The folder of `ntro`, and the files in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
@@ -54,19 +57,38 @@ impl Home {
         self.folder.join("logins.toml")
     }
 
-    /// Waits for the right to write anything in the folder, making it if it is missing.
+    /// Waits for the right to write anything in the folder, making it if it is missing, and
+    /// removes what a writer left that was killed.
     ///
     /// # Errors
     ///
     /// As [`FileLock::acquire`].
     pub fn lock(&self) -> Result<FileLock, disk::Error> {
-        FileLock::acquire(&self.folder.join(".lock"))
+        let lock = FileLock::acquire(&self.folder.join(".lock"))?;
+        for file in FILES {
+            disk::remove_leftover(&self.folder.join(file), &lock);
+        }
+        Ok(lock)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_takes_the_lock_clears_up_after_the_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        for name in ["config.toml.tmp", "keys.age.tmp", "mine.tmp"] {
+            std::fs::write(folder.path().join(name), "half").unwrap();
+        }
+        drop(home.lock().unwrap());
+        let names = std::fs::read_dir(folder.path()).unwrap();
+        let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, [".lock", "mine.tmp"]);
+    }
 
     #[test]
     fn the_variable_wins_over_the_home_folder() {

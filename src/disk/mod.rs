@@ -13,4 +13,6 @@ mod private;
 pub use error::Error;
 pub use lock::FileLock;
 pub use permissions::{Finding, inspect};
-pub use private::{create_private_folder, ensure_writable, read_bounded, remove, replace};
+pub use private::{
+    create_private_folder, ensure_writable, read_bounded, remove, remove_leftover, replace,
+};

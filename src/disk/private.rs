@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::{Error, FileLock};
 
+/// What the name of a temporary file ends in.
+const TEMPORARY: &str = ".tmp";
+
 /// Makes a folder, and those above it, readable by its owner alone; tightens one that is there.
 ///
 /// # Errors
@@ -56,7 +59,7 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
 pub fn replace(path: &Path, bytes: &[u8], _lock: &FileLock) -> Result<(), Error> {
     let target = resolve_links(path)?;
     let folder = target.parent().unwrap_or_else(|| Path::new("."));
-    let temporary = with_suffix(&target, ".tmp");
+    let temporary = with_suffix(&target, TEMPORARY);
     let written = write_synced(&temporary, bytes)
         .and_then(|()| fs::rename(&temporary, &target))
         .and_then(|()| sync_folder(folder));
@@ -65,6 +68,13 @@ pub fn replace(path: &Path, bytes: &[u8], _lock: &FileLock) -> Result<(), Error>
         let _ = fs::remove_file(&temporary);
         Error::io("write", path)(error)
     })
+}
+
+/// Removes the temporary file that a writer of `path` left who was killed.
+///
+/// The next [`replace`] would do so as well. Whether it can be removed is its matter.
+pub fn remove_leftover(path: &Path, _lock: &FileLock) {
+    let _ = fs::remove_file(with_suffix(path, TEMPORARY));
 }
 
 /// Removes a file; one that is not there is removed already.

@@ -16,9 +16,12 @@
 #![cfg(unix)]
 
 mod completions;
+mod concurrency;
 mod explain;
 mod help;
 mod key;
+mod keyring;
+mod kills;
 mod login;
 mod logout;
 mod official;
@@ -27,6 +30,7 @@ mod secret_service;
 mod support;
 mod tenant;
 mod usage;
+mod walkthrough;
 
 /// A file that nobody names in a `mod` would never be compiled, and its tests never run.
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ntro::api::{self, Client};
 use ntro::config::{Config, Home, Logins, Pin};
-use ntro::connection::{ConfigKeys, Connection, Flags, Resolver};
+use ntro::connection::{self, ConfigKeys, Connection, Flags, Resolver};
 use ntro::disk;
 use ntro::domain::{ConnectionName, TenantSlug};
 use ntro::env::{self, Env};
@@ -144,7 +144,37 @@ impl Context {
             ));
         }
         let settings = self.stores()?;
-        Ok(resolver.connection(|kind| secrets::open(kind, settings))?)
+        match resolver.connection(|kind| secrets::open(kind, settings)) {
+            Err(connection::Error::NoKey { .. }) => self.second_look(&resolver),
+            connection => Ok(connection?),
+        }
+    }
+
+    /// Looks again for a key that is not where the files said: another process may have moved it
+    /// after they were read. It is given up when what they say of it stays the same.
+    fn second_look(&self, resolver: &Resolver<'_>) -> Result<Connection, CliError> {
+        let settings = self.stores()?;
+        let said = |resolver: &Resolver<'_>| -> Result<_, CliError> {
+            Ok(match resolver.name()? {
+                Some(name) => resolver.login(&name.value).cloned(),
+                None => None,
+            })
+        };
+        let mut before = said(resolver)?;
+        loop {
+            let config = Config::read(&self.home()?.config())?;
+            let logins = Logins::read(&self.home()?.logins())?;
+            let resolver = Resolver {
+                config: &config,
+                logins: &logins,
+                ..*resolver
+            };
+            let now = said(&resolver)?;
+            match resolver.connection(|kind| secrets::open(kind, settings)) {
+                Err(connection::Error::NoKey { .. }) if now != before => before = now,
+                connection => return Ok(connection?),
+            }
+        }
     }
 
     /// Returns the name of the connection that is meant, where a command is about a connection.

@@ -130,6 +130,7 @@ fn stopped(error: dialoguer::Error) -> CliError {
     let dialoguer::Error::IO(error) = error;
     match error.kind() {
         std::io::ErrorKind::Interrupted | std::io::ErrorKind::UnexpectedEof => {
+            interrupt::restore_terminal();
             CliError::interrupted()
         }
         _ => CliError::new(

@@ -6,13 +6,15 @@ mod process;
 mod sandbox;
 mod secret_service;
 mod stub;
+mod terminal;
 
 pub use authority::{Authority, IssuedKey};
 pub use clients::Clients;
 pub use process::{Outcome, Run};
-pub use sandbox::Sandbox;
+pub use sandbox::{Contents, Sandbox};
 pub use secret_service::{Mode, SecretService};
 pub use stub::{Reply, Stub};
+pub use terminal::{Ended, Terminal};
 
 use std::path::Path;
 

@@ -8,12 +8,16 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use ntro::disk::FileLock;
 use ntro::secrets::create_identity;
 use tempfile::TempDir;
 
 use super::{IssuedKey, Outcome, Run, SecretService};
+
+/// Files by name, with what is in them.
+pub type Contents = BTreeMap<String, Vec<u8>>;
 
 /// A temporary home and an environment that holds nothing of the caller's.
 ///
@@ -134,6 +138,16 @@ impl Sandbox {
             .collect()
     }
 
+    /// Returns all files in the home with what is in them.
+    pub fn contents(&self) -> Contents {
+        let home = self.home();
+        let read = |name: String| {
+            let bytes = fs::read(home.join(&name)).unwrap();
+            (name, bytes)
+        };
+        self.files().into_iter().map(read).collect()
+    }
+
     /// Holds a secret to occur in no output and in no file so far.
     #[track_caller]
     pub fn assert_nowhere(&self, secret: &str) {
@@ -157,6 +171,33 @@ impl Sandbox {
                 allowed || !inside,
                 "{} holds the secret",
                 path.strip_prefix(folder).unwrap().display()
+            );
+        }
+    }
+
+    /// Holds the folder of `ntro` to have no file that does not belong there.
+    #[track_caller]
+    pub fn assert_no_litter(&self) {
+        let known = [
+            ".lock",
+            "config.toml",
+            "identity.txt",
+            "keys.age",
+            "logins.toml",
+        ];
+        for entry in fs::read_dir(self.ntro_home()).unwrap() {
+            let name = entry.unwrap().file_name();
+            assert!(known.contains(&name.to_str().unwrap()), "{name:?} is left");
+        }
+    }
+
+    /// Holds a secret to occur in no file of the home.
+    #[track_caller]
+    pub fn assert_files_without(&self, secret: &str) {
+        for (name, bytes) in self.contents() {
+            assert!(
+                !contains(&bytes, secret.as_bytes()),
+                "{name} holds the secret"
             );
         }
     }
@@ -190,6 +231,16 @@ impl Sandbox {
         let text = replace_shape(&text, &"x".repeat(32), "[REQUEST ID]");
         let text = replace_shape(&text, "dddd-dd-ddTdd:dd:dd*Z", "[TIME]");
         replace_shape(&text, "dddd-dd-dd", "[DATE]")
+    }
+
+    pub(super) fn remember_text(&self, heard: &str) {
+        self.remember(&Outcome {
+            line: "a command on a terminal".to_owned(),
+            code: None,
+            stdout: heard.to_owned(),
+            stderr: String::new(),
+            took: Duration::ZERO,
+        });
     }
 
     pub(super) fn remember(&self, outcome: &Outcome) {

@@ -30,6 +30,8 @@ pub enum Reply {
     Json(u16, Value),
     /// Hangs up.
     Cut,
+    /// Says nothing, and keeps the connection.
+    Silence,
 }
 
 impl Stub {
@@ -148,6 +150,9 @@ fn converse(
     record.lock().unwrap().push(request.clone());
     match answer(&request) {
         Reply::Cut => Ok(()),
+        Reply::Silence => loop {
+            std::thread::park();
+        },
         Reply::Json(status, body) => {
             let body = body.to_string();
             write!(

@@ -27,7 +27,8 @@ pub(crate) fn spinner(printer: &Printer, what: String) -> ProgressBar {
     if !printer.draws_progress() {
         return ProgressBar::hidden();
     }
-    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+        .with_style(ProgressStyle::default_spinner());
     spinner.set_message(what);
     spinner.enable_steady_tick(TURN);
     spinner

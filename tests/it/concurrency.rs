@@ -1,0 +1,132 @@
+//! Many processes that change one home at once.
+
+use std::thread;
+
+use ntro::config::Config;
+use ntro::domain::Provider;
+
+use crate::support::{Authority, Sandbox};
+
+/// As many as the shell of an eager person starts at once.
+const MANY: usize = 40;
+const HAND_MADE: &str = "# mine\n[connections.hand-made]\nhost = \"https://a.example/v1\" # here\n";
+
+/// Starts a login for each of these names and keys, all at once, and holds each to succeed.
+fn log_in_at_once(sandbox: &Sandbox, host: &str, options: &str, logins: &[(String, String)]) {
+    thread::scope(|scope| {
+        for (name, key) in logins {
+            scope.spawn(move || {
+                sandbox
+                    .ntro("auth login --api-key-stdin")
+                    .args(&format!("--name {name} --host {host} {options}"))
+                    .input(key)
+                    .run()
+                    .success()
+                    .done();
+            });
+        }
+    });
+}
+
+fn no_two_writers_lose_anything(store: &str) {
+    let authority = Authority::start();
+    let host = authority.host(Provider::Ntropii);
+    let sandbox = Sandbox::new();
+    sandbox.make_identity();
+    // What a person wrote into the file survives all of them.
+    sandbox.write_config(HAND_MADE);
+    let logins: Vec<_> = (0..MANY)
+        .map(|number| {
+            let key = authority.key(Provider::Ntropii, "acme-fund-admin");
+            (format!("c{number}"), key.key)
+        })
+        .collect();
+    log_in_at_once(&sandbox, &host, &format!("--store {store}"), &logins);
+
+    for (name, key) in &logins {
+        let token = sandbox.ntro("auth token -c").arg(name).run().success();
+        assert_eq!(token.stdout.trim_end(), key, "{name}");
+    }
+    let config = Config::parse("config.toml".as_ref(), &sandbox.config()).unwrap();
+    assert_eq!(config.names().count(), MANY + 1);
+    assert!(sandbox.config().contains(HAND_MADE));
+    // Exactly one of them was the first, and became the default one.
+    let default = config.default_name().unwrap();
+    assert!(logins.iter().any(|(name, _)| name == default));
+
+    // And all of them out again, half by logging out, half by removing.
+    thread::scope(|scope| {
+        for (number, (name, _)) in logins.iter().enumerate() {
+            let command = ["auth logout", "auth remove"][number % 2];
+            let sandbox = &sandbox;
+            scope.spawn(move || sandbox.ntro(command).arg(name).run().success().done());
+        }
+    });
+    for (_, key) in &logins {
+        sandbox.assert_files_without(key);
+    }
+    let config = Config::parse("config.toml".as_ref(), &sandbox.config()).unwrap();
+    assert_eq!(config.names().count(), MANY / 2 + 1);
+    sandbox.assert_no_litter();
+}
+
+#[test]
+fn forty_logins_into_the_encrypted_file_lose_nothing() {
+    no_two_writers_lose_anything("file");
+}
+
+#[test]
+fn forty_logins_into_the_configuration_lose_nothing() {
+    no_two_writers_lose_anything("plaintext");
+}
+
+#[test]
+fn of_forty_logins_under_one_name_one_is_whole() {
+    let authority = Authority::start();
+    let host = authority.host(Provider::Ntropii);
+    for store in ["file", "plaintext"] {
+        let sandbox = Sandbox::new();
+        sandbox.make_identity();
+        let keys: Vec<_> = (0..MANY)
+            .map(|_| authority.key(Provider::Ntropii, "acme-fund-admin"))
+            .collect();
+        let logins: Vec<_> = keys
+            .iter()
+            .map(|key| ("one".to_owned(), key.key.clone()))
+            .collect();
+        log_in_at_once(&sandbox, &host, &format!("--store {store}"), &logins);
+        let token = sandbox.ntro("auth token").run().success();
+        let last = keys.iter().find(|key| key.key == token.stdout.trim_end());
+        // The record of the login is of the same key as the store.
+        let list = sandbox.ntro("auth list -o json").run().success().json();
+        assert_eq!(list[0]["key_prefix"], last.unwrap().prefix.as_str());
+        assert_eq!(list.as_array().unwrap().len(), 1);
+        sandbox.assert_no_litter();
+    }
+}
+
+#[test]
+fn readers_never_see_half_of_a_change() {
+    let authority = Authority::start();
+    let host = authority.host(Provider::Ntropii);
+    let sandbox = Sandbox::new();
+    sandbox.make_identity();
+    let keys: Vec<_> = (0..8)
+        .map(|_| authority.key(Provider::Ntropii, "acme-fund-admin").key)
+        .collect();
+    let store = |name: &str| format!("--store {name}");
+    let login = |key: &String| [("one".to_owned(), key.clone())];
+    log_in_at_once(&sandbox, &host, &store("file"), &login(&keys[0]));
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for (number, key) in keys.iter().enumerate() {
+                let store = store(["plaintext", "file"][number % 2]);
+                log_in_at_once(&sandbox, &host, &store, &login(key));
+            }
+        });
+        while !writer.is_finished() {
+            let token = sandbox.ntro("auth token").run().success();
+            assert!(keys.iter().any(|key| key == token.stdout.trim_end()));
+        }
+    });
+}

@@ -1,0 +1,263 @@
+//! The real Secret Service in every state, and a login and a call in each.
+
+use insta::assert_snapshot;
+use ntro::domain::Provider;
+
+use crate::support::{Authority, IssuedKey, Mode, Sandbox, SecretService};
+
+fn login(sandbox: &Sandbox, authority: &Authority, key: &IssuedKey, options: &str) -> String {
+    sandbox
+        .ntro("auth login --api-key-stdin")
+        .args(&format!("--host {}", authority.host(Provider::Ntropii)))
+        .args(options)
+        .input(&key.key)
+        .transcript()
+}
+
+#[test]
+#[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
+fn an_open_keyring_holds_the_key_where_every_program_finds_it() {
+    let service = SecretService::start(Mode::Unlocked);
+    let authority = Authority::start();
+    let mut sandbox = Sandbox::new();
+    sandbox.plug_in(&service);
+    sandbox.redacting(&authority.origin(), "[AUTHORITY]");
+    let key = authority.key(Provider::Ntropii, "acme-fund-admin");
+    sandbox.redacting_key(&key, "KEY");
+
+    assert_snapshot!(login(&sandbox, &authority, &key, ""), @r"
+        exit code: 0
+        ----- stdout -----
+        ✓ logged in to `local` as [UUID]@keys.invalid
+        host     [AUTHORITY]/v1 (ntropii)
+        key      [KEY PREFIX]… in the keyring of this system
+        tenant   acme-fund-admin
+        default  yes
+        ");
+    assert_snapshot!(sandbox.ntro("auth whoami").transcript(), @r"
+        exit code: 0
+        ----- stdout -----
+        name          CI integration
+        email         [UUID]@keys.invalid
+        id            [UUID]
+        organisation  [UUID]
+        roles         tenant:admin
+        tenants       acme-fund-admin
+        tenant        acme-fund-admin
+        key           [KEY PREFIX]… from the keyring store
+        connection    local
+        host          [AUTHORITY]/v1 (ntropii)
+        ");
+    sandbox.assert_nowhere(&key.key);
+    sandbox
+        .ntro("auth token")
+        .run()
+        .success()
+        .says(&key.key)
+        .done();
+
+    let found = service.search(&["service", "ntro"]);
+    let label = format!("label = ntro: local ({})", authority.origin());
+    assert!(found.contains(&label), "{found}");
+    let account = format!("local@{}", authority.origin());
+    let stored = |account: &str| service.lookup(&["service", "ntro", "username", account]);
+    assert_eq!(stored(&account).as_deref(), Some(key.key.as_str()));
+
+    // The key goes along with a new name, and with nothing of it when it goes.
+    sandbox
+        .ntro("auth rename local production")
+        .run()
+        .success()
+        .done();
+    assert_eq!(stored(&account), None);
+    let account = format!("production@{}", authority.origin());
+    assert_eq!(stored(&account).as_deref(), Some(key.key.as_str()));
+    sandbox
+        .ntro("auth token")
+        .run()
+        .success()
+        .says(&key.key)
+        .done();
+    sandbox
+        .ntro("auth remove production")
+        .run()
+        .success()
+        .done();
+    assert_eq!(service.lookup(&["service", "ntro"]), None);
+}
+
+#[test]
+#[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
+fn a_key_moves_through_every_store_and_leaves_nothing_behind() {
+    let service = SecretService::start(Mode::Unlocked);
+    let authority = Authority::start();
+    let mut sandbox = Sandbox::new();
+    sandbox.plug_in(&service);
+    sandbox.make_identity();
+    let key = authority.key(Provider::Ntropii, "acme-fund-admin");
+    let inside = || service.lookup(&["service", "ntro"]).is_some();
+    let token = || {
+        let token = sandbox.ntro("auth token").run().success();
+        assert_eq!(token.stdout.trim_end(), key.key);
+    };
+    for (store, in_keyring, in_config) in [
+        ("plaintext", false, true),
+        ("file", false, false),
+        ("keyring", true, false),
+        ("plaintext", false, true),
+        ("keyring", true, false),
+        ("file", false, false),
+    ] {
+        drop(login(
+            &sandbox,
+            &authority,
+            &key,
+            &format!("--store {store}"),
+        ));
+        assert_eq!(inside(), in_keyring, "{store}");
+        assert_eq!(sandbox.config().contains(&key.key), in_config, "{store}");
+        token();
+    }
+    sandbox.ntro("auth logout").run().success().done();
+    sandbox.ntro("auth token").run().exits(4).done();
+}
+
+/// A broken state, and what is said of it.
+const BROKEN: [(Mode, &str); 5] = [
+    (Mode::Locked, "the keyring is locked"),
+    (Mode::Empty, "no collection"),
+    (Mode::Hung, "did not answer within"),
+    (Mode::Absent, "there is no keyring here"),
+    (Mode::NoBus, "there is no keyring here"),
+];
+
+#[test]
+#[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
+fn a_login_into_a_broken_keyring_says_so_names_others_and_writes_nothing() {
+    let authority = Authority::start();
+    let key = authority.key(Provider::Ntropii, "acme-fund-admin");
+    for (mode, complaint) in BROKEN {
+        let service = SecretService::start(mode);
+        let mut sandbox = Sandbox::new();
+        sandbox.plug_in(&service);
+        sandbox
+            .ntro("auth login --api-key-stdin --no-interactive")
+            .args(&format!("--host {}", authority.host(Provider::Ntropii)))
+            .input(&key.key)
+            .run()
+            .exits(8)
+            .complains(complaint)
+            .complains("--store file")
+            .done();
+        assert_eq!(sandbox.files(), Vec::<String>::new(), "{mode:?}");
+        sandbox.assert_nowhere(&key.key);
+
+        // The store is looked at before the key: it is not even read.
+        let unread = sandbox.ntro("auth login --api-key-stdin").run();
+        unread.exits(8).complains(complaint).done();
+        // And another store does without.
+        sandbox.make_identity();
+        drop(login(&sandbox, &authority, &key, "--store file"));
+        sandbox.ntro("auth whoami").run().success().done();
+        sandbox.assert_nowhere(&key.key);
+    }
+}
+
+#[test]
+#[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
+fn a_call_whose_key_is_in_a_broken_keyring_says_so_and_is_not_made() {
+    let authority = Authority::start();
+    let key = authority.key(Provider::Ntropii, "acme-fund-admin");
+    // A keyring with no collection has no key either, which is an answer.
+    let broken = BROKEN.into_iter().filter(|(mode, _)| *mode != Mode::Empty);
+    for (mode, complaint) in broken {
+        // Logged in while all was well.
+        let well = SecretService::start(Mode::Unlocked);
+        let mut sandbox = Sandbox::new();
+        sandbox.plug_in(&well);
+        drop(login(&sandbox, &authority, &key, ""));
+        let before = sandbox.contents();
+
+        let elsewhere = match mode {
+            Mode::Locked => {
+                well.lock();
+                None
+            }
+            Mode::Hung => {
+                well.hang();
+                None
+            }
+            mode => Some(SecretService::start(mode)),
+        };
+        if let Some(service) = &elsewhere {
+            sandbox.set("DBUS_SESSION_BUS_ADDRESS", "");
+            sandbox.plug_in(service);
+        }
+        let commands = [
+            "auth token",
+            "auth whoami",
+            "auth test",
+            "auth logout",
+            "auth logout --revoke",
+            "auth remove local",
+            "auth rename local other",
+        ];
+        for command in commands {
+            sandbox
+                .ntro(command)
+                .run()
+                .exits(8)
+                .complains(complaint)
+                .done();
+            assert_eq!(sandbox.contents(), before, "{mode:?}: {command}");
+        }
+        sandbox.assert_nowhere(&key.key);
+        // What needs no store works all the same, also when it is stopped.
+        for (command, says) in [
+            ("auth list", "local"),
+            ("auth explain", "the keyring store"),
+            ("--help", "Usage"),
+            ("auth login --help", "Usage"),
+            ("--version", "ntro"),
+        ] {
+            sandbox.ntro(command).run().success().says(says).done();
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
+fn a_keyring_that_wakes_up_again_has_the_key_still() {
+    let service = SecretService::start(Mode::Unlocked);
+    let authority = Authority::start();
+    let mut sandbox = Sandbox::new();
+    sandbox.plug_in(&service);
+    let key = authority.key(Provider::Ntropii, "acme-fund-admin");
+    drop(login(&sandbox, &authority, &key, ""));
+    service.hang();
+    sandbox.ntro("auth token").run().exits(8).done();
+    sandbox
+        .ntro("auth token")
+        .env("NTRO_KEYRING_TIMEOUT", "0.2")
+        .run()
+        .exits(8)
+        .complains("within 0.2 s")
+        .done();
+    // The key in the environment needs no keyring.
+    let whoami = sandbox.ntro("auth whoami").env("NTRO_API_KEY", &key.key);
+    whoami.run().success().done();
+    service.resume();
+    sandbox
+        .ntro("auth token")
+        .run()
+        .success()
+        .says(&key.key)
+        .done();
+    service.lock();
+    sandbox
+        .ntro("auth token")
+        .run()
+        .exits(8)
+        .complains("locked")
+        .done();
+}

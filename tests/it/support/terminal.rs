@@ -1,0 +1,179 @@
+//! A command on a terminal, and somebody who types.
+
+use std::fs::File;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rexpect::reader::Options;
+use rexpect::session::{PtySession, spawn_with_options};
+use rustix::termios::{LocalModes, tcgetattr};
+
+use super::Sandbox;
+
+/// How long a command may take to say what is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A command that runs on a pseudo-terminal of its own.
+pub struct Terminal<'a> {
+    sandbox: &'a Sandbox,
+    session: PtySession,
+    screen: File,
+    heard: String,
+    settings: String,
+}
+
+/// A command that has run on a terminal.
+#[must_use]
+pub struct Ended {
+    /// The exit code, as a shell sees it.
+    pub code: i32,
+    /// All that came to the terminal, escape sequences included.
+    pub heard: String,
+}
+
+impl<'a> Terminal<'a> {
+    /// Starts `ntro`.
+    pub fn ntro(sandbox: &'a Sandbox, arguments: &str) -> Self {
+        Self::shell(sandbox, &format!("ntro {arguments}"))
+    }
+
+    /// Starts a line of shell in which `ntro` is the program that is being tested.
+    ///
+    /// The shell that runs it stays at the terminal, as a person's would, and tells afterwards in
+    /// which state the terminal was left.
+    pub fn shell(sandbox: &'a Sandbox, line: &str) -> Self {
+        let mut command = Command::new("sh");
+        sandbox.prepare(&mut command);
+        command
+            .arg0("sh")
+            .arg("-c")
+            .arg(format!(
+                "ntro() {{ '{}' \"$@\"; }}\n\
+                 trap : INT\n\
+                 stty sane\n\
+                 echo \"[before $(stty -g)]\"\n\
+                 {line}\n\
+                 echo \"[exit $?]\"\n\
+                 echo \"[after $(stty -g)]\"",
+                env!("CARGO_BIN_EXE_ntro")
+            ))
+            .env("TERM", "xterm");
+        let options = Options::new().timeout_ms(Some(PATIENCE.as_millis() as u64));
+        let session = spawn_with_options(command, options).unwrap();
+        let screen = session.process().get_file_handle().unwrap();
+        let mut terminal = Self {
+            sandbox,
+            session,
+            screen,
+            heard: String::new(),
+            settings: String::new(),
+        };
+        terminal.settings = terminal.told("before");
+        terminal
+    }
+
+    /// Waits until a text appears, after what was waited for before.
+    #[track_caller]
+    pub fn expect(&mut self, text: &str) -> &mut Self {
+        match self.session.exp_string(text) {
+            Ok(before) => {
+                self.heard.push_str(&before);
+                self.heard.push_str(text);
+            }
+            Err(error) => panic!("no {text:?} after {:?}: {error}", self.heard),
+        }
+        self
+    }
+
+    /// Types a line.
+    pub fn line(&mut self, text: &str) -> &mut Self {
+        self.press(&format!("{text}\r"))
+    }
+
+    /// Types a line that is not to be shown, as soon as the terminal does not show it.
+    #[track_caller]
+    pub fn secret(&mut self, text: &str) -> &mut Self {
+        let deadline = Instant::now() + PATIENCE;
+        let shown = || {
+            let modes = tcgetattr(&self.screen).unwrap().local_modes;
+            modes.contains(LocalModes::ECHO)
+        };
+        while shown() {
+            assert!(
+                Instant::now() < deadline,
+                "the terminal shows what is typed"
+            );
+            std::thread::yield_now();
+        }
+        self.line(text)
+    }
+
+    /// Presses keys.
+    pub fn press(&mut self, keys: &str) -> &mut Self {
+        self.session.send(keys).unwrap();
+        self.session.flush().unwrap();
+        self
+    }
+
+    /// Presses the arrow down, and Enter.
+    pub fn choose_second(&mut self) -> &mut Self {
+        self.press("\x1b[B\r")
+    }
+
+    /// Presses Ctrl-C.
+    pub fn interrupt(&mut self) -> &mut Self {
+        self.press("\x03")
+    }
+
+    /// Waits until the command ends, and holds it to leave the terminal as it was.
+    #[track_caller]
+    pub fn end(mut self) -> Ended {
+        let code = self.told("exit");
+        let settings = self.told("after");
+        assert_eq!(settings, self.settings, "the terminal was left otherwise");
+        let cursor = ["\x1b[?25l", "\x1b[?25h"].map(|what| self.heard.rfind(what));
+        assert!(cursor[0] <= cursor[1], "no cursor: {:?}", self.heard);
+        self.session.exp_eof().unwrap();
+        self.sandbox.remember_text(&self.heard);
+        Ended {
+            code: code.parse().unwrap(),
+            heard: self.heard,
+        }
+    }
+
+    /// Waits for what the shell tells in brackets.
+    #[track_caller]
+    fn told(&mut self, what: &str) -> String {
+        self.expect(&format!("[{what} "));
+        let value = self.session.exp_string("]").unwrap();
+        self.heard.push_str(&format!("{value}]"));
+        value
+    }
+}
+
+impl Ended {
+    /// Holds the command to an exit code.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{:?}", self.heard);
+        self
+    }
+
+    /// Holds the terminal to have shown a text.
+    #[track_caller]
+    pub fn shows(self, text: &str) -> Self {
+        assert!(self.heard.contains(text), "no {text:?} in {:?}", self.heard);
+        self
+    }
+
+    /// Holds the terminal to have shown no such text.
+    #[track_caller]
+    pub fn hides(self, text: &str) -> Self {
+        assert!(!self.heard.contains(text), "{text:?} in {:?}", self.heard);
+        self
+    }
+
+    /// Has been looked at as far as it matters.
+    pub fn done(self) {}
+}

@@ -1,0 +1,295 @@
+//! Logging in on a terminal: what is asked, in which order, and what is left when it is broken off.
+
+use crate::support::{Mode, Reply, Sandbox, SecretService, Stub, Terminal};
+
+const KEY: &str = "ntro_prod_good_k9Zr4MxQ2bLw";
+
+/// A sandbox in which the connections `local`, the default one, and `mine` are logged in.
+fn sandbox_with_two(stub: &Stub) -> Sandbox {
+    let sandbox = Sandbox::new();
+    for name in ["local", "mine"] {
+        sandbox
+            .ntro("auth login --store plaintext --api-key-stdin --default-tenant globex")
+            .args(&format!("--name {name} --host {}", stub.host()))
+            .input(format!("ntro_prod_good_{name}"))
+            .run()
+            .success()
+            .done();
+    }
+    sandbox
+}
+
+#[test]
+fn everything_is_asked_in_order_and_the_key_is_not_shown() {
+    let stub = Stub::ntropii(&["acme", "globex"]);
+    let sandbox = Sandbox::new();
+    let mut terminal = Terminal::ntro(&sandbox, "auth login --store plaintext");
+    terminal.expect("Connection name").line("mine");
+    terminal.expect("API host").line(&stub.host());
+    terminal.expect("API key").secret(&format!("\t {KEY}  "));
+    terminal.expect("Default tenant").expect("acme (ACME Ltd)");
+    terminal.expect("globex (GLOBEX Ltd)").choose_second();
+    terminal.expect("logged in to `mine` as dev@acme.test");
+    terminal.end().exits(0).hides(KEY).shows("globex").done();
+    assert!(sandbox.config().contains("default_tenant = \"globex\""));
+    assert!(sandbox.config().contains(&format!("\"{KEY}\"")));
+    assert!(
+        sandbox
+            .config()
+            .contains("default_connection_name = \"mine\"")
+    );
+    sandbox.assert_only_in(KEY, &[".ntro/config.toml"]);
+
+    // With a default connection there is one more question.
+    let mut terminal = Terminal::ntro(&sandbox, "auth login --store plaintext");
+    terminal.expect("Connection name").line("");
+    terminal.expect("API host").line(&stub.host());
+    terminal.expect("API key").secret(KEY);
+    terminal.expect("Default tenant").line("");
+    terminal.expect("Make `local` the default").press("y");
+    terminal.end().exits(0).hides(KEY).done();
+    assert!(
+        sandbox
+            .config()
+            .contains("default_connection_name = \"local\"")
+    );
+}
+
+#[test]
+fn what_is_given_is_not_asked() {
+    let stub = Stub::ntropii(&["acme", "globex"]);
+    let sandbox = sandbox_with_two(&stub);
+    let options = format!(
+        "auth login --store plaintext --name new --host {} --default-tenant acme --no-set-default",
+        stub.host()
+    );
+    let mut terminal = Terminal::ntro(&sandbox, &options);
+    terminal.expect("API key").secret(KEY);
+    terminal
+        .end()
+        .exits(0)
+        .hides("Connection name")
+        .hides("API host")
+        .hides("Default tenant")
+        .hides("Make `new`")
+        .hides(KEY)
+        .done();
+
+    let mut terminal = Terminal::ntro(&sandbox, &format!("--tenant acme {options}"));
+    terminal.expect("has the key").press("n");
+    terminal.end().exits(9).shows("was left as it was").done();
+}
+
+#[test]
+fn replacing_is_asked() {
+    let stub = Stub::ntropii(&["acme", "globex"]);
+    let other = Stub::ntropii(&["acme"]);
+    let sandbox = sandbox_with_two(&stub);
+    let before = sandbox.contents();
+
+    let mut terminal = Terminal::ntro(&sandbox, "auth login --name mine");
+    terminal.expect("API host").line(&other.host());
+    terminal.expect("`mine` points to").press("n");
+    terminal.end().exits(9).shows("was left as it was").done();
+    assert_eq!(sandbox.contents(), before);
+    assert!(other.seen().is_empty());
+
+    let mut terminal = Terminal::ntro(&sandbox, "auth login --name mine --no-set-default");
+    terminal.expect("API host").line(&other.host());
+    terminal.expect("`mine` points to").press("y");
+    terminal.expect("API key").secret(KEY);
+    terminal.end().exits(0).hides(KEY).done();
+    assert!(sandbox.config().contains(&other.host()));
+}
+
+#[test]
+fn a_rejected_key_can_be_given_again() {
+    let stub = Stub::ntropii(&["acme"]);
+    let sandbox = Sandbox::new();
+    let mut terminal = Terminal::ntro(&sandbox, "auth login --store plaintext --name mine");
+    terminal.expect("API host").line(&stub.host());
+    terminal.expect("API key").secret("ntro_prod_bad_one");
+    terminal
+        .expect("rejected the API key")
+        .expect("try another key");
+    terminal.expect("API key").secret("ntro_prod_bäd_one");
+    terminal.expect("not ASCII");
+    terminal.expect("API key").secret("");
+    terminal.expect("is empty");
+    terminal.expect("API key").secret(KEY);
+    terminal.expect("logged in to `mine`");
+    terminal.end().exits(0).hides("bad_one").hides(KEY).done();
+}
+
+#[test]
+fn what_cannot_be_is_asked_again() {
+    let stub = Stub::ntropii(&["acme"]);
+    let sandbox = Sandbox::new();
+    let mut terminal = Terminal::ntro(&sandbox, "auth login --store plaintext");
+    terminal.expect("Connection name").line("--name");
+    terminal.expect("begins with `-`");
+    terminal.expect("Connection name").line("mine");
+    terminal
+        .expect("API host")
+        .line("https://user@example.test/v1");
+    terminal.expect("API host").line("http://example.test/v1");
+    terminal.expect("use `https`");
+    terminal.expect("API host").line(&stub.host());
+    terminal.expect("API key").secret(KEY);
+    terminal.end().exits(0).done();
+}
+
+/// What is done about one question of the walkthrough.
+enum Answer {
+    Line(&'static str),
+    Secret(&'static str),
+    Press(&'static str),
+}
+
+/// Answers the first questions and presses Ctrl-C at the next one, for each of them.
+fn break_off_at_each(sandbox: &Sandbox, arguments: &str, questions: &[(&str, Answer)]) {
+    let before = sandbox.contents();
+    for (last, (question, _)) in questions.iter().enumerate() {
+        let mut terminal = Terminal::ntro(sandbox, arguments);
+        for (question, answer) in &questions[..last] {
+            terminal.expect(question);
+            match answer {
+                Answer::Line(text) => terminal.line(text),
+                Answer::Secret(text) => terminal.secret(text),
+                Answer::Press(keys) => terminal.press(keys),
+            };
+        }
+        terminal.expect(question).interrupt();
+        terminal.end().exits(130).hides(KEY).done();
+        assert_eq!(sandbox.contents(), before, "after Ctrl-C at {question:?}");
+    }
+}
+
+#[test]
+fn ctrl_c_at_any_question_leaves_everything_as_it_was() {
+    let stub = Stub::ntropii(&["acme", "globex"]);
+    let sandbox = sandbox_with_two(&stub);
+    break_off_at_each(
+        &sandbox,
+        "auth login",
+        &[
+            ("Connection name", Answer::Line("mine")),
+            ("API host", Answer::Line("")),
+            ("has the key", Answer::Press("y")),
+            ("API key", Answer::Secret(KEY)),
+            ("Default tenant", Answer::Press("\r")),
+            ("Make `mine` the default", Answer::Press("y")),
+        ],
+    );
+}
+
+#[test]
+fn with_no_keyring_the_other_stores_are_offered() {
+    let stub = Stub::ntropii(&["acme"]);
+    let sandbox = Sandbox::new();
+    let arguments = format!("auth login --name mine --host {}", stub.host());
+    break_off_at_each(
+        &sandbox,
+        &arguments,
+        &[
+            ("kept instead", Answer::Press("\r")),
+            ("New passphrase", Answer::Secret("open sesame")),
+            ("again", Answer::Secret("open sesame")),
+            ("API key", Answer::Secret(KEY)),
+        ],
+    );
+    assert_eq!(sandbox.files(), Vec::<String>::new());
+
+    let mut terminal = Terminal::ntro(&sandbox, &arguments);
+    terminal
+        .expect("there is no keyring here")
+        .expect("kept instead");
+    terminal
+        .press("\r")
+        .expect("New passphrase")
+        .secret("open sesame");
+    terminal.expect("again").secret("open simsim");
+    terminal.expect("the two differ");
+    terminal.expect("again").secret("open sesame");
+    terminal.expect("API key").secret(KEY);
+    terminal.expect("an encrypted file");
+    terminal.end().exits(0).hides("open s").hides(KEY).done();
+    assert!(sandbox.files().contains(&".ntro/keys.age".to_owned()));
+    sandbox.assert_nowhere(KEY);
+
+    // Whoever knows the passphrase is given the key.
+    let mut terminal = Terminal::ntro(&sandbox, "auth token");
+    terminal
+        .expect("Passphrase of the key file")
+        .secret("open sesame");
+    terminal.expect(KEY);
+    terminal.end().exits(0).hides("open s").done();
+    let mut terminal = Terminal::ntro(&sandbox, "auth logout");
+    terminal.expect("Passphrase of the key file").interrupt();
+    terminal.end().exits(130).done();
+}
+
+#[test]
+fn ctrl_c_while_the_key_is_checked_stores_nothing() {
+    let stub = Stub::start(|_| Reply::Silence);
+    let sandbox = Sandbox::new();
+    let arguments = format!(
+        "auth login --store plaintext --name mine --host {}",
+        stub.host()
+    );
+    let mut terminal = Terminal::ntro(&sandbox, &arguments);
+    terminal.expect("API key").secret(KEY);
+    terminal.expect("checking the key").interrupt();
+    terminal.end().exits(130).hides(KEY).done();
+    assert_eq!(sandbox.files(), Vec::<String>::new());
+}
+
+#[test]
+fn nobody_waits_for_an_answer_that_cannot_come() {
+    let sandbox = Sandbox::new();
+    for line in [
+        "ntro auth login </dev/null",
+        "ntro auth login <&-",
+        "ntro auth login 2>/dev/null",
+        "ntro auth login --no-interactive",
+        "ntro auth login --store plaintext --name mine --host http://localhost:1 --api-key-stdin </dev/null",
+        "ntro auth login --store plaintext --name mine --host http://localhost:1 --api-key-stdin <&-",
+        "ntro auth login --store plaintext --name mine --host http://localhost:1 --api-key-stdin",
+    ] {
+        let ended = Terminal::shell(&sandbox, line).end();
+        assert!([2, 8].contains(&ended.code), "{line}: {:?}", ended.heard);
+    }
+    assert_eq!(sandbox.files(), Vec::<String>::new());
+}
+
+#[test]
+#[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
+fn a_keyring_that_is_open_asks_nothing_more() {
+    let service = SecretService::start(Mode::Unlocked);
+    let stub = Stub::ntropii(&["acme"]);
+    let mut sandbox = Sandbox::new();
+    sandbox.plug_in(&service);
+    let mut terminal = Terminal::ntro(&sandbox, "auth login");
+    terminal.expect("Connection name").line("mine");
+    terminal.expect("API host").line(&stub.host());
+    terminal.expect("API key").secret(KEY);
+    terminal.expect("the keyring of this system");
+    terminal.end().exits(0).hides(KEY).done();
+    sandbox.assert_nowhere(KEY);
+    assert_eq!(service.lookup(&["service", "ntro"]).as_deref(), Some(KEY));
+}
+
+#[test]
+#[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
+fn a_keyring_that_stays_locked_is_reported_and_others_are_offered() {
+    let service = SecretService::start(Mode::Locked);
+    let stub = Stub::ntropii(&["acme"]);
+    let mut sandbox = Sandbox::new();
+    sandbox.plug_in(&service);
+    sandbox.set("NTRO_KEYRING_TIMEOUT", "1");
+    let arguments = format!("auth login --name mine --host {}", stub.host());
+    let mut terminal = Terminal::ntro(&sandbox, &arguments);
+    terminal.expect("kept instead").interrupt();
+    terminal.end().exits(130).done();
+    assert_eq!(sandbox.files(), Vec::<String>::new());
+}
