@@ -5,6 +5,9 @@
 //! shows; where it stands for a line of the table of interoperability checks, its documentation
 //! gives the number of that line.
 
+mod dev;
+mod environment;
+mod files;
 mod http;
 mod ntro_cli;
 mod ntro_mcp;
