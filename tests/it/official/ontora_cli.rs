@@ -1,0 +1,213 @@
+//! `ontora-cli`, the command line of Ontora.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use ntro::domain::Provider;
+use serde_json::json;
+
+use super::http::Requests;
+use super::{IssuedKey, PATIENCE, REFUSAL, Stage, TENANT, only};
+
+impl Stage {
+    fn ontora_key(&self) -> IssuedKey {
+        self.authority
+            .ontora_key(TENANT, &["interviews", "exports"])
+    }
+
+    #[track_caller]
+    fn ontora_login(&self, key: &IssuedKey) {
+        let host = self.host(Provider::Ontora);
+        self.clients
+            .ontora(&self.sandbox, &format!("auth login --api-key {}", key.key))
+            .args(&format!("--base-url {host} --workspace {}", key.tenant_id))
+            .run()
+            .success()
+            .says("Saved credentials to ~/.ontora/config.yaml")
+            .done();
+    }
+}
+
+/// What `auth status` says of a key.
+fn connected(stage: &Stage, key: &IssuedKey) -> String {
+    format!(
+        "Connected. base_url={}\n\
+         API key workspace: {}\n\
+         API key name: CI integration\n\
+         Scopes: interviews, exports\n\
+         Region: us\n",
+        stage.host(Provider::Ontora),
+        key.tenant_id
+    )
+}
+
+/// D.5 1 and 2.
+#[test]
+#[ignore = "needs the official clients: run scripts/test"]
+fn status_shows_the_key_that_login_has_saved() {
+    let stage = Stage::new();
+    let key = stage.ontora_key();
+    stage.ontora_login(&key);
+    let file = stage.sandbox.home().join(".ontora/config.yaml");
+    let mode = file.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(stage.witness.take(), []);
+
+    let outcome = stage
+        .clients
+        .ontora(&stage.sandbox, "auth status")
+        .run()
+        .success();
+    assert_eq!(
+        outcome.stdout,
+        format!(
+            "{}Default workspace: {}\n",
+            connected(&stage, &key),
+            key.tenant_id
+        )
+    );
+    let seen = only(stage.witness.take());
+    assert_eq!(seen.line, "GET /v1/api-keys/current");
+    assert_eq!(seen.header("x-api-key"), Some(&*key.key));
+    assert_eq!(seen.header("authorization"), None);
+}
+
+/// D.5 3.
+#[test]
+#[ignore = "needs the official clients: run scripts/test"]
+fn status_needs_no_file_where_the_environment_has_it_all() {
+    let stage = Stage::new();
+    let key = stage.ontora_key();
+    let outcome = stage
+        .clients
+        .ontora(&stage.sandbox, "auth status")
+        .env("ONTORA_API_KEY", &key.key)
+        .env("ONTORA_BASE_URL", stage.host(Provider::Ontora))
+        .run()
+        .success();
+    assert_eq!(outcome.stdout, connected(&stage, &key));
+    assert_eq!(stage.sandbox.files(), Vec::<String>::new());
+}
+
+/// D.5 4.
+#[test]
+#[ignore = "needs the official clients: run scripts/test"]
+fn a_key_is_refused_as_soon_as_its_deletion_is_answered() {
+    let stage = Stage::new();
+    let key = stage.ontora_key();
+    stage.ontora_login(&key);
+    stage
+        .clients
+        .ontora(&stage.sandbox, "auth status")
+        .run()
+        .success()
+        .done();
+
+    let requests = Requests::new();
+    let origin = stage.authority.origin();
+    requests
+        .delete(&format!("{origin}/v1/api-keys/{}", key.id))
+        .bearer(&stage.authority.token("admin"))
+        .expect(204);
+    let outcome = stage
+        .clients
+        .ontora(&stage.sandbox, "auth status")
+        .run()
+        .exits(1);
+    assert_eq!(outcome.stdout, format!("API error (401): {REFUSAL}\n"));
+    let refused = requests
+        .get(&format!("{origin}/v1/api-keys/current"))
+        .api_key(&key.key)
+        .expect(401);
+    assert_eq!(
+        refused.body,
+        json!({"detail": REFUSAL, "code": "invalid_api_key"})
+    );
+}
+
+/// D.5 8.
+#[test]
+#[ignore = "needs the official clients: run scripts/test"]
+fn whoever_asks_too_often_is_told_to_wait_after_one_request() {
+    let stage = Stage::with_one_request_a_minute();
+    let key = stage.ontora_key();
+    stage.ontora_login(&key);
+    stage
+        .clients
+        .ontora(&stage.sandbox, "auth status")
+        .run()
+        .success()
+        .done();
+    stage.witness.take();
+
+    let outcome = stage
+        .clients
+        .ontora(&stage.sandbox, "auth status")
+        .run()
+        .exits(1);
+    assert_eq!(outcome.stdout, format!("API error (429): {PATIENCE}\n"));
+    assert_eq!(stage.witness.take_lines(), ["GET /v1/api-keys/current"]);
+    let limited = Requests::new()
+        .get(&format!(
+            "{}/v1/api-keys/current",
+            stage.host(Provider::Ontora)
+        ))
+        .api_key(&key.key)
+        .expect(429);
+    let wait: u64 = limited.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    assert_eq!(
+        limited.body,
+        json!({"detail": PATIENCE, "code": "rate_limited"})
+    );
+}
+
+/// D.5 9.
+#[test]
+#[ignore = "needs the official clients: run scripts/test"]
+fn without_a_key_nobody_is_asked() {
+    let stage = Stage::new();
+    let outcome = stage
+        .clients
+        .ontora(&stage.sandbox, "auth status")
+        .env("ONTORA_BASE_URL", stage.host(Provider::Ontora))
+        .run()
+        .exits(1);
+    assert_eq!(
+        outcome.stdout,
+        "No API key configured. Run `ontora auth login`.\n"
+    );
+    assert_eq!(stage.witness.take(), []);
+}
+
+/// The same key works for our own command line, and the other way round.
+#[test]
+#[ignore = "needs the official clients: run scripts/test"]
+fn our_status_and_theirs_agree() {
+    let stage = Stage::new();
+    let key = stage.ontora_key();
+    stage.ontora_login(&key);
+    stage.our_login("surveys", "plaintext", &key, Provider::Ontora);
+    let whoami = stage
+        .sandbox
+        .ntro("-c surveys -o json auth whoami")
+        .run()
+        .success()
+        .json();
+    assert_eq!(whoami["provider"], "ontora");
+    assert_eq!(whoami["scopes"], json!(["interviews", "exports"]));
+    assert_eq!(whoami["region"], "us");
+
+    stage.authority.revoke(&key);
+    stage
+        .clients
+        .ontora(&stage.sandbox, "auth status")
+        .run()
+        .exits(1)
+        .done();
+    stage
+        .sandbox
+        .ntro("-c surveys auth whoami")
+        .run()
+        .exits(4)
+        .done();
+}
