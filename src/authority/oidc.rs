@@ -23,12 +23,11 @@ use crate::domain::Host;
 const LONGEST: usize = 16 * 1024;
 /// How far clocks may differ, in seconds.
 const LEEWAY: u64 = 10;
-/// A key set that is older is fetched again, so that a withdrawn key is not trusted for ever.
-const FRESH: Duration = Duration::from_secs(10 * 60);
-/// A key set that could not be fetched again for so long is trusted no more.
-const STALE: Duration = Duration::from_secs(24 * 60 * 60);
-/// At least this lies between two fetches, however many unknown keys are named.
-const FLOOR: Duration = Duration::from_secs(10);
+const PACE: Pace = Pace {
+    fresh: Duration::from_secs(10 * 60),
+    stale: Duration::from_secs(24 * 60 * 60),
+    floor: Duration::from_secs(10),
+};
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 const LARGEST_SET: u64 = 256 * 1024;
 
@@ -69,8 +68,20 @@ enum Keys {
     Fetched(Fetched),
 }
 
+/// How often a key set is fetched.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// A key set that is older is fetched again, so that a withdrawn key is not trusted for ever.
+    fresh: Duration,
+    /// A key set that could not be fetched again for so long is trusted no more.
+    stale: Duration,
+    /// At least this lies between two fetches, however many unknown keys are named.
+    floor: Duration,
+}
+
 struct Fetched {
     url: Url,
+    pace: Pace,
     cached: ArcSwap<Cached>,
     /// Held while fetching, so that one does for all.
     client: Mutex<Option<reqwest::Client>>,
@@ -125,11 +136,7 @@ impl Verifier {
                             url: url.to_string(),
                         });
                     }
-                    Keys::Fetched(Fetched {
-                        url: url.clone(),
-                        cached: ArcSwap::default(),
-                        client: Mutex::new(None),
-                    })
+                    Keys::Fetched(Fetched::new(url.clone(), PACE))
                 }
             };
             trusted.push(Trusted {
@@ -292,16 +299,27 @@ fn fitting(keys: &[PublicKey], header: &TokenHeader) -> Vec<PublicKey> {
 }
 
 impl Fetched {
+    fn new(url: Url, pace: Pace) -> Self {
+        Self {
+            url,
+            pace,
+            cached: ArcSwap::default(),
+            client: Mutex::new(None),
+        }
+    }
+
     async fn candidates(&self, header: &TokenHeader) -> Result<Vec<PublicKey>, Denied> {
         let cached = self.cached.load_full();
         let found = fitting(&cached.keys, header);
-        let fresh = cached.had.is_some_and(|had| had.elapsed() < FRESH);
+        let fresh = cached
+            .had
+            .is_some_and(|had| had.elapsed() < self.pace.fresh);
         if fresh && !found.is_empty() {
             return Ok(found);
         }
         let cached = self.refresh().await;
         match cached.had {
-            Some(had) if had.elapsed() < STALE => Ok(fitting(&cached.keys, header)),
+            Some(had) if had.elapsed() < self.pace.stale => Ok(fitting(&cached.keys, header)),
             _ => Err(Denied::Unavailable),
         }
     }
@@ -310,7 +328,10 @@ impl Fetched {
     async fn refresh(&self) -> Arc<Cached> {
         let mut client = self.client.lock().await;
         let cached = self.cached.load_full();
-        if cached.tried.is_some_and(|tried| tried.elapsed() < FLOOR) {
+        if cached
+            .tried
+            .is_some_and(|tried| tried.elapsed() < self.pace.floor)
+        {
             return cached;
         }
         let fetched = match fetch(&mut client, &self.url).await {
@@ -400,4 +421,132 @@ fn public_key(jwk: Jwk) -> Option<PublicKey> {
         id: jwk.common.key_id,
         algorithm,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex as StdMutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::http::StatusCode;
+    use axum::routing::get;
+    use serde_json::json;
+
+    use super::*;
+
+    const NEVER: Duration = Duration::ZERO;
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    /// A server of key sets.
+    struct Sets {
+        url: Url,
+        answer: Arc<StdMutex<(StatusCode, String)>>,
+        asked: Arc<AtomicUsize>,
+    }
+
+    impl Sets {
+        async fn start() -> Self {
+            let answer = Arc::new(StdMutex::new((StatusCode::OK, String::new())));
+            let asked = Arc::new(AtomicUsize::new(0));
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}/jwks.json", listener.local_addr().unwrap());
+            let handler = {
+                let (answer, asked) = (answer.clone(), asked.clone());
+                async move || {
+                    asked.fetch_add(1, Ordering::SeqCst);
+                    answer.lock().unwrap().clone()
+                }
+            };
+            let router = axum::Router::new().route("/jwks.json", get(handler));
+            tokio::spawn(async move { axum::serve(listener, router).await });
+            Self {
+                url: url.parse().unwrap(),
+                answer,
+                asked,
+            }
+        }
+
+        fn hold(&self, ids: &[&str]) {
+            let keys: Vec<_> = ids
+                .iter()
+                .map(|id| {
+                    let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+                    json!({"kty": "OKP", "crv": "Ed25519", "kid": id, "x": x})
+                })
+                .collect();
+            *self.answer.lock().unwrap() = (StatusCode::OK, json!({"keys": keys}).to_string());
+        }
+
+        fn break_down(&self, status: StatusCode, body: String) {
+            *self.answer.lock().unwrap() = (status, body);
+        }
+
+        fn asked(&self) -> usize {
+            self.asked.load(Ordering::SeqCst)
+        }
+    }
+
+    fn pace(fresh: Duration, stale: Duration, floor: Duration) -> Pace {
+        Pace {
+            fresh,
+            stale,
+            floor,
+        }
+    }
+
+    /// How many keys may have signed a token that names this one.
+    async fn found(keys: &Fetched, id: &str) -> Result<usize, Denied> {
+        let header = TokenHeader {
+            algorithm: Algorithm::EdDSA,
+            key_id: Some(id.to_owned()),
+        };
+        keys.candidates(&header).await.map(|keys| keys.len())
+    }
+
+    #[tokio::test]
+    async fn a_set_is_fetched_once_and_again_when_an_unknown_key_is_named() {
+        let sets = Sets::start().await;
+        sets.hold(&["one"]);
+        let keys = Fetched::new(sets.url.clone(), pace(LONG, LONG, NEVER));
+        assert_eq!(found(&keys, "one").await, Ok(1));
+        assert_eq!(found(&keys, "one").await, Ok(1));
+        assert_eq!(sets.asked(), 1);
+        sets.hold(&["two"]);
+        assert_eq!(found(&keys, "two").await, Ok(1));
+        assert_eq!(found(&keys, "one").await, Ok(0));
+    }
+
+    #[tokio::test]
+    async fn unknown_keys_do_not_make_it_ask_all_the_time() {
+        let sets = Sets::start().await;
+        sets.hold(&["one"]);
+        let keys = Fetched::new(sets.url.clone(), pace(LONG, LONG, LONG));
+        for unknown in 0..100 {
+            assert_eq!(found(&keys, &unknown.to_string()).await, Ok(0));
+        }
+        assert_eq!(sets.asked(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_issuer_that_is_down_is_bridged_for_a_while_and_no_longer() {
+        let sets = Sets::start().await;
+        sets.hold(&["one"]);
+        let bridged = Fetched::new(sets.url.clone(), pace(NEVER, LONG, NEVER));
+        let strict = Fetched::new(sets.url.clone(), pace(NEVER, NEVER, NEVER));
+        assert_eq!(found(&bridged, "one").await, Ok(1));
+        for (status, body) in [
+            (StatusCode::INTERNAL_SERVER_ERROR, "down".to_owned()),
+            (StatusCode::OK, "<html>".to_owned()),
+            (StatusCode::OK, " ".repeat(LARGEST_SET as usize + 1)),
+            (StatusCode::MOVED_PERMANENTLY, String::new()),
+        ] {
+            sets.break_down(status, body);
+            assert_eq!(found(&bridged, "one").await, Ok(1), "{status}");
+            assert_eq!(
+                found(&strict, "one").await,
+                Err(Denied::Unavailable),
+                "{status}"
+            );
+        }
+    }
 }

@@ -233,3 +233,75 @@ impl Follower for Table {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::authority::files::Files;
+    use crate::authority::keys::{self, MintedKey, NewKey};
+    use crate::authority::store::DataPlatform;
+
+    /// A table with one key that lives for a day from `made` on.
+    fn table(made: Timestamp) -> (Table, MintedKey) {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::beside(&folder.path().join("books.db"));
+        let (hasher, _) = Hasher::open(&files, None).unwrap();
+        let tenant = Tenant {
+            id: Uuid::new_v4(),
+            organisation_id: Uuid::new_v4(),
+            slug: "acme".to_owned(),
+            name: "Acme".to_owned(),
+            data_platform: DataPlatform::ManagedPostgres,
+            data_platform_config_id: None,
+            status: TenantStatus::Active,
+            config: None,
+            created_at: made,
+            updated_at: made,
+        };
+        let new = NewKey {
+            provider: Provider::Ntropii,
+            environment: None,
+            name: "CI".parse().unwrap(),
+            scopes: Vec::new(),
+            expires_in_days: Some(1),
+            created_by: None,
+        };
+        let minted = keys::mint(&hasher, tenant.id, new, made).unwrap();
+        let table = Table::new(hasher, "us", 0);
+        table.apply(vec![
+            Change::Tenant(Box::new(tenant)),
+            Change::Key(Box::new(minted.record.clone())),
+        ]);
+        (table, minted)
+    }
+
+    #[test]
+    fn a_key_ends_to_the_millisecond_and_no_clock_turned_back_revives_it() {
+        let made: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let (table, minted) = table(made);
+        let at = |millis: i64| {
+            let now = made + SignedDuration::from_hours(24) + SignedDuration::from_millis(millis);
+            let verified = table.verify(minted.key.expose(), Provider::Ntropii, now);
+            verified.map(|key| key.id)
+        };
+        assert_eq!(at(-1), Ok(minted.record.id));
+        assert_eq!(at(0), Err(Refusal::Unknown));
+        assert_eq!(at(1), Err(Refusal::Unknown));
+        assert_eq!(at(-1), Err(Refusal::Unknown));
+    }
+
+    #[test]
+    fn a_key_is_good_in_its_own_dialect_and_whole_only() {
+        let now = Timestamp::now();
+        let (table, minted) = table(now);
+        let key = minted.key.expose();
+        let verify = |key: &str, provider| table.verify(key, provider, now).map(|key| key.id);
+        assert_eq!(verify(key, Provider::Ntropii), Ok(minted.record.id));
+        assert_eq!(verify(key, Provider::Ontora), Err(Refusal::Unknown));
+        for length in 0..key.len() {
+            assert!(verify(&key[..length], Provider::Ntropii).is_err());
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! SQLite, with one writer thread.
+//!
+//! Every change goes through the writer: it takes what is queued, runs it in one transaction
+//! (WAL, `synchronous=FULL`: one sync for the whole batch), hands the changed rows to the
+//! follower, and then answers all. Reads have a thread and a connection of their own.
+//!
+//! **Two processes on one database.** One process serves; it holds a lock file for as long as it
+//! lives. `ntro admin` writes to the same file while it does. SQLite's `data_version` tells the
+//! serving writer that somebody else has committed: it looks every 20 ms (some microseconds in an
+//! idle thread, nothing on the path of a request), applies the rows whose `changed` lies above the
+//! epoch it knows, and writes that epoch down as acknowledged. The other process answers only when
+//! its own epoch is acknowledged or the lock is free, that is when the server has ended. A server
+//! that was paused cannot acknowledge, so the other process reports that the change is written but
+//! not confirmed: success is never claimed too early, and it takes no socket, no port and no
+//! signal, on any platform. Leases and acknowledgements of several replicas are the same rule.
+mod columns;
+mod feed;
+mod schema;
+mod statements;
+mod writer;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::Receiver;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::{Answer, Follower, StoreError};
+use crate::authority::files::Files;
+use feed::Feed;
+use schema::{connect, prepare};
+use writer::{Job, Query, Side, Task, Thread, Writer};
+
+/// The books in a SQLite file.
+pub(in crate::authority) struct Sqlite {
+    writer: Thread<Box<dyn Job>>,
+    reader: Thread<Query>,
+    well: Arc<AtomicBool>,
+}
+
+impl Sqlite {
+    /// Opens the books for `ntro admin`, beside a serving process or without one.
+    pub(in crate::authority) fn open(files: &Files) -> Result<Self, StoreError> {
+        let connection = prepare(files)?;
+        Self::start(
+            files,
+            connection,
+            Side::Beside {
+                files: files.clone(),
+            },
+        )
+    }
+
+    /// Opens the books to serve them: loads what may be accepted into the follower, then keeps it
+    /// up to date. One process only at a time.
+    pub(in crate::authority) fn serve(
+        files: &Files,
+        follower: Arc<dyn Follower>,
+    ) -> Result<Self, StoreError> {
+        let connection = prepare(files)?;
+        let feed = Feed::open(files, &connection, follower)?;
+        Self::start(files, connection, Side::Serving(feed))
+    }
+
+    /// Returns what proves that a pepper is the database's, if there was one yet.
+    pub(in crate::authority) fn pepper_check(
+        files: &Files,
+    ) -> Result<Option<[u8; 32]>, StoreError> {
+        let connection = prepare(files)?;
+        Ok(connection.query_row("SELECT pepper_check FROM meta", [], |row| row.get(0))?)
+    }
+
+    /// Writes down what proves that a pepper is the database's, once and for all.
+    pub(in crate::authority) fn set_pepper_check(
+        files: &Files,
+        check: [u8; 32],
+    ) -> Result<(), StoreError> {
+        connect(files.database())?.execute(
+            "UPDATE meta SET pepper_check = ?1 WHERE pepper_check IS NULL",
+            [check],
+        )?;
+        Ok(())
+    }
+
+    fn start(files: &Files, connection: Connection, side: Side) -> Result<Self, StoreError> {
+        let well = Arc::new(AtomicBool::new(true));
+        let reading = connect(files.database())?;
+        reading.execute_batch("PRAGMA query_only = ON")?;
+        let writer = Writer {
+            connection,
+            side,
+            path: files.database().to_owned(),
+            well: well.clone(),
+        };
+        Ok(Self {
+            writer: Thread::spawn("books-writer", move |jobs| writer.run(&jobs)),
+            reader: Thread::spawn("books-reader", move |queries: Receiver<Query>| {
+                for query in queries {
+                    query(&reading);
+                }
+            }),
+            well,
+        })
+    }
+
+    fn write<T: Send + 'static>(
+        &self,
+        strict: bool,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        let (answer, answered) = oneshot::channel();
+        let sent = self.writer.send(Box::new(Task::new(work, answer, strict)));
+        Box::pin(async move {
+            sent?;
+            answered.await.map_err(|_| StoreError::Ended)?
+        })
+    }
+
+    fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        let (answer, answered) = oneshot::channel();
+        let sent = self.reader.send(Box::new(move |connection| {
+            // Nobody may be waiting any more.
+            let _ = answer.send(work(connection));
+        }));
+        Box::pin(async move {
+            sent?;
+            answered.await.map_err(|_| StoreError::Ended)?
+        })
+    }
+}
