@@ -364,8 +364,11 @@ fn collect(tokens: TokenStream, module: &[String], paths: &mut Vec<SourcePath>) 
                 let line = name.span().start().line;
                 let name = name.to_string();
                 let next = tokens.get(position).map(ToString::to_string);
+                // `let path = …` is no attribute, and no attribute's value is anything but a text.
+                let value = tokens.get(position + 1).map(ToString::to_string);
+                let is_text = value.is_some_and(|value| value.starts_with('"'));
                 let special = match (name.as_str(), next.as_deref()) {
-                    ("path", Some("=")) => Some("#path"),
+                    ("path", Some("=")) if is_text => Some("#path"),
                     ("include", Some("!")) => Some("include!"),
                     _ => None,
                 };
