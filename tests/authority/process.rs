@@ -149,29 +149,32 @@ fn a_paused_server_confirms_nothing_and_nothing_is_claimed() {
 fn verifying_asks_no_database() {
     let place = Place::new();
     let keys = [place.key("ntropii").1, place.key("ontora").1];
+    let header = admin_header(&place);
     let server = place.serve();
+    // This one does ask, so the thread that reads is there.
+    let listed = wire::ask(server.address, "GET", "/v1/workspaces", &header, "").unwrap();
+    assert_eq!(listed.0, 200);
+    // How often the thread that reads the database had a turn.
     let turns = || {
-        // Run time, waiting time, and how often the thread had a turn.
-        std::fs::read_dir(format!("/proc/{}/task", server.id()))
-            .unwrap()
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
+        let reader = tasks
             .map(|task| task.unwrap().path())
-            .filter(|task| {
+            .find(|task| {
                 std::fs::read_to_string(task.join("comm")).unwrap().trim() == "books-reader"
             })
-            .map(|task| std::fs::read_to_string(task.join("schedstat")).unwrap())
-            .collect::<Vec<_>>()
+            .unwrap();
+        let told = std::fs::read_to_string(reader.join("schedstat")).unwrap();
+        let turns = told.split_whitespace().nth(2).unwrap();
+        turns.parse::<u32>().unwrap()
     };
     if cfg!(target_os = "linux") {
         let before = turns();
-        assert_eq!(before.len(), 1);
         for _ in 0..200 {
             assert_eq!(keys.each_ref().map(|key| server.verify(key)), [200, 200]);
         }
-        assert_eq!(
-            turns(),
-            before,
-            "the thread that reads the database had a turn"
-        );
+        // It may still have been on its way to sleep.
+        let had = turns() - before;
+        assert!(had <= 2, "400 verifications, {had} turns");
     }
     for file in ["authority.db", "authority.db-wal", "authority.db-shm"] {
         std::fs::remove_file(place.folder().join(file)).unwrap();
