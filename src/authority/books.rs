@@ -1,6 +1,5 @@
 //! What may be done with the books: the operations behind `ntro admin`, the routes and `ntro dev`.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -321,18 +320,6 @@ impl Books {
         life: SignedDuration,
     ) -> Result<SecretString, Error> {
         self.issuer.mint(organisation, role, subject, life, now())
-    }
-
-    /// Copies the database, as it is at one instant, into a new file for the owner alone.
-    ///
-    /// The pepper and the issuer's key are not in it: without the pepper no key in the copy can
-    /// be verified.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the file is there already or cannot be written.
-    pub async fn backup(&self, to: &Path) -> Result<(), Error> {
-        Ok(self.store.backup(to).await?)
     }
 }
 

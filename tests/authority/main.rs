@@ -15,7 +15,10 @@ mod books;
 mod envelope;
 mod identity;
 mod limits;
+#[cfg(all(feature = "cli", unix))]
+mod process;
 mod revocation;
+mod serving;
 mod tenant_keys;
 mod tenants;
 mod workspaces;

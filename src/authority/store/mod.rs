@@ -10,7 +10,6 @@ mod rows;
 mod sqlite;
 
 use std::future::Future;
-use std::path::Path;
 use std::pin::Pin;
 
 use jiff::Timestamp;
@@ -80,7 +79,4 @@ pub(super) trait Store: Send + Sync {
     fn revoke_key(&self, id: Uuid, at: Timestamp) -> Answer<'_, Option<Key>>;
     /// Writes down when keys were last used.
     fn touch(&self, used: Vec<(Uuid, Timestamp)>) -> Answer<'_, ()>;
-
-    /// Copies the database, as it is at one instant, into a new file.
-    fn backup(&self, to: &Path) -> Answer<'_, ()>;
 }

@@ -323,6 +323,9 @@ impl From<authority::Error> for CliError {
                     E::Store(S::Disk(error)) => error.into(),
                     error => Self::new(Kind::Failure, error.to_string()),
                 },
+                store if store.is_unavailability() => of(Kind::Failure).hint(
+                    "make room on the disk and the file writable; what was not done can be done again",
+                ),
                 _ => of(Kind::Failure),
             },
             E::Disk(_) => match error {

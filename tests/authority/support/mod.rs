@@ -1,6 +1,9 @@
 //! An authority in a temporary folder, and requests to it that read as sentences.
 
+#[cfg(all(feature = "cli", unix))]
+pub(crate) mod process;
 pub(crate) mod tokens;
+pub(crate) mod wire;
 
 use axum::Router;
 use axum::body::Body;

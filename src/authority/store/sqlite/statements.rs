@@ -1,11 +1,9 @@
 //! What is asked of the database, and what is written into it.
 
-use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, params};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -286,20 +284,6 @@ impl Store for Sqlite {
             for (id, at) in used {
                 row.execute(params![id_text(id), millis(at)])?;
             }
-            Ok(())
-        })
-    }
-
-    fn backup(&self, to: &Path) -> Answer<'_, ()> {
-        let to = to.to_owned();
-        self.read(move |connection| {
-            let mut copy = Connection::open_with_flags(&to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-            {
-                let backup = rusqlite::backup::Backup::new(connection, &mut copy)?;
-                backup.run_to_completion(1_000, Duration::ZERO, None)?;
-            }
-            // One file, with no side files to forget.
-            copy.execute_batch("PRAGMA journal_mode = DELETE")?;
             Ok(())
         })
     }
