@@ -61,7 +61,7 @@ impl Error {
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
             // Parsers put the expected tokens on lines of their own.
-            message: without_value(message.trim()).replace('\n', ", "),
+            message: in_words_of_toml(&without_value(message.trim())).replace('\n', ", "),
         }
     }
 }
@@ -75,6 +75,20 @@ fn without_value(message: &str) -> String {
         }
         _ => message.to_owned(),
     }
+}
+
+/// Calls tables and arrays what they are called in the file.
+fn in_words_of_toml(message: &str) -> String {
+    [
+        ("invalid type: map,", "invalid type: table,"),
+        ("invalid type: sequence,", "invalid type: array,"),
+        ("expected a map", "expected a table"),
+        ("expected a sequence", "expected an array"),
+    ]
+    .into_iter()
+    .fold(message.to_owned(), |message, (theirs, ours)| {
+        message.replace(theirs, ours)
+    })
 }
 
 /// Reads a file of ours as text; `None` when there is none.

@@ -25,6 +25,7 @@ pub struct Config {
 /// One `[connections.<name>]`. The values are texts: each is parsed where it is used, so that a
 /// mistake in one connection does not keep the others from working.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[serde(expecting = "a table")]
 pub struct ConnectionEntry {
     /// Base URL.
     #[serde(default, deserialize_with = "non_empty")]
