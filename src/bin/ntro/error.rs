@@ -52,18 +52,34 @@ fn known_connections(known: &[String]) -> String {
 }
 
 fn permissions(error: &disk::Error) -> Option<String> {
-    let disk::Error::Io { source, path, .. } = error else {
+    let disk::Error::Io {
+        source,
+        path,
+        action,
+    } = error
+    else {
         return None;
     };
-    let path = path.display();
     use std::io::ErrorKind;
+    // A file is written as a new one beside it, so its folder is what has to allow it.
+    let refusing = match (*action, path.parent()) {
+        ("write" | "remove", Some(folder)) => folder,
+        _ => path,
+    };
+    let path = path.display();
     Some(match source.kind() {
-        ErrorKind::PermissionDenied => format!("make `{path}` readable and writable for yourself"),
+        ErrorKind::PermissionDenied => format!(
+            "make `{}` readable and writable for yourself",
+            refusing.display()
+        ),
         ErrorKind::ReadOnlyFilesystem => {
             "set `NTRO_HOME` to a folder that can be written".to_owned()
         }
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             "make room on the disk; nothing was changed".to_owned()
+        }
+        ErrorKind::FileTooLarge => {
+            "raise the limit on the size of files, `ulimit -f`; nothing was changed".to_owned()
         }
         ErrorKind::IsADirectory => format!("`{path}` is a folder: move it away"),
         ErrorKind::NotADirectory => format!("something on the way to `{path}` is not a folder"),
