@@ -15,6 +15,7 @@
 )]
 #![cfg(unix)]
 
+mod bad_input;
 mod completions;
 mod concurrency;
 mod explain;

@@ -1,0 +1,577 @@
+//! What cannot be: each is named with its source and the next step, and changes nothing.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use insta::assert_snapshot;
+use ntro::disk::FileLock;
+
+use crate::support::{Sandbox, Terminal};
+
+const GOOD: &str = "\
+[connections.local]
+host = \"http://localhost:1/v1\"
+api_key = \"ntro_dev_key\"
+";
+
+/// Shows what a command says to a `config.toml`, and that it left it alone.
+fn with_config(command: &str, text: &str) -> String {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(text);
+    let before = sandbox.contents();
+    let transcript = sandbox.ntro(command).transcript();
+    let mut after = sandbox.contents();
+    after.remove(".ntro/.lock");
+    assert_eq!(after, before, "{command}: {transcript}");
+    transcript
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_named_with_line_and_column() {
+    let text = format!("{GOOD}api_key = 'secret-again'\n= 1\n");
+    assert_snapshot!(with_config("auth token", &text), @r"
+        exit code: 3
+        ----- stderr -----
+        error: `[HOME]/.ntro/config.toml`, line 4, column 1: duplicate key
+          hint: correct the file with an editor; nothing was changed
+        ");
+    assert_snapshot!(with_config("auth list -o json", "a = 1\nb = = 2"), @r#"
+        exit code: 3
+        ----- stderr -----
+        {"error":{"code":"config","hint":"correct the file with an editor; nothing was changed","message":"`[HOME]/.ntro/config.toml`, line 2, column 5: extra `=`, expected nothing","request_id":null}}
+        "#);
+    for command in [
+        "auth use local",
+        "auth logout",
+        "auth rename local other",
+        "auth login --no-verify --store plaintext --api-key ntro_new --host http://localhost:2",
+    ] {
+        let transcript = with_config(command, "[connections.local\nhost = 1");
+        assert!(transcript.contains("exit code: 3"), "{transcript}");
+        assert!(transcript.contains("line 1, column"), "{transcript}");
+    }
+}
+
+#[test]
+fn a_value_of_a_wrong_type_is_named_with_line_and_column() {
+    assert_snapshot!(
+        with_config("auth list", "[connections.local]\nhost = 3000\n"),
+        @r"
+        exit code: 3
+        ----- stderr -----
+        error: `[HOME]/.ntro/config.toml`, line 2, column 8: invalid type: integer `3000`, expected a string
+          hint: correct the file with an editor; nothing was changed
+        "
+    );
+    assert_snapshot!(with_config("auth list", "connections = 1"), @r"
+        exit code: 3
+        ----- stderr -----
+        error: `[HOME]/.ntro/config.toml`, line 1, column 15: invalid type: integer `1`, expected a table
+          hint: correct the file with an editor; nothing was changed
+        ");
+    assert_snapshot!(with_config("auth use local", "[connections]\nlocal = 'x'"), @r"
+        exit code: 3
+        ----- stderr -----
+        error: `[HOME]/.ntro/config.toml`, line 2, column 9: invalid type: string, expected a table
+          hint: correct the file with an editor; nothing was changed
+        ");
+    assert_snapshot!(
+        with_config("auth token", "[connections.local]\napi_key = ['ntro_secret']"),
+        @r"
+        exit code: 3
+        ----- stderr -----
+        error: `[HOME]/.ntro/config.toml`, line 2, column 11: invalid type: array, expected a string
+          hint: correct the file with an editor; nothing was changed
+        "
+    );
+    assert_snapshot!(
+        with_config("auth token", "default_connection_name = { a = 'b' }"),
+        @r"
+        exit code: 3
+        ----- stderr -----
+        error: `[HOME]/.ntro/config.toml`, line 1, column 27: invalid type: table, expected a string
+          hint: correct the file with an editor; nothing was changed
+        "
+    );
+}
+
+#[test]
+fn a_connection_without_a_usable_host_says_what_is_wrong_with_it() {
+    let with_host = |host: &str| {
+        let text = format!("[connections.local]\n{host}\napi_key = \"ntro_dev_key\"\n");
+        with_config("-c local auth token", &text)
+    };
+    assert_snapshot!(with_host(""), @r"
+        exit code: 3
+        ----- stderr -----
+        error: the connection `local` has no `host` in `[HOME]/.ntro/config.toml`
+          hint: run `ntro auth login --name local --host URL`
+        ");
+    assert_snapshot!(with_host("host = 'https://user:pass@api.example/v1'"), @r"
+        exit code: 3
+        ----- stderr -----
+        error: `connections.local.host` in `[HOME]/.ntro/config.toml`: the host contains a user name or password before `@`
+          hint: correct `connections.local.host` in `[HOME]/.ntro/config.toml`
+        ");
+    assert_snapshot!(with_host("host = 'https://api.example/v1?key=1'"), @r"
+        exit code: 3
+        ----- stderr -----
+        error: `connections.local.host` in `[HOME]/.ntro/config.toml`: the host contains a query: only scheme, name, port and path are possible
+          hint: correct `connections.local.host` in `[HOME]/.ntro/config.toml`
+        ");
+    assert_snapshot!(with_host("host = 'api.example/v1'"), @r"
+        exit code: 0
+        ----- stdout -----
+        ntro_dev_key
+        ");
+    assert_snapshot!(with_host("host = 'ftp://api.example'"), @r"
+        exit code: 3
+        ----- stderr -----
+        error: `connections.local.host` in `[HOME]/.ntro/config.toml`: the host has the scheme `ftp`: only `https` and `http` are possible
+          hint: correct `connections.local.host` in `[HOME]/.ntro/config.toml`
+        ");
+}
+
+#[test]
+fn names_and_stores_that_cannot_be_are_refused() {
+    assert_snapshot!(
+        with_config("-c local auth token", &format!("{GOOD}store = 'vault'\n")),
+        @r"
+        exit code: 3
+        ----- stderr -----
+        error: `connections.local.store` in `[HOME]/.ntro/config.toml`: unknown store `vault`: expected `keyring`, `file` or `plaintext`
+          hint: correct `connections.local.store` in `[HOME]/.ntro/config.toml`
+        "
+    );
+    assert_snapshot!(
+        with_config("-c local auth token", &format!("{GOOD}provider = 'acme'\n")),
+        @r"
+        exit code: 3
+        ----- stderr -----
+        error: `connections.local.provider` in `[HOME]/.ntro/config.toml`: unknown provider `acme`: expected `ntropii` or `ontora`
+          hint: correct `connections.local.provider` in `[HOME]/.ntro/config.toml`
+        "
+    );
+    assert_snapshot!(
+        with_config("auth login --store vault --api-key ntro_x", GOOD),
+        @r"
+        exit code: 2
+        ----- stderr -----
+        error: invalid value 'vault' for '--store <STORE>'
+          [possible values: keyring, file, plaintext]
+
+        For more information, try '--help'.
+        "
+    );
+    assert_snapshot!(with_config("auth rename local --", GOOD), @r"
+        exit code: 2
+        ----- stderr -----
+        error: the following required arguments were not provided:
+          <TO>
+
+        Usage: ntro auth rename <FROM> <TO>
+
+        For more information, try '--help'.
+        ");
+    let long = format!("auth rename local {}", "n".repeat(65));
+    assert_snapshot!(with_config(&long, GOOD), @r"
+        exit code: 2
+        ----- stderr -----
+        error: invalid value 'nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn' for '<TO>': the connection name has 65 characters, at most 64 are allowed
+
+        For more information, try '--help'.
+        ");
+    assert_snapshot!(with_config("auth token --host https://u@a.example", GOOD), @r"
+        exit code: 2
+        ----- stderr -----
+        error: invalid value 'https://u@a.example' for '--host <URL>': the host contains a user name or password before `@`
+
+        For more information, try '--help'.
+        ");
+    assert_snapshot!(with_config("auth token --tenant a/b", GOOD), @r"
+        exit code: 2
+        ----- stderr -----
+        error: invalid value 'a/b' for '--tenant <SLUG>': the tenant contains '/', which is not allowed there
+
+        For more information, try '--help'.
+        ");
+}
+
+#[test]
+fn keys_that_cannot_be_are_refused_without_being_shown() {
+    let sandbox = Sandbox::new();
+    let login = |input: &[u8]| {
+        sandbox
+            .ntro("auth login --no-verify --store plaintext --api-key-stdin")
+            .args("--host http://localhost:1/v1")
+            .input(input)
+            .transcript()
+    };
+    assert_snapshot!(login(b""), @r"
+        exit code: 2
+        ----- stderr -----
+        error: standard input: the API key is empty
+          hint: copy the key again, and nothing else
+        ");
+    assert_snapshot!(login(b" \n"), @r"
+        exit code: 2
+        ----- stderr -----
+        error: standard input: the API key is empty
+          hint: copy the key again, and nothing else
+        ");
+    assert_snapshot!(login("ntro_schlüssel_topsecret".as_bytes()), @r"
+        exit code: 2
+        ----- stderr -----
+        error: standard input: the API key contains a character that is not ASCII at position 10: keys are visible ASCII characters only
+          hint: copy the key again, and nothing else
+        ");
+    assert_snapshot!(login(b"ntro_a_topsecret\nntro_b_topsecret\n"), @r"
+        exit code: 2
+        ----- stderr -----
+        error: standard input: the API key contains a line break at position 17: keys are visible ASCII characters only
+          hint: copy the key again, and nothing else
+        ");
+    assert_snapshot!(login(b"ntro_\x1b[31mtopsecret"), @r"
+        exit code: 2
+        ----- stderr -----
+        error: standard input: the API key contains a control character at position 6: keys are visible ASCII characters only
+          hint: copy the key again, and nothing else
+        ");
+    assert_snapshot!(login(b"ntro_\xff\xfetopsecret"), @r"
+        exit code: 2
+        ----- stderr -----
+        error: standard input cannot be read: stream did not contain valid UTF-8
+          hint: pipe the key in: `ntro auth login --api-key-stdin < FILE`
+        ");
+    assert_snapshot!(login(format!("ntro_{}", "topsecret".repeat(1000)).as_bytes()), @r"
+        exit code: 2
+        ----- stderr -----
+        error: standard input: the API key has 9005 bytes, at most 2500 are allowed
+          hint: copy the key again, and nothing else
+        ");
+    assert_snapshot!(login(&b"topsecret".repeat(100_000)), @r"
+        exit code: 2
+        ----- stderr -----
+        error: standard input: the API key has 65536 bytes, at most 2500 are allowed
+          hint: copy the key again, and nothing else
+        ");
+    assert_snapshot!(
+        sandbox
+            .ntro("auth login --no-verify --store plaintext --host http://localhost:1/v1")
+            .arg("--api-key=a topsecret")
+            .transcript(),
+        @r"
+        exit code: 2
+        ----- stderr -----
+        error: `--api-key`: the API key contains a space at position 2: keys are visible ASCII characters only
+          hint: copy the key again, and nothing else
+        "
+    );
+    assert_snapshot!(
+        sandbox
+            .ntro("auth whoami")
+            .env("NTRO_API_KEY", "ntro_ö_topsecret")
+            .env("NTRO_HOST", "http://localhost:1/v1")
+            .transcript(),
+        @r"
+        exit code: 2
+        ----- stderr -----
+        error: the variable `NTRO_API_KEY`: the API key contains a character that is not ASCII at position 6: keys are visible ASCII characters only
+          hint: correct the variable `NTRO_API_KEY`
+        "
+    );
+    sandbox.assert_nowhere("topsecret");
+    assert_eq!(sandbox.files(), Vec::<String>::new());
+}
+
+#[test]
+fn something_else_where_a_file_should_be_is_named() {
+    let sandbox = Sandbox::new();
+    fs::create_dir_all(sandbox.ntro_home().join("config.toml")).unwrap();
+    assert_snapshot!(sandbox.ntro("auth list").transcript(), @r"
+        exit code: 3
+        ----- stderr -----
+        error: cannot read `[HOME]/.ntro/config.toml`: is a directory
+          hint: `[HOME]/.ntro/config.toml` is a folder: move it away
+        ");
+    let login =
+        "auth login --no-verify --store plaintext --api-key-stdin --host http://localhost:1";
+    assert_snapshot!(sandbox.ntro(login).input("ntro_x").transcript(), @r"
+        exit code: 3
+        ----- stderr -----
+        error: cannot read `[HOME]/.ntro/config.toml`: is a directory
+          hint: `[HOME]/.ntro/config.toml` is a folder: move it away
+        ");
+
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.ntro_home(), "a file").unwrap();
+    assert_snapshot!(sandbox.ntro("auth list").transcript(), @r"
+        exit code: 3
+        ----- stderr -----
+        error: cannot read `[HOME]/.ntro/config.toml`: not a directory
+          hint: something on the way to `[HOME]/.ntro/config.toml` is not a folder
+        ");
+    assert_snapshot!(sandbox.ntro(login).input("ntro_x").transcript(), @r"
+        exit code: 3
+        ----- stderr -----
+        error: cannot read `[HOME]/.ntro/config.toml`: not a directory
+          hint: something on the way to `[HOME]/.ntro/config.toml` is not a folder
+        ");
+    assert_eq!(fs::read(sandbox.ntro_home()).unwrap(), b"a file");
+
+    let sandbox = Sandbox::new();
+    sandbox.write_config("");
+    fs::write(sandbox.ntro_home().join("config.toml"), [0xff, 0xfe]).unwrap();
+    assert_snapshot!(sandbox.ntro("auth list").transcript(), @r"
+        exit code: 3
+        ----- stderr -----
+        error: `[HOME]/.ntro/config.toml` is not text in UTF-8
+          hint: save `[HOME]/.ntro/config.toml` as UTF-8
+        ");
+    fs::write(
+        sandbox.ntro_home().join("config.toml"),
+        " ".repeat(20 << 20),
+    )
+    .unwrap();
+    assert_snapshot!(sandbox.ntro("auth list").transcript(), @r"
+        exit code: 3
+        ----- stderr -----
+        error: `[HOME]/.ntro/config.toml` is larger than 8388608 bytes
+          hint: `[HOME]/.ntro/config.toml` is not a file of `ntro`: move it away
+        ");
+
+    let sandbox = Sandbox::new();
+    sandbox.write_config(GOOD);
+    fs::create_dir(sandbox.ntro_home().join(".lock")).unwrap();
+    assert_snapshot!(sandbox.ntro("auth use local").transcript(), @r"
+        exit code: 3
+        ----- stderr -----
+        error: cannot open the lock `[HOME]/.ntro/.lock`: is a directory
+          hint: `[HOME]/.ntro/.lock` is a folder: move it away
+        ");
+}
+
+#[test]
+fn looser_permissions_are_told_and_mended_by_the_next_change() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(GOOD);
+    let loosen = |path: &std::path::Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let (folder, file) = (sandbox.ntro_home(), sandbox.ntro_home().join("config.toml"));
+    loosen(&folder, 0o755);
+    loosen(&file, 0o644);
+    assert_snapshot!(sandbox.ntro("auth list").transcript(), @r"
+        exit code: 0
+        ----- stdout -----
+           NAME   PROVIDER  HOST                   TENANT  STORE      LOGGED IN
+           local  ntropii   http://localhost:1/v1  -       plaintext  yes
+        ----- stderr -----
+        warning: `[HOME]/.ntro` has the permissions 0755 and should have 0700; the next change mends it
+        warning: `[HOME]/.ntro/config.toml` has the permissions 0644 and should have 0600; the next change mends it
+        ");
+    sandbox.ntro("auth use local").run().success().done();
+    assert_eq!((mode(&folder), mode(&file)), (0o700, 0o600));
+    assert!(sandbox.ntro("auth list").run().success().stderr.is_empty());
+}
+
+#[test]
+fn variables_that_cannot_be_are_named() {
+    let sandbox = Sandbox::new();
+    assert_snapshot!(
+        sandbox.ntro("auth use x").env("NTRO_HOME", "/dev/null/x").transcript(),
+        @r"
+        exit code: 3
+        ----- stderr -----
+        error: cannot create the folder `/dev/null/x`: not a directory
+          hint: something on the way to `/dev/null/x` is not a folder
+        "
+    );
+    assert_snapshot!(
+        sandbox.ntro("auth list").env("NTRO_KEYRING_TIMEOUT", "soon").transcript(),
+        @r"
+        exit code: 0
+        ----- stderr -----
+        There are no connections yet: run `ntro auth login`.
+        "
+    );
+    assert_snapshot!(
+        sandbox
+            .ntro("auth token")
+            .env("NTRO_KEYRING_TIMEOUT", "soon")
+            .env("NTRO_HOST", "http://localhost:1")
+            .transcript(),
+        @r"
+        exit code: 2
+        ----- stderr -----
+        error: the variable `NTRO_KEYRING_TIMEOUT` is not a number of seconds above 0
+          hint: set it to, for instance, `10`
+        "
+    );
+}
+
+#[test]
+fn a_closed_standard_input_or_output_is_no_hang() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(GOOD);
+    for (line, code) in [
+        (
+            "ntro auth login --store plaintext --name x --host http://localhost:1 --api-key-stdin <&-",
+            2,
+        ),
+        ("ntro -c local auth token >&-", 0),
+        ("ntro -c local auth token >/dev/full", 1),
+        ("ntro auth list 2>&-", 0),
+        ("ntro auth list | true", 0),
+    ] {
+        let ended = Terminal::shell(&sandbox, line).end();
+        assert_eq!(ended.code, code, "{line}: {}", ended.heard);
+    }
+}
+
+/// Runs a line of shell in which `ntro` is the program that is being tested, as somebody whom
+/// permissions bind: root is nobody here.
+fn as_a_plain_user(sandbox: &Sandbox, line: &str) -> String {
+    let folder = sandbox.home();
+    let program = folder.join("program");
+    fs::copy(env!("CARGO_BIN_EXE_ntro"), &program).unwrap();
+    let script = format!("ntro() {{ '{}' \"$@\"; }}; {line}", program.display());
+    let run = match rustix::process::geteuid().is_root() {
+        false => sandbox.program("sh".as_ref()),
+        true => {
+            let given = Command::new("chown")
+                .args(["-R", "65534:65534"])
+                .arg(folder.parent().unwrap())
+                .status();
+            assert!(given.unwrap().success());
+            sandbox
+                .program("setpriv".as_ref())
+                .args("--reuid 65534 --regid 65534 --clear-groups sh")
+        }
+    };
+    run.arg("-c")
+        .arg(script)
+        .input("ntro_new_topsecret")
+        .transcript()
+}
+
+const LOGIN: &str = "ntro auth login --no-verify --api-key-stdin --host http://localhost:1/v1";
+
+#[test]
+fn a_home_that_cannot_be_written_is_said_and_nothing_is_changed() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(GOOD);
+    sandbox.ntro("auth use local").run().success().done();
+    let before = sandbox.contents();
+    let folder = sandbox.ntro_home();
+    let set = |mode| fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+    set(0o500);
+    let run = |line: &str| as_a_plain_user(&sandbox, line);
+    assert_snapshot!(run("ntro auth token"), @r"
+        exit code: 0
+        ----- stdout -----
+        ntro_dev_key
+        ");
+    assert_snapshot!(run("ntro auth logout local"), @r"
+        exit code: 3
+        ----- stderr -----
+        error: cannot write `[HOME]/.ntro/config.toml`: permission denied
+          hint: make `[HOME]/.ntro` readable and writable for yourself
+        ");
+    assert_snapshot!(run(&format!("{LOGIN} --store plaintext")), @r"
+        exit code: 3
+        ----- stderr -----
+        error: cannot write `[HOME]/.ntro/logins.toml`: permission denied
+          hint: make `[HOME]/.ntro` readable and writable for yourself
+        ");
+    assert_snapshot!(run(&format!("NTRO_PASSPHRASE=x {LOGIN} --store file")), @r"
+        exit code: 8
+        ----- stderr -----
+        error: cannot write to the folder `[HOME]/.ntro`: permission denied
+          hint: make `[HOME]/.ntro` readable and writable for yourself
+        ");
+    fs::set_permissions(folder.join(".lock"), fs::Permissions::from_mode(0o400)).unwrap();
+    assert_snapshot!(run("ntro auth logout local"), @r"
+        exit code: 3
+        ----- stderr -----
+        error: cannot open the lock `[HOME]/.ntro/.lock`: permission denied
+          hint: make `[HOME]/.ntro/.lock` readable and writable for yourself
+        ");
+    set(0o000);
+    assert_snapshot!(run("ntro auth list"), @r"
+        exit code: 3
+        ----- stderr -----
+        error: cannot read `[HOME]/.ntro/config.toml`: permission denied
+          hint: make `[HOME]/.ntro/config.toml` readable and writable for yourself
+        ");
+    set(0o700);
+    let mut after = sandbox.contents();
+    after.remove("program");
+    assert_eq!(after, before);
+}
+
+#[test]
+fn a_disk_that_takes_nothing_is_said_and_nothing_is_changed() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(GOOD);
+    sandbox.ntro("auth use local").run().success().done();
+    let before = sandbox.contents();
+    // No file may have any bytes; with the signal ignored, the writer gets an error.
+    let run = |line: &str| {
+        let ntro = env!("CARGO_BIN_EXE_ntro");
+        sandbox
+            .program("sh".as_ref())
+            .arg("-c")
+            .arg(format!(
+                "ntro() {{ '{ntro}' \"$@\"; }}; trap '' XFSZ; ulimit -f 0; {line}"
+            ))
+            .input("ntro_new_topsecret")
+            .transcript()
+    };
+    assert_snapshot!(run("ntro auth token"), @r"
+        exit code: 0
+        ----- stdout -----
+        ntro_dev_key
+        ");
+    assert_snapshot!(run("ntro auth logout local"), @r"
+        exit code: 3
+        ----- stderr -----
+        error: cannot write `[HOME]/.ntro/config.toml`: file too large
+          hint: raise the limit on the size of files, `ulimit -f`; nothing was changed
+        ");
+    assert_snapshot!(run(&format!("{LOGIN} --store plaintext")), @r"
+        exit code: 3
+        ----- stderr -----
+        error: cannot write `[HOME]/.ntro/logins.toml`: file too large
+          hint: raise the limit on the size of files, `ulimit -f`; nothing was changed
+        ");
+    assert_snapshot!(run(&format!("NTRO_PASSPHRASE=x {LOGIN} --store file")), @r"
+        exit code: 8
+        ----- stderr -----
+        error: cannot write `[HOME]/.ntro/keys.age`: file too large
+          hint: raise the limit on the size of files, `ulimit -f`; nothing was changed
+        ");
+    assert_eq!(sandbox.contents(), before);
+    sandbox.assert_nowhere("topsecret");
+}
+
+#[test]
+fn a_lock_that_another_process_keeps_is_given_up_in_the_end() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(GOOD);
+    let before = sandbox.config();
+    let lock = FileLock::acquire(&sandbox.ntro_home().join(".lock")).unwrap();
+    assert_snapshot!(sandbox.ntro("auth use local").transcript(), @r"
+        exit code: 3
+        ----- stderr -----
+        error: another process has held the lock `[HOME]/.ntro/.lock` for 30 s
+          hint: end the other `ntro`, or wait for it, and try again
+        ");
+    assert_eq!(sandbox.config(), before);
+    // Whoever only reads does not wait.
+    sandbox.ntro("-c local auth token").run().success().done();
+    drop(lock);
+    sandbox.ntro("auth use local").run().success().done();
+}
