@@ -51,6 +51,38 @@ impl Credential {
         Ok((name, value))
     }
 
+    /// Blackens the secret wherever a server repeats it, of a key all but the prefix.
+    ///
+    /// What a server says ends up in messages, tables and files; it knows the secret, and may put
+    /// it into any of them by mistake or on purpose. A text that is shorter than any secret is
+    /// left alone: it would occur by chance.
+    pub(super) fn blacken(&self, body: &mut [u8]) {
+        const SHORTEST: usize = 12;
+
+        let (secret, shown) = match self {
+            Self::Key(_, bound) => match bound.for_origin(bound.origin()) {
+                Some(key) => (key.expose(), key.prefix().as_str().len()),
+                None => return,
+            },
+            Self::Token(token) => match token.for_origin(token.origin()) {
+                Some(token) => (token, 0),
+                None => return,
+            },
+        };
+        if secret.len() < SHORTEST {
+            return;
+        }
+        let mut from = 0;
+        while let Some(found) = body[from..]
+            .windows(secret.len())
+            .position(|part| part == secret.as_bytes())
+        {
+            let end = from + found + secret.len();
+            body[from + found + shown..end].fill(b'*');
+            from = end;
+        }
+    }
+
     pub(super) fn prefix(&self) -> Option<KeyPrefix> {
         match self {
             Self::Key(_, bound) => Some(bound.prefix()),
@@ -62,6 +94,35 @@ impl Credential {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_repeats_a_secret_is_blackened() {
+        let origin: Origin = "https://api.ntropii.com".parse().unwrap();
+        let blackened = |credential: &Credential, body: &str| {
+            let mut bytes = body.as_bytes().to_vec();
+            credential.blacken(&mut bytes);
+            String::from_utf8(bytes).unwrap()
+        };
+        let key = |text: &str| {
+            let bound = BoundKey::new(text.parse().unwrap(), origin.clone());
+            Credential::Key(Provider::Ntropii, bound)
+        };
+        let secret = "ntro_prod_k9Zr4MxQ2bLw_secret";
+        let long = key(secret);
+        let prefix = long.prefix().unwrap();
+        let hidden = format!(
+            "{prefix}{}",
+            "*".repeat(secret.len() - prefix.as_str().len())
+        );
+        assert_eq!(
+            blackened(&long, &format!("\"{secret}\",{secret}{secret} ntro_prod_")),
+            format!("\"{hidden}\",{hidden}{hidden} ntro_prod_")
+        );
+        assert_eq!(blackened(&key("short"), "a short text"), "a short text");
+        let token = AdminToken::bind("eyJh.eyJz.c2ln".to_owned(), origin.clone()).unwrap();
+        let token = Credential::Token(token);
+        assert_eq!(blackened(&token, "eyJh.eyJz.c2ln!"), "**************!");
+    }
 
     #[test]
     fn a_header_never_shows_its_secret() {

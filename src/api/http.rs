@@ -226,7 +226,12 @@ impl Http {
         let mut response = request.send().await.map_err(|error| Failure::of(&error))?;
         let status = response.status();
         let body = match self.read(&mut response).await {
-            Ok(body) => body,
+            Ok(mut body) => {
+                if let (Body::Read(body), Some(credential)) = (&mut body, &self.credential) {
+                    credential.blacken(body);
+                }
+                body
+            }
             // A refusal counts even if its explanation is lost.
             Err(_) if !status.is_success() => Body::Read(Zeroizing::default()),
             Err(error) => return Err(Failure::of(&error)),
