@@ -16,6 +16,7 @@
 #![cfg(unix)]
 
 mod bad_input;
+mod canary;
 mod completions;
 mod concurrency;
 mod explain;
@@ -27,6 +28,7 @@ mod login;
 mod logout;
 mod official;
 mod secret_service;
+mod startup;
 #[allow(dead_code, unused_imports, reason = "its users are still to come")]
 mod support;
 mod tenant;

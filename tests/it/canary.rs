@@ -1,0 +1,296 @@
+//! A key that is known, looked for wherever it must not be: after every command, in success and in
+//! failure, with `--debug`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::{Arc, Mutex};
+
+use ntro::domain::Provider;
+use serde_json::json;
+
+use crate::support::{Authority, Reply, Sandbox, Stub};
+
+/// Every command but `auth token`, which is there to print the key. What stands in braces is put
+/// in: the connection's tenant, the id of another key.
+const LINES: &[&str] = &[
+    "auth login --host {host} --store {store} --api-key-stdin --name canary --set-default",
+    "auth login --host {host} --store {store} --api-key - --name canary --no-verify",
+    "auth login --host {host} --store {store} --api-key-stdin --default-tenant nowhere",
+    "auth whoami",
+    "auth whoami --tenant nowhere",
+    "auth whoami --host http://127.0.0.1:1/v1",
+    "auth list",
+    "auth status",
+    "auth status --all",
+    "auth use canary",
+    "auth set-default nobody",
+    "auth rename canary bird",
+    "auth rename bird canary",
+    "auth rename canary canary",
+    "auth test",
+    "auth explain",
+    "tenant list",
+    "tenant info {tenant}",
+    "tenant info nowhere",
+    "tenant use {tenant}",
+    "tenant use nowhere",
+    "key current",
+    "key list",
+    "key create --name other --store {store} --save-as saved",
+    "key create --name other --store {store} --save-as saved --scope nothing",
+    "key revoke {id}",
+    "key revoke nothing",
+    "admin organisation create Acme",
+    "admin organisation list",
+    "admin tenant create acme --name Acme",
+    "admin tenant list",
+    "admin tenant suspend acme",
+    "admin tenant resume acme",
+    "admin key create --provider ntropii --tenant acme",
+    "admin key list",
+    "admin key revoke nothing",
+    "admin token",
+    "serve --listen {taken} --database sqlite:nowhere/books.db",
+    "dev --listen {taken} --data dev",
+    "completions bash",
+    "man",
+    "help auth",
+    "auth logout --revoke",
+    "auth logout",
+    "auth logout --all",
+    "auth remove canary",
+    "auth remove canary",
+];
+
+/// The commands that have no others below them, as `--help` tells.
+fn leaves(sandbox: &Sandbox) -> BTreeSet<String> {
+    let mut leaves = BTreeSet::new();
+    let mut paths = vec![String::new()];
+    while let Some(path) = paths.pop() {
+        let line = format!("{path} --help");
+        let help = sandbox.ntro(&line).run().success().stdout;
+        let listed = help
+            .lines()
+            .skip_while(|line| *line != "Commands:")
+            .skip(1)
+            .take_while(|line| !line.is_empty())
+            .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+            .filter_map(|line| line.split_whitespace().next())
+            .filter(|name| *name != "help");
+        let below: Vec<_> = listed.map(|name| format!("{path} {name}")).collect();
+        if below.is_empty() {
+            leaves.insert(path.trim().to_owned());
+        }
+        paths.extend(below);
+    }
+    leaves
+}
+
+#[test]
+fn no_command_is_forgotten_here() {
+    let sandbox = Sandbox::new();
+    let forgotten: Vec<_> = leaves(&sandbox)
+        .into_iter()
+        .filter(|leaf| leaf != "auth token")
+        .filter(|leaf| !LINES.iter().any(|line| line.starts_with(leaf.as_str())))
+        .collect();
+    assert!(forgotten.is_empty(), "{forgotten:?}");
+}
+
+/// Runs lines with what a connection to `host` needs.
+fn drive<'a>(
+    sandbox: &Sandbox,
+    lines: impl IntoIterator<Item = &'a &'a str>,
+    formats: &[&str],
+    (store, host, key, id): (&str, &str, &str, &str),
+) {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for line in lines {
+        let line = line
+            .replace("{host}", host)
+            .replace("{store}", store)
+            .replace("{tenant}", "acme-fund-admin")
+            .replace("{id}", id)
+            .replace("{taken}", &taken);
+        for format in formats {
+            let run = sandbox.ntro(&format!("--debug -o {format} {line}"));
+            run.input(key).run().done();
+        }
+    }
+}
+
+fn nowhere_but_in_the_store(sandbox: &Sandbox, store: &str, secret: &str) {
+    match store {
+        "plaintext" => sandbox.assert_only_in(secret, &[".ntro/config.toml"]),
+        _ => sandbox.assert_nowhere(secret),
+    }
+}
+
+#[test]
+fn with_a_real_authority_the_key_is_in_its_store_alone() {
+    for provider in [Provider::Ntropii, Provider::Ontora] {
+        for store in ["file", "plaintext"] {
+            let authority = Authority::start();
+            let key = authority.key(provider, "acme-fund-admin");
+            let spare = authority.key(provider, "acme-fund-admin");
+            let secret = key.key.strip_prefix(&key.prefix).unwrap();
+            let mut sandbox = Sandbox::new();
+            sandbox.make_identity();
+            sandbox.set("NTRO_ADMIN_TOKEN", authority.admin_token());
+            let host = authority.host(provider);
+            let given = (store, host.as_str(), key.key.as_str(), spare.id.as_str());
+            drive(&sandbox, LINES, &["text", "json"], given);
+            nowhere_but_in_the_store(&sandbox, store, secret);
+        }
+    }
+}
+
+#[test]
+fn printing_the_key_is_all_that_its_command_does_with_it() {
+    let authority = Authority::start();
+    let key = authority.key(Provider::Ntropii, "acme-fund-admin");
+    let secret = key.key.strip_prefix(&key.prefix).unwrap();
+    let sandbox = Sandbox::new();
+    sandbox.make_identity();
+    sandbox
+        .ntro("auth login --store file --api-key-stdin --host")
+        .arg(authority.host(Provider::Ntropii))
+        .input(&key.key)
+        .run()
+        .success()
+        .done();
+    let token = sandbox.ntro("--debug auth token").run().success();
+    assert_eq!(token.stdout, format!("{}\n", key.key));
+    assert!(!token.stderr.contains(secret), "{token}");
+    sandbox.assert_files_without(secret);
+}
+
+/// A server that answers as one would that is broken or hostile: it repeats the key.
+fn echo(way: u16) -> impl Fn(Option<&str>) -> Reply {
+    move |key| {
+        let key = key.unwrap_or_default();
+        let words = format!("no such key: {key}");
+        match way {
+            0 => Reply::Cut,
+            200 => Reply::Json(
+                200,
+                json!({
+                    "id": key, "email": key, "name": key, "orgId": key, "roles": [key],
+                    "workspace_id": key, "scopes": [key], "key_prefix": key,
+                }),
+            ),
+            201 => Reply::Json(200, json!([{"id": key, "slug": key, "name": key}])),
+            202 => Reply::Json(200, json!({"unexpected": key})),
+            status => Reply::Json(
+                status,
+                json!({"statusCode": status, "message": words, "detail": words, "error": key, "code": key}),
+            ),
+        }
+    }
+}
+
+#[test]
+fn a_server_that_repeats_the_key_finds_nobody_who_prints_it() {
+    const SECRET: &str = "topsecretk9Zr4MxQ2bLwJf83nd72jfk38dhJKd8";
+    for prefix in ["ntro_prod_good", "ont_live_good"] {
+        let key = format!("{prefix}_{SECRET}");
+        // While it answers, whoever asked is alive: no process shows the key to the others.
+        let shown = Arc::new(Mutex::new(Vec::new()));
+        for way in [0, 200, 201, 202, 400, 401, 403, 404, 409, 418, 500] {
+            let seen = Arc::clone(&shown);
+            let answer = echo(way);
+            let stub = Stub::start(move |request| {
+                seen.lock().unwrap().extend(processes_that_show(SECRET));
+                answer(request.key.as_deref())
+            });
+            let host = match prefix {
+                "ntro_prod_good" => stub.host(),
+                _ => stub.origin(),
+            };
+            let mut sandbox = Sandbox::new();
+            sandbox.set(
+                "NTRO_ADMIN_TOKEN",
+                "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1MSJ9.c2ln",
+            );
+            // Only what talks to it, and each answer in one format.
+            let lines = LINES.iter().filter(|line| {
+                let group = line.split(' ').next().unwrap();
+                ["auth", "tenant", "key"].contains(&group)
+            });
+            let given = ("plaintext", host.as_str(), key.as_str(), "some-id");
+            drive(
+                &sandbox,
+                lines,
+                &[["text", "json"][usize::from(way % 2)]],
+                given,
+            );
+            nowhere_but_in_the_store(&sandbox, "plaintext", SECRET);
+            assert!(!stub.seen().is_empty());
+        }
+        assert!(shown.lock().unwrap().is_empty(), "{shown:?}");
+    }
+}
+
+/// Returns the processes whose argument list or environment holds a text, this one aside.
+fn processes_that_show(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap() {
+        let folder = entry.unwrap().path();
+        for name in ["cmdline", "environ"] {
+            // Not every process is ours, and any may have ended by now.
+            let Ok(bytes) = fs::read(folder.join(name)) else {
+                continue;
+            };
+            if bytes
+                .windows(text.len())
+                .any(|part| part == text.as_bytes())
+            {
+                found.push(format!("{}: {name}", folder.display()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_command_that_is_run_for_an_admin_token_learns_nothing_of_the_key() {
+    let authority = Authority::start();
+    let key = authority.key(Provider::Ontora, "acme-fund-admin");
+    let secret = key.key.strip_prefix(&key.prefix).unwrap();
+    let sandbox = Sandbox::new();
+    sandbox.make_identity();
+    sandbox
+        .ntro("auth login --store file --api-key-stdin --host")
+        .arg(authority.host(Provider::Ontora))
+        .input(&key.key)
+        .run()
+        .success()
+        .done();
+    let spy = sandbox.home().join("spy");
+    fs::write(
+        &spy,
+        format!(
+            "#!/bin/sh\n\
+             tr '\\0' '\\n' </proc/self/environ >seen\n\
+             tr '\\0' '\\n' </proc/$PPID/environ >>seen\n\
+             tr '\\0' '\\n' </proc/$PPID/cmdline >>seen\n\
+             cat >>seen\n\
+             echo '{}'\n",
+            authority.admin_token()
+        ),
+    )
+    .unwrap();
+    fs::set_permissions(&spy, fs::Permissions::from_mode(0o700)).unwrap();
+    let config = sandbox.config();
+    sandbox.write_config(&format!(
+        "{config}admin_token_command = ['{}']\n",
+        spy.display()
+    ));
+    let list = sandbox.ntro("--debug key list").run();
+    list.success().says(&key.prefix).done();
+    let seen = fs::read_to_string(sandbox.home().join("seen")).unwrap();
+    assert!(seen.contains("--debug"), "{seen}");
+    sandbox.assert_nowhere(secret);
+}

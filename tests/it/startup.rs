@@ -1,0 +1,64 @@
+//! What a command touches that needs neither a store nor the network, as the system sees it.
+
+use std::collections::BTreeSet;
+
+use crate::support::Sandbox;
+
+/// Runs `ntro` and returns the calls that open files, make threads or sockets, one a line.
+fn calls(sandbox: &Sandbox, arguments: &str) -> Vec<String> {
+    let log = sandbox.home().join("calls");
+    sandbox
+        .program("strace".as_ref())
+        .args("--follow-forks --quiet=all --output")
+        .arg(&log)
+        .arg("--trace=?open,openat,?clone,?clone3,?fork,?vfork,socket,connect")
+        .arg(env!("CARGO_BIN_EXE_ntro"))
+        .args(arguments)
+        .run()
+        .success()
+        .done();
+    let text = std::fs::read_to_string(log).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// The files below the home that were looked for, by name.
+fn looked_for(sandbox: &Sandbox, calls: &[String]) -> BTreeSet<String> {
+    let home = format!("\"{}/", sandbox.home().display());
+    calls
+        .iter()
+        .filter_map(|call| call.split(&home).nth(1)?.split('"').next())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+#[ignore = "needs strace: run scripts/test"]
+fn a_list_opens_its_files_in_one_thread_and_no_socket() {
+    let sandbox = Sandbox::new();
+    sandbox.make_identity();
+    sandbox
+        .ntro("auth login --no-verify --store file --api-key-stdin --host http://localhost:1/v1")
+        .input("ntro_prod_good")
+        .run()
+        .success()
+        .done();
+    let ours = BTreeSet::from([".ntro/config.toml", ".ntro/logins.toml", ".ntro.toml"]);
+    for (line, files) in [
+        ("auth list", &ours),
+        ("auth list -o json", &ours),
+        ("auth explain", &ours),
+        ("--version", &BTreeSet::new()),
+        ("--help", &BTreeSet::new()),
+        ("auth login --help", &BTreeSet::new()),
+        ("completions bash", &BTreeSet::new()),
+    ] {
+        let calls = calls(&sandbox, line);
+        for call in &calls {
+            let made = ["clone", "fork", "socket(", "connect("].iter();
+            let made = made.filter(|name| call.contains(*name)).count();
+            assert_eq!(made, 0, "{line}: {call}");
+        }
+        let files: BTreeSet<_> = files.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(looked_for(&sandbox, &calls), files, "{line}");
+    }
+}
