@@ -96,6 +96,7 @@ pub(crate) enum When {
 
 /// Every command.
 #[derive(Subcommand, Debug)]
+#[command(defer = true)]
 pub(crate) enum Command {
     /// Log in and out, and see what is stored and used
     #[command(subcommand)]

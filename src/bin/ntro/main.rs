@@ -27,9 +27,10 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let arguments: Vec<_> = std::env::args_os().collect();
+    // Subcommands are made when they are named: the whole tree would take longer than the command.
     let Cli { global, command } = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage::report(error, &arguments).into(),
+        Err(_) => return usage::report(&arguments).into(),
     };
     let cx = Context::new(global);
     match command.run(&cx) {

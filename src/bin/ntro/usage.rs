@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory as _, FromArgMatches as _};
 
+use crate::cli::Cli;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
 use crate::output;
@@ -15,7 +17,8 @@ const LONGEST_SHOWN: usize = 40;
 
 /// Prints what clap has to say, which may be the help that was asked for, and returns how the
 /// process ends.
-pub(crate) fn report(mut error: clap::Error, arguments: &[OsString]) -> Exit {
+pub(crate) fn report(arguments: &[OsString]) -> Exit {
+    let mut error = explained(arguments);
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
@@ -32,6 +35,18 @@ pub(crate) fn report(mut error: clap::Error, arguments: &[OsString]) -> Exit {
         let _ = error.print();
     }
     Exit::Found(Kind::Usage)
+}
+
+/// Parses the arguments once more, against the whole tree: only that knows what every command is
+/// about, and which words are like the one that was mistyped.
+fn explained(arguments: &[OsString]) -> clap::Error {
+    let mut tree = Cli::command();
+    tree.build();
+    let parsed = tree.try_get_matches_from(arguments);
+    match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Err(error) => error,
+        Ok(_) => clap::Error::raw(ErrorKind::InvalidValue, "the arguments make no sense\n"),
+    }
 }
 
 /// Takes words out of an error that may be secrets: whoever mistypes an option may have put a key
@@ -115,13 +130,11 @@ fn split(kind: ErrorKind, text: &str) -> CliError {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
-    use crate::cli::Cli;
 
     fn said(line: &str) -> String {
-        let mut error = Cli::try_parse_from(line.split(' ')).unwrap_err();
+        let arguments: Vec<_> = line.split(' ').map(OsString::from).collect();
+        let mut error = explained(&arguments);
         hide_secrets(&mut error);
         error.render().to_string()
     }

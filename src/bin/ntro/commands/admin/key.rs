@@ -15,6 +15,7 @@ use crate::exit::Exit;
 use crate::output::{Done, Paint, Report, Table};
 
 #[derive(Subcommand, Debug)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// Create a key for the tenant that `--tenant` names, and print it, once
     Create(CreateArgs),

@@ -26,6 +26,7 @@ pub(crate) struct AdminArgs {
 }
 
 #[derive(Subcommand, Debug)]
+#[command(defer = true)]
 enum Command {
     /// Create and list organisations, which own tenants
     #[command(subcommand)]

@@ -10,6 +10,7 @@ use crate::exit::Exit;
 use crate::output::{Done, Paint, Report, Table};
 
 #[derive(Subcommand, Debug)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// Create an organisation
     Create(CreateArgs),

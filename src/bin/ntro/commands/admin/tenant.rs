@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::output::{Done, Paint, Report, Table};
 
 #[derive(Subcommand, Debug)]
+#[command(defer = true)]
 pub(super) enum Command {
     /// Create an active tenant
     Create(CreateArgs),

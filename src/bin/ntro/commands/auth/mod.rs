@@ -19,6 +19,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 
 #[derive(Subcommand, Debug)]
+#[command(defer = true)]
 pub(crate) enum Command {
     Login(login::LoginArgs),
     Whoami(whoami::WhoamiArgs),

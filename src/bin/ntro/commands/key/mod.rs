@@ -14,6 +14,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 
 #[derive(Subcommand, Debug)]
+#[command(defer = true)]
 pub(crate) enum Command {
     List(list::ListArgs),
     Create(create::CreateArgs),

@@ -11,6 +11,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 
 #[derive(Subcommand, Debug)]
+#[command(defer = true)]
 pub(crate) enum Command {
     List(list::ListArgs),
     Info(info::InfoArgs),
