@@ -178,14 +178,14 @@ fn names_and_stores_that_cannot_be_are_refused() {
     assert_snapshot!(with_config(&long, GOOD), @r"
         exit code: 2
         ----- stderr -----
-        error: invalid value 'nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn' for '<TO>': the connection name has 65 characters, at most 64 are allowed
+        error: invalid value '…' for '<TO>': the connection name has 65 characters, at most 64 are allowed
 
         For more information, try '--help'.
         ");
     assert_snapshot!(with_config("auth token --host https://u@a.example", GOOD), @r"
         exit code: 2
         ----- stderr -----
-        error: invalid value 'https://u@a.example' for '--host <URL>': the host contains a user name or password before `@`
+        error: invalid value '…' for '--host <URL>': the host contains a user name or password before `@`
 
         For more information, try '--help'.
         ");
@@ -242,7 +242,7 @@ fn keys_that_cannot_be_are_refused_without_being_shown() {
         exit code: 2
         ----- stderr -----
         error: standard input cannot be read: stream did not contain valid UTF-8
-          hint: pipe the key in: `ntro auth login --api-key-stdin < FILE`
+          hint: pipe the key in: `--api-key-stdin < FILE`
         ");
     assert_snapshot!(login(format!("ntro_{}", "topsecret".repeat(1000)).as_bytes()), @r"
         exit code: 2
