@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     // Subcommands are made when they are named: the whole tree would take longer than the command.
     let Cli { global, command } = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(_) => return usage::report(&arguments).into(),
+        Err(error) => return usage::report(error, &arguments).into(),
     };
     let cx = Context::new(global);
     match command.run(&cx) {

@@ -17,8 +17,12 @@ const LONGEST_SHOWN: usize = 40;
 
 /// Prints what clap has to say, which may be the help that was asked for, and returns how the
 /// process ends.
-pub(crate) fn report(arguments: &[OsString]) -> Exit {
-    let mut error = explained(arguments);
+pub(crate) fn report(error: clap::Error, arguments: &[OsString]) -> Exit {
+    let mut error = match error.kind() {
+        // Says the same, whatever the tree.
+        ErrorKind::DisplayVersion => error,
+        _ => explained(arguments),
+    };
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
