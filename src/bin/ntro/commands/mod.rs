@@ -11,6 +11,8 @@ mod destination;
 pub(crate) mod dev;
 pub(crate) mod identity;
 pub(crate) mod key;
+#[cfg(feature = "authority")]
+mod listening;
 pub(crate) mod man;
 #[cfg(feature = "authority")]
 pub(crate) mod serve;

@@ -3,10 +3,10 @@ use std::path::PathBuf;
 
 use ntro::authority::{self, Authority, Claims, Issuer, KeySource, Limits, Settings};
 use serde::Serialize;
-use tokio::net::TcpListener;
 use url::Url;
 
 use super::database::DatabaseArgs;
+use super::listening::{listen, shutdown};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
@@ -150,60 +150,6 @@ pub(crate) fn run(args: ServeArgs, cx: &Context) -> Result<Exit, CliError> {
         })?;
         authority::serve(listener, authority, shutdown).await?;
         Ok(Exit::Fine)
-    })
-}
-
-async fn listen(address: SocketAddr) -> Result<TcpListener, CliError> {
-    use std::io::ErrorKind;
-
-    TcpListener::bind(address).await.map_err(|error| {
-        let kind = match error.kind() {
-            ErrorKind::AddrInUse => Kind::Conflict,
-            _ => Kind::Failure,
-        };
-        let this = CliError::new(kind, format!("cannot listen on {address}: {error}"));
-        match error.kind() {
-            ErrorKind::AddrInUse => {
-                this.hint("end what listens there, or choose another `--listen`; port 0 picks one")
-            }
-            ErrorKind::PermissionDenied => {
-                this.hint("ports below 1024 are the system's: choose another `--listen`")
-            }
-            ErrorKind::AddrNotAvailable => {
-                this.hint("choose an address of this machine; 0.0.0.0 is all of them")
-            }
-            _ => this,
-        }
-    })
-}
-
-/// Returns what is done when the process is told to end.
-#[cfg(unix)]
-fn shutdown() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let listen = |kind| {
-        signal(kind).map_err(|error| {
-            CliError::new(Kind::Failure, format!("cannot wait for signals: {error}"))
-        })
-    };
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
-fn shutdown() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
-    Ok(async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
     })
 }
 

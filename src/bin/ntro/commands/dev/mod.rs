@@ -3,7 +3,6 @@
 mod logins;
 mod town;
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -12,10 +11,10 @@ use ntro::config::Home;
 use ntro::disk;
 use ntro::domain::{ConnectionName, Provider};
 use serde::Serialize;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::identity::{self, Whoami};
+use super::listening::{listen, shutdown};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
@@ -73,12 +72,12 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
     let town = runtime.block_on(town::build(authority.books()))?;
 
     let (stop, stopped) = oneshot::channel::<()>();
-    let shutdown = async move {
+    let asked_to_stop = async move {
         // A dropped sender stops it just as well.
         let _ = stopped.await;
     };
-    let server = runtime.spawn(authority::serve(listener, authority.clone(), shutdown));
-    let interrupted = runtime.block_on(async { interrupts() })?;
+    let server = runtime.spawn(authority::serve(listener, authority.clone(), asked_to_stop));
+    let interrupted = runtime.block_on(async { shutdown() })?;
 
     let place = logins::Place {
         address,
@@ -102,43 +101,6 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
         Err(error) => return Err(CliError::new(Kind::Failure, error.to_string())),
     }
     Ok(Exit::Fine)
-}
-
-async fn listen(address: SocketAddr) -> Result<TcpListener, CliError> {
-    TcpListener::bind(address).await.map_err(|error| {
-        CliError::new(
-            Kind::Conflict,
-            format!("cannot listen on {address}: {error}"),
-        )
-        .hint("another `ntro dev` may be running; `--listen 127.0.0.1:0` picks a free port")
-    })
-}
-
-/// Returns a future that ends when the process is asked to stop.
-fn interrupts() -> Result<impl Future<Output = ()>, CliError> {
-    let failed = |error: std::io::Error| {
-        CliError::new(Kind::Failure, format!("cannot wait for signals: {error}"))
-    };
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-        Ok(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        })
-    }
-    #[cfg(not(unix))]
-    {
-        let mut interrupt = tokio::signal::windows::ctrl_c().map_err(failed)?;
-        Ok(async move {
-            interrupt.recv().await;
-        })
-    }
 }
 
 /// Where the database lies.

@@ -1,0 +1,63 @@
+//! What every command that serves needs: its address, and the moment to stop.
+
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+
+use crate::error::CliError;
+use crate::exit::Kind;
+
+/// Binds the address that a server is to listen on.
+pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, CliError> {
+    use std::io::ErrorKind;
+
+    TcpListener::bind(address).await.map_err(|error| {
+        let kind = match error.kind() {
+            ErrorKind::AddrInUse => Kind::Conflict,
+            _ => Kind::Failure,
+        };
+        let this = CliError::new(kind, format!("cannot listen on {address}: {error}"));
+        match error.kind() {
+            ErrorKind::AddrInUse => {
+                this.hint("end what listens there, or choose another `--listen`; port 0 picks one")
+            }
+            ErrorKind::PermissionDenied => {
+                this.hint("ports below 1024 are the system's: choose another `--listen`")
+            }
+            ErrorKind::AddrNotAvailable => {
+                this.hint("choose an address of this machine; 0.0.0.0 is all of them")
+            }
+            _ => this,
+        }
+    })
+}
+
+/// Returns what is done when the process is told to end.
+#[cfg(unix)]
+pub(super) fn shutdown() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let listen = |kind| {
+        signal(kind).map_err(|error| {
+            CliError::new(Kind::Failure, format!("cannot wait for signals: {error}"))
+        })
+    };
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+pub(super) fn shutdown() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}
