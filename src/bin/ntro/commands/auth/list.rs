@@ -1,5 +1,6 @@
-use ntro::connection::Flags;
+use ntro::connection::{Flags, Resolver, Source};
 use ntro::domain::ConnectionName;
+use ntro::secrets::StoreKind;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -34,28 +35,17 @@ pub(crate) fn run(_args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
     let active = active.winner().and_then(|winner| winner.found.as_deref());
     let mut rows = Vec::new();
     for (name, entry) in &cx.config()?.connections {
-        let login = cx.logins()?.get(name);
-        let parsed: Option<ConnectionName> = name.parse().ok();
-        let flags = Flags {
-            connection: parsed.clone(),
-            ..Flags::default()
-        };
-        let one = resolver.alone(&flags);
-        let provider = one
-            .provider()
-            .ok()
-            .map(|provider| provider.value.to_string());
-        let store = parsed.and_then(|name| one.store(&name).ok());
+        let known = name.parse().ok().map(|name| Known::of(resolver, name));
+        let known = known.unwrap_or_default();
+        let login = cx.logins()?.get(name).filter(|_| known.stored);
         rows.push(Row {
             name: name.clone(),
             active: active == Some(name.as_str()),
-            provider: provider.or_else(|| entry.provider.clone()),
+            provider: known.provider.or_else(|| entry.provider.clone()),
             host: entry.host.clone(),
             default_tenant: entry.default_tenant.clone(),
-            store: store
-                .map(|store| store.value.to_string())
-                .or_else(|| entry.store.clone()),
-            logged_in: login.is_some() || entry.api_key.is_some(),
+            store: known.store.or_else(|| entry.store.clone()),
+            logged_in: known.logged_in,
             key_prefix: login.map(|login| login.key_prefix.clone()),
             expires_at: login.and_then(|login| login.expires_at),
         });
@@ -66,6 +56,40 @@ pub(crate) fn run(_args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
     }
     cx.printer().print(&Connections(rows))?;
     Ok(Exit::Fine)
+}
+
+/// What can be known of a connection without opening its store.
+#[derive(Default)]
+struct Known {
+    provider: Option<String>,
+    store: Option<String>,
+    logged_in: bool,
+    /// Whether its key is the one that was stored at the last login.
+    stored: bool,
+}
+
+impl Known {
+    fn of(resolver: Resolver<'_>, name: ConnectionName) -> Self {
+        let flags = Flags::of_connection(name.clone());
+        let one = resolver.alone(&flags);
+        let provider = one.provider().ok();
+        let key = one.explain_key().unwrap_or_default();
+        let (store, stored) = match key.winner().map(|key| &key.source) {
+            Some(Source::Store(kind)) => (Some(*kind), true),
+            // What login puts into the file is its own as well, as long as nobody replaces it.
+            Some(_) => {
+                let own = one.stored_key(&name).is_ok_and(|key| key.prefix.is_some());
+                (Some(StoreKind::Plaintext), own)
+            }
+            None => (one.store(&name).ok().map(|store| store.value), false),
+        };
+        Self {
+            provider: provider.map(|provider| provider.value.to_string()),
+            store: store.map(|store| store.to_string()),
+            logged_in: key.winner().is_some(),
+            stored,
+        }
+    }
 }
 
 impl Report for Connections {
