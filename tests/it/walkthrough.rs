@@ -183,6 +183,23 @@ fn ctrl_c_at_any_question_leaves_everything_as_it_was() {
     );
 }
 
+/// The letters of a key move the choice: one that is pasted a question too early must not choose
+/// the clear by that alone.
+#[test]
+fn a_key_pasted_at_the_choice_of_a_store_chooses_nothing() {
+    let stub = Stub::ntropii(&["acme"]);
+    let sandbox = Sandbox::new();
+    let arguments = format!("auth login --name mine --host {}", stub.host());
+    let mut terminal = Terminal::ntro(&sandbox, &arguments);
+    // `k` goes up, which is round to the last one.
+    terminal.expect("kept instead").press("k\r");
+    terminal.expect("Really in plain text").press("n");
+    terminal.expect("kept instead").press("k\r");
+    terminal.expect("Really in plain text").interrupt();
+    terminal.end().exits(130).done();
+    assert_eq!(sandbox.files(), Vec::<String>::new());
+}
+
 #[test]
 fn with_no_keyring_the_other_stores_are_offered() {
     let stub = Stub::ntropii(&["acme"]);

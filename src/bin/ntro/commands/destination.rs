@@ -88,9 +88,20 @@ pub(super) fn store(
         .iter()
         .map(|kind| format!("{kind}: {}", kind.summary()))
         .collect();
-    let kind = others[cx
-        .prompter()
-        .select("Where should the key be kept instead?", &items, 0)?];
-    cx.open_store(kind)?.probe()?;
-    Ok(kind)
+    loop {
+        let choice = cx
+            .prompter()
+            .select("Where should the key be kept instead?", &items, 0)?;
+        let kind = others[choice];
+        // A key that is pasted here by mistake moves the choice with its letters.
+        let sure = kind != StoreKind::Plaintext
+            || cx.prompter().confirm(
+                "Really in plain text, for whoever can read your files?",
+                false,
+            )?;
+        if sure {
+            cx.open_store(kind)?.probe()?;
+            return Ok(kind);
+        }
+    }
 }
