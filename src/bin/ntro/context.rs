@@ -68,6 +68,7 @@ impl Context {
     }
 
     /// Returns a context that has read nothing yet, for after a change.
+    #[cfg(feature = "authority")]
     pub(crate) fn fresh(&self) -> Self {
         Self::with(self.global.clone(), self.env.clone())
     }
