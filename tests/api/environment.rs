@@ -1,7 +1,7 @@
 //! Certificates and proxies, which come from the process environment: each case is a process of
 //! its own with an environment of its own.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -21,12 +21,15 @@ use crate::support::{NTROPII_KEY, Seen, Server, json, profile, quick, serve, tar
 /// A name that no resolver knows: whoever gets an answer got it through the proxy.
 const NAME: &str = "api.ntro.invalid";
 
-/// What a process of its own asks, and says. It is told the host on standard input.
+/// Tells the process of its own what it is there for.
+const TASK: &str = "NTRO_TEST_ASK";
+
+/// What a process of its own asks, and says. Does nothing unless another test started this process.
 #[tokio::test]
-#[ignore = "run by the other tests, in a process of its own"]
 async fn ask() {
-    let mut host = String::new();
-    std::io::stdin().read_to_string(&mut host).unwrap();
+    let Ok(host) = std::env::var(TASK) else {
+        return;
+    };
     let (host, insecure) = host.trim().split_once(' ').unwrap();
     let mut target = target(Provider::Ntropii, host);
     target.insecure_http = insecure == "insecure";
@@ -68,19 +71,15 @@ impl Process {
     /// Asks `host` for the identity and returns what came of it.
     async fn ask(self, host: String) -> String {
         let output = tokio::task::spawn_blocking(move || {
-            let mut child = Command::new(std::env::current_exe().unwrap())
-                .args(["--ignored", "--exact", "environment::ask", "--nocapture"])
+            let transport = if self.insecure { "insecure" } else { "safe" };
+            Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "environment::ask", "--nocapture"])
                 .env_clear()
                 .envs(self.environment)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .spawn()
-                .unwrap();
-            let transport = if self.insecure { "insecure" } else { "safe" };
-            let mut stdin = child.stdin.take().unwrap();
-            write!(stdin, "{host} {transport}").unwrap();
-            drop(stdin);
-            child.wait_with_output().unwrap()
+                .env(TASK, format!("{host} {transport}"))
+                .stdin(Stdio::null())
+                .output()
+                .unwrap()
         })
         .await
         .unwrap();
