@@ -162,7 +162,11 @@ impl<'a> ParsedKey<'a> {
         let rest = text.get(provider.key_marker().len()..)?;
         let mut parts = rest.split('_');
         let (environment, id, tail) = (parts.next()?, parts.next()?, parts.next()?);
-        let base62 = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        // Looks at every byte, so that several are looked at in one step.
+        let base62 = |part: &str| {
+            part.bytes()
+                .fold(true, |all, byte| all & byte.is_ascii_alphanumeric())
+        };
         let shaped = parts.next().is_none()
             && KeyEnvironment::check(environment).is_ok()
             && id.len() == ID_LENGTH
