@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
+use bytes::Bytes;
 
 use crate::authority::api_error::ApiError;
 use crate::authority::extract::{NtropiiKey, OntoraKey, OwnKey};
@@ -37,7 +38,8 @@ pub(in crate::authority) fn at_once(
 }
 
 fn introduction(key: &LiveKey) -> Response {
-    let mut response = Response::new(Body::from(key.introduction.clone()));
+    let body = Bytes::copy_from_slice(&key.introduction);
+    let mut response = Response::new(Body::from(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
