@@ -4,11 +4,14 @@
 //! depends on the path, and [`ApiError::render`] decides it.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -217,7 +220,27 @@ impl ApiError {
 
     /// Makes the answer for callers of `path`.
     pub(super) fn render(self, path: &str) -> Response {
-        let (status, body) = match (Family::of(path), self.says) {
+        let family = Family::of(path);
+        let retry_after = self.retry_after;
+        let (status, body) = match self.says {
+            Says::One(Cow::Borrowed(UNKNOWN_KEY)) => (self.status, unknown_key(family)),
+            _ => {
+                let (status, body) = self.status_and_body(family);
+                (status, body.into())
+            }
+        };
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(seconds) = retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+
+    fn status_and_body(self, family: Family) -> (StatusCode, Vec<u8>) {
+        match (family, self.says) {
             (Family::Ntropii, Says::One(message)) => (
                 self.status,
                 ntropii(self.status, Messages::One(message.into())),
@@ -247,15 +270,17 @@ impl ApiError {
                 };
                 (self.status, json(&body))
             }
-        };
-        let mut response = (status, body).into_response();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(seconds) = self.retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        response
     }
+}
+
+/// Returns the body that says [`UNKNOWN_KEY`], made once for each family: strangers may ask for
+/// it as often as they like, so it should cost little.
+fn unknown_key(family: Family) -> Bytes {
+    static BODIES: [OnceLock<Bytes>; 3] = [const { OnceLock::new() }; 3];
+    BODIES[family as usize]
+        .get_or_init(|| ApiError::unauthenticated().status_and_body(family).1.into())
+        .clone()
 }
 
 fn ntropii(status: StatusCode, message: Messages) -> Vec<u8> {

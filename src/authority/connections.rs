@@ -9,8 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
-use axum::extract::ConnectInfo;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -19,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::MissedTickBehavior;
 
-use super::front::Front;
+use super::front::{Answer, Front};
 
 /// The head of a request, all of it.
 const LARGEST_HEAD: usize = 32 * 1024;
@@ -164,13 +162,25 @@ async fn talk(
         tracing::debug!(%error, "answers may be delayed");
     }
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        pulse.busy();
-        let (front, pulse) = (front.clone(), pulse.clone());
+        let answer = front.answer(request, peer);
+        let pulse = match answer {
+            Answer::AtOnce(_) => {
+                pulse.idle();
+                None
+            }
+            Answer::Later(_) => {
+                pulse.busy();
+                Some(pulse.clone())
+            }
+        };
         async move {
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(ConnectInfo(peer));
-            let response = front.answer(request).await;
-            pulse.idle();
+            let response = match answer {
+                Answer::AtOnce(response) => response,
+                Answer::Later(answer) => answer.await,
+            };
+            if let Some(pulse) = pulse {
+                pulse.idle();
+            }
             Ok::<_, Infallible>(response)
         }
     });

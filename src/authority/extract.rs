@@ -9,18 +9,19 @@
 //! | [`Admin`] | the token of an organisation's admin |
 //! | [`Caller`] | Ntropii: a key, or the token of an organisation's admin |
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap, HeaderName};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::api_error::ApiError;
+use super::front::Head;
 use super::limits::Source;
 use super::server::Authority;
 use super::store::{Member, Organisation, Role, Tenant};
@@ -30,7 +31,7 @@ use crate::domain::Provider;
 /// Larger than any body that makes sense here.
 const LARGEST_BODY: usize = 64 * 1024;
 const LONGEST_IDEMPOTENCY_KEY: usize = 255;
-const API_KEY: &str = "x-api-key";
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// A key of Ntropii.
 pub(super) struct NtropiiKey(pub(super) Arc<LiveKey>);
@@ -97,10 +98,10 @@ enum Credential<'a> {
 
 /// Returns what the caller shows; a header that is there twice, or is no text, is no credential.
 fn credential(headers: &HeaderMap, dialect: Dialect) -> Option<Credential<'_>> {
-    if matches!(dialect, Dialect::Ontora) && headers.contains_key(API_KEY) {
-        return Some(Credential::Key(only(headers, API_KEY)?, Provider::Ontora));
+    if matches!(dialect, Dialect::Ontora) && headers.contains_key(&API_KEY) {
+        return Some(Credential::Key(only(headers, &API_KEY)?, Provider::Ontora));
     }
-    let (scheme, value) = only(headers, AUTHORIZATION.as_str())?.split_once(' ')?;
+    let (scheme, value) = only(headers, &AUTHORIZATION)?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return None;
     }
@@ -111,7 +112,7 @@ fn credential(headers: &HeaderMap, dialect: Dialect) -> Option<Credential<'_>> {
     Some(Credential::Key(value, Provider::Ntropii))
 }
 
-fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (Some(value), None) => value.to_str().ok(),
@@ -126,16 +127,15 @@ impl Authority {
     }
 
     /// Lets a failed authentication pay: when its source has failed too often, it is told to wait.
-    fn failed(&self, parts: &Parts, error: ApiError) -> ApiError {
-        if !error.is_failed_authentication() {
-            return error;
-        }
-        let Some(ConnectInfo(address)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() else {
-            return error;
-        };
-        match self.failures().take(&Source::from(address.ip())) {
-            Ok(()) => error,
-            Err(wait) => ApiError::limited(wait),
+    fn failed(&self, source: Option<IpAddr>, error: ApiError) -> ApiError {
+        match source {
+            Some(source) if error.is_failed_authentication() => {
+                match self.failures().take(&Source::from(source)) {
+                    Ok(()) => error,
+                    Err(wait) => ApiError::limited(wait),
+                }
+            }
+            _ => error,
         }
     }
 
@@ -197,6 +197,45 @@ fn dialect(parts: &Parts) -> Dialect {
     }
 }
 
+/// Returns the address that a request came from, where it was noted.
+pub(super) fn source(extensions: &Extensions) -> Option<IpAddr> {
+    extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|ConnectInfo(address)| address.ip())
+}
+
+impl NtropiiKey {
+    fn find(authority: &Authority, headers: &HeaderMap) -> Result<Self, ApiError> {
+        match credential(headers, Dialect::Ntropii) {
+            Some(Credential::Key(key, Provider::Ntropii)) => {
+                authority.verify(key, Provider::Ntropii).map(Self)
+            }
+            _ => Err(ApiError::unauthenticated()),
+        }
+    }
+
+    /// As the extractor, out of a head, without waiting.
+    pub(super) fn at_once(authority: &Authority, head: &Head<'_>) -> Result<Self, ApiError> {
+        let found = Self::find(authority, head.headers);
+        found.map_err(|error| authority.failed(head.source, error))
+    }
+}
+
+impl OntoraKey {
+    fn find(authority: &Authority, headers: &HeaderMap) -> Result<Self, ApiError> {
+        match only(headers, &API_KEY) {
+            Some(key) => authority.verify(key, Provider::Ontora).map(Self),
+            None => Err(ApiError::unauthenticated()),
+        }
+    }
+
+    /// As the extractor, out of a head, without waiting.
+    pub(super) fn at_once(authority: &Authority, head: &Head<'_>) -> Result<Self, ApiError> {
+        let found = Self::find(authority, head.headers);
+        found.map_err(|error| authority.failed(head.source, error))
+    }
+}
+
 macro_rules! extractor {
     ($name:ident, |$authority:ident, $parts:ident| $body:expr) => {
         impl FromRequestParts<Authority> for $name {
@@ -208,26 +247,18 @@ macro_rules! extractor {
             ) -> Result<Self, ApiError> {
                 let $parts = &*parts;
                 let found: Result<Self, ApiError> = $body;
-                found.map_err(|error| $authority.failed($parts, error))
+                found.map_err(|error| $authority.failed(source(&$parts.extensions), error))
             }
         }
     };
 }
 
 extractor!(NtropiiKey, |authority, parts| {
-    match credential(&parts.headers, Dialect::Ntropii) {
-        Some(Credential::Key(key, Provider::Ntropii)) => {
-            authority.verify(key, Provider::Ntropii).map(Self)
-        }
-        _ => Err(ApiError::unauthenticated()),
-    }
+    Self::find(authority, &parts.headers)
 });
 
 extractor!(OntoraKey, |authority, parts| {
-    match only(&parts.headers, API_KEY) {
-        Some(key) => authority.verify(key, Provider::Ontora).map(Self),
-        None => Err(ApiError::unauthenticated()),
-    }
+    Self::find(authority, &parts.headers)
 });
 
 extractor!(OwnKey, |authority, parts| {
@@ -285,16 +316,16 @@ impl FromRequestParts<Authority> for IdempotencyKey {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &Authority) -> Result<Self, ApiError> {
-        const NAME: &str = "idempotency-key";
-        if !parts.headers.contains_key(NAME) {
+        const NAME: HeaderName = HeaderName::from_static("idempotency-key");
+        if !parts.headers.contains_key(&NAME) {
             return Ok(Self(None));
         }
-        match only(&parts.headers, NAME) {
+        match only(&parts.headers, &NAME) {
             Some(key) if (1..=LONGEST_IDEMPOTENCY_KEY).contains(&key.len()) => {
                 Ok(Self(Some(key.to_owned())))
             }
             _ => Err(ApiError::invalid_field(
-                ["header".into(), NAME.into()],
+                ["header".into(), NAME.as_str().into()],
                 "must have 1 to 255 visible characters",
                 "value_error",
             )),

@@ -3,39 +3,110 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue};
+use axum::body::{Body, HttpBody};
+use axum::extract::{ConnectInfo, Request};
+use axum::http::{self, HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::Response;
+use bytes::Bytes;
 use tower::Service;
 
 use super::api_error::ApiError;
+use super::extract::source;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_REQUEST_ID: usize = 128;
+
+/// What is known of a request before its body.
+pub(super) struct Head<'a> {
+    pub(super) method: &'a Method,
+    pub(super) path: &'a str,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) source: Option<IpAddr>,
+}
+
+impl<'a> Head<'a> {
+    fn new<B>(request: &'a http::Request<B>, source: Option<IpAddr>) -> Self {
+        Self {
+            method: request.method(),
+            path: request.uri().path(),
+            headers: request.headers(),
+            source,
+        }
+    }
+}
+
+/// Answers what can be answered without waiting for anything, and leaves the rest to the routes.
+type AtOnce = dyn Fn(&Head<'_>) -> Option<Result<Response, ApiError>> + Send + Sync;
+
+/// How a request is answered.
+pub(super) enum Answer {
+    AtOnce(Response),
+    /// Boxed: it is large, and the connection moves it about.
+    Later(Pin<Box<dyn Future<Output = Response> + Send>>),
+}
 
 /// Stands before the whole of the routes, the fallbacks too.
 ///
 /// Not a layer of the router: that would wrap, box and clone once more for every request.
 #[derive(Clone)]
 pub(super) struct Front {
+    at_once: Arc<AtOnce>,
     routes: Router,
 }
 
 impl Front {
     pub(super) fn new(routes: Router) -> Self {
-        Self { routes }
+        Self {
+            at_once: Arc::new(|_| None),
+            routes,
+        }
     }
 
-    /// Answers a request, whatever its handler does.
-    pub(super) async fn answer(mut self, request: Request) -> Response {
-        let id = request_id(&request);
+    /// Lets `answer` answer, before the routes, what it can at once.
+    pub(super) fn with_at_once(
+        self,
+        answer: impl Fn(&Head<'_>) -> Option<Result<Response, ApiError>> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            at_once: Arc::new(answer),
+            ..self
+        }
+    }
+
+    /// Answers a request that came from `peer`, whatever its handler does.
+    pub(super) fn answer<B>(&self, request: http::Request<B>, peer: SocketAddr) -> Answer
+    where
+        B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+    {
+        let head = Head::new(&request, Some(peer.ip()));
+        if let Some(response) = self.answer_at_once(&head) {
+            return Answer::AtOnce(response);
+        }
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        Answer::Later(Box::pin(self.clone().route(request)))
+    }
+
+    fn answer_at_once(&self, head: &Head<'_>) -> Option<Response> {
+        let answered = match catch_unwind(AssertUnwindSafe(|| (self.at_once)(head))) {
+            Ok(None) => return None,
+            Ok(Some(answered)) => Some(answered),
+            Err(_) => None,
+        };
+        let id = request_id(head.headers);
+        Some(finish(answered, head.path, id))
+    }
+
+    async fn route(mut self, request: Request) -> Response {
+        let id = request_id(request.headers());
         let uri = request.uri().clone();
         let mut handling = pin!(self.routes.call(request));
         let handled = poll_fn(|context| {
@@ -45,24 +116,29 @@ impl Front {
                 Err(_) => Poll::Ready(None),
             }
         });
-        let mut response = match handled.await {
-            Some(response) => response,
-            None => {
-                tracing::error!(request_id = ?id, path = uri.path(), "a handler panicked");
-                ApiError::internal().render(uri.path())
+        let answered = handled.await.map(|mut response| {
+            match response.extensions_mut().remove::<ApiError>() {
+                Some(error) => Err(error),
+                None => Ok(response),
             }
-        };
-        if response.status().as_u16() >= 400
-            && let Some(error) = response.extensions_mut().remove::<ApiError>()
-        {
-            response = error.render(uri.path());
-            tracing::debug!(
-                request_id = ?id, path = uri.path(), status = %response.status(), "refused"
-            );
-        }
-        response.headers_mut().insert(REQUEST_ID, id);
-        response
+        });
+        finish(answered, uri.path(), id)
     }
+}
+
+/// Makes the answer of what the handler said; `None` when it panicked.
+fn finish(answered: Option<Result<Response, ApiError>>, path: &str, id: HeaderValue) -> Response {
+    let answered = answered.unwrap_or_else(|| {
+        tracing::error!(request_id = ?id, path, "a handler panicked");
+        Err(ApiError::internal())
+    });
+    let mut response = answered.unwrap_or_else(|error| {
+        let response = error.render(path);
+        tracing::debug!(request_id = ?id, path, status = %response.status(), "refused");
+        response
+    });
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
 }
 
 impl Service<Request> for Front {
@@ -75,13 +151,17 @@ impl Service<Request> for Front {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
+        let head = Head::new(&request, source(request.extensions()));
+        if let Some(response) = self.answer_at_once(&head) {
+            return Box::pin(std::future::ready(Ok(response)));
+        }
         let front = self.clone();
-        Box::pin(async move { Ok(front.answer(request).await) })
+        Box::pin(async move { Ok(front.route(request).await) })
     }
 }
 
 /// The id that came with the request if it is a sound one, else a new one.
-fn request_id(request: &Request) -> HeaderValue {
+fn request_id(headers: &HeaderMap) -> HeaderValue {
     let sound = |id: &&HeaderValue| {
         (1..=LONGEST_REQUEST_ID).contains(&id.len())
             && id
@@ -89,7 +169,7 @@ fn request_id(request: &Request) -> HeaderValue {
                 .iter()
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
     };
-    match request.headers().get(REQUEST_ID).filter(sound) {
+    match headers.get(REQUEST_ID).filter(sound) {
         Some(id) => id.clone(),
         None => next_id(),
     }
@@ -114,29 +194,36 @@ fn next_id() -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
     use axum::routing::get;
+    use tower::ServiceExt as _;
 
     use super::*;
+
+    async fn ask(front: &Front, path: &str) -> Response {
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        front.clone().oneshot(request).await.unwrap()
+    }
 
     #[tokio::test]
     async fn a_handler_that_panics_answers_500_and_the_next_request_is_served() {
         let routes = Router::new()
             .route("/v1/me", get(async || -> () { panic!("a defect") }))
             .route("/healthz", get(async || "ok"));
-        let front = Front::new(routes);
-        let ask = |path: &str| {
-            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
-            front.clone().answer(request)
-        };
-        let refused = ask("/v1/me").await;
-        assert_eq!(refused.status(), 500);
-        assert!(refused.headers().contains_key(REQUEST_ID));
-        let body = axum::body::to_bytes(refused.into_body(), 1_000).await;
-        let body = String::from_utf8(body.unwrap().to_vec()).unwrap();
-        assert!(body.contains(r#""statusCode":500"#), "{body}");
-        assert!(!body.contains("a defect"), "{body}");
-        assert_eq!(ask("/healthz").await.status(), 200);
+        let routed = Front::new(routes.clone());
+        let at_once = Front::new(routes).with_at_once(|head| match head.path {
+            "/v1/me" => panic!("a defect"),
+            _ => None,
+        });
+        for front in [routed, at_once] {
+            let refused = ask(&front, "/v1/me").await;
+            assert_eq!(refused.status(), 500);
+            assert!(refused.headers().contains_key(REQUEST_ID));
+            let body = axum::body::to_bytes(refused.into_body(), 1_000).await;
+            let body = String::from_utf8(body.unwrap().to_vec()).unwrap();
+            assert!(body.contains(r#""statusCode":500"#), "{body}");
+            assert!(!body.contains("a defect"), "{body}");
+            assert_eq!(ask(&front, "/healthz").await.status(), 200);
+        }
     }
 
     #[test]

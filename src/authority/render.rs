@@ -1,6 +1,5 @@
 //! Rows of the books as the wire knows them.
 
-use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::store::{Key, Member, Role, Tenant};
@@ -9,7 +8,7 @@ use crate::domain::{ApiKey, Provider};
 use crate::wire::{ntropii, ontora};
 
 /// The answer to `GET /v1/me` or `GET /v1/api-keys/current`, made once for each key.
-pub(super) fn introduction(key: &Key, tenant: &LiveTenant, region: &str) -> Bytes {
+pub(super) fn introduction(key: &Key, tenant: &LiveTenant, region: &str) -> Box<[u8]> {
     let body = match key.provider {
         Provider::Ntropii => serde_json::to_vec(&profile(key, tenant)),
         Provider::Ontora => serde_json::to_value(ontora_key(key, region, None)).and_then(|body| {
@@ -23,7 +22,7 @@ pub(super) fn introduction(key: &Key, tenant: &LiveTenant, region: &str) -> Byte
         }),
     };
     // Strings and numbers always become JSON.
-    Bytes::from(body.unwrap_or_default())
+    body.unwrap_or_default().into()
 }
 
 fn profile(key: &Key, tenant: &LiveTenant) -> ntropii::UserProfile {

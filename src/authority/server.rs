@@ -133,7 +133,8 @@ pub fn router(authority: Authority) -> Router {
 }
 
 fn front(authority: Authority) -> Front {
-    Front::new(routes::all().with_state(authority))
+    let routes = routes::all().with_state(authority.clone());
+    Front::new(routes).with_at_once(move |head| routes::at_once(&authority, head))
 }
 
 /// Serves until `shutdown` is done, then lets the requests under way end, for a bounded time.

@@ -2,13 +2,13 @@
 //!
 //! The books feed it (see [`Follower`]); nothing here waits for anything but a shard's lock.
 
-use std::collections::HashMap;
+use std::borrow::Borrow;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher as StdHasher};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -24,10 +24,12 @@ const NEVER: i64 = i64::MAX;
 
 /// A key that may be accepted.
 pub(super) struct LiveKey {
+    hash: KeyHash,
     pub(super) id: Uuid,
     pub(super) tenant: Arc<LiveTenant>,
-    /// The answer to "who am I?" in the key's own dialect; it never changes.
-    pub(super) introduction: Bytes,
+    /// The answer to "who am I?" in the key's own dialect; it never changes. No counted buffer:
+    /// its count would be one more place of memory to wait for than a copy is.
+    pub(super) introduction: Box<[u8]>,
     expires_at: i64,
     /// Set once the key was refused for its age, so that no clock turned back revives it.
     expired: AtomicBool,
@@ -74,16 +76,31 @@ impl StdHasher for FirstBytes {
     fn write_usize(&mut self, _length: usize) {}
 }
 
-impl std::hash::Hash for TableKey {
+/// A key in the table, found by its hash. A pointer alone, so that the table is dense: what a
+/// look-up costs is waiting for memory.
+struct Entry(Arc<LiveKey>);
+
+impl std::hash::Hash for Entry {
     fn hash<H: StdHasher>(&self, state: &mut H) {
-        state.write(&self.0.0[..8]);
+        self.0.hash.hash(state);
     }
 }
 
-#[derive(PartialEq, Eq)]
-struct TableKey(KeyHash);
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.hash == other.0.hash
+    }
+}
 
-type Shard = HashMap<TableKey, Arc<LiveKey>, BuildHasherDefault<FirstBytes>>;
+impl Eq for Entry {}
+
+impl Borrow<KeyHash> for Entry {
+    fn borrow(&self) -> &KeyHash {
+        &self.0.hash
+    }
+}
+
+type Shard = HashSet<Entry, BuildHasherDefault<FirstBytes>>;
 
 /// All keys that may be accepted.
 pub(super) struct Table {
@@ -154,7 +171,7 @@ impl Table {
         let mut used = Vec::new();
         for shard in &self.shards {
             let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            for key in shard.values() {
+            for Entry(key) in &*shard {
                 let at = key.last_used.load(Ordering::Relaxed);
                 if at > key.last_noted.swap(at, Ordering::Relaxed)
                     && let Ok(at) = Timestamp::from_millisecond(at)
@@ -170,8 +187,8 @@ impl Table {
         self.shard(&hash)
             .read()
             .unwrap_or_else(PoisonError::into_inner)
-            .get(&TableKey(hash))
-            .cloned()
+            .get(&hash)
+            .map(|Entry(key)| key.clone())
     }
 
     fn shard(&self, hash: &KeyHash) -> &RwLock<Shard> {
@@ -201,7 +218,7 @@ impl Table {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         if row.revoked_at.is_some() {
-            shard.remove(&TableKey(row.hash));
+            shard.remove(&row.hash);
             return;
         }
         let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
@@ -211,6 +228,7 @@ impl Table {
         };
         let last_used = row.last_used_at.map_or(0, Timestamp::as_millisecond);
         let live = LiveKey {
+            hash: row.hash,
             id: row.id,
             tenant: tenant.clone(),
             introduction: render::introduction(row, tenant, &self.region),
@@ -219,7 +237,7 @@ impl Table {
             last_used: AtomicI64::new(last_used),
             last_noted: AtomicI64::new(last_used),
         };
-        shard.insert(TableKey(row.hash), Arc::new(live));
+        shard.replace(Entry(Arc::new(live)));
     }
 }
 

@@ -45,12 +45,8 @@ impl KeyEnvironment {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
 
-impl FromStr for KeyEnvironment {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn check(text: &str) -> Result<(), NameError> {
         let what = "key environment";
         if text.is_empty() {
             return Err(NameError::Empty { what });
@@ -64,8 +60,16 @@ impl FromStr for KeyEnvironment {
         }
         match text.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9')) {
             Some(character) => Err(NameError::Character { what, character }),
-            None => Ok(Self(text.to_owned())),
+            None => Ok(()),
         }
+    }
+}
+
+impl FromStr for KeyEnvironment {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::check(text).map(|()| Self(text.to_owned()))
     }
 }
 
@@ -105,7 +109,7 @@ impl IssuedKey {
         key.push('_');
         draw(&mut key, SECRET_LENGTH, &mut fill)?;
         let sum = checksum(&key);
-        key.push_str(&sum);
+        key.extend(sum.map(char::from));
         let key = key
             .parse()
             .expect("base62 and underscores are visible ASCII");
@@ -132,14 +136,14 @@ fn draw<E>(
     Ok(())
 }
 
-fn checksum(head: &str) -> String {
+fn checksum(head: &str) -> [u8; CHECKSUM_LENGTH] {
     let mut value = crc32fast::hash(head.as_bytes()) as usize;
     let mut digits = [b'0'; CHECKSUM_LENGTH];
     for digit in digits.iter_mut().rev() {
         *digit = ALPHABET[value % 62];
         value /= 62;
     }
-    digits.iter().copied().map(char::from).collect()
+    digits
 }
 
 /// A text that has the shape and the checksum of an issued key. Borrowed, so nothing is copied.
@@ -158,9 +162,13 @@ impl<'a> ParsedKey<'a> {
         let rest = text.get(provider.key_marker().len()..)?;
         let mut parts = rest.split('_');
         let (environment, id, tail) = (parts.next()?, parts.next()?, parts.next()?);
-        let base62 = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        // Looks at every byte, so that several are looked at in one step.
+        let base62 = |part: &str| {
+            part.bytes()
+                .fold(true, |all, byte| all & byte.is_ascii_alphanumeric())
+        };
         let shaped = parts.next().is_none()
-            && environment.parse::<KeyEnvironment>().is_ok()
+            && KeyEnvironment::check(environment).is_ok()
             && id.len() == ID_LENGTH
             && base62(id)
             && tail.len() == SECRET_LENGTH + CHECKSUM_LENGTH
@@ -169,7 +177,7 @@ impl<'a> ParsedKey<'a> {
             return None;
         }
         let (head, sum) = text.split_at_checked(text.len() - CHECKSUM_LENGTH)?;
-        if checksum(head) != sum {
+        if checksum(head) != sum.as_bytes() {
             return None;
         }
         let prefix = &text[..text.len() - tail.len() - 1];

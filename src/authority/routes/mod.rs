@@ -14,6 +14,8 @@ use axum::routing::{delete, get};
 use super::api_error::ApiError;
 use super::server::Authority;
 
+pub(super) use identity::at_once;
+
 /// Returns every route.
 pub(super) fn all() -> Router<Authority> {
     Router::new()
@@ -21,7 +23,7 @@ pub(super) fn all() -> Router<Authority> {
         .route("/readyz", get(health::ready))
         .route("/.well-known/jwks.json", get(health::jwks))
         // Ntropii
-        .route("/v1/me", get(identity::me))
+        .route(identity::ME, get(identity::me))
         .route(
             "/v1/workspace/tenants",
             get(tenants::list).post(tenants::create),
@@ -43,7 +45,7 @@ pub(super) fn all() -> Router<Authority> {
         // Ontora
         .route("/v1/api-keys", get(api_keys::list).post(api_keys::create))
         .route(
-            "/v1/api-keys/current",
+            identity::CURRENT,
             get(identity::current).delete(identity::revoke_current),
         )
         .route("/v1/api-keys/{key}", delete(api_keys::revoke))
