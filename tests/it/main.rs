@@ -30,7 +30,6 @@ mod official;
 mod secret_service;
 mod startup;
 mod status;
-#[allow(dead_code, unused_imports, reason = "its users are still to come")]
 mod support;
 mod tenant;
 mod usage;

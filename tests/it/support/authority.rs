@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use jiff::SignedDuration;
 use ntro::authority::{
     Authority as Served, Books, DataPlatform, Database, Limits, NewKey, NewTenant, Organisation,
-    Role, Settings, Tenant, TenantStatus, serve,
+    Role, Settings, Tenant, serve,
 };
 use ntro::domain::{Provider, Scope};
 use secrecy::ExposeSecret as _;
@@ -21,7 +21,7 @@ pub struct Authority {
     served: Served,
     address: SocketAddr,
     organisation: Organisation,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 /// A key that the authority has issued.
@@ -72,7 +72,7 @@ impl Authority {
             served,
             address,
             organisation,
-            folder,
+            _folder: folder,
         }
     }
 
@@ -87,11 +87,6 @@ impl Authority {
             Provider::Ntropii => format!("{}/v1", self.origin()),
             Provider::Ontora => self.origin(),
         }
-    }
-
-    /// Returns the file that holds its books.
-    pub fn database(&self) -> std::path::PathBuf {
-        self.folder.path().join("books.db")
     }
 
     /// Issues a key for a tenant, which is made if there is none of that slug. Ontora's has
@@ -137,15 +132,6 @@ impl Authority {
     pub fn revoke(&self, key: &IssuedKey) {
         let id = key.id.parse().unwrap();
         self.runtime.block_on(self.books().revoke_key(id)).unwrap();
-    }
-
-    /// Suspends the tenant of a key.
-    pub fn suspend(&self, tenant: &str) {
-        let tenant = self.tenant(tenant);
-        let change = self
-            .books()
-            .set_tenant_status(tenant.id, TenantStatus::Suspended);
-        self.runtime.block_on(change).unwrap();
     }
 
     /// Returns a token of an admin of its organisation, good for some minutes.

@@ -11,10 +11,10 @@ mod terminal;
 pub use authority::{Authority, IssuedKey};
 pub use clients::Clients;
 pub use process::{Outcome, Run};
-pub use sandbox::{Contents, Sandbox};
+pub use sandbox::Sandbox;
 pub use secret_service::{Mode, SecretService};
 pub use stub::{Reply, Stub};
-pub use terminal::{Ended, Terminal};
+pub use terminal::Terminal;
 
 use std::path::Path;
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -75,7 +75,6 @@ impl<'a> Run<'a> {
     /// Runs the command to its end.
     pub fn run(mut self) -> Outcome {
         let line = self.line();
-        let started = Instant::now();
         let mut child = self
             .command
             .stdin(Stdio::piped())
@@ -117,7 +116,6 @@ impl<'a> Run<'a> {
             code: status.code(),
             stdout: String::from_utf8(stdout).expect("standard output is UTF-8"),
             stderr: String::from_utf8(stderr).expect("standard error is UTF-8"),
-            took: started.elapsed(),
         };
         self.sandbox.remember(&outcome);
         outcome
@@ -145,8 +143,6 @@ pub struct Outcome {
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
-    /// How long it ran.
-    pub took: Duration,
 }
 
 impl Outcome {

@@ -8,7 +8,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use ntro::disk::FileLock;
 use ntro::secrets::create_identity;
@@ -239,7 +238,6 @@ impl Sandbox {
             code: None,
             stdout: heard.to_owned(),
             stderr: String::new(),
-            took: Duration::ZERO,
         });
     }
 
