@@ -2,6 +2,7 @@
 
 mod authority;
 mod clients;
+mod kill_points;
 mod process;
 mod sandbox;
 mod secret_service;
@@ -10,6 +11,7 @@ mod terminal;
 
 pub use authority::{Authority, IssuedKey};
 pub use clients::Clients;
+pub use kill_points::at_each_effect;
 pub use process::{Outcome, Run};
 pub use sandbox::Sandbox;
 pub use secret_service::{Mode, SecretService};
