@@ -94,12 +94,16 @@ fn found(name: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// A process that does nothing but print, linked statically: the floor.
-fn hello(folder: &Path) -> PathBuf {
-    let (source, program) = (folder.join("hello.rs"), folder.join("hello"));
+/// A process that does nothing but print: the floor. Linked statically, or as `ntro` is.
+fn hello(folder: &Path, linked: &str) -> PathBuf {
+    let (source, program) = (folder.join("hello.rs"), folder.join(linked));
     std::fs::write(&source, "fn main() { println!(\"hello\"); }").unwrap();
+    let feature = match linked {
+        "static" => "target-feature=+crt-static",
+        _ => "target-feature=-crt-static",
+    };
     let status = Command::new("rustc")
-        .args(["-O", "-C", "target-feature=+crt-static", "-o"])
+        .args(["-O", "-C", feature, "-o"])
         .args([&program, &source])
         .status();
     assert!(status.unwrap().success());
@@ -186,7 +190,8 @@ fn main() {
         "Listing connections",
         quick,
         vec![
-            Program::new("static hello world", hello(folder.path()), &[]),
+            Program::new("static hello world", hello(folder.path(), "static"), &[]),
+            Program::new("dynamic hello world", hello(folder.path(), "dynamic"), &[]),
             ntro("`ntro --version`", &["--version"]),
             ntro("`ntro auth list`", &["auth", "list"]),
         ],

@@ -1,6 +1,8 @@
 //! The command line: clap and nothing else.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 use ntro::domain::{ConnectionName, Host, TenantSlug};
 
@@ -25,6 +27,20 @@ pub(crate) struct Cli {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// Parses the command line. Subcommands are made when they are named: the whole tree would
+    /// take longer than most commands.
+    pub(crate) fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        let mut tree = Self::command();
+        let mut matches = tree.try_get_matches_from_mut(arguments)?;
+        let cli = Self::from_arg_matches_mut(&mut matches);
+        // Taking them apart would be a tenth of all that a short command does, for memory that
+        // goes with the process.
+        std::mem::forget((tree, matches));
+        cli
+    }
 }
 
 /// Options that every command takes, before or after its name. `-h` leaves the rarer ones out.

@@ -17,8 +17,6 @@ mod usage;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use crate::cli::Cli;
 use crate::context::Context;
 
@@ -27,8 +25,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let arguments: Vec<_> = std::env::args_os().collect();
-    // Subcommands are made when they are named: the whole tree would take longer than the command.
-    let Cli { global, command } = match Cli::try_parse_from(&arguments) {
+    let Cli { global, command } = match Cli::read(&arguments) {
         Ok(cli) => cli,
         Err(error) => return usage::report(error, &arguments).into(),
     };
