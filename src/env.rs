@@ -58,6 +58,18 @@ variables! {
     NTRO_IDENTITY_FILE = "NTRO_IDENTITY_FILE";
     /// Database of the authority, `sqlite:PATH`, where `--database` is not given
     NTRO_DATABASE = "NTRO_DATABASE";
+    /// Proxy for `https` servers; also in lower case
+    HTTPS_PROXY = "HTTPS_PROXY";
+    /// Proxy for `http` servers; also in lower case
+    HTTP_PROXY = "HTTP_PROXY";
+    /// Proxy for every server; also in lower case
+    ALL_PROXY = "ALL_PROXY";
+    /// Servers that are called without a proxy; also in lower case
+    NO_PROXY = "NO_PROXY";
+    /// On Linux, file with the certificates that are trusted instead of the system's
+    SSL_CERT_FILE = "SSL_CERT_FILE";
+    /// On Linux, folder with the certificates that are trusted instead of the system's
+    SSL_CERT_DIR = "SSL_CERT_DIR";
     /// Any value turns colour off
     NO_COLOR = "NO_COLOR";
     /// Address of the session bus on which the Secret Service is found
@@ -111,8 +123,14 @@ impl Env {
         let variables = ALL
             .iter()
             .filter_map(|variable| {
-                let value = lookup(variable.name).filter(|value| !value.is_empty())?;
-                Some((variable.name, value))
+                let look = |name: &str| lookup(name).filter(|value| !value.is_empty());
+                let lower = || look(&variable.name.to_ascii_lowercase());
+                // Every program reads these in either case.
+                let value = match variable.name.ends_with("_PROXY") {
+                    true => look(variable.name).or_else(lower),
+                    false => look(variable.name),
+                };
+                Some((variable.name, value?))
             })
             .collect();
         Self {

@@ -43,6 +43,10 @@ impl Client {
         self.http.host()
     }
 
+    pub(super) fn http(&self) -> &Http {
+        &self.http
+    }
+
     /// Returns the system that is spoken.
     #[must_use]
     pub fn provider(&self) -> Provider {

@@ -57,6 +57,16 @@ impl Home {
         self.folder.join("logins.toml")
     }
 
+    /// Returns every file in the folder that `ntro` keeps, whether it is there or not.
+    pub fn files(&self) -> impl Iterator<Item = PathBuf> {
+        FILES.iter().map(|file| self.folder.join(file))
+    }
+
+    /// Returns what writers have left who were killed. The next one clears it up.
+    pub fn leftovers(&self) -> impl Iterator<Item = PathBuf> {
+        self.files().filter_map(|file| disk::leftover(&file))
+    }
+
     /// Waits for the right to write anything in the folder, making it if it is missing, and
     /// removes what a writer left that was killed.
     ///

@@ -88,6 +88,11 @@ impl Logins {
         Ok(disk::replace(path, text.as_bytes(), lock)?)
     }
 
+    /// Returns the names of all connections that have a record, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.records.keys().map(String::as_str)
+    }
+
     /// Returns the record of a connection.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Login> {

@@ -10,6 +10,7 @@ mod home;
 mod logins;
 mod pin;
 mod schema;
+mod unknown;
 
 pub use document::Document;
 pub use error::Error;
@@ -17,6 +18,7 @@ pub use home::{Home, NoHome};
 pub use logins::{Login, Logins};
 pub use pin::Pin;
 pub use schema::{Config, ConnectionEntry};
+pub use unknown::unknown_keys;
 
 /// No file of ours comes near this size; whatever does is not one of ours.
 const LARGEST: u64 = 8 << 20;

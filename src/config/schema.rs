@@ -50,8 +50,9 @@ pub struct ConnectionEntry {
     pub admin_token_command: Option<Vec<String>>,
 }
 
+/// The file as it is read.
 #[derive(Deserialize)]
-struct Wire {
+pub(super) struct Wire {
     #[serde(default, deserialize_with = "non_empty")]
     default_connection_name: Option<String>,
     #[serde(default)]

@@ -12,7 +12,8 @@ mod private;
 
 pub use error::Error;
 pub use lock::FileLock;
-pub use permissions::{Finding, inspect};
+pub use permissions::{Finding, foreign_owner, inspect, restrict};
 pub use private::{
-    create_private_folder, ensure_writable, read_bounded, remove, remove_leftover, replace,
+    create_private_folder, ensure_writable, leftover, read_bounded, remove, remove_leftover,
+    replace,
 };

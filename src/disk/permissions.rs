@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use super::{Error, FileLock};
+
 /// A file or folder that others than its owner can use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -9,6 +11,50 @@ pub struct Finding {
     pub mode: u32,
     /// The bits it should have at most.
     pub expected: u32,
+}
+
+/// Restricts a file or folder to its owner, as a finding about it expects.
+///
+/// # Errors
+///
+/// Fails when the permissions cannot be changed.
+#[cfg(unix)]
+pub fn restrict(finding: &Finding, _lock: &FileLock) -> Result<(), Error> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let permissions = std::fs::Permissions::from_mode(finding.expected);
+    std::fs::set_permissions(&finding.path, permissions)
+        .map_err(Error::io("restrict the permissions of", &finding.path))
+}
+
+/// On Windows there are no findings.
+///
+/// # Errors
+///
+/// None.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "the counterpart can fail")]
+pub fn restrict(_finding: &Finding, _lock: &FileLock) -> Result<(), Error> {
+    Ok(())
+}
+
+/// Returns the number of the user who owns `path`, where that is neither the one who runs this nor
+/// the one who administers the machine.
+#[cfg(unix)]
+#[must_use]
+pub fn foreign_owner(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let owner = std::fs::metadata(path).ok()?.uid();
+    let own = rustix::process::geteuid().as_raw();
+    (owner != own && owner != 0).then_some(owner)
+}
+
+/// On Windows the profile's folders belong to their user.
+#[cfg(not(unix))]
+#[must_use]
+pub fn foreign_owner(_path: &Path) -> Option<u32> {
+    None
 }
 
 /// Returns a finding when others than the owner can read or write `path`.

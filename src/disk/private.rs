@@ -70,6 +70,14 @@ pub fn replace(path: &Path, bytes: &[u8], _lock: &FileLock) -> Result<(), Error>
     })
 }
 
+/// Returns the temporary file that a writer of `path` left who was killed, if there is one; or
+/// the one of a writer who is at work.
+#[must_use]
+pub fn leftover(path: &Path) -> Option<PathBuf> {
+    let temporary = with_suffix(path, TEMPORARY);
+    temporary.symlink_metadata().is_ok().then_some(temporary)
+}
+
 /// Removes the temporary file that a writer of `path` left who was killed.
 ///
 /// The next [`replace`] would do so as well. Whether it can be removed is its matter.

@@ -9,7 +9,7 @@ use ntro::domain::{ConnectionName, Host, TenantSlug};
 use crate::commands::completions::{connections, tenants};
 #[cfg(feature = "authority")]
 use crate::commands::{admin, dev, serve};
-use crate::commands::{auth, completions, key, man, tenant};
+use crate::commands::{auth, completions, doctor, key, man, tenant};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -129,6 +129,7 @@ pub(crate) enum Command {
     Serve(serve::ServeArgs),
     #[cfg(feature = "authority")]
     Admin(admin::AdminArgs),
+    Doctor(doctor::DoctorArgs),
     /// Print a script that completes commands, connections and tenants in a shell
     Completions(completions::Args),
     /// Print the manual page of a command, or write all of them into a folder
@@ -147,6 +148,7 @@ impl Command {
             Self::Serve(args) => serve::run(args, cx),
             #[cfg(feature = "authority")]
             Self::Admin(args) => admin::run(args, cx),
+            Self::Doctor(args) => doctor::run(args, cx),
             Self::Completions(args) => completions::run(args, cx),
             Self::Man(args) => man::run(args, cx),
         }

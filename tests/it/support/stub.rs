@@ -28,6 +28,8 @@ pub struct Request {
 pub enum Reply {
     /// Answers with this status and this JSON value.
     Json(u16, Value),
+    /// The same, from a server whose clock shows this time.
+    Dated(String, u16, Value),
     /// Hangs up.
     Cut,
     /// Says nothing, and keeps the connection.
@@ -118,7 +120,7 @@ impl Reply {
 }
 
 fn converse(
-    mut stream: TcpStream,
+    stream: TcpStream,
     record: &Mutex<Vec<Request>>,
     answer: &dyn Fn(&Request) -> Reply,
 ) -> std::io::Result<()> {
@@ -153,14 +155,24 @@ fn converse(
         Reply::Silence => loop {
             std::thread::park();
         },
-        Reply::Json(status, body) => {
-            let body = body.to_string();
-            write!(
-                stream,
-                "HTTP/1.1 {status} Status\r\ncontent-type: application/json\r\n\
-                 content-length: {}\r\nconnection: close\r\n\r\n{body}",
-                body.len()
-            )
+        Reply::Json(status, body) => answer_with(stream, "", status, &body),
+        Reply::Dated(date, status, body) => {
+            answer_with(stream, &format!("date: {date}\r\n"), status, &body)
         }
     }
+}
+
+fn answer_with(
+    mut stream: TcpStream,
+    headers: &str,
+    status: u16,
+    body: &Value,
+) -> std::io::Result<()> {
+    let body = body.to_string();
+    write!(
+        stream,
+        "HTTP/1.1 {status} Status\r\ncontent-type: application/json\r\n{headers}\
+         content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
 }

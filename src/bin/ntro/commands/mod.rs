@@ -9,6 +9,7 @@ mod database;
 mod destination;
 #[cfg(feature = "authority")]
 pub(crate) mod dev;
+pub(crate) mod doctor;
 pub(crate) mod identity;
 pub(crate) mod key;
 #[cfg(feature = "authority")]

@@ -1,0 +1,42 @@
+//! Keys that are bound to another origin than the one their connection calls.
+
+use ntro::config::Login;
+use ntro::domain::{ConnectionName, Host};
+
+use super::{Files, Findings};
+
+const CHECK: &str = "origins";
+
+pub(super) fn check(files: &Files, findings: &mut Findings) {
+    for name in files.names() {
+        let entry = files.config.connections.get(name.as_str());
+        let host = entry.and_then(|entry| entry.host.as_deref()?.parse::<Host>().ok());
+        if let (Some(host), Some(login)) = (host, files.logins.get(name.as_str())) {
+            bound(&name, &host, login, findings);
+        }
+    }
+    for name in files.logins.names() {
+        if !files.config.connections.contains_key(name) {
+            findings.warning(
+                CHECK,
+                format!("a key was stored for `{name}`, which `config.toml` no longer has"),
+                format!("ntro auth login --name {name}, or ntro auth remove {name} after it"),
+            );
+        }
+    }
+    findings.ok_otherwise(CHECK, "every key is bound to the host of its connection");
+}
+
+fn bound(name: &ConnectionName, host: &Host, login: &Login, findings: &mut Findings) {
+    let origin = host.origin();
+    if login.origin != origin.as_str() {
+        findings.warning(
+            CHECK,
+            format!(
+                "the key of `{name}` is for {}, and the connection calls {origin}",
+                login.origin
+            ),
+            format!("ntro auth login --name {name} --host {host} --overwrite"),
+        );
+    }
+}

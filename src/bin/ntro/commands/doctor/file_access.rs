@@ -1,0 +1,92 @@
+//! Who can get at the files: their owner alone, or others too.
+
+use std::path::PathBuf;
+
+use ntro::disk;
+
+use super::Findings;
+use crate::context::Context;
+use crate::error::CliError;
+
+const CHECK: &str = "access";
+
+pub(super) fn check(cx: &Context, fix: bool, findings: &mut Findings) -> Result<(), CliError> {
+    let home = cx.home()?;
+    let folder = home.folder().to_owned();
+    if !folder.exists() {
+        let message = format!("there is no `{}` yet", folder.display());
+        findings.warning(CHECK, message, "ntro auth login");
+        return Ok(());
+    }
+    let here: Vec<PathBuf> = std::iter::once(folder.clone())
+        .chain(home.files().filter(|file| file.exists()))
+        .collect();
+    for path in &here {
+        owned(path, findings);
+        restricted(cx, path, fix, findings)?;
+    }
+    if let Err(error) = disk::ensure_writable(&folder) {
+        let error = CliError::from(error);
+        findings.problem(CHECK, error.message, error.hint.unwrap_or_default());
+    }
+    let message = format!("`{}` is yours alone", folder.display());
+    findings.ok_otherwise(CHECK, message);
+    Ok(())
+}
+
+fn owned(path: &std::path::Path, findings: &mut Findings) {
+    let Some(owner) = disk::foreign_owner(path) else {
+        return;
+    };
+    findings.problem(
+        CHECK,
+        format!(
+            "`{}` belongs to the user with the number {owner}",
+            path.display()
+        ),
+        format!("sudo chown -R \"$USER\" {}", quoted(path)),
+    );
+}
+
+fn restricted(
+    cx: &Context,
+    path: &std::path::Path,
+    fix: bool,
+    findings: &mut Findings,
+) -> Result<(), CliError> {
+    let Some(open) = disk::inspect(path) else {
+        return Ok(());
+    };
+    let place = open.path.display();
+    let message = format!(
+        "`{place}` had the permissions {:04o}, and others could use it",
+        open.mode
+    );
+    let done = match fix {
+        true => disk::restrict(&open, &cx.home()?.lock()?).is_ok(),
+        false => false,
+    };
+    if done {
+        findings.mended(CHECK, message);
+    } else {
+        findings.warning(
+            CHECK,
+            format!(
+                "`{place}` has the permissions {:04o}: others can use it",
+                open.mode
+            ),
+            format!("chmod {:o} {}", open.expected, quoted(&open.path)),
+        );
+    }
+    Ok(())
+}
+
+/// Quotes a path for a shell.
+fn quoted(path: &std::path::Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    match text.chars().all(plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}

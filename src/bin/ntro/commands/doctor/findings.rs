@@ -1,0 +1,126 @@
+use serde::Serialize;
+
+use crate::output::{Paint, Report};
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Level {
+    /// As it should be.
+    Ok,
+    /// It works, and is not as it should be.
+    Warning,
+    /// It does not work.
+    Problem,
+}
+
+/// What one check found about one thing.
+#[derive(Debug, Serialize)]
+pub(super) struct Finding {
+    check: &'static str,
+    level: Level,
+    message: String,
+    /// What to do about it: a command where there is one.
+    mend: Option<String>,
+    /// Whether `--fix` has done it.
+    mended: bool,
+}
+
+/// What all checks found, in their order.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Findings {
+    findings: Vec<Finding>,
+}
+
+impl Findings {
+    pub(super) fn ok(&mut self, check: &'static str, message: impl Into<String>) {
+        self.add(check, Level::Ok, message.into(), None);
+    }
+
+    pub(super) fn warning(
+        &mut self,
+        check: &'static str,
+        message: impl Into<String>,
+        mend: impl Into<String>,
+    ) {
+        self.add(check, Level::Warning, message.into(), Some(mend.into()));
+    }
+
+    pub(super) fn problem(
+        &mut self,
+        check: &'static str,
+        message: impl Into<String>,
+        mend: impl Into<String>,
+    ) {
+        self.add(check, Level::Problem, message.into(), Some(mend.into()));
+    }
+
+    /// Adds something that was wrong until now.
+    pub(super) fn mended(&mut self, check: &'static str, message: impl Into<String>) {
+        self.add(check, Level::Ok, message.into(), None);
+        if let Some(finding) = self.findings.last_mut() {
+            finding.mended = true;
+        }
+    }
+
+    /// Says that all is well, unless this check has found something already.
+    pub(super) fn ok_otherwise(&mut self, check: &'static str, message: impl Into<String>) {
+        if self.findings.iter().all(|finding| finding.check != check) {
+            self.ok(check, message);
+        }
+    }
+
+    pub(super) fn worst(&self) -> Option<Level> {
+        self.findings.iter().map(|finding| finding.level).max()
+    }
+
+    fn add(&mut self, check: &'static str, level: Level, message: String, mend: Option<String>) {
+        self.findings.push(Finding {
+            check,
+            level,
+            message,
+            mend,
+            mended: false,
+        });
+    }
+}
+
+impl Report for Findings {
+    fn text(&self, paint: Paint) -> String {
+        let of = |finding: &&Finding| finding.check.len();
+        let width = self.findings.iter().map(|finding| of(&finding)).max();
+        let width = width.unwrap_or(0);
+        let mut text = String::new();
+        for finding in &self.findings {
+            let mark = match (finding.level, finding.mended) {
+                (Level::Ok, false) => paint.good("✓"),
+                (Level::Ok, true) => paint.good("✓ mended:"),
+                (Level::Warning, _) => paint.warn("! warning:"),
+                (Level::Problem, _) => paint.bad("✗ problem:"),
+            };
+            let check = paint.dim(&format!("{:<width$}", finding.check));
+            text.push_str(&format!("{check}  {mark} {}\n", finding.message));
+            if let Some(mend) = &finding.mend {
+                text.push_str(&format!("{:width$}    {} {mend}\n", "", paint.bold("→")));
+            }
+        }
+        let count = |level| self.findings.iter().filter(|f| f.level == level).count();
+        let (problems, warnings) = (count(Level::Problem), count(Level::Warning));
+        text.push_str(&match (problems, warnings) {
+            (0, 0) => "\nEverything is as it should be.\n".to_owned(),
+            _ => format!(
+                "\n{}, {}\n",
+                counted(problems, "problem"),
+                counted(warnings, "warning")
+            ),
+        });
+        text
+    }
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    match number {
+        1 => format!("1 {noun}"),
+        _ => format!("{number} {noun}s"),
+    }
+}

@@ -1,0 +1,33 @@
+//! Files that a killed writer has left.
+
+use std::path::PathBuf;
+
+use super::Findings;
+use crate::context::Context;
+use crate::error::CliError;
+
+const CHECK: &str = "leftovers";
+
+pub(super) fn check(
+    cx: &Context,
+    left: Vec<PathBuf>,
+    fix: bool,
+    findings: &mut Findings,
+) -> Result<(), CliError> {
+    let home = cx.home()?;
+    if left.is_empty() {
+        findings.ok(CHECK, "no command has left anything half done");
+        return Ok(());
+    }
+    // Whoever takes the lock clears up.
+    let done = fix && home.lock().is_ok() && home.leftovers().next().is_none();
+    for path in left {
+        let message = format!("`{}` was left by a command that was killed", path.display());
+        if done {
+            findings.mended(CHECK, message);
+        } else {
+            findings.warning(CHECK, message, "ntro doctor --fix");
+        }
+    }
+    Ok(())
+}

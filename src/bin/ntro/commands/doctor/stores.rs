@@ -1,0 +1,129 @@
+//! The stores that connections count on: there, unlocked, quick, and holding what they should.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use ntro::connection::Flags;
+use ntro::secrets::{self, Item, StoreKind};
+
+use super::{Files, Findings};
+use crate::context::Context;
+use crate::error::CliError;
+
+const CHECK: &str = "stores";
+
+/// What connections look for in a store, and whether they are known to have stored it there.
+type Items = BTreeMap<Item, bool>;
+
+/// A store that takes longer is worth a word.
+const SLOW: Duration = Duration::from_secs(1);
+
+pub(super) fn check(cx: &Context, files: &Files, findings: &mut Findings) -> Result<(), CliError> {
+    let mut expected: BTreeMap<StoreKind, Items> = BTreeMap::new();
+    for name in files.names() {
+        let flags = Flags::of_connection(name.clone());
+        // What cannot be told from the files is a finding about them.
+        if let Ok(stored) = files.of(&flags).stored_key(&name) {
+            let items = expected.entry(stored.kind).or_default();
+            items.insert(stored.item, stored.prefix.is_some());
+        }
+    }
+    if expected.is_empty() {
+        return default_store(cx, findings);
+    }
+    for (kind, items) in expected {
+        one(cx, kind, &items, findings)?;
+    }
+    Ok(())
+}
+
+/// Nothing counts on the keyring yet, so that there is none is no problem so far.
+fn default_store(cx: &Context, findings: &mut Findings) -> Result<(), CliError> {
+    match cx.open_store(StoreKind::Keyring)?.probe() {
+        Ok(()) => findings.ok(CHECK, "the `keyring` store answers"),
+        Err(error) => {
+            let error = CliError::from(error);
+            findings.warning(CHECK, error.message, error.hint.unwrap_or_default());
+        }
+    }
+    Ok(())
+}
+
+fn one(
+    cx: &Context,
+    kind: StoreKind,
+    expected: &Items,
+    findings: &mut Findings,
+) -> Result<(), CliError> {
+    let store = cx.open_store(kind)?;
+    let asked = Instant::now();
+    if let Err(error) = store.probe() {
+        let error = CliError::from(error);
+        findings.problem(CHECK, error.message, error.hint.unwrap_or_default());
+        return Ok(());
+    }
+    let took = asked.elapsed();
+    if took > SLOW {
+        findings.warning(
+            CHECK,
+            format!(
+                "the `{kind}` store took {:.1} s to answer",
+                took.as_secs_f32()
+            ),
+            "see what keeps it busy; `NTRO_KEYRING_TIMEOUT` bounds the wait",
+        );
+    }
+    match store.list() {
+        Ok(listed) => {
+            let listed: BTreeSet<_> = listed.into_iter().collect();
+            let stored = expected.iter().filter(|(_, stored)| **stored);
+            let stored = stored.map(|(item, _)| item);
+            missing(kind, stored.filter(|item| !listed.contains(item)), findings);
+            let unused = listed.iter().filter(|item| !expected.contains_key(item));
+            no_longer_used(kind, unused, findings);
+            findings.ok(
+                CHECK,
+                format!("the `{kind}` store answers, in {} ms", took.as_millis()),
+            );
+        }
+        Err(secrets::Error::Locked { .. }) => {
+            findings.ok(CHECK, format!("the `{kind}` store answers, and is locked"));
+        }
+        Err(error) => {
+            let error = CliError::from(error);
+            findings.problem(CHECK, error.message, error.hint.unwrap_or_default());
+        }
+    }
+    Ok(())
+}
+
+fn missing<'a>(kind: StoreKind, items: impl Iterator<Item = &'a Item>, findings: &mut Findings) {
+    for item in items {
+        findings.problem(
+            CHECK,
+            format!(
+                "the `{kind}` store has no key for `{}` at {}",
+                item.connection, item.origin
+            ),
+            format!("ntro auth login --name {}", item.connection),
+        );
+    }
+}
+
+/// A key that no connection uses is not erased unasked: somebody may have edited a host.
+fn no_longer_used<'a>(
+    kind: StoreKind,
+    items: impl Iterator<Item = &'a Item>,
+    findings: &mut Findings,
+) {
+    for item in items {
+        findings.warning(
+            CHECK,
+            format!(
+                "the `{kind}` store has a key for `{}` at {}, which no connection uses",
+                item.connection, item.origin
+            ),
+            "point the connection there again, or erase it with the store's own tool",
+        );
+    }
+}

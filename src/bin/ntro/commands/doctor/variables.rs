@@ -1,0 +1,44 @@
+//! Variables of this shell that hide what is stored.
+
+use ntro::connection::{self, Source};
+
+use super::Findings;
+use crate::context::Context;
+use crate::error::CliError;
+
+const CHECK: &str = "variables";
+
+pub(super) fn check(cx: &Context, findings: &mut Findings) {
+    let resolver = match cx.resolver() {
+        Ok(resolver) => resolver,
+        Err(error) => return told(error, findings),
+    };
+    match resolver.shadows() {
+        Ok(shadows) => {
+            for shadow in shadows {
+                findings.warning(
+                    CHECK,
+                    format!("`{}` overrides {}", shadow.variable, shadow.over),
+                    format!("unset {}", shadow.variable),
+                );
+            }
+        }
+        Err(connection::Error::Strict { variable, over }) => findings.problem(
+            CHECK,
+            format!("`{variable}` overrides {over}, which `NTRO_STRICT` refuses"),
+            format!("unset {variable}"),
+        ),
+        // Told by the check of the files.
+        Err(connection::Error::NoConnection { .. }) => {}
+        Err(connection::Error::UnknownConnection {
+            source_of_value: Source::Config { .. },
+            ..
+        }) => {}
+        Err(error) => told(error.into(), findings),
+    }
+    findings.ok_otherwise(CHECK, "no variable overrides what is stored");
+}
+
+fn told(error: CliError, findings: &mut Findings) {
+    findings.problem(CHECK, error.message, error.hint.unwrap_or_default());
+}

@@ -1,0 +1,295 @@
+//! What the doctor finds: each defect is made, found and, where it can be, mended.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use insta::assert_snapshot;
+use ntro::domain::Provider;
+use serde_json::json;
+
+use crate::support::{Authority, Outcome, Reply, Sandbox, Stub};
+
+/// A home with one connection in the encrypted file.
+fn logged_in(host: &str, key: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.make_identity();
+    sandbox
+        .ntro("auth login --no-verify --store file --api-key-stdin --name acme --host")
+        .arg(host)
+        .input(key)
+        .run()
+        .success()
+        .done();
+    sandbox
+}
+
+/// Returns the findings that are not fine, as `level check: message → mend`.
+fn complaints(outcome: &Outcome) -> String {
+    let report = outcome.json();
+    let lines = report["findings"].as_array().unwrap().iter();
+    let lines = lines.filter(|finding| finding["level"] != "ok" || finding["mended"] == true);
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or("-").to_owned();
+    lines
+        .map(|finding| {
+            let mended = finding["mended"] == true;
+            format!(
+                "{} {}: {}\n  → {}\n",
+                if mended {
+                    "mended".to_owned()
+                } else {
+                    text(&finding["level"])
+                },
+                text(&finding["check"]),
+                text(&finding["message"]),
+                text(&finding["mend"]),
+            )
+        })
+        .collect()
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn where_all_is_well_it_says_so_and_sends_no_key() {
+    let authority = Authority::start();
+    let key = authority.key(Provider::Ntropii, "acme-fund-admin");
+    let sandbox = logged_in(&authority.host(Provider::Ntropii), &key.key);
+    sandbox.redacting(&authority.origin(), "[AUTHORITY]");
+    let report = sandbox.ntro("doctor").run().success();
+    // How long each took differs from run to run.
+    let report = sandbox.redact(&report);
+    let report: Vec<_> = report
+        .lines()
+        .map(|line| line.split(", in ").next().unwrap())
+        .collect();
+    assert_snapshot!(report.join("\n"), @r"
+        exit code: 0
+        ----- stdout -----
+        access      ✓ `[HOME]/.ntro` is yours alone
+        leftovers   ✓ no command has left anything half done
+        files       ✓ `config.toml` is in order and has 1 connection
+        variables   ✓ no variable overrides what is stored
+        clear keys  ✓ no connection has its key in the clear
+        origins     ✓ every key is bound to the host of its connection
+        stores      ✓ the `file` store answers
+        network     ✓ no proxy is set
+        servers     ✓ [AUTHORITY]/v1 answers
+        clock       ✓ agrees with that of [AUTHORITY]/v1
+
+        Everything is as it should be.
+        ");
+    sandbox.assert_nowhere(&key.key);
+
+    let stub = Stub::start(|_| Reply::unauthorized());
+    let sandbox = logged_in(&stub.host(), "ntro_prod_good");
+    sandbox.ntro("doctor").run().success().done();
+    assert!(!stub.seen().is_empty());
+    assert!(stub.seen().iter().all(|request| request.key.is_none()));
+    let seen = stub.seen().len();
+    sandbox.ntro("doctor --offline").run().success().done();
+    assert_eq!(stub.seen().len(), seen, "offline asked a server");
+}
+
+#[test]
+fn on_a_new_machine_it_says_what_comes_first() {
+    let sandbox = Sandbox::new();
+    let report = sandbox.ntro("doctor --offline -o json").run().success();
+    assert_snapshot!(sandbox.redact(&complaints(&report)), @r"
+        warning access: there is no `[HOME]/.ntro` yet
+          → ntro auth login
+        warning stores: there is no keyring here: the session bus does not take connections
+          → store the key elsewhere: `--store file` (encrypted) or `--store plaintext`; or give it as `NTRO_API_KEY`
+        ");
+}
+
+#[test]
+fn what_can_be_mended_is_mended_when_asked_for() {
+    let sandbox = logged_in("http://localhost:1/v1", "ntro_prod_good");
+    let home = sandbox.ntro_home();
+    set_mode(&home, 0o755);
+    set_mode(&home.join("config.toml"), 0o644);
+    fs::write(home.join("logins.toml.tmp"), "half").unwrap();
+    let found = sandbox.ntro("doctor --offline -o json").run().success();
+    assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
+        warning access: `[HOME]/.ntro` has the permissions 0755: others can use it
+          → chmod 700 [HOME]/.ntro
+        warning access: `[HOME]/.ntro/config.toml` has the permissions 0644: others can use it
+          → chmod 600 [HOME]/.ntro/config.toml
+        warning leftovers: `[HOME]/.ntro/logins.toml.tmp` was left by a command that was killed
+          → ntro doctor --fix
+        ");
+
+    let mended = sandbox
+        .ntro("doctor --offline --fix -o json")
+        .run()
+        .success();
+    assert_snapshot!(sandbox.redact(&complaints(&mended)), @r"
+        mended access: `[HOME]/.ntro` had the permissions 0755, and others could use it
+          → -
+        mended access: `[HOME]/.ntro/config.toml` had the permissions 0644, and others could use it
+          → -
+        mended leftovers: `[HOME]/.ntro/logins.toml.tmp` was left by a command that was killed
+          → -
+        ");
+    let again = sandbox.ntro("doctor --offline -o json").run().success();
+    assert_eq!(complaints(&again), "");
+    sandbox.assert_no_litter();
+    sandbox
+        .ntro("auth token")
+        .run()
+        .success()
+        .says("ntro_prod_good")
+        .done();
+}
+
+#[test]
+fn each_mistake_in_the_files_is_found() {
+    let sandbox = logged_in("http://localhost:1/v1", "ntro_prod_good");
+    let config = sandbox.config();
+    sandbox.write_config(&format!(
+        "default_connection_name = 'gone'\ncolour = 'red'\n{}\n\
+         [connections.nohost]\nstore = 'file'\n\
+         [connections.badhost]\nstore = 'file'\nhost = 'https://u:p@a.example'\n\
+         [connections.clear]\nhost = 'http://localhost:1/v1'\napi_key = 'ntro_prod_clear'\n",
+        config
+            .replace("default_connection_name = \"acme\"\n", "")
+            .replace("http://localhost:1/v1", "http://localhost:2/v1")
+    ));
+    let found = sandbox.ntro("doctor --offline -o json").run().exits(1);
+    assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
+        warning files: `colour` in `config.toml` is a key that nobody reads
+          → correct its name, or take it out
+        problem files: the connection `badhost`: the host contains a user name or password before `@`
+          → correct its `host` in `config.toml`
+        problem files: the connection `nohost` has no host
+          → ntro auth login --name nohost --host URL
+        problem files: `default_connection_name` is `gone`, and there is no such connection
+          → ntro auth use NAME
+        warning clear keys: `config.toml` has the key of `clear` in the clear
+          → ntro auth migrate clear
+        warning origins: the key of `acme` is for http://localhost:1, and the connection calls http://localhost:2
+          → ntro auth login --name acme --host http://localhost:2/v1 --overwrite
+        ");
+    sandbox.assert_only_in("ntro_prod_clear", &[".ntro/config.toml"]);
+
+    sandbox.write_config("[connections.acme\n");
+    let found = sandbox.ntro("doctor --offline -o json").run().exits(1);
+    assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
+        problem files: `[HOME]/.ntro/config.toml`, line 1, column 18: unclosed table, expected `]`
+          → correct the file with an editor; nothing was changed
+        ");
+}
+
+#[test]
+fn variables_that_hide_a_login_are_named() {
+    let sandbox = logged_in("http://localhost:1/v1", "ntro_prod_good");
+    let found = sandbox
+        .ntro("doctor --offline -o json")
+        .env("NTRO_API_KEY", "ntro_prod_other")
+        .env("https_proxy", "http://ada:secret@proxy.example:3128")
+        .env("SSL_CERT_FILE", "/nowhere/ca.pem")
+        .run()
+        .exits(1);
+    assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
+        warning variables: `NTRO_API_KEY` overrides the stored API key of `acme`
+          → unset NTRO_API_KEY
+        problem network: `SSL_CERT_FILE` names `/nowhere/ca.pem`: No such file or directory (os error 2)
+          → unset SSL_CERT_FILE
+        ");
+    sandbox.assert_nowhere("secret");
+    sandbox.assert_nowhere("ntro_prod_other");
+}
+
+#[test]
+fn a_store_that_does_not_hold_what_it_should_is_a_problem() {
+    let sandbox = logged_in("http://localhost:1/v1", "ntro_prod_good");
+    let home = sandbox.ntro_home();
+    fs::rename(home.join("keys.age"), home.join("elsewhere")).unwrap();
+    let found = sandbox.ntro("doctor --offline -o json").run().exits(1);
+    assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
+        problem stores: the `file` store has no key for `acme` at http://localhost:1
+          → ntro auth login --name acme
+        ");
+
+    // A key that no connection uses any more is kept, and named.
+    fs::rename(home.join("elsewhere"), home.join("keys.age")).unwrap();
+    sandbox.write_config("");
+    fs::remove_file(home.join("logins.toml")).unwrap();
+    sandbox
+        .ntro("auth login --no-verify --store file --api-key-stdin --name other --host localhost:1/v1")
+        .input("ntro_prod_other")
+        .run()
+        .success()
+        .done();
+    let found = sandbox.ntro("doctor --offline -o json").run().success();
+    assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
+        warning stores: the `file` store has a key for `acme` at http://localhost:1, which no connection uses
+          → point the connection there again, or erase it with the store's own tool
+        ");
+
+    fs::write(home.join("identity.txt"), "no identity").unwrap();
+    let found = sandbox.ntro("doctor --offline -o json").run().exits(1);
+    assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
+        problem stores: cannot use the identity `[HOME]/.ntro/identity.txt`: line 1 is not an identity as `age-keygen` makes it
+          → name the right age identity in `NTRO_IDENTITY_FILE`
+        ");
+}
+
+#[test]
+fn servers_are_asked_for_their_answer_and_their_time() {
+    let day = Duration::from_secs(86_400);
+    let date = httpdate::fmt_http_date(SystemTime::now() + day);
+    let fast = Stub::start(move |_| Reply::Dated(date.clone(), 401, json!({})));
+    let wrong = Stub::start(|_| Reply::Json(404, json!({})));
+    let broken = Stub::start(|_| Reply::Json(500, json!({})));
+    let gone = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}/v1", listener.local_addr().unwrap())
+    };
+    let sandbox = logged_in(&fast.host(), "ntro_prod_good");
+    sandbox.redacting(&fast.origin(), "[FAST]");
+    for (name, host, shown) in [
+        ("wrong", wrong.host(), "[WRONG]"),
+        ("broken", broken.host(), "[BROKEN]"),
+        ("gone", gone.clone(), "[GONE]"),
+    ] {
+        sandbox.redacting(host.strip_suffix("/v1").unwrap(), shown);
+        sandbox
+            .ntro("auth login --no-verify --store file --api-key-stdin")
+            .args(&format!("--name {name} --host {host}"))
+            .input("ntro_prod_good")
+            .run()
+            .success()
+            .done();
+    }
+    let found = sandbox.ntro("doctor -o json").run().exits(1);
+    let mut found: Vec<_> = complaints(&found)
+        .split_inclusive("\n  ")
+        .collect::<String>()
+        .lines()
+        .map(|line| sandbox.redact(&line))
+        .map(|line| match line.split_once(" is 86") {
+            // The answer takes a moment.
+            Some((start, rest)) => {
+                format!("{start} is [A DAY] {}", rest.split_once(' ').unwrap().1)
+            }
+            None => line,
+        })
+        .collect();
+    // In the order of their ports.
+    found.sort();
+    assert_snapshot!(found.join("\n"), @r"
+          → check the host, and that the server is running
+          → correct the host: an API of Ntropii is most often at a path that ends in `/v1`
+          → set this machine's clock: `timedatectl set-ntp true`
+          → try again later, or tell whoever runs it
+        problem servers: [BROKEN]/v1 answers with HTTP 500
+        problem servers: [WRONG]/v1 answers, and knows nothing of this API
+        problem servers: cannot reach `[GONE]`: the connection was refused (Connection refused (os error 111))
+        warning clock: the clock of [FAST]/v1 is [A DAY] s ahead of this machine's
+        ");
+}
