@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ntro::config::{Config, Logins};
 
-use crate::support::Sandbox;
+use crate::support::{Sandbox, at_each_effect};
 
 /// Commands for each store, most of which are killed.
 const RUNS: u32 = 200;
@@ -164,4 +164,40 @@ fn the_encrypted_file_survives_kills_at_any_instant() {
 #[test]
 fn the_configuration_survives_kills_at_any_instant() {
     files_survive("plaintext");
+}
+
+/// Where [`files_survive`] hits some instant, this hits every state that a kill can leave.
+#[test]
+#[ignore = "needs strace: run scripts/test"]
+fn the_encrypted_file_survives_a_kill_before_each_effect() {
+    let sandbox = Sandbox::new();
+    sandbox.make_identity();
+    let login = |name: &str, key: &str| {
+        sandbox
+            .ntro("auth login --no-verify --api-key-stdin --store file --name")
+            .arg(name)
+            .args(&format!("--host {HOST}"))
+            .input(key)
+            .run()
+            .success()
+            .done();
+    };
+    login("kept", KEPT);
+    for change in [
+        "auth rename volatile other",
+        "auth use volatile",
+        "auth logout volatile",
+        "auth remove volatile",
+    ] {
+        let kills = at_each_effect(
+            &sandbox,
+            change,
+            |_| {
+                let _ = sandbox.ntro("auth remove other").run();
+                login("volatile", "ntro_prod_volatile_Jf83nd72jfk38dh");
+            },
+            |done| check(&sandbox, &format!("`ntro {change}` after {done} effects")),
+        );
+        assert!(kills > 4, "only {kills} effects of `ntro {change}`");
+    }
 }
