@@ -365,4 +365,6 @@ fn is_ontora(host: &str) -> bool {
 }
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;
