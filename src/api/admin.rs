@@ -15,6 +15,7 @@ use super::http::{Call, Http};
 use super::key_info::{KeyInfo, NewKey};
 use super::settings::Settings;
 use super::tenant::Tenant;
+use super::transport::Transport;
 use super::{ntropii, ontora};
 use crate::domain::{ApiKey, Host, KeyName, Origin, Provider, Scope, TenantSlug};
 use crate::wire;
@@ -147,6 +148,7 @@ impl AdminClient {
             token,
             insecure_http,
         } = target;
+        let transport = Transport::of_one(&settings);
         Self {
             provider,
             http: Http::new(
@@ -154,6 +156,7 @@ impl AdminClient {
                 Some(Credential::Token(token)),
                 insecure_http,
                 settings,
+                transport,
             ),
         }
     }

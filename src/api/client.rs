@@ -9,6 +9,7 @@ use super::identity::Identity;
 use super::key_info::{KeyInfo, Revocation};
 use super::settings::{Settings, Target};
 use super::tenant::Tenant;
+use super::transport::Transport;
 use super::{ntropii, ontora};
 use crate::domain::{Host, Provider, TenantSlug};
 
@@ -24,6 +25,13 @@ impl Client {
     /// Makes a client for one target.
     #[must_use]
     pub fn new(target: Target, settings: Settings) -> Self {
+        let transport = Transport::of_one(&settings);
+        Self::through(&transport, target, settings)
+    }
+
+    /// Makes a client that shares what its requests go out through.
+    #[must_use]
+    pub fn through(transport: &Transport, target: Target, settings: Settings) -> Self {
         let Target {
             provider,
             host,
@@ -33,7 +41,7 @@ impl Client {
         let credential = key.map(|key| Credential::Key(provider, key));
         Self {
             provider,
-            http: Http::new(host, credential, insecure_http, settings),
+            http: Http::new(host, credential, insecure_http, settings, transport.clone()),
         }
     }
 

@@ -3,7 +3,6 @@
 //! Every rule of sending stands here and nowhere else: where a key may go, that no redirect is
 //! followed, what is tried again, how long it may take and how much is read.
 
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap, HeaderValue};
@@ -14,11 +13,11 @@ use zeroize::Zeroizing;
 
 use super::answer::{Answer, Body};
 use super::credential::Credential;
-use super::dns::Resolver;
 use super::error::{Cause, Error};
-use super::failure::{self, Failure};
+use super::failure::Failure;
 use super::retry;
 use super::settings::Settings;
+use super::transport::Transport;
 use crate::domain::{Host, KeyPrefix, Origin};
 
 /// One request, as often as it may have to be sent.
@@ -70,8 +69,7 @@ pub(super) struct Http {
     credential: Option<Credential>,
     insecure_http: bool,
     settings: Settings,
-    /// Built at the first request: reading the system's roots takes longer than all the rest.
-    client: OnceLock<Result<reqwest::Client, String>>,
+    transport: Transport,
 }
 
 impl Http {
@@ -80,13 +78,14 @@ impl Http {
         credential: Option<Credential>,
         insecure_http: bool,
         settings: Settings,
+        transport: Transport,
     ) -> Self {
         Self {
             host,
             credential,
             insecure_http,
             settings,
-            client: OnceLock::new(),
+            transport,
         }
     }
 
@@ -105,7 +104,8 @@ impl Http {
     pub(super) async fn send(&self, call: &Call) -> Result<Answer, Error> {
         let (url, origin) = self.checked_url(&call.url)?;
         let headers = self.headers(call, &origin)?;
-        let client = self.client().map_err(|detail| Error::Unreachable {
+        let client = self.transport.client(&self.host);
+        let client = client.map_err(|detail| Error::Unreachable {
             origin: origin.clone(),
             cause: Cause::Tls,
             detail: detail.to_owned(),
@@ -134,7 +134,9 @@ impl Http {
             self.log(call, &url, tries, started, &outcome);
             let again = call.is_idempotent() && tries < self.settings.tries;
             if let Some(pause) = self.pause(&outcome, tries).filter(|_| again)
-                && Instant::now() + pause < deadline
+                && Instant::now()
+                    .checked_add(pause)
+                    .is_some_and(|next| next < deadline)
             {
                 resent |= match &outcome {
                     Ok(answer) => answer.status.is_server_error(),
@@ -161,11 +163,11 @@ impl Http {
             Err(failure) => {
                 (!matches!(failure.cause, Cause::Tls | Cause::Proxy)).then_some(backoff)
             }
-            Ok(answer) if answer.is_temporary() => match answer.retry_after() {
-                Some(asked) if asked > self.settings.retry_after_limit => None,
-                Some(asked) => Some(asked.max(backoff)),
-                None => Some(backoff),
-            },
+            Ok(answer) if answer.is_temporary() => retry::pause(
+                backoff,
+                answer.retry_after(),
+                self.settings.retry_after_limit,
+            ),
             Ok(_) => None,
         }
     }
@@ -208,13 +210,6 @@ impl Http {
             headers.insert(name, value);
         }
         Ok(headers)
-    }
-
-    fn client(&self) -> Result<&reqwest::Client, &str> {
-        self.client
-            .get_or_init(|| build(&self.host, &self.settings))
-            .as_ref()
-            .map_err(String::as_str)
     }
 
     /// Sends a request once and reads the answer.
@@ -301,33 +296,4 @@ impl Http {
             ),
         }
     }
-}
-
-fn build(host: &Host, settings: &Settings) -> Result<reqwest::Client, String> {
-    let mut builder = reqwest::Client::builder()
-        .user_agent(&settings.user_agent)
-        .connect_timeout(settings.connect_timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .http1_only()
-        .dns_resolver(Arc::new(Resolver));
-    if host.is_loopback() {
-        // What stays on this machine is no proxy's business, whatever `NO_PROXY` says.
-        builder = builder.no_proxy();
-    }
-    if host.is_loopback() && !host.is_https() {
-        builder = builder.tls_backend_preconfigured(no_tls()?);
-    }
-    builder.build().map_err(|error| failure::innermost(&error))
-}
-
-/// A TLS configuration that trusts nobody, for connections that use none: it spares the reading
-/// of the system's root certificates.
-fn no_tls() -> Result<rustls::ClientConfig, String> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    Ok(rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth())
 }

@@ -46,6 +46,7 @@ mod retry;
 mod settings;
 mod tenant;
 mod text;
+mod transport;
 
 pub use admin::{AdminClient, AdminTarget, AdminToken, AdminTokenError, KeyRequest};
 pub use client::Client;
@@ -55,3 +56,4 @@ pub use key_info::{Expiry, KeyInfo, NewKey, Revocation};
 pub use reach::Reached;
 pub use settings::{Settings, Target};
 pub use tenant::Tenant;
+pub use transport::Transport;

@@ -26,6 +26,21 @@ pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     Some(then.duration_since(now).unwrap_or(Duration::ZERO))
 }
 
+/// Returns the pause before the next try, or nothing if the server asks for more than `limit`.
+///
+/// A server can lengthen the pause up to the limit and never shorten it.
+pub(super) fn pause(
+    backoff: Duration,
+    asked: Option<Duration>,
+    limit: Duration,
+) -> Option<Duration> {
+    match asked {
+        Some(asked) if asked > limit => None,
+        Some(asked) => Some(asked.max(backoff)),
+        None => Some(backoff),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -72,7 +87,44 @@ mod tests {
         assert!(backoff(base, u32::MAX) > base);
     }
 
+    fn any_wait() -> impl Strategy<Value = Duration> {
+        prop_oneof![
+            Just(Duration::ZERO),
+            Just(Duration::MAX),
+            (0_u64..100_000).prop_map(Duration::from_millis),
+            any::<u64>().prop_map(Duration::from_secs),
+        ]
+    }
+
     proptest! {
+        #[test]
+        fn no_server_makes_a_pause_longer_than_the_limit_or_shorter_than_ours(
+            backoff in (0_u64..10_000).prop_map(Duration::from_millis),
+            asked in proptest::option::of(any_wait()),
+            limit in any_wait(),
+        ) {
+            match (pause(backoff, asked, limit), asked) {
+                (None, asked) => prop_assert!(asked.is_some_and(|asked| asked > limit)),
+                (Some(pause), None) => prop_assert_eq!(pause, backoff),
+                (Some(pause), Some(asked)) => {
+                    prop_assert!(pause >= backoff && pause >= asked);
+                    prop_assert!(pause <= backoff.max(limit));
+                }
+            }
+        }
+
+        #[test]
+        fn a_header_of_any_shape_gives_a_bounded_pause(
+            value in r"[0-9]{1,60}|-?[0-9]{1,5}(\.[0-9]+)?|[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT|\PC{0,40}",
+            now in 0_u64..=253_402_300_799,
+        ) {
+            let limit = Duration::from_secs(30);
+            let asked = retry_after(&value, at(now));
+            if let Some(pause) = pause(Duration::from_millis(250), asked, limit) {
+                prop_assert!(pause <= limit);
+            }
+        }
+
         #[test]
         fn any_text_is_survived(value in any::<String>(), now in 0_u64..4_000_000_000) {
             let _ = retry_after(&value, at(now));

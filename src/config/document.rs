@@ -1,10 +1,14 @@
+mod lines;
+
 use std::path::{Path, PathBuf};
 
 use toml_edit::{DocumentMut, Item, Key, Table, TableLike, Value};
+use zeroize::Zeroizing;
 
 use super::Error;
 use super::error::read_text;
 use crate::disk::{self, FileLock};
+use lines::LineEndings;
 
 const CONNECTIONS: &str = "connections";
 
@@ -16,6 +20,7 @@ const CONNECTIONS: &str = "connections";
 pub struct Document {
     path: PathBuf,
     document: DocumentMut,
+    endings: LineEndings,
 }
 
 impl Document {
@@ -36,6 +41,7 @@ impl Document {
         Ok(Self {
             path: path.to_owned(),
             document,
+            endings: LineEndings::of(text),
         })
     }
 
@@ -45,8 +51,11 @@ impl Document {
     ///
     /// As [`disk::replace`].
     pub fn save(&self, lock: &FileLock) -> Result<(), Error> {
-        let text = zeroize::Zeroizing::new(self.document.to_string());
-        Ok(disk::replace(&self.path, text.as_bytes(), lock)?)
+        Ok(disk::replace(&self.path, self.text().as_bytes(), lock)?)
+    }
+
+    fn text(&self) -> Zeroizing<String> {
+        self.endings.restored(self.document.to_string().into())
     }
 
     /// Sets `default_connection_name`.
@@ -205,6 +214,9 @@ fn set(table: &mut dyn TableLike, key: &str, mut value: Value) {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -232,7 +244,7 @@ y = 2
     fn edited(text: &str, edit: impl FnOnce(&mut Document)) -> String {
         let mut document = Document::parse(Path::new("config.toml"), text).unwrap();
         edit(&mut document);
-        document.document.to_string()
+        document.text().to_string()
     }
 
     #[test]

@@ -75,6 +75,15 @@ impl Config {
         Self::parse(path, &text)
     }
 
+    /// Reads the text of the file; `None` when it is missing.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be read or is no text.
+    pub fn text(path: &Path) -> Result<Option<zeroize::Zeroizing<String>>, Error> {
+        read_text(path)
+    }
+
     /// Reads `text` as the content of the file at `path`.
     ///
     /// # Errors

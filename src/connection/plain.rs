@@ -1,6 +1,9 @@
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::ExposeSecret as _;
+use zeroize::Zeroizing;
 
 use crate::config::{self, Config, Document};
 use crate::disk::FileLock;
@@ -8,20 +11,50 @@ use crate::domain::{ApiKey, ApiKeyError, ConnectionName, Host};
 use crate::secrets::{Error, Item, PlainKeys, StoreKind};
 
 /// The keys in `config.toml`, for the `plaintext` store.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ConfigKeys {
     path: PathBuf,
+    /// The file as it was read last. It is read for each key, since others write it too, and
+    /// understood anew only when it has changed: a thousand keys would be a million lines.
+    last: Arc<Mutex<Option<Last>>>,
+}
+
+struct Last {
+    text: Zeroizing<String>,
+    config: Arc<Config>,
 }
 
 impl ConfigKeys {
     /// Takes the file at `path`, which need not exist.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
-        Self { path }
+        Self {
+            path,
+            last: Arc::default(),
+        }
     }
 
-    fn config(&self) -> Result<Config, Error> {
-        Config::read(&self.path).map_err(into_store_error)
+    fn config(&self) -> Result<Arc<Config>, Error> {
+        let text = Config::text(&self.path).map_err(into_store_error)?;
+        let text = text.unwrap_or_default();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = last.as_ref().filter(|last| last.text == text) {
+            return Ok(Arc::clone(&last.config));
+        }
+        let config = Config::parse(&self.path, &text).map_err(into_store_error)?;
+        let last = last.insert(Last {
+            text,
+            config: Arc::new(config),
+        });
+        Ok(Arc::clone(&last.config))
+    }
+}
+
+impl fmt::Debug for ConfigKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfigKeys")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -70,11 +103,12 @@ impl PlainKeys for ConfigKeys {
     }
 
     fn list(&self) -> Result<Vec<Item>, Error> {
-        let items = self.config()?.connections.into_iter();
+        let config = self.config()?;
+        let items = config.connections.iter();
         let items = items.filter(|(_, entry)| entry.api_key.is_some());
         Ok(items
             .filter_map(|(name, entry)| {
-                let origin = entry.host?.parse::<Host>().ok()?.origin();
+                let origin = entry.host.as_ref()?.parse::<Host>().ok()?.origin();
                 Some(Item::new(name.parse().ok()?, origin))
             })
             .collect())

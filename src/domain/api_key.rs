@@ -180,6 +180,8 @@ impl fmt::Display for KeyPrefix {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -234,5 +236,44 @@ mod tests {
         assert_eq!(key("abc"), key(" abc "));
         assert_ne!(key("abc"), key("abd"));
         assert_ne!(key("abc"), key("abcd"));
+    }
+
+    proptest! {
+        #[test]
+        fn visible_ascii_of_any_length_up_to_the_limit_is_a_key(
+            key in "[!-~]{1,2500}",
+            before in "[ \t\r\n]{0,3}",
+            after in "[ \t\r\n]{0,3}",
+        ) {
+            let parsed: ApiKey = format!("{before}{key}{after}").parse().unwrap();
+            prop_assert_eq!(parsed.expose(), &key);
+            prop_assert_eq!(&ApiKey::from_secret(key.clone()).unwrap(), &parsed);
+            let prefix = parsed.prefix();
+            prop_assert!(key.starts_with(prefix.as_str()));
+            prop_assert!(prefix.as_str().len() <= key.len() / 3);
+            if key.len() > 12 {
+                let debug = format!("{parsed:?}");
+                prop_assert!(!debug.contains(&key));
+            }
+        }
+
+        #[test]
+        fn any_text_is_a_key_of_visible_ascii_or_refused_without_being_repeated(
+            text in any::<String>(),
+        ) {
+            let trimmed = text.trim();
+            match text.parse::<ApiKey>() {
+                Ok(key) => {
+                    prop_assert!(key.expose().bytes().all(|byte| byte.is_ascii_graphic()));
+                    prop_assert_eq!(key.expose(), trimmed);
+                }
+                Err(error) => {
+                    let odd = trimmed.chars().any(|c| !c.is_ascii_graphic());
+                    prop_assert!(odd || trimmed.is_empty());
+                    let long = trimmed.chars().count() > 8;
+                    prop_assert!(!long || !error.to_string().contains(trimmed));
+                }
+            }
+        }
     }
 }

@@ -211,6 +211,8 @@ impl<'a> ParsedKey<'a> {
 mod tests {
     use std::convert::Infallible;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     fn counting() -> impl FnMut(&mut [u8]) -> Result<(), Infallible> {
@@ -282,6 +284,101 @@ mod tests {
         .unwrap_or_else(|never| match never {});
         for letter in ALPHABET {
             assert_eq!(text.bytes().filter(|byte| byte == letter).count(), 4);
+        }
+    }
+
+    /// CRC-32 bit by bit and base62 by hand, from their definitions.
+    fn sum_by_definition(head: &str) -> String {
+        let mut crc = u32::MAX;
+        for byte in head.bytes() {
+            crc ^= u32::from(byte);
+            for _ in 0..8 {
+                crc = (crc >> 1) ^ (0xedb8_8320 & 0_u32.wrapping_sub(crc & 1));
+            }
+        }
+        let digits: Vec<char> = ('0'..='9').chain('A'..='Z').chain('a'..='z').collect();
+        let digit = |place| digits[(u64::from(!crc) / 62_u64.pow(place) % 62) as usize];
+        (0..6).rev().map(digit).collect()
+    }
+
+    fn provider(ontora: bool) -> Provider {
+        if ontora {
+            Provider::Ontora
+        } else {
+            Provider::Ntropii
+        }
+    }
+
+    prop_compose! {
+        fn any_issued()(
+            ontora: bool,
+            environment in "[a-z0-9]{1,16}",
+            id in "[0-9A-Za-z]{12}",
+            secret in "[0-9A-Za-z]{43}",
+        ) -> (Provider, String, String) {
+            let provider = provider(ontora);
+            let head = format!("{}{environment}_{id}_{secret}", provider.key_marker());
+            let key = format!("{head}{}", sum_by_definition(&head));
+            (provider, id, key)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_of_the_shape_is_taken_apart((provider, id, key) in any_issued()) {
+            let parsed = ParsedKey::parse(&key).unwrap();
+            prop_assert_eq!(parsed.provider(), provider);
+            prop_assert_eq!(parsed.id(), &id);
+            prop_assert_eq!(parsed.prefix(), &key[..key.len() - 50]);
+            prop_assert!(parsed.prefix().ends_with(&id));
+        }
+
+        #[test]
+        fn what_is_generated_has_the_checksum_by_definition(
+            ontora: bool,
+            environment in "[a-z0-9]{1,16}",
+            seed: u64,
+        ) {
+            let mut state = seed;
+            let fill = |bytes: &mut [u8]| {
+                for byte in bytes {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    *byte = state.to_be_bytes()[0];
+                }
+                Ok::<(), Infallible>(())
+            };
+            let environment = environment.parse().unwrap();
+            let issued = IssuedKey::generate(provider(ontora), &environment, fill)
+                .unwrap_or_else(|never| match never {});
+            let text = issued.key.expose();
+            let (head, sum) = text.split_at(text.len() - 6);
+            prop_assert_eq!(sum, sum_by_definition(head));
+            prop_assert_eq!(ParsedKey::parse(text).unwrap().id(), &issued.id);
+        }
+
+        #[test]
+        fn no_slip_of_the_pen_is_taken_for_a_key(
+            (_, _, key) in any_issued(),
+            index: prop::sample::Index,
+            other in prop_oneof![any::<char>(), prop::char::range('0', 'z')],
+            slip in 0..4_u8,
+        ) {
+            let mut characters: Vec<char> = key.chars().collect();
+            let index = index.index(characters.len());
+            match slip {
+                0 => characters[index] = other,
+                1 => drop(characters.remove(index)),
+                2 => characters.insert(index, other),
+                _ if index > 0 => characters.swap(index - 1, index),
+                _ => characters.truncate(characters.len() - 1),
+            }
+            let changed: String = characters.into_iter().collect();
+            prop_assert_eq!(ParsedKey::parse(&changed).is_some(), changed == key);
+        }
+
+        #[test]
+        fn any_text_is_survived(text in any::<String>()) {
+            prop_assert!(ParsedKey::parse(&text).is_none());
         }
     }
 }

@@ -51,6 +51,15 @@ impl Budget {
         self.spent().time += taken;
     }
 
+    /// Takes what an answer took longer than any may off what is left.
+    ///
+    /// A service that answers is not one that hangs, so a thousand quick calls use nothing up;
+    /// one that drags its feet at each still ends the patience with all of them.
+    pub(super) fn charge_answered(&self, start: Instant) {
+        let taken = start.elapsed().saturating_sub(LEAST);
+        self.spent().time += taken;
+    }
+
     fn spent(&self) -> MutexGuard<'_, Spent> {
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -78,6 +87,19 @@ mod tests {
         budget.charge(ago(Duration::from_secs(1)));
         assert_eq!(budget.left(), None);
         assert_eq!(budget.allowed(), Duration::from_secs(3));
+    }
+
+    #[test]
+    fn quick_answers_use_nothing_up_and_slow_ones_do() {
+        let budget = Budget::new(Duration::from_secs(3));
+        for _ in 0..1_000 {
+            budget.charge_answered(ago(Duration::from_millis(20)));
+        }
+        assert!(budget.left().unwrap() > Duration::from_millis(2_900));
+        for _ in 0..10 {
+            budget.charge_answered(ago(Duration::from_millis(400)));
+        }
+        assert_eq!(budget.left(), None);
     }
 
     #[test]

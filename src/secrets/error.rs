@@ -134,3 +134,39 @@ pub enum Error {
         reason: String,
     },
 }
+
+impl Error {
+    /// Returns whether asking the same store for another key would end the same way, and cost the
+    /// same time or bother the same person again.
+    #[must_use]
+    pub fn is_of_the_whole_store(&self) -> bool {
+        matches!(
+            self,
+            Self::Locked { .. }
+                | Self::TimedOut { .. }
+                | Self::PassphraseRequired { .. }
+                | Self::WrongPassphrase { .. }
+                | Self::BadPassphrase { .. }
+                | Self::WrongIdentity { .. }
+                | Self::BadIdentity { .. }
+                | Self::Cancelled
+                | Self::Corrupt { .. }
+                | Self::TooMuchWork { .. }
+        )
+    }
+
+    /// Returns whether a person could open the store: it is there and works, and what opens it is
+    /// missing or wrong.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        matches!(
+            self,
+            Self::Locked { .. }
+                | Self::PassphraseRequired { .. }
+                | Self::WrongPassphrase { .. }
+                | Self::BadPassphrase { .. }
+                | Self::WrongIdentity { .. }
+                | Self::BadIdentity { .. }
+        )
+    }
+}

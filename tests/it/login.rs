@@ -465,9 +465,11 @@ fn an_ontora_key_the_same_way_in_json() {
           {
             "name": "survey",
             "state": "valid",
+            "ok": true,
             "host": "[AUTHORITY]",
             "message": null,
-            "expires_at": "[TIME]"
+            "expires_at": "[TIME]",
+            "expires_in_days": 89
           }
         ]
         "#);
@@ -978,8 +980,8 @@ fn a_stored_key_is_never_sent_elsewhere() {
     assert_snapshot!(sandbox.ntro("auth status --all").transcript(), @r"
         exit code: 4
         ----- stdout -----
-        NAME   STATUS      HOST
-        local  logged out  [ELSEWHERE]/v1  the stored API key of `local` belongs to [AUTHORITY], not to [ELSEWHERE] (named by `connections.local.host` in `[HOME]/.ntro/config.toml`)
+        NAME   STATUS  HOST
+        local  no key  [ELSEWHERE]/v1  the stored API key of `local` belongs to [AUTHORITY], not to [ELSEWHERE] (named by `connections.local.host` in `[HOME]/.ntro/config.toml`)
         ");
     assert_snapshot!(sandbox.ntro("auth logout --revoke").transcript(), @r"
         exit code: 4

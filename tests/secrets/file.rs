@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use age::secrecy::SecretString;
 use ntro::secrets::{
-    Error, Passphrase, PassphraseFor, SecretStore, StoreKind, StoreSettings, create_identity,
+    Error, OpenedStores, Passphrase, PassphraseFor, SecretStore, StoreKind, StoreSettings,
+    create_identity,
 };
 
 use crate::support::{Home, item, key, open, passphrase};
@@ -490,4 +491,29 @@ fn a_kill_leaves_the_old_file_or_the_new_one() {
             .unwrap();
         assert!(!home.folder.join("keys.age.tmp").exists());
     }
+}
+
+#[test]
+fn a_store_that_stays_open_sees_what_others_write() {
+    let (home, settings) = with_identity();
+    let (lock, production) = (home.lock(), item("production", ORIGIN));
+    let stores = OpenedStores::new(settings.clone());
+    let open = || stores.get(StoreKind::File);
+    assert_eq!(open().get(&production).unwrap(), Some(key(CANARY)));
+    store(&settings)
+        .put(&production, &key("new"), &lock)
+        .unwrap();
+    assert_eq!(open().get(&production).unwrap(), Some(key("new")));
+    assert_eq!(open().get(&item("other", ORIGIN)).unwrap(), None);
+    assert!(open().erase(&production, &lock).unwrap());
+    assert_eq!(open().get(&production).unwrap(), None);
+    // What was opened before opens nothing that has changed since.
+    let file = home.folder.join("keys.age");
+    let mut bytes = fs::read(&file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let error = open().get(&production).unwrap_err();
+    assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+    fs::remove_file(&file).unwrap();
+    assert_eq!(open().get(&production).unwrap(), None);
 }

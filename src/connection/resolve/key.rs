@@ -141,13 +141,15 @@ impl Resolver<'_> {
     /// login here, as the official clients do it: with the key in the clear, beside the host. What
     /// the store has is for the origin of before.
     pub(super) fn is_moved(&self, name: &ConnectionName) -> bool {
+        // Asked first: it is rare, and the rest takes hosts apart.
+        if self.entry(name).api_key.is_none() {
+            return false;
+        }
         let (Ok(stored), Ok(configured)) = (self.stored_key(name), self.configured_origin(name))
         else {
             return false;
         };
-        self.entry(name).api_key.is_some()
-            && stored.kind != StoreKind::Plaintext
-            && stored.item.origin != configured
+        stored.kind != StoreKind::Plaintext && stored.item.origin != configured
     }
 
     /// Returns the store of a connection: the one it names, else the one of the last login, else

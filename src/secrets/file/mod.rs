@@ -16,6 +16,7 @@ mod seal;
 pub use identity::create_identity;
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use super::{Error, Item, Passphrase, PassphraseFor, SecretStore, StoreKind, StoreSettings};
 use crate::disk::{self, FileLock};
@@ -36,6 +37,15 @@ pub(super) struct FileStore {
     path: PathBuf,
     identity: Option<PathBuf>,
     passphrase: Passphrase,
+    /// The file as it was opened last: opening it again for each key would take longer than all
+    /// else, and with a passphrase some tenths of a second each.
+    opened: Mutex<Option<Opened>>,
+}
+
+/// What was in a file. The same sealed bytes hold the same keys.
+struct Opened {
+    sealed: Vec<u8>,
+    contents: Contents,
 }
 
 impl FileStore {
@@ -45,6 +55,7 @@ impl FileStore {
             path: settings.folder.join(FILE),
             identity: settings.identity.clone(),
             passphrase: settings.passphrase.clone(),
+            opened: Mutex::default(),
         }
     }
 
@@ -124,8 +135,18 @@ impl SecretStore for FileStore {
     }
 
     fn get(&self, item: &Item) -> Result<Option<ApiKey>, Error> {
-        let contents = self.contents()?;
-        Ok(contents.and_then(|(contents, _)| contents.get(item).cloned()))
+        let Some(sealed) = self.sealed()? else {
+            return Ok(None);
+        };
+        // Held meanwhile, so that two threads do not open it twice.
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opened) = opened.as_ref().filter(|opened| opened.sealed == sealed) {
+            return Ok(opened.contents.get(item).cloned());
+        }
+        let plain = self.seal_of(&sealed)?.open(&sealed, &self.path)?;
+        let contents = Contents::parse(&plain, &self.path)?;
+        let opened = opened.insert(Opened { sealed, contents });
+        Ok(opened.contents.get(item).cloned())
     }
 
     fn put(&self, item: &Item, key: &ApiKey, lock: &FileLock) -> Result<(), Error> {

@@ -10,6 +10,7 @@ mod destination;
 #[cfg(feature = "authority")]
 pub(crate) mod dev;
 pub(crate) mod doctor;
+pub(crate) mod expiry;
 pub(crate) mod identity;
 pub(crate) mod key;
 #[cfg(feature = "authority")]

@@ -12,7 +12,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 pub(crate) use fields::Fields;
-pub(crate) use table::Table;
+pub(crate) use table::{Table, terminal_height};
 
 use crate::cli::{Format, Global, When};
 use crate::error::CliError;
@@ -92,6 +92,10 @@ impl Printer {
         self.stderr.colour
     }
 
+    pub(crate) fn stdout(&self) -> Paint {
+        self.stdout
+    }
+
     /// Returns whether progress may be drawn: on a terminal, for people who want to see it.
     pub(crate) fn draws_progress(&self) -> bool {
         !self.quiet && io::stderr().is_terminal()
@@ -134,6 +138,15 @@ impl Printer {
         match write(bytes) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(cannot_write(&error)),
             _ => Ok(()),
+        }
+    }
+
+    /// Prints a part of a result that has no end. Returns `false` when the reader has gone away.
+    pub(crate) fn stream(&self, text: &str) -> Result<bool, CliError> {
+        match write(text.as_bytes()) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(cannot_write(&error)),
         }
     }
 

@@ -56,3 +56,22 @@ fn width() -> Option<u16> {
 fn width() -> Option<u16> {
     None
 }
+
+/// The height of the terminal on standard output, if it is one that can be drawn on again.
+#[cfg(unix)]
+pub(crate) fn terminal_height() -> Option<usize> {
+    use std::io::IsTerminal as _;
+
+    if !std::io::stdout().is_terminal() {
+        return None;
+    }
+    let rows = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| size.ws_row);
+    // A terminal that does not tell is taken for the smallest there was.
+    Some(if rows > 0 { usize::from(rows) } else { 24 })
+}
+
+/// Windows' consoles are not drawn on again: what has changed is told in lines.
+#[cfg(not(unix))]
+pub(crate) fn terminal_height() -> Option<usize> {
+    None
+}

@@ -360,7 +360,10 @@ async fn within<T>(
     let start = Instant::now();
     let bound = share.map_or(left, |share| left.mul_f32(share));
     let outcome = tokio::time::timeout(bound, work).await;
-    budget.charge(start);
+    match &outcome {
+        Ok(_) => budget.charge_answered(start),
+        Err(_) => budget.charge(start),
+    }
     outcome.map_err(|_| timed_out())
 }
 

@@ -1,4 +1,4 @@
-use super::super::identity;
+use super::super::{expiry, identity};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -11,5 +11,6 @@ pub(crate) fn run(_args: WhoamiArgs, cx: &Context) -> Result<Exit, CliError> {
     let connection = cx.connection()?;
     let whoami = identity::whoami(cx, &connection)?;
     cx.printer().print(&whoami)?;
+    expiry::warn(cx, whoami.connection.as_deref(), whoami.expires_at);
     Ok(Exit::Fine)
 }

@@ -13,7 +13,7 @@ use ntro::secrets;
 
 use self::key::{Accepted, KeyArg};
 use self::summary::Summary;
-use crate::commands::{destination, identity};
+use crate::commands::{destination, expiry, identity};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -104,6 +104,7 @@ pub(crate) fn run(args: LoginArgs, cx: &Context) -> Result<Exit, CliError> {
     }
     cx.printer()
         .confirm(&Summary::new(&new, stored.is_default, checked))?;
+    expiry::warn(cx, Some(new.name.as_str()), new.expires_at);
     Ok(Exit::Fine)
 }
 

@@ -1,0 +1,372 @@
+//! A thousand connections in one configuration: checking, listing and completing them.
+//!
+//! ```text
+//! cargo bench --bench fleet [-- --connections 1000 --rounds 11]
+//! ```
+//!
+//! The authority is in this process, with a key for each connection. `auth status --all` stands
+//! beside the least that such a check can be, one request with each key over as many connections
+//! kept open, and beside `curl` doing the same; the others beside a process that does nothing.
+//! All take turns, one run each a round; compare ratios, not milliseconds.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a benchmark prints, and stops where something is wrong"
+)]
+
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ntro::authority::{
+    Authority, DataPlatform, Database, Limits, NewKey, NewTenant, Settings, serve,
+};
+use ntro::config::{Home, Login, Logins};
+use ntro::connection::ConfigKeys;
+use ntro::domain::{ApiKey, Provider};
+use ntro::secrets::{
+    self, Item, Keyring, KeyringSettings, OpenedStores, Passphrase, StoreKind, StoreSettings,
+};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+const NTRO: &str = env!("CARGO_BIN_EXE_ntro");
+/// As many as `auth status` asks at once.
+const AT_ONCE: usize = 16;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |name: &str, default: usize| {
+        let at = arguments.iter().position(|argument| argument == name);
+        at.map_or(default, |at| arguments[at + 1].parse().unwrap())
+    };
+    let (connections, rounds) = (number("--connections", 1_000), number("--rounds", 11));
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("books.db"), connections);
+    let in_file = lay_out(&folder.path().join("file"), StoreKind::File, &server);
+    let in_clear = lay_out(&folder.path().join("clear"), StoreKind::Plaintext, &server);
+    println!("{connections} connections, {rounds} rounds\n");
+
+    let status = |home: &Path| ntro(home, &["auth", "status", "--all"]);
+    let address = server.address;
+    let keys = Arc::new(server.keys.clone());
+    let mut checks = vec![
+        Task::new("bare requests, 16 connections", move || {
+            ask_all(address, &keys)
+        }),
+        Task::process("`auth status --all`, keys in the `file` store", || {
+            status(&in_file)
+        }),
+        Task::process("`auth status --all`, keys in the clear", || {
+            status(&in_clear)
+        }),
+    ];
+    let parallel = folder.path().join("curl");
+    if let Some(curl) = found("curl") {
+        write_curl(&parallel, &server);
+        let parallel = parallel.clone();
+        checks.push(Task::process("`curl --parallel`", move || {
+            let mut command = Command::new(&curl);
+            command
+                .args([
+                    "-sS",
+                    "-o",
+                    "/dev/null",
+                    "--parallel",
+                    "--parallel-max",
+                    "16",
+                    "-K",
+                ])
+                .arg(&parallel);
+            command
+        }));
+    }
+    compare("Checking all", rounds, &mut checks);
+    for (name, home) in [("the `file` store", &in_file), ("the clear", &in_clear)] {
+        let most = (0..3).map(|_| peak(&mut status(home))).max().unwrap();
+        println!(
+            "\npeak memory of `auth status --all`, keys in {name}: {:.1} MB",
+            most as f64 / 1e3
+        );
+    }
+
+    let hello = hello(folder.path());
+    let quick = rounds * 10;
+    let mut processes = vec![
+        Task::process("static hello world", || Command::new(&hello)),
+        Task::process("`auth list`", || ntro(&in_file, &["auth", "list"])),
+        Task::process("completing a name, one fits", || {
+            complete(&in_file, "c0123")
+        }),
+        Task::process("completing a name, all fit", || complete(&in_file, "c")),
+    ];
+    compare("Listing and completing", quick, &mut processes);
+}
+
+/// One thing that takes time.
+struct Task<'a> {
+    name: &'static str,
+    run: Box<dyn FnMut() + 'a>,
+    times: Vec<Duration>,
+}
+
+impl<'a> Task<'a> {
+    fn new(name: &'static str, run: impl FnMut() + 'a) -> Self {
+        Self {
+            name,
+            run: Box::new(run),
+            times: Vec::new(),
+        }
+    }
+
+    fn process(name: &'static str, command: impl Fn() -> Command + 'a) -> Self {
+        Self::new(name, move || {
+            let status = command()
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .status()
+                .unwrap();
+            assert!(status.success(), "{name} failed: {status}");
+        })
+    }
+
+    fn median(&mut self) -> f64 {
+        self.times.sort_unstable();
+        self.times[self.times.len() / 2].as_secs_f64() * 1e3
+    }
+}
+
+/// Lets the tasks take turns, and prints each beside the first one.
+fn compare(title: &str, rounds: usize, tasks: &mut [Task<'_>]) {
+    for task in tasks.iter_mut() {
+        (task.run)();
+    }
+    for _ in 0..rounds {
+        for task in tasks.iter_mut() {
+            let start = Instant::now();
+            (task.run)();
+            task.times.push(start.elapsed());
+        }
+    }
+    println!("\n### {title}\n");
+    println!("| task | least, ms | median, ms | ratio of medians |");
+    println!("| --- | ---: | ---: | ---: |");
+    let first = tasks[0].median();
+    for task in tasks {
+        let median = task.median();
+        let least = task.times[0].as_secs_f64() * 1e3;
+        println!(
+            "| {} | {least:.2} | {median:.2} | {:.2} |",
+            task.name,
+            median / first
+        );
+    }
+}
+
+/// `ntro` in a home, with nothing of the caller's that it would listen to.
+fn ntro(home: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(NTRO);
+    command
+        .args(arguments)
+        .env_clear()
+        .env("NTRO_HOME", home)
+        .current_dir(home);
+    command
+}
+
+/// Asks for what fits a name, as the script of bash does.
+fn complete(home: &Path, typed: &str) -> Command {
+    let mut command = ntro(home, &["--", "ntro", "auth", "use", typed]);
+    command
+        .env("COMPLETE", "bash")
+        .env("_CLAP_COMPLETE_INDEX", "3")
+        .env("_CLAP_COMPLETE_COMP_TYPE", "9")
+        .env("_CLAP_COMPLETE_SPACE", "false")
+        .env("_CLAP_IFS", "\n");
+    command
+}
+
+/// The most memory that a process had at any time, in kilobytes.
+fn peak(command: &mut Command) -> u64 {
+    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+    let file = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    while child.try_wait().unwrap().is_none() {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        if let Some(line) = line {
+            let number = line.trim().trim_end_matches(" kB").trim();
+            most = most.max(number.parse().unwrap());
+        }
+        std::thread::sleep(Duration::from_micros(500));
+    }
+    most
+}
+
+/// An authority in this process, and its keys.
+struct Server {
+    _runtime: Runtime,
+    address: SocketAddr,
+    keys: Vec<ApiKey>,
+}
+
+impl Server {
+    fn start(database: &Path, count: usize) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let settings = Settings {
+            limits: Limits::OFF,
+            ..Settings::default()
+        };
+        let database = Database::Sqlite(database.to_owned());
+        let (listener, served, keys) = runtime.block_on(async {
+            let served = Authority::open(&database, settings).unwrap();
+            let books = served.books();
+            let organisation = books.create_organisation("Acme", None).await.unwrap();
+            let tenant = NewTenant {
+                organisation_id: organisation.id,
+                slug: "acme".to_owned(),
+                name: "Acme".to_owned(),
+                data_platform: DataPlatform::ManagedPostgres,
+                data_platform_config_id: None,
+            };
+            let tenant = books.create_tenant(tenant).await.unwrap();
+            let mut keys = Vec::new();
+            for _ in 0..count {
+                let new = NewKey {
+                    provider: Provider::Ntropii,
+                    environment: None,
+                    name: "bench".parse().unwrap(),
+                    scopes: Vec::new(),
+                    expires_in_days: None,
+                    created_by: None,
+                };
+                keys.push(books.create_key(&tenant, new).await.unwrap().key);
+            }
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            (listener, served, keys)
+        });
+        let address = listener.local_addr().unwrap();
+        runtime.spawn(serve(listener, served, std::future::pending()));
+        Self {
+            _runtime: runtime,
+            address,
+            keys,
+        }
+    }
+}
+
+/// Writes a home with a connection for each key, as a thousand logins would have left it.
+fn lay_out(folder: &Path, kind: StoreKind, server: &Server) -> PathBuf {
+    let home = Home::at(folder);
+    let lock = home.lock().unwrap();
+    secrets::create_identity(&folder.join("identity.txt"), &lock).unwrap();
+    let origin = format!("http://{}", server.address);
+    let mut config = "default_connection_name = \"c0000\"\n".to_owned();
+    let mut logins = Logins::default();
+    let stores = OpenedStores::new(StoreSettings {
+        folder: folder.to_owned(),
+        keyring: Keyring::new(KeyringSettings {
+            timeout: KeyringSettings::TIMEOUT,
+            session_bus: None,
+            interactive: false,
+        }),
+        identity: None,
+        passphrase: Passphrase::none(),
+        plain: Arc::new(ConfigKeys::new(home.config())),
+    });
+    for (index, key) in server.keys.iter().enumerate() {
+        let name = format!("c{index:04}");
+        let _ = write!(
+            config,
+            "\n[connections.{name}]\nhost = \"{origin}/v1\"\ndefault_tenant = \"acme\"\nprovider = \"ntropii\"\nstore = \"{kind}\"\n"
+        );
+        if kind == StoreKind::Plaintext {
+            let _ = writeln!(config, "api_key = \"{}\"", key.expose());
+        } else {
+            let item = Item::new(name.parse().unwrap(), origin.parse().unwrap());
+            stores.get(kind).put(&item, key, &lock).unwrap();
+        }
+        let login = Login {
+            store: kind.to_string(),
+            origin: origin.clone(),
+            provider: "ntropii".to_owned(),
+            key_prefix: key.prefix().to_string(),
+            stored_at: jiff::Timestamp::now(),
+            expires_at: None,
+        };
+        logins.insert(&name, login);
+    }
+    logins.save(&home.logins(), &lock).unwrap();
+    ntro::disk::replace(&home.config(), config.as_bytes(), &lock).unwrap();
+    folder.to_owned()
+}
+
+/// One request with each key: the least that a check can be.
+fn ask_all(address: SocketAddr, keys: &[ApiKey]) {
+    std::thread::scope(|scope| {
+        for part in keys.chunks(keys.len().div_ceil(AT_ONCE)) {
+            scope.spawn(move || {
+                let mut stream = TcpStream::connect(address).unwrap();
+                stream.set_nodelay(true).unwrap();
+                let mut buffer = [0; 4_096];
+                for key in part {
+                    let request = format!(
+                        "GET /v1/me HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n",
+                        key.expose()
+                    );
+                    stream.write_all(request.as_bytes()).unwrap();
+                    // An answer of a few hundred bytes comes in one piece.
+                    let read = stream.read(&mut buffer).unwrap();
+                    assert!(buffer[..read].starts_with(b"HTTP/1.1 200"));
+                }
+            });
+        }
+    });
+}
+
+/// Writes what `curl` is to ask, each request with a key of its own.
+fn write_curl(path: &Path, server: &Server) {
+    let mut text = String::new();
+    for (index, key) in server.keys.iter().enumerate() {
+        if index > 0 {
+            text.push_str("next\nsilent\nshow-error\noutput = \"/dev/null\"\n");
+        }
+        let _ = write!(
+            text,
+            "url = \"http://{}/v1/me\"\nheader = \"Authorization: Bearer {}\"\n",
+            server.address,
+            key.expose()
+        );
+    }
+    std::fs::write(path, text).unwrap();
+}
+
+/// A program of this machine, if it is here.
+fn found(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+}
+
+/// A process that does nothing but print, linked statically: the floor.
+fn hello(folder: &Path) -> PathBuf {
+    let (source, program) = (folder.join("hello.rs"), folder.join("hello"));
+    std::fs::write(&source, "fn main() { println!(\"hello\"); }").unwrap();
+    let status = Command::new("rustc")
+        .args(["-O", "-C", "target-feature=+crt-static", "-o"])
+        .args([&program, &source])
+        .status();
+    assert!(status.unwrap().success());
+    program
+}

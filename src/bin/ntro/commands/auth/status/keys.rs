@@ -1,0 +1,157 @@
+//! The keys of all connections, out of their stores, before any server is asked.
+//!
+//! One after the other and before anything is drawn, since a store may ask for its passphrase; a
+//! store that fails as a whole is asked no more.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use ntro::api::Target;
+use ntro::connection::{self, Flags, KeySource, Resolver};
+use ntro::domain::ConnectionName;
+use ntro::secrets::{self, OpenedStores, StoreKind};
+
+use super::row::{Row, State};
+use crate::error::CliError;
+use crate::exit::Kind;
+
+/// A connection, and what its server is to be asked with.
+pub(super) struct Asked {
+    pub(super) row: Row,
+    pub(super) key: Option<Key>,
+}
+
+/// What a server is asked with.
+pub(super) struct Key {
+    pub(super) target: Target,
+    /// When the key ends, as its server told at login.
+    pub(super) recorded: Option<Timestamp>,
+}
+
+/// Why a store gives no key out.
+struct Closed {
+    state: State,
+    kind: Kind,
+    message: String,
+}
+
+/// Takes the keys of connections out of their stores.
+pub(super) struct Keys<'a> {
+    resolver: Resolver<'a>,
+    stores: &'a OpenedStores,
+    insecure_http: bool,
+    closed: BTreeMap<StoreKind, Closed>,
+}
+
+impl<'a> Keys<'a> {
+    pub(super) fn new(
+        resolver: Resolver<'a>,
+        stores: &'a OpenedStores,
+        insecure_http: bool,
+    ) -> Self {
+        Self {
+            resolver,
+            stores,
+            insecure_http,
+            closed: BTreeMap::new(),
+        }
+    }
+
+    /// Takes the key of the connection that is meant, as a call would.
+    pub(super) fn active(&mut self) -> Result<Asked, CliError> {
+        let name = self.resolver.name()?.map(|name| name.value);
+        let Some(name) = name else {
+            return Err(CliError::new(Kind::Config, "no connection is chosen")
+                .hint("name one with `-c`; `NTRO_HOST` and `NTRO_API_KEY` are not one"));
+        };
+        self.take(&name, self.resolver)
+    }
+
+    /// Takes the keys of all connections, each by itself: without the variables that override the
+    /// active one.
+    pub(super) fn all(&mut self) -> Result<Vec<Asked>, CliError> {
+        let names = self.resolver.config.names();
+        names
+            .map(|name| match name.parse::<ConnectionName>() {
+                Ok(name) => {
+                    let flags = Flags::of_connection(name.clone());
+                    self.take(&name, self.resolver.alone(&flags))
+                }
+                Err(error) => {
+                    let mut row = self.row(name);
+                    row.fail(State::Failed, Kind::Config, &error.to_string());
+                    Ok(Asked { row, key: None })
+                }
+            })
+            .collect()
+    }
+
+    fn row(&self, name: &str) -> Row {
+        let entry = self.resolver.config.connections.get(name);
+        Row::new(name.to_owned(), entry.and_then(|entry| entry.host.clone()))
+    }
+
+    fn take(&mut self, name: &ConnectionName, resolver: Resolver<'_>) -> Result<Asked, CliError> {
+        let mut row = self.row(name.as_str());
+        let store = match resolver.key() {
+            Ok(KeySource::Stored(stored)) => Some(stored.kind),
+            _ => None,
+        };
+        if let Some(closed) = store.and_then(|kind| self.closed.get(&kind)) {
+            row.fail(closed.state, closed.kind, &closed.message);
+            return Ok(Asked { row, key: None });
+        }
+        let connection = match resolver.connection(|kind| self.stores.get(kind)) {
+            Ok(connection) => connection,
+            Err(error) => {
+                let state = state(&error);
+                let whole = matches!(
+                    &error,
+                    connection::Error::Store(error) if error.is_of_the_whole_store()
+                );
+                let error = CliError::from(error);
+                if error.kind == Kind::Interrupted {
+                    return Err(error);
+                }
+                row.fail(state, error.kind, &error.message);
+                if let Some(kind) = store.filter(|_| whole) {
+                    let closed = Closed {
+                        state,
+                        kind: error.kind,
+                        message: error.message,
+                    };
+                    self.closed.insert(kind, closed);
+                }
+                return Ok(Asked { row, key: None });
+            }
+        };
+        row.host = Some(connection.host.value.to_string());
+        let key = connection.key.value;
+        let login = resolver.logins.get(name.as_str());
+        let recorded = login
+            .filter(|login| login.key_prefix == key.prefix().as_str())
+            .and_then(|login| login.expires_at);
+        let target = Target {
+            provider: connection.provider.value,
+            host: connection.host.value,
+            key: Some(key),
+            insecure_http: self.insecure_http,
+        };
+        Ok(Asked {
+            row,
+            key: Some(Key { target, recorded }),
+        })
+    }
+}
+
+fn state(error: &connection::Error) -> State {
+    use connection::Error as E;
+    match error {
+        E::NoKey { .. } | E::KeyBoundElsewhere { .. } => State::NoKey,
+        E::Store(error) if error.is_locked() => State::Locked,
+        // The store works, and has something else there.
+        E::Store(secrets::Error::NotAKey { .. }) => State::Failed,
+        E::Store(_) => State::StoreUnavailable,
+        _ => State::Failed,
+    }
+}

@@ -1,0 +1,129 @@
+//! One round of checks: so many servers at a time, each with a deadline of its own.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ntro::api::{self, Client, Settings, Transport};
+use ntro::connection::Resolver;
+use ntro::domain::Period;
+use ntro::secrets::OpenedStores;
+use tokio::task::JoinSet;
+
+use super::keys::{Asked, Key, Keys};
+use super::row::{Row, Warning};
+use crate::commands::identity;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::output::progress;
+
+/// What all rounds share: the stores with what they were told once, and the way out.
+pub(super) struct Checks<'a> {
+    cx: &'a Context,
+    stores: OpenedStores,
+    transport: Transport,
+    settings: Settings,
+    all: bool,
+    jobs: usize,
+    warning: Warning,
+}
+
+/// What a server said: when the key ends, if it does, or why there is no good answer.
+type Answer = Result<Option<Timestamp>, api::Error>;
+
+impl<'a> Checks<'a> {
+    pub(super) fn new(
+        cx: &'a Context,
+        all: bool,
+        jobs: usize,
+        timeout: Period,
+        within: Period,
+        counts: bool,
+    ) -> Result<Self, CliError> {
+        let defaults = Settings::default();
+        let timeout: Duration = timeout.duration();
+        let settings = Settings {
+            connect_timeout: defaults.connect_timeout.min(timeout),
+            total_timeout: timeout,
+            ..defaults
+        };
+        Ok(Self {
+            cx,
+            stores: OpenedStores::new(cx.stores()?.clone()),
+            transport: Transport::shared(&settings),
+            settings,
+            all,
+            jobs,
+            warning: Warning { within, counts },
+        })
+    }
+
+    /// Takes the keys out of their stores. Blocks, and may ask a person.
+    pub(super) fn keys(&self, resolver: Resolver<'_>) -> Result<Vec<Asked>, CliError> {
+        let insecure_http = self.cx.global().insecure_http;
+        let mut keys = Keys::new(resolver, &self.stores, insecure_http);
+        match self.all {
+            true => keys.all(),
+            false => Ok(vec![keys.active()?]),
+        }
+    }
+
+    /// Asks all servers, so many at a time, and returns what came of each in the same order.
+    ///
+    /// A call is made when its turn comes, so what is under way is bounded and not merely what is
+    /// sent.
+    pub(super) async fn ask(&self, asked: Vec<Asked>, draw: bool) -> Vec<Row> {
+        let bar = match draw {
+            true => progress::bar(self.cx.printer(), "checking", asked.len()),
+            false => indicatif::ProgressBar::hidden(),
+        };
+        let mut rows = Vec::with_capacity(asked.len());
+        let mut waiting = Vec::new();
+        for (index, Asked { row, key }) in asked.into_iter().enumerate() {
+            rows.push(row);
+            match key {
+                Some(key) => waiting.push((index, key)),
+                None => bar.inc(1),
+            }
+        }
+        let mut waiting = waiting.into_iter();
+        let mut tasks = JoinSet::new();
+        loop {
+            for (index, key) in waiting.by_ref().take(self.jobs - tasks.len()) {
+                tasks.spawn(self.call(index, key));
+            }
+            match tasks.join_next().await {
+                Some(Ok((index, recorded, answer))) => {
+                    self.answered(&mut rows[index], recorded, answer);
+                }
+                // The row says that it was not checked.
+                Some(Err(_)) => {}
+                None => break,
+            }
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        rows
+    }
+
+    fn call(
+        &self,
+        index: usize,
+        key: Key,
+    ) -> impl Future<Output = (usize, Option<Timestamp>, Answer)> + use<> {
+        let Key { target, recorded } = key;
+        let client = Client::through(&self.transport, target, self.settings.clone());
+        async move {
+            let answer = client.identity().await;
+            let answer = answer.map(|identity| identity::expiry(&identity));
+            (index, recorded, answer)
+        }
+    }
+
+    fn answered(&self, row: &mut Row, recorded: Option<Timestamp>, answer: Answer) {
+        let now = self.cx.now();
+        match answer {
+            Ok(expires_at) => row.accepted(expires_at, now, self.warning),
+            Err(error) => row.refused(error.into(), recorded, now),
+        }
+    }
+}

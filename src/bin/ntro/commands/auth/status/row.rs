@@ -1,0 +1,280 @@
+//! What came of one connection. Text, JSON and exit code are all made from it.
+
+use jiff::Timestamp;
+use ntro::domain::{Period, printable};
+use serde::Serialize;
+
+use crate::commands::expiry::{self, Remaining};
+use crate::error::CliError;
+use crate::exit::{Exit, Kind};
+use crate::output::{Paint, Report, Table};
+
+/// The longest remark; a server may say more.
+const LONGEST_REMARK: usize = 300;
+
+/// The state of one connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Row {
+    pub(super) name: String,
+    pub(super) state: State,
+    /// Whether it counts as well for the exit code.
+    pub(super) ok: bool,
+    pub(super) host: Option<String>,
+    pub(super) message: Option<String>,
+    pub(super) expires_at: Option<Timestamp>,
+    /// Whole days; none left on the last one, fewer than none of a key that has expired.
+    pub(super) expires_in_days: Option<i64>,
+    #[serde(skip)]
+    remaining: Option<Remaining>,
+    #[serde(skip)]
+    kind: Option<Kind>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum State {
+    Valid,
+    Expiring,
+    Expired,
+    Rejected,
+    Forbidden,
+    Unreachable,
+    Locked,
+    StoreUnavailable,
+    NoKey,
+    Failed,
+}
+
+/// When a key that ends is told of, and whether that counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Warning {
+    pub(super) within: Period,
+    pub(super) counts: bool,
+}
+
+impl Row {
+    /// A connection that was not looked at yet: it counts as failed until it was.
+    pub(super) fn new(name: String, host: Option<String>) -> Self {
+        Self {
+            name,
+            state: State::Failed,
+            ok: false,
+            host,
+            message: Some("it was not checked".to_owned()),
+            expires_at: None,
+            expires_in_days: None,
+            remaining: None,
+            kind: Some(Kind::Failure),
+        }
+    }
+
+    /// The server has accepted the key.
+    pub(super) fn accepted(
+        &mut self,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+        warning: Warning,
+    ) {
+        self.expires(expires_at, now);
+        self.message = None;
+        let within = |remaining: Remaining| remaining.is_within(warning.within);
+        let (state, kind) = match self.remaining {
+            Some(remaining) if remaining.is_over() => {
+                self.message = Some("the server says that the key has expired".to_owned());
+                (State::Expired, Some(Kind::NotAuthenticated))
+            }
+            Some(remaining) if within(remaining) => {
+                (State::Expiring, warning.counts.then_some(Kind::Failure))
+            }
+            _ => (State::Valid, None),
+        };
+        self.state = state;
+        self.ok = kind.is_none();
+        self.kind = kind;
+    }
+
+    /// The server has not accepted the key, which had been recorded to end at `recorded`.
+    pub(super) fn refused(&mut self, error: CliError, recorded: Option<Timestamp>, now: Timestamp) {
+        let state = match error.kind {
+            Kind::NotAuthenticated if recorded.is_some_and(|at| at <= now) => {
+                self.expires(recorded, now);
+                State::Expired
+            }
+            Kind::NotAuthenticated => State::Rejected,
+            Kind::Forbidden => State::Forbidden,
+            Kind::Unreachable => State::Unreachable,
+            _ => State::Failed,
+        };
+        self.fail(state, error.kind, &error.message);
+    }
+
+    pub(super) fn fail(&mut self, state: State, kind: Kind, message: &str) {
+        self.state = state;
+        self.ok = false;
+        self.kind = Some(kind);
+        self.message = Some(printable(message, LONGEST_REMARK));
+    }
+
+    fn expires(&mut self, at: Option<Timestamp>, now: Timestamp) {
+        self.expires_at = at;
+        self.remaining = at.map(|at| expiry::remaining(at, now));
+        self.expires_in_days = self.remaining.map(Remaining::days);
+    }
+
+    /// Returns whether anything changed that is worth a line: not that a day went by.
+    pub(super) fn differs(&self, before: &Self) -> bool {
+        (self.state, &self.host, &self.message) != (before.state, &before.host, &before.message)
+    }
+
+    /// Returns the state as people read it.
+    pub(super) fn status(&self) -> String {
+        match self.state {
+            State::Valid => "valid".to_owned(),
+            State::Expiring => match self.remaining {
+                Some(remaining) => format!("expires {remaining}"),
+                None => "expires soon".to_owned(),
+            },
+            State::Expired => "expired".to_owned(),
+            State::Rejected => "rejected".to_owned(),
+            State::Forbidden => "forbidden".to_owned(),
+            State::Unreachable => "unreachable".to_owned(),
+            State::Locked => "locked".to_owned(),
+            State::StoreUnavailable => "store unavailable".to_owned(),
+            State::NoKey => "no key".to_owned(),
+            State::Failed => "failed".to_owned(),
+        }
+    }
+
+    pub(super) fn remark(&self) -> String {
+        match (&self.message, self.state, self.remaining) {
+            (Some(message), ..) => message.clone(),
+            (None, State::Valid, Some(remaining)) => format!("expires {remaining}"),
+            _ => String::new(),
+        }
+    }
+}
+
+/// The states of all connections that were checked.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(super) struct Statuses(pub(super) Vec<Row>);
+
+impl Statuses {
+    /// How the command ends: as the first connection says that is not well. A key that merely
+    /// expires soon counts after all others.
+    pub(super) fn exit(&self) -> Exit {
+        let first = |soon: bool| {
+            let mut rows = self.0.iter();
+            rows.find_map(|row| row.kind.filter(|_| (row.state == State::Expiring) == soon))
+        };
+        first(false)
+            .or_else(|| first(true))
+            .map_or(Exit::Fine, Exit::Found)
+    }
+
+    /// Returns the table of these rows.
+    pub(super) fn table<'a>(paint: Paint, rows: impl Iterator<Item = &'a Row>) -> String {
+        let mut table = Table::new(paint, &["NAME", "STATUS", "HOST", ""]);
+        for row in rows {
+            table.row([
+                row.name.clone(),
+                row.status(),
+                row.host.clone().unwrap_or_else(|| "-".to_owned()),
+                row.remark(),
+            ]);
+        }
+        table.text()
+    }
+}
+
+impl Report for Statuses {
+    fn text(&self, paint: Paint) -> String {
+        if self.0.is_empty() {
+            return String::new();
+        }
+        Self::table(paint, self.0.iter())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(expires: Option<&str>, warning: Warning) -> Row {
+        let mut row = Row::new("a".to_owned(), None);
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        row.accepted(expires.map(|at| at.parse().unwrap()), now, warning);
+        row
+    }
+
+    fn quiet() -> Warning {
+        Warning {
+            within: Period::days(14),
+            counts: false,
+        }
+    }
+
+    #[test]
+    fn a_key_that_ends_soon_counts_only_where_that_was_asked_for() {
+        let counting = Warning {
+            counts: true,
+            ..quiet()
+        };
+        for (at, state, ok, counted) in [
+            (None, State::Valid, true, true),
+            (Some("2026-02-01T00:00:00Z"), State::Valid, true, true),
+            (Some("2026-01-15T00:00:00Z"), State::Expiring, true, false),
+            (Some("2026-01-15T00:00:01Z"), State::Valid, true, true),
+            (Some("2026-01-01T00:00:01Z"), State::Expiring, true, false),
+            (Some("2026-01-01T00:00:00Z"), State::Expired, false, false),
+        ] {
+            let quiet = row(at, quiet());
+            assert_eq!((quiet.state, quiet.ok), (state, ok), "{at:?}");
+            let counting = row(at, counting);
+            assert_eq!((counting.state, counting.ok), (state, counted), "{at:?}");
+            let exit = Statuses(vec![counting]).exit();
+            assert_eq!(exit == Exit::Fine, counted, "{at:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_worse_than_a_warning_decides_the_exit_code() {
+        let soon = row(
+            Some("2026-01-02T00:00:00Z"),
+            Warning {
+                counts: true,
+                ..quiet()
+            },
+        );
+        let mut down = Row::new("b".to_owned(), None);
+        down.fail(State::Unreachable, Kind::Unreachable, "no answer");
+        let mut gone = Row::new("c".to_owned(), None);
+        gone.fail(State::NoKey, Kind::NotAuthenticated, "no key");
+        let exit = |rows: &[&Row]| Statuses(rows.iter().copied().cloned().collect()).exit();
+        assert_eq!(exit(&[]), Exit::Fine);
+        assert_eq!(exit(&[&soon]), Exit::Found(Kind::Failure));
+        assert_eq!(exit(&[&soon, &down, &gone]), Exit::Found(Kind::Unreachable));
+        assert_eq!(
+            exit(&[&gone, &soon, &down]),
+            Exit::Found(Kind::NotAuthenticated)
+        );
+    }
+
+    #[test]
+    fn a_key_that_was_refused_after_its_end_has_expired() {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let state = |recorded: Option<&str>, kind| {
+            let mut row = Row::new("a".to_owned(), None);
+            let recorded = recorded.map(|at| at.parse().unwrap());
+            row.refused(CliError::new(kind, "no"), recorded, now);
+            assert!(!row.ok);
+            row.state
+        };
+        let (past, future) = (Some("2025-12-31T00:00:00Z"), Some("2026-12-31T00:00:00Z"));
+        assert_eq!(state(past, Kind::NotAuthenticated), State::Expired);
+        assert_eq!(state(future, Kind::NotAuthenticated), State::Rejected);
+        assert_eq!(state(None, Kind::NotAuthenticated), State::Rejected);
+        assert_eq!(state(past, Kind::Unreachable), State::Unreachable);
+        assert_eq!(state(past, Kind::Forbidden), State::Forbidden);
+    }
+}

@@ -1,0 +1,104 @@
+//! When a key ends, in words, and the warning that it does soon.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use ntro::domain::Period;
+
+use crate::context::Context;
+
+/// How long before its end a key is warned about where nothing else is said.
+pub(crate) const SOON: Period = Period::days(14);
+
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// The milliseconds that a key has left; none or fewer where it has expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Remaining(i64);
+
+pub(crate) fn remaining(expires_at: Timestamp, now: Timestamp) -> Remaining {
+    let left = expires_at
+        .as_millisecond()
+        .saturating_sub(now.as_millisecond());
+    Remaining(left)
+}
+
+impl Remaining {
+    pub(crate) fn is_over(self) -> bool {
+        self.0 <= 0
+    }
+
+    pub(crate) fn is_within(self, period: Period) -> bool {
+        u128::try_from(self.0).is_ok_and(|left| left <= period.duration().as_millis())
+    }
+
+    /// Returns the whole days.
+    pub(crate) fn days(self) -> i64 {
+        self.0.div_euclid(DAY)
+    }
+}
+
+impl fmt::Display for Remaining {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (number, unit) = match self.0 {
+            ..=0 => return f.write_str("now"),
+            left @ ..HOUR => (left.div_euclid(MINUTE).max(1), "minute"),
+            left @ ..DAY => (left.div_euclid(HOUR), "hour"),
+            left => (left.div_euclid(DAY), "day"),
+        };
+        let plural = if number == 1 { "" } else { "s" };
+        write!(f, "in {number} {unit}{plural}")
+    }
+}
+
+/// Tells on standard error of a key that has expired, or will within two weeks.
+pub(crate) fn warn(cx: &Context, connection: Option<&str>, expires_at: Option<Timestamp>) {
+    let Some(at) = expires_at else {
+        return;
+    };
+    let left = remaining(at, cx.now());
+    let whose = match connection {
+        Some(name) => format!("the API key of `{name}`"),
+        None => "the API key".to_owned(),
+    };
+    if left.is_over() {
+        cx.printer().warn(&format!("{whose} has expired, at {at}"));
+    } else if left.is_within(SOON) {
+        cx.printer()
+            .warn(&format!("{whose} expires {left}, at {at}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_said_in_the_largest_unit_that_fits() {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        for (at, words, days) in [
+            ("2026-01-15T00:00:00Z", "in 14 days", 14),
+            ("2026-01-02T23:59:59Z", "in 1 day", 1),
+            ("2026-01-01T23:59:59Z", "in 23 hours", 0),
+            ("2026-01-01T01:00:00Z", "in 1 hour", 0),
+            ("2026-01-01T00:59:59Z", "in 59 minutes", 0),
+            ("2026-01-01T00:00:00.5Z", "in 1 minute", 0),
+            ("2026-01-01T00:00:00Z", "now", 0),
+            ("2025-12-31T23:59:59.5Z", "now", -1),
+            ("2025-12-31T23:59:59Z", "now", -1),
+            ("2025-01-01T00:00:00Z", "now", -365),
+        ] {
+            let left = remaining(at.parse().unwrap(), now);
+            assert_eq!(
+                (left.to_string().as_str(), left.days()),
+                (words, days),
+                "{at}"
+            );
+            assert_eq!(left.is_over(), words == "now", "{at}");
+        }
+        let left = remaining("2026-01-15T00:00:00Z".parse().unwrap(), now);
+        assert!(left.is_within(SOON) && !left.is_within(Period::days(13)));
+    }
+}
