@@ -4,8 +4,8 @@ use super::Error;
 use super::error::read_text;
 use super::schema::Wire;
 
-/// Returns the keys of `config.toml` that no version of the format knows, dotted and in the order
-/// of the file: mistyped ones, and those of other programs. A missing file has none.
+/// Returns the keys of `config.toml` that no version of the format knows, dotted and
+/// sorted: mistyped ones, and those of other programs. A missing file has none.
 ///
 /// # Errors
 ///
@@ -42,8 +42,8 @@ mod tests {
         assert_eq!(
             unknown_keys(&path).unwrap(),
             [
-                "defualt_connection_name",
                 "connections.a.providers",
+                "defualt_connection_name",
                 "other"
             ]
         );

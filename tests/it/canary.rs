@@ -53,6 +53,8 @@ const LINES: &[&str] = &[
     "admin token",
     "serve --listen {taken} --database sqlite:nowhere/books.db",
     "dev --listen {taken} --data dev",
+    "doctor",
+    "doctor --offline --fix",
     "completions bash",
     "man",
     "help auth",
