@@ -21,6 +21,7 @@ mod completions;
 mod concurrency;
 mod doctor;
 mod explain;
+mod faults;
 mod help;
 mod key;
 mod keyring;

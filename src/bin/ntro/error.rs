@@ -90,9 +90,12 @@ fn permissions(error: &disk::Error) -> Option<String> {
 impl From<disk::Error> for CliError {
     fn from(error: disk::Error) -> Self {
         let hint = match &error {
-            disk::Error::Locked { .. } => {
-                Some("end the other `ntro`, or wait for it, and try again".to_owned())
-            }
+            disk::Error::Locked { holder, .. } => Some(match holder {
+                Some(pid) => format!(
+                    "see what it does: `ps -fp {pid}`; end it, or wait for it, and try again"
+                ),
+                None => "end the other `ntro`, or wait for it, and try again".to_owned(),
+            }),
             disk::Error::TooLarge { path, .. } => Some(format!(
                 "`{}` is not a file of `ntro`: move it away",
                 path.display()
