@@ -29,6 +29,7 @@ mod kills;
 mod login;
 mod logout;
 mod official;
+mod process;
 mod secret_service;
 mod startup;
 mod status;
