@@ -1,6 +1,7 @@
 //! One function for each row of the precedence table.
 
 mod admin_token;
+mod guards;
 mod key;
 mod shadow;
 
@@ -13,7 +14,7 @@ use crate::env::{self, Env, EnvVar};
 
 pub use admin_token::{AdminTokenCommand, AdminTokenSource};
 pub use key::{KeySource, StoredKey};
-pub use shadow::Shadow;
+pub use shadow::{Shadow, Value};
 
 /// What the command line says.
 #[derive(Clone, Debug, Default)]
@@ -208,7 +209,9 @@ impl<'a> Resolver<'a> {
             Source::Inferred("the look of `api_key`"),
             plain.map(Provider::as_str),
         );
-        let ontora = entry.host.as_deref().is_some_and(is_ontora);
+        let host = entry.host.as_deref().and_then(|host| host.parse().ok());
+        let ontora =
+            host.and_then(|host| Provider::of_production_host(&host)) == Some(Provider::Ontora);
         decision.look(
             Source::Inferred("the host"),
             ontora.then_some(Provider::Ontora.as_str()),
@@ -313,6 +316,8 @@ impl<'a> Resolver<'a> {
             provider: None,
             store: None,
             admin_token_command: None,
+            policy: None,
+            production: None,
         };
         self.config
             .connections
@@ -354,13 +359,6 @@ fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(
     text.parse().map_err(|error: T::Err| Error::Invalid {
         source_of_value: source.clone(),
         reason: error.to_string(),
-    })
-}
-
-fn is_ontora(host: &str) -> bool {
-    host.parse::<Host>().is_ok_and(|host| {
-        let origin = host.origin();
-        ["https://api.ontora.com", "https://api.eu.ontora.com"].contains(&origin.as_str())
     })
 }
 

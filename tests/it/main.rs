@@ -22,6 +22,7 @@ mod concurrency;
 mod doctor;
 mod explain;
 mod faults;
+mod guards;
 mod help;
 mod key;
 mod keyring;

@@ -205,6 +205,11 @@ impl From<connection::Error> for CliError {
             E::KeyBoundElsewhere { connection, wanted, .. } => of(Kind::NotAuthenticated).hint(format!(
                 "a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name {connection} --host {wanted} --overwrite`"
             )),
+            E::KeyElsewhere { .. } => of(Kind::NotAuthenticated),
+            E::Keyless { connection } => of(Kind::Forbidden).hint(format!(
+                "`ntro` itself still uses it, as in `ntro auth whoami`; to allow more, log in again with `ntro auth login --name {connection} --policy none`"
+            )),
+            E::NotConfirmed { .. } => of(Kind::Conflict),
             E::NoAdminToken { .. } => of(Kind::NotAuthenticated).hint(
                 "set `NTRO_ADMIN_TOKEN`, give `--admin-token-stdin`, or set `admin_token_command` of the connection in `config.toml`",
             ),

@@ -9,6 +9,7 @@ mod exit;
 mod interrupt;
 mod output;
 mod process;
+mod production;
 mod prompt;
 #[cfg(feature = "authority")]
 #[cfg(test)]

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, Unit};
 use ntro::api::{self, Client};
-use ntro::connection::{self, Flags};
+use ntro::connection::{self, Flags, Value};
 use ntro::domain::ConnectionName;
 use ntro::secrets;
 use serde::Serialize;
@@ -74,7 +74,10 @@ pub(crate) fn run(args: StatusArgs, cx: &Context) -> Result<Exit, CliError> {
             .names()
             .filter_map(|name| name.parse().ok())
             .collect(),
-        false => vec![cx.connection_name()?],
+        false => {
+            cx.tell_shadows(&Value::ALL)?;
+            vec![cx.connection_name()?]
+        }
     };
     let bar = progress::bar(cx.printer(), "checking", names.len());
     // Keys first and one after the other: a store may ask for its passphrase.
