@@ -44,7 +44,7 @@ variables! {
     NTRO_API_KEY = "NTRO_API_KEY";
     /// Tenant to use instead of the connection's default tenant
     NTRO_TENANT = "NTRO_TENANT";
-    /// With `1`, refuses a variable that overrides a stored login instead of warning about it
+    /// With `1`, refuses a variable that overrides a stored login, the configuration or a project's pin instead of warning about it
     NTRO_STRICT = "NTRO_STRICT";
     /// Admin JWT with which `ntro key` lists, makes and revokes keys
     NTRO_ADMIN_TOKEN = "NTRO_ADMIN_TOKEN";

@@ -88,6 +88,22 @@ fn modules_use_only_the_layers_below_them() {
     );
 }
 
+/// A command that hands a key to somebody asks the policy of its connection first. That holds as long
+/// as it has no other way to the key.
+#[test]
+fn the_program_gets_a_key_through_its_policy_alone() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin");
+    let mut handed_over = 0;
+    for file in rust_files(&root) {
+        let source = std::fs::read_to_string(&file).unwrap();
+        let path = file.strip_prefix(&root).unwrap().display();
+        let around = source.contains(".for_origin(");
+        assert!(!around, "{path}: take the key by `Context::hand_over`");
+        handed_over += source.matches("connection.hand_over(").count();
+    }
+    assert_eq!(handed_over, 1, "one place asks the person");
+}
+
 #[test]
 fn every_listed_module_may_use_listed_ones_below_it_only() {
     for (position, (module, allowed)) in LAYERS.iter().enumerate() {

@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::disk::{self, FileLock};
 use crate::env::{self, Env};
@@ -74,7 +75,16 @@ impl Home {
     ///
     /// As [`FileLock::acquire`].
     pub fn lock(&self) -> Result<FileLock, disk::Error> {
-        let lock = FileLock::acquire(&self.folder.join(".lock"))?;
+        self.lock_within(FileLock::PATIENCE)
+    }
+
+    /// Waits as [`Home::lock`], for at most `patience`.
+    ///
+    /// # Errors
+    ///
+    /// As [`FileLock::acquire`].
+    pub fn lock_within(&self, patience: Duration) -> Result<FileLock, disk::Error> {
+        let lock = FileLock::acquire_within(&self.folder.join(".lock"), patience)?;
         for file in FILES {
             disk::remove_leftover(&self.folder.join(file), &lock);
         }

@@ -7,7 +7,9 @@ use toml_edit::{DocumentMut, Item, Table, value};
 
 use super::Error;
 use super::error::read_text;
+use super::schema::policy;
 use crate::disk::{self, FileLock};
+use crate::domain::Policy;
 
 /// What `ntro` has stored, and where: one record for each login. Holds no key.
 ///
@@ -17,6 +19,19 @@ use crate::disk::{self, FileLock};
 #[derive(Clone, Debug, Default)]
 pub struct Logins {
     records: BTreeMap<String, Login>,
+    guards: BTreeMap<String, Guard>,
+}
+
+/// What `config.toml` says of a connection's safety, written down here as well: it is not to vanish
+/// with a rewriting of that file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Guard {
+    /// What may become of the key.
+    #[serde(default, deserialize_with = "policy")]
+    pub policy: Option<Policy>,
+    /// Whether the connection counts as production.
+    #[serde(default)]
+    pub production: Option<bool>,
 }
 
 /// The record of one login.
@@ -41,6 +56,8 @@ pub struct Login {
 struct Wire {
     #[serde(default)]
     logins: BTreeMap<String, Login>,
+    #[serde(default)]
+    guards: BTreeMap<String, Guard>,
 }
 
 const HEAD: &str = "# Written by ntro: which keys it has stored, and where. Holds no key.\n";
@@ -59,6 +76,7 @@ impl Logins {
             .map_err(|error| Error::invalid(path, &text, error.span(), error.message()))?;
         Ok(Self {
             records: wire.logins,
+            guards: wire.guards,
         })
     }
 
@@ -84,6 +102,9 @@ impl Logins {
         }
         let mut document = DocumentMut::new();
         document.insert("logins", Item::Table(records));
+        if !self.guards.is_empty() {
+            document.insert("guards", Item::Table(self.guards_as_table()));
+        }
         let text = format!("{HEAD}\n{}", document.to_string().trim_start());
         Ok(disk::replace(path, text.as_bytes(), lock)?)
     }
@@ -102,6 +123,42 @@ impl Logins {
     /// Sets the record of a connection; returns the one it replaces.
     pub fn insert(&mut self, name: &str, login: Login) -> Option<Login> {
         self.records.insert(name.to_owned(), login)
+    }
+
+    fn guards_as_table(&self) -> Table {
+        let mut guards = Table::new();
+        guards.set_implicit(true);
+        for (name, guard) in &self.guards {
+            let mut table = Table::new();
+            if let Some(policy) = guard.policy {
+                table["policy"] = value(policy.as_str());
+            }
+            if let Some(production) = guard.production {
+                table["production"] = value(production);
+            }
+            guards.insert(name, Item::Table(table));
+        }
+        guards
+    }
+
+    /// Returns what is written down of a connection's safety.
+    #[must_use]
+    pub fn guard(&self, name: &str) -> Guard {
+        self.guards.get(name).copied().unwrap_or_default()
+    }
+
+    /// Writes down what a connection's safety is; returns whether that is new.
+    pub fn set_guard(&mut self, name: &str, guard: Guard) -> bool {
+        let before = match guard == Guard::default() {
+            true => self.guards.remove(name),
+            false => self.guards.insert(name.to_owned(), guard),
+        };
+        before.unwrap_or_default() != guard
+    }
+
+    /// Returns the names of the connections of whose safety something is written down.
+    pub fn guarded(&self) -> impl Iterator<Item = &str> {
+        self.guards.keys().map(String::as_str)
     }
 
     /// Removes the record of a connection and returns it.

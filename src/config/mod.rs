@@ -15,7 +15,7 @@ mod unknown;
 pub use document::Document;
 pub use error::Error;
 pub use home::{Home, NoHome};
-pub use logins::{Login, Logins};
+pub use logins::{Guard, Login, Logins};
 pub use pin::Pin;
 pub use schema::{Config, ConnectionEntry};
 pub use unknown::unknown_keys;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
-use super::Error;
 use super::error::read_text;
+use super::{Error, Guard};
+use crate::domain::Policy;
 
 /// What `config.toml` says. Unknown keys are passed over: they belong to other programs, or to a
 /// later version of this one.
@@ -48,6 +49,30 @@ pub struct ConnectionEntry {
     /// Command and arguments that print a fresh admin JWT; ours.
     #[serde(default)]
     pub admin_token_command: Option<Vec<String>>,
+    /// What may become of the key; ours. A value that is not known is an error of the file: what
+    /// it was to protect is not to be guessed.
+    #[serde(default, deserialize_with = "policy")]
+    pub policy: Option<Policy>,
+    /// Whether the connection counts as production, whatever its name and host are; ours.
+    #[serde(default)]
+    pub production: Option<bool>,
+}
+
+impl ConnectionEntry {
+    /// Returns what the entry says of safety, or `None` where the official clients have rewritten
+    /// it: they drop all of our keys, so an entry that still has any of them is as we left it.
+    #[must_use]
+    pub fn guard(&self) -> Option<Guard> {
+        let is_ours = self.provider.is_some()
+            || self.store.is_some()
+            || self.admin_token_command.is_some()
+            || self.policy.is_some()
+            || self.production.is_some();
+        is_ours.then_some(Guard {
+            policy: self.policy,
+            production: self.production,
+        })
+    }
 }
 
 /// The file as it is read.
@@ -121,6 +146,14 @@ impl Config {
 fn non_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(deserializer)?;
     Ok(Some(text).filter(|text| !text.trim().is_empty()))
+}
+
+/// A policy, in `config.toml` or in `logins.toml`.
+pub(super) fn policy<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Policy>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
 /// As [`non_empty`], without an error message that could repeat the value.
@@ -214,6 +247,14 @@ mod tests {
                 "line 2, column 8: invalid type: integer `7`, expected a string",
             ),
             ("connections = 3", "line 1, column 15: invalid type"),
+            (
+                "[connections.a]\npolicy = \"keyles\"",
+                "line 2, column 10: unknown policy: expected `keyless`, `confirm` or `none`",
+            ),
+            (
+                "[connections.a]\nproduction = \"no\"",
+                "line 2, column 14: invalid type: string, expected a boolean",
+            ),
             (
                 "[connections.\"ü\"]\napi_key = 12345678",
                 "line 2, column 11: invalid type: integer, expected a string",

@@ -75,6 +75,24 @@ pub enum Error {
         /// What names that origin.
         source_of_value: Source,
     },
+    /// The key is for another origin than the one that it would be used at.
+    #[error("the API key is not for {wanted}")]
+    KeyElsewhere {
+        /// Where it would have been used.
+        wanted: Origin,
+    },
+    /// The policy of the connection keeps the key inside `ntro`.
+    #[error("the policy of `{connection}` is `keyless`: its API key is handed to nobody")]
+    Keyless {
+        /// The connection.
+        connection: ConnectionName,
+    },
+    /// The policy of the connection asks a person, and the answer was no.
+    #[error("the API key of `{connection}` was not handed over")]
+    NotConfirmed {
+        /// The connection.
+        connection: ConnectionName,
+    },
     /// Nothing says where an administrator's token comes from.
     #[error(
         "there is no admin token for {}",
@@ -99,7 +117,7 @@ pub enum Error {
         /// What names that origin.
         source_of_value: Source,
     },
-    /// A variable overrides a stored login, and `NTRO_STRICT` forbids that.
+    /// A variable overrides what would be used without it, and `NTRO_STRICT` forbids that.
     #[error("the variable `{variable}` overrides {over}, and `NTRO_STRICT` is set")]
     Strict {
         /// The variable.

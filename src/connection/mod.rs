@@ -5,18 +5,21 @@
 //! [`Resolver::connection`], and only when the key is to come from it.
 
 mod error;
+mod hand_over;
 mod plain;
+mod production;
 mod provenance;
 mod resolve;
 
 pub use error::Error;
 pub use plain::ConfigKeys;
+pub use production::Production;
 pub use provenance::{Candidate, Decision, Source, Sourced};
 pub use resolve::{
-    AdminTokenCommand, AdminTokenSource, Flags, KeySource, Resolver, Shadow, StoredKey,
+    AdminTokenCommand, AdminTokenSource, Flags, KeySource, Resolver, Shadow, StoredKey, Value,
 };
 
-use crate::domain::{BoundKey, ConnectionName, Host, Provider, TenantSlug};
+use crate::domain::{BoundKey, ConnectionName, Host, Policy, Provider, TenantSlug};
 
 /// What a call needs, already decided.
 #[derive(Clone, Debug)]
@@ -31,4 +34,6 @@ pub struct Connection {
     pub key: Sourced<BoundKey>,
     /// The tenant, unless it is left to the key: then it is the one that the key reaches.
     pub tenant: Option<Sourced<TenantSlug>>,
+    /// What may become of the key; `Open` for one that the environment has brought.
+    pub policy: Policy,
 }

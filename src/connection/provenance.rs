@@ -22,6 +22,8 @@ pub enum Source {
     },
     /// What was written down at the last login.
     Login(PathBuf),
+    /// What was written down of the configuration before somebody else rewrote it.
+    Noted(PathBuf),
     /// A secret store.
     Store(StoreKind),
     /// The look of another value, such as a key's first characters.
@@ -40,6 +42,7 @@ impl fmt::Display for Source {
             Self::Pin(path) => write!(f, "`{}`", path.display()),
             Self::Config { path, key } => write!(f, "`{key}` in `{}`", path.display()),
             Self::Login(path) => write!(f, "the last login, in `{}`", path.display()),
+            Self::Noted(path) => write!(f, "what was noted in `{}`", path.display()),
             Self::Store(kind) => write!(f, "the {kind} store"),
             Self::Inferred(what) => f.write_str(what),
             Self::Default => f.write_str("the default"),
@@ -88,6 +91,20 @@ impl Decision {
         self.candidates
             .iter()
             .find(|candidate| candidate.found.is_some())
+    }
+
+    /// Returns the strongest place that has something and is neither an option nor a variable,
+    /// where a variable has won over it with something else.
+    pub(super) fn overridden(&self) -> Option<(&'static str, &Candidate)> {
+        let winner = self.winner()?;
+        let Source::Variable(variable) = winner.source else {
+            return None;
+        };
+        let is_meant = |place: &&Candidate| {
+            place.found.is_some() && !matches!(place.source, Source::Flag(_) | Source::Variable(_))
+        };
+        let over = self.candidates.iter().find(is_meant)?;
+        (over.found != winner.found).then_some((variable, over))
     }
 
     /// Returns the value that won as text, with its source.

@@ -1,6 +1,7 @@
 //! One function for each row of the precedence table.
 
 mod admin_token;
+mod guards;
 mod key;
 mod shadow;
 
@@ -13,7 +14,7 @@ use crate::env::{self, Env, EnvVar};
 
 pub use admin_token::{AdminTokenCommand, AdminTokenSource};
 pub use key::{KeySource, StoredKey};
-pub use shadow::Shadow;
+pub use shadow::{Shadow, Value};
 
 /// What the command line says.
 #[derive(Clone, Debug, Default)]
@@ -313,6 +314,8 @@ impl<'a> Resolver<'a> {
             provider: None,
             store: None,
             admin_token_command: None,
+            policy: None,
+            production: None,
         };
         self.config
             .connections
@@ -363,10 +366,9 @@ fn is_ontora(host: &str) -> bool {
     let like = bytes
         .windows(6)
         .any(|part| part.eq_ignore_ascii_case(b"ontora"));
-    like && host.parse::<Host>().is_ok_and(|host| {
-        let origin = host.origin();
-        ["https://api.ontora.com", "https://api.eu.ontora.com"].contains(&origin.as_str())
-    })
+    like && host
+        .parse()
+        .is_ok_and(|host| Provider::of_production_host(&host) == Some(Provider::Ontora))
 }
 
 #[cfg(test)]

@@ -17,8 +17,10 @@ pub enum Error {
         source: io::Error,
     },
     /// The lock is held by another process for longer than we wait.
-    #[error("another process has held the lock `{}` for {} s", path.display(), waited.as_secs())]
+    #[error("{} has held the lock `{}` for {} s", name(*holder), path.display(), waited.as_secs())]
     Locked {
+        /// The process, where the system tells.
+        holder: Option<u32>,
         /// The lock file.
         path: PathBuf,
         /// How long was waited.
@@ -50,6 +52,13 @@ impl Error {
         match self {
             Self::Io { path, .. } | Self::Locked { path, .. } | Self::TooLarge { path, .. } => path,
         }
+    }
+}
+
+fn name(holder: Option<u32>) -> String {
+    match holder {
+        Some(pid) => format!("the process {pid}"),
+        None => "another process".to_owned(),
     }
 }
 

@@ -5,9 +5,6 @@ use std::time::{Duration, Instant};
 
 use super::{Error, private};
 
-/// How long a writer waits for the others. Each holds the lock for some milliseconds, or
-/// some tenths of a second where a passphrase must be stretched.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two tries; the system's lock has no wait with a bound.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -21,6 +18,10 @@ pub struct FileLock {
 }
 
 impl FileLock {
+    /// How long a writer waits for the others. Each holds the lock for some milliseconds, or
+    /// some tenths of a second where a passphrase must be stretched.
+    pub const PATIENCE: Duration = Duration::from_secs(30);
+
     /// Waits for the lock on `path`, making the file and its folder if they are missing.
     ///
     /// # Errors
@@ -28,7 +29,7 @@ impl FileLock {
     /// Fails when the file cannot be opened for writing, or when another process keeps the lock
     /// for half a minute.
     pub fn acquire(path: &Path) -> Result<Self, Error> {
-        Self::acquire_within(path, PATIENCE)
+        Self::acquire_within(path, Self::PATIENCE)
     }
 
     /// Waits for the lock on `path` for at most `patience`.
@@ -45,6 +46,11 @@ impl FileLock {
                 Err(TryLockError::WouldBlock) if start.elapsed() < patience => thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => {
                     return Err(Error::Locked {
+                        // Whoever does not wait asks often, and names nobody.
+                        holder: match patience.is_zero() {
+                            true => None,
+                            false => holder(&file),
+                        },
                         path: path.to_owned(),
                         waited: patience,
                     });
@@ -53,6 +59,29 @@ impl FileLock {
             }
         }
     }
+}
+
+/// Returns the process that has the lock on a file, if the system tells.
+#[cfg(target_os = "linux")]
+fn holder(file: &File) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    // 1: FLOCK  ADVISORY  WRITE 1234 fe:01:5678 0 EOF, with the inode behind the device.
+    let inode = format!(":{}", file.metadata().ok()?.ino());
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    locks.lines().find_map(|line| {
+        let mut words = line.split_whitespace().skip(4);
+        let (pid, place) = (words.next()?, words.next()?);
+        // Of another namespace there is no number.
+        let pid = pid.parse().ok().filter(|pid| *pid > 0)?;
+        place.ends_with(&inode).then_some(pid)
+    })
+}
+
+/// Nobody else tells.
+#[cfg(not(target_os = "linux"))]
+fn holder(_file: &File) -> Option<u32> {
+    None
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::Host;
+
 /// One of the two systems whose keys `ntro` keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Provider {
@@ -40,6 +42,19 @@ impl Provider {
         match self {
             Self::Ntropii => "https://api.ntropii.com/v1",
             Self::Ontora => "https://api.ontora.com",
+        }
+    }
+
+    /// Returns the provider whose production service a host is, in whatever region and of whatever
+    /// tenant, if it is one.
+    #[must_use]
+    pub fn of_production_host(host: &Host) -> Option<Self> {
+        match host.origin().as_str() {
+            "https://api.ntropii.com" => Some(Self::Ntropii),
+            "https://api.ontora.com" | "https://api.eu.ontora.com" => Some(Self::Ontora),
+            origin => origin
+                .ends_with(".tenants.ntropii.com")
+                .then_some(Self::Ntropii),
         }
     }
 
@@ -93,6 +108,25 @@ mod tests {
             assert_eq!(provider.as_str().parse(), Ok(provider));
         }
         assert!("Ntropii".parse::<Provider>().is_err());
+    }
+
+    #[test]
+    fn production_hosts_are_known() {
+        let of = |host: &str| Provider::of_production_host(&host.parse().unwrap());
+        for provider in Provider::ALL {
+            assert_eq!(of(provider.production_host()), Some(provider));
+            assert_eq!(of(provider.local_host()), None);
+        }
+        assert_eq!(of("https://api.eu.ontora.com/v1"), Some(Provider::Ontora));
+        let tenants = "https://acme.tenants.ntropii.com/v1";
+        assert_eq!(of(tenants), Some(Provider::Ntropii));
+        for other in [
+            "https://api.ntropii.com:8443",
+            "https://api.ntropii.com.evil.example",
+            "https://test.ntropii.com",
+        ] {
+            assert_eq!(of(other), None, "{other}");
+        }
     }
 
     #[test]

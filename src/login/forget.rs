@@ -1,5 +1,5 @@
 use super::{Error, Files, OpenStore};
-use crate::config::{Document, Home};
+use crate::config::{Document, Guard, Home};
 use crate::domain::{ConnectionName, KeyPrefix};
 use crate::secrets::{self, StoreKind};
 
@@ -72,10 +72,15 @@ fn forget(
             answer => answer?,
         };
     }
-    let mut document = Document::read(&home.config())?;
+    let mut document = files.document(home)?;
     edit(&mut document)?;
     document.save(&lock)?;
-    if files.logins.remove(name.as_str()).is_some() {
+    let mut changed = files.noted;
+    changed |= files.logins.remove(name.as_str()).is_some();
+    if !document.has_connection(name.as_str()) {
+        changed |= files.logins.set_guard(name.as_str(), Guard::default());
+    }
+    if changed {
         files.logins.save(&home.logins(), &lock)?;
     }
     Ok(Forgotten {

@@ -7,17 +7,19 @@
 
 mod error;
 mod forget;
+mod guards;
 mod rename;
 mod settings;
 mod store;
 
 pub use error::Error;
 pub use forget::{Forgotten, logout, remove};
+pub use guards::{note_guards, unnoted_guards};
 pub use rename::rename;
 pub use settings::{set_admin_token_command, set_default, set_default_tenant};
 pub use store::{NewLogin, Replaced, Stored, replaced, store};
 
-use crate::config::{Config, Home, Logins};
+use crate::config::{Config, Document, Home, Logins};
 use crate::connection::{Flags, Resolver, StoredKey};
 use crate::domain::ConnectionName;
 use crate::env::Env;
@@ -26,18 +28,33 @@ use crate::secrets::{SecretStore, StoreKind};
 /// Opens stores. The command line does it with its prompts, a test with stores of its own.
 pub type OpenStore<'a> = dyn Fn(StoreKind) -> Box<dyn SecretStore> + 'a;
 
-/// The two files, as they are now.
+/// The two files, as they are now. What `config.toml` says of the safety of connections is in the
+/// records as well, and is to be saved with them.
 struct Files {
     config: Config,
     logins: Logins,
+    /// Whether that was new to the records.
+    noted: bool,
 }
 
 impl Files {
     fn read(home: &Home) -> Result<Self, Error> {
+        let config = Config::read(&home.config())?;
+        let mut logins = Logins::read(&home.logins())?;
+        let noted = guards::note(&config, &mut logins);
         Ok(Self {
-            config: Config::read(&home.config())?,
-            logins: Logins::read(&home.logins())?,
+            config,
+            logins,
+            noted,
         })
+    }
+
+    /// Reads `config.toml` to be edited. Whatever it is that gets changed, what was noted of the
+    /// safety of connections is put back where somebody else has dropped it.
+    fn document(&self, home: &Home) -> Result<Document, Error> {
+        let mut document = Document::read(&home.config())?;
+        guards::put_back(&self.config, &self.logins, &mut document)?;
+        Ok(document)
     }
 
     /// Returns where the key of a connection lies.

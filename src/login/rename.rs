@@ -1,5 +1,5 @@
 use super::{Error, Files, OpenStore};
-use crate::config::{Document, Home};
+use crate::config::{Guard, Home};
 use crate::domain::ConnectionName;
 use crate::secrets::{self, Item, StoreKind};
 
@@ -39,18 +39,25 @@ pub fn rename(
         }
     }
     let mut change = || {
-        let mut document = Document::read(&home.config())?;
+        let mut document = files.document(home)?;
         document.rename_connection(from.as_str(), to.as_str())?;
         if document.default_name() == Some(from.as_str()) {
             document.set_default(to.as_str());
         }
         let login = files.logins.get(from.as_str()).cloned();
+        let guard = files.logins.guard(from.as_str());
+        let mut changed = files.logins.set_guard(to.as_str(), guard) | files.noted;
         if let Some(login) = login {
             files.logins.insert(to.as_str(), login);
+            changed = true;
+        }
+        if changed {
             files.logins.save(&home.logins(), &lock)?;
         }
         document.save(&lock)?;
-        if files.logins.remove(from.as_str()).is_some() {
+        let mut changed = files.logins.set_guard(from.as_str(), Guard::default());
+        changed |= files.logins.remove(from.as_str()).is_some();
+        if changed {
             files.logins.save(&home.logins(), &lock)?;
         }
         Ok(())

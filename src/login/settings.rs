@@ -51,8 +51,12 @@ fn edit(
     change: impl FnOnce(&mut Document) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let lock = home.lock()?;
-    Files::read(home)?.require(name)?;
-    let mut document = Document::read(&home.config())?;
+    let files = Files::read(home)?;
+    files.require(name)?;
+    let mut document = files.document(home)?;
     change(&mut document)?;
+    if files.noted {
+        files.logins.save(&home.logins(), &lock)?;
+    }
     Ok(document.save(&lock)?)
 }

@@ -4,7 +4,7 @@ use super::{Error, Files, OpenStore};
 use crate::config::{Document, Home, Login, Logins};
 use crate::connection::StoredKey;
 use crate::disk::FileLock;
-use crate::domain::{ApiKey, ConnectionName, Host, KeyPrefix, Provider, TenantSlug};
+use crate::domain::{ApiKey, ConnectionName, Host, KeyPrefix, Policy, Provider, TenantSlug};
 use crate::secrets::{self, Item, SecretStore, StoreKind};
 
 /// A key that is to be stored, with its connection.
@@ -28,6 +28,8 @@ pub struct NewLogin {
     pub make_default: Option<bool>,
     /// Whether a connection of that name may be pointed to another origin.
     pub overwrite: bool,
+    /// What may become of the key; `None` leaves what is there.
+    pub policy: Option<Policy>,
     /// The clock.
     pub now: Timestamp,
 }
@@ -105,9 +107,14 @@ pub fn store(home: &Home, login: &NewLogin, open: &OpenStore<'_>) -> Result<Stor
     let make_default = login
         .make_default
         .unwrap_or_else(|| files.config.default_name().is_none());
-    let document = edited(home, login, make_default)?;
+    let document = edited(&files, home, login, make_default)?;
     let mut logins = files.logins.clone();
     logins.insert(login.name.as_str(), record(login));
+    let mut guard = logins.guard(login.name.as_str());
+    if let Some(policy) = login.policy {
+        guard.policy = Some(policy).filter(|policy| *policy != Policy::Open);
+    }
+    logins.set_guard(login.name.as_str(), guard);
 
     let store = open(login.store);
     let before = put(store.as_ref(), &item, &login.key, &lock)?;
@@ -154,9 +161,14 @@ fn put(
     Ok(before)
 }
 
-fn edited(home: &Home, login: &NewLogin, make_default: bool) -> Result<Document, Error> {
+fn edited(
+    files: &Files,
+    home: &Home,
+    login: &NewLogin,
+    make_default: bool,
+) -> Result<Document, Error> {
     let name = login.name.as_str();
-    let mut document = Document::read(&home.config())?;
+    let mut document = files.document(home)?;
     document.set(name, "host", login.host.as_str())?;
     document.set(name, "provider", login.provider.as_str())?;
     document.set(name, "store", login.store.as_str())?;
@@ -166,6 +178,11 @@ fn edited(home: &Home, login: &NewLogin, make_default: bool) -> Result<Document,
     }
     if let Some(tenant) = &login.default_tenant {
         document.set(name, "default_tenant", tenant.as_str())?;
+    }
+    match login.policy {
+        None => {}
+        Some(Policy::Open) => document.unset(name, "policy")?,
+        Some(policy) => document.set(name, "policy", policy.as_str())?,
     }
     if make_default {
         document.set_default(name);

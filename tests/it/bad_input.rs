@@ -563,11 +563,12 @@ fn a_lock_that_another_process_keeps_is_given_up_in_the_end() {
     sandbox.write_config(GOOD);
     let before = sandbox.config();
     let lock = FileLock::acquire(&sandbox.ntro_home().join(".lock")).unwrap();
+    sandbox.redacting(&std::process::id().to_string(), "[HOLDER]");
     assert_snapshot!(sandbox.ntro("auth use local").transcript(), @r"
         exit code: 3
         ----- stderr -----
-        error: another process has held the lock `[HOME]/.ntro/.lock` for 30 s
-          hint: end the other `ntro`, or wait for it, and try again
+        error: the process [HOLDER] has held the lock `[HOME]/.ntro/.lock` for 30 s
+          hint: see what it does: `ps -fp [HOLDER]`; end it, or wait for it, and try again
         ");
     assert_eq!(sandbox.config(), before);
     // Whoever only reads does not wait.

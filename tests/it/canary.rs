@@ -58,6 +58,8 @@ const LINES: &[&str] = &[
     "completions bash",
     "man",
     "help auth",
+    "doctor",
+    "doctor --fix",
     "auth logout --revoke",
     "auth logout",
     "auth logout --all",

@@ -52,6 +52,17 @@ fn every_place_is_named_in_order_with_the_one_that_won() {
           → the look of `api_key`: ntropii
             the host: -
             the default: ntropii
+        policy: none
+            the variable `NTRO_API_KEY`: -
+            `connections.staging.policy` in `[HOME]/.ntro/config.toml`: -
+            what was noted in `[HOME]/.ntro/logins.toml`: -
+          → the default: none
+        production: no
+            `connections.staging.production` in `[HOME]/.ntro/config.toml`: -
+            what was noted in `[HOME]/.ntro/logins.toml`: -
+            the host: -
+            the name: -
+          → the default: no
         ");
     assert_snapshot!(
         sandbox
@@ -75,6 +86,7 @@ fn every_place_is_named_in_order_with_the_one_that_won() {
             the variable `NTRO_HOST`: https://env.example/v1
             `connections.production.host` in `[HOME]/.ntro/config.toml`: https://api.ntropii.com/v1
         key: ntro_…
+          ! overrides the stored API key of `production`
           → the variable `NTRO_API_KEY`: ntro_…
             `connections.production.api_key` in `[HOME]/.ntro/config.toml`: ntro_…
         tenant: globex
@@ -88,6 +100,17 @@ fn every_place_is_named_in_order_with_the_one_that_won() {
             the look of `api_key`: ntropii
             the host: -
             the default: ntropii
+        policy: none
+          → the variable `NTRO_API_KEY`: none
+            `connections.production.policy` in `[HOME]/.ntro/config.toml`: -
+            what was noted in `[HOME]/.ntro/logins.toml`: -
+            the default: none
+        production: yes
+            `connections.production.production` in `[HOME]/.ntro/config.toml`: -
+            what was noted in `[HOME]/.ntro/logins.toml`: -
+            the host: -
+          → the name: yes
+            the default: no
         "
     );
     sandbox.assert_nowhere("secret1");
@@ -137,6 +160,17 @@ fn a_project_chooses_among_the_connections_that_there_are() {
           → the look of `api_key`: ntropii
             the host: -
             the default: ntropii
+        policy: none
+            the variable `NTRO_API_KEY`: -
+            `connections.production.policy` in `[HOME]/.ntro/config.toml`: -
+            what was noted in `[HOME]/.ntro/logins.toml`: -
+          → the default: none
+        production: yes
+            `connections.production.production` in `[HOME]/.ntro/config.toml`: -
+            what was noted in `[HOME]/.ntro/logins.toml`: -
+          → the host: yes
+            the name: yes
+            the default: no
         "
     );
     // An option and a variable are stronger.
@@ -220,6 +254,8 @@ fn an_unknown_name_lists_the_known_ones() {
         exit code: 0
         ----- stdout -----
         ntro_prod_secret0
+        ----- stderr -----
+        warning: the variable `NTRO_DEFAULT_CONNECTION_NAME` overrides the connection `staging` (named by `default_connection_name` in `[HOME]/.ntro/config.toml`)
         "
     );
 }

@@ -148,6 +148,15 @@ fn an_ntropii_key_from_the_first_login_to_the_last_logout() {
             the look of `api_key`: -
             the host: -
             the default: ntropii
+        policy: none
+            the variable `NTRO_API_KEY`: -
+            `connections.local.policy` in `[HOME]/.ntro/config.toml`: -
+          → the default: none
+        production: no
+            `connections.local.production` in `[HOME]/.ntro/config.toml`: -
+          → the host: no
+            the name: -
+            the default: no
         ");
     assert_snapshot!(sandbox.ntro("auth status").transcript(), @r"
         exit code: 0
@@ -321,6 +330,8 @@ fn an_ontora_key_the_same_way_in_json() {
             "host": "[AUTHORITY]",
             "default_tenant": "[UUID]",
             "store": "file",
+            "policy": "none",
+            "production": false,
             "logged_in": true,
             "key_prefix": "[KEY PREFIX]",
             "expires_at": "[TIME]"
@@ -334,6 +345,7 @@ fn an_ontora_key_the_same_way_in_json() {
           "connection": {
             "value": "survey",
             "error": null,
+            "overrides": null,
             "sources": [
               {
                 "source": "`--connection`",
@@ -360,6 +372,7 @@ fn an_ontora_key_the_same_way_in_json() {
           "host": {
             "value": "[AUTHORITY]",
             "error": null,
+            "overrides": null,
             "sources": [
               {
                 "source": "`--host`",
@@ -381,6 +394,7 @@ fn an_ontora_key_the_same_way_in_json() {
           "key": {
             "value": "[KEY PREFIX]…",
             "error": null,
+            "overrides": null,
             "sources": [
               {
                 "source": "the variable `NTRO_API_KEY`",
@@ -402,6 +416,7 @@ fn an_ontora_key_the_same_way_in_json() {
           "tenant": {
             "value": "[UUID]",
             "error": null,
+            "overrides": null,
             "sources": [
               {
                 "source": "`--tenant`",
@@ -423,6 +438,7 @@ fn an_ontora_key_the_same_way_in_json() {
           "provider": {
             "value": "ontora",
             "error": null,
+            "overrides": null,
             "sources": [
               {
                 "source": "`connections.survey.provider` in `[HOME]/.ntro/config.toml`",
@@ -452,6 +468,55 @@ fn an_ontora_key_the_same_way_in_json() {
               {
                 "source": "the default",
                 "found": "ntropii",
+                "wins": false
+              }
+            ]
+          },
+          "policy": {
+            "value": "none",
+            "error": null,
+            "overrides": null,
+            "sources": [
+              {
+                "source": "the variable `NTRO_API_KEY`",
+                "found": null,
+                "wins": false
+              },
+              {
+                "source": "`connections.survey.policy` in `[HOME]/.ntro/config.toml`",
+                "found": null,
+                "wins": false
+              },
+              {
+                "source": "the default",
+                "found": "none",
+                "wins": true
+              }
+            ]
+          },
+          "production": {
+            "value": "no",
+            "error": null,
+            "overrides": null,
+            "sources": [
+              {
+                "source": "`connections.survey.production` in `[HOME]/.ntro/config.toml`",
+                "found": null,
+                "wins": false
+              },
+              {
+                "source": "the host",
+                "found": "no",
+                "wins": true
+              },
+              {
+                "source": "the name",
+                "found": null,
+                "wins": false
+              },
+              {
+                "source": "the default",
+                "found": "no",
                 "wins": false
               }
             ]
@@ -955,6 +1020,15 @@ fn a_stored_key_is_never_sent_elsewhere() {
             the look of `api_key`: -
             the host: -
             the default: ntropii
+        policy: none
+            the variable `NTRO_API_KEY`: -
+            `connections.local.policy` in `[HOME]/.ntro/config.toml`: -
+          → the default: none
+        production: no
+            `connections.local.production` in `[HOME]/.ntro/config.toml`: -
+          → the host: no
+            the name: -
+            the default: no
         ");
     assert_snapshot!(
         sandbox.ntro("auth whoami").env("NTRO_HOST", &host).transcript(),

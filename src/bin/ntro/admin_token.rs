@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Kind;
+use crate::process::with_users_umask;
 use crate::stdin;
 
 /// How long the command of a connection may take. A person may have to confirm something.
@@ -74,7 +75,7 @@ async fn printed(
     for variable in STRIPPED {
         process.env_remove(variable.name);
     }
-    let mut child = process.spawn().map_err(|error| {
+    let mut child = with_users_umask(|| process.spawn()).map_err(|error| {
         let error = failed(format!("cannot be run: {error}"));
         CliError {
             kind: Kind::Config,

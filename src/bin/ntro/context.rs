@@ -1,6 +1,7 @@
 //! What commands work with. Nothing is read or built before it is asked for.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +9,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ntro::api::{self, Client};
 use ntro::config::{Config, Home, Logins, Pin};
-use ntro::connection::{self, ConfigKeys, Connection, Flags, Resolver};
-use ntro::disk;
-use ntro::domain::{ConnectionName, TenantSlug};
+use ntro::connection::{self, ConfigKeys, Connection, Flags, Resolver, Value};
+use ntro::domain::{ApiKey, ConnectionName, TenantSlug};
 use ntro::env::{self, Env};
 use ntro::secrets::{
     self, Keyring, KeyringSettings, Passphrase, SecretStore, StoreKind, StoreSettings,
 };
+use ntro::{disk, login};
 use secrecy::SecretString;
 use tokio::runtime::Runtime;
 
@@ -36,6 +37,8 @@ pub(crate) struct Context {
     pin: OnceCell<Option<Pin>>,
     stores: OnceCell<StoreSettings>,
     runtime: OnceCell<Runtime>,
+    /// The variables of which people were told that they hide something.
+    told: RefCell<BTreeSet<&'static str>>,
 }
 
 impl Context {
@@ -64,6 +67,7 @@ impl Context {
             pin: OnceCell::new(),
             stores: OnceCell::new(),
             runtime: OnceCell::new(),
+            told: RefCell::default(),
         }
     }
 
@@ -138,17 +142,56 @@ impl Context {
     /// Returns the connection that is meant, with its key, and tells what hides what.
     pub(crate) fn connection(&self) -> Result<Connection, CliError> {
         let resolver = self.resolver()?;
-        for shadow in resolver.shadows()? {
-            self.printer.warn(&format!(
-                "the variable `{}` overrides {}",
-                shadow.variable, shadow.over
-            ));
-        }
+        self.tell_shadows(&Value::ALL)?;
+        self.note_guards();
         let settings = self.stores()?;
         match resolver.connection(|kind| secrets::open(kind, settings)) {
             Err(connection::Error::NoKey { .. }) => self.second_look(&resolver),
             connection => Ok(connection?),
         }
+    }
+
+    /// Tells which variables hide what of the values that matter to a command, once each. With
+    /// `NTRO_STRICT` that is refused.
+    pub(crate) fn tell_shadows(&self, of: &[Value]) -> Result<(), CliError> {
+        let resolver = self.resolver()?;
+        for shadow in resolver.shadows()? {
+            if !of.contains(&shadow.value) {
+                continue;
+            }
+            resolver.permit(&shadow)?;
+            if self.told.borrow_mut().insert(shadow.variable) {
+                self.printer.warn(&shadow.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes policies that were set with an editor, before another program drops them.
+    fn note_guards(&self) {
+        let (Ok(config), Ok(logins), Ok(home)) = (self.config(), self.logins(), self.home()) else {
+            return;
+        };
+        if login::unnoted_guards(config, logins)
+            && let Err(error) = login::note_guards(home)
+        {
+            tracing::debug!(%error, "policies were not noted");
+        }
+    }
+
+    /// Returns the key of a connection for whoever is to have it, if its policy allows that.
+    pub(crate) fn hand_over<'c>(&self, connection: &'c Connection) -> Result<&'c ApiKey, CliError> {
+        connection.hand_over(|name| {
+            if !self.prompter().is_interactive() {
+                return Err(CliError::new(
+                    Kind::Forbidden,
+                    format!("the policy of `{name}` is `confirm`, and nobody can be asked"),
+                )
+                .hint("run the command on a terminal, without `--no-interactive`"));
+            }
+            let question = format!("Hand over the API key of `{name}`?");
+            self.prompter().confirm(&question, false)
+        })
     }
 
     /// Looks again for a key that is not where the files said: another process may have moved it
@@ -180,7 +223,9 @@ impl Context {
 
     /// Returns the name of the connection that is meant, where a command is about a connection.
     pub(crate) fn connection_name(&self) -> Result<ConnectionName, CliError> {
-        match self.resolver()?.name()? {
+        let name = self.resolver()?.name()?;
+        self.tell_shadows(&[Value::Connection])?;
+        match name {
             Some(name) => Ok(name.value),
             None => Err(CliError::new(Kind::Config, "no connection is chosen")
                 .hint("name one with `-c`; `NTRO_HOST` and `NTRO_API_KEY` are not one")),
@@ -261,17 +306,25 @@ impl Context {
         Ok(runtime.block_on(future))
     }
 
-    /// Returns the connection that is logged in for a tenant, to name it in an error.
+    /// Returns another connection than the one that is meant that is logged in for a tenant, to name
+    /// it in an error.
     pub(crate) fn connection_for(&self, tenant: &TenantSlug) -> Option<String> {
         let config = self.config().ok()?;
-        let found = config
-            .connections
-            .iter()
-            .find(|(_, entry)| entry.default_tenant.as_deref() == Some(tenant.as_str()));
+        let meant = self.resolver().ok()?.name().ok()?;
+        let meant = meant.as_ref().map(|name| name.value.as_str());
+        let found = config.connections.iter().find(|(name, entry)| {
+            entry.default_tenant.as_deref() == Some(tenant.as_str()) && meant != Some(name.as_str())
+        });
         found.map(|(name, _)| name.clone())
     }
 
     fn report_permissions(&self, path: &std::path::Path) {
+        if let Some(owner) = disk::foreign_owner(path) {
+            self.printer.warn(&format!(
+                "`{}` belongs to another user (number {owner}), who can change it at any time",
+                path.display()
+            ));
+        }
         if let Some(finding) = disk::inspect(path) {
             self.printer.warn(&format!(
                 "`{}` has the permissions {:04o} and should have {:04o}; the next change mends it",

@@ -90,9 +90,12 @@ fn permissions(error: &disk::Error) -> Option<String> {
 impl From<disk::Error> for CliError {
     fn from(error: disk::Error) -> Self {
         let hint = match &error {
-            disk::Error::Locked { .. } => {
-                Some("end the other `ntro`, or wait for it, and try again".to_owned())
-            }
+            disk::Error::Locked { holder, .. } => Some(match holder {
+                Some(pid) => format!(
+                    "see what it does: `ps -fp {pid}`; end it, or wait for it, and try again"
+                ),
+                None => "end the other `ntro`, or wait for it, and try again".to_owned(),
+            }),
             disk::Error::TooLarge { path, .. } => Some(format!(
                 "`{}` is not a file of `ntro`: move it away",
                 path.display()
@@ -202,6 +205,11 @@ impl From<connection::Error> for CliError {
             E::KeyBoundElsewhere { connection, wanted, .. } => of(Kind::NotAuthenticated).hint(format!(
                 "a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name {connection} --host {wanted} --overwrite`"
             )),
+            E::KeyElsewhere { .. } => of(Kind::NotAuthenticated),
+            E::Keyless { connection } => of(Kind::Forbidden).hint(format!(
+                "`ntro` itself still uses it, as in `ntro auth whoami`; to allow more, log in again with `ntro auth login --name {connection} --policy none`"
+            )),
+            E::NotConfirmed { .. } => of(Kind::Conflict),
             E::NoAdminToken { .. } => of(Kind::NotAuthenticated).hint(
                 "set `NTRO_ADMIN_TOKEN`, give `--admin-token-stdin`, or set `admin_token_command` of the connection in `config.toml`",
             ),

@@ -8,6 +8,8 @@ mod error;
 mod exit;
 mod interrupt;
 mod output;
+mod process;
+mod production;
 mod prompt;
 #[cfg(feature = "authority")]
 #[cfg(test)]
@@ -21,6 +23,7 @@ use crate::cli::Cli;
 use crate::context::Context;
 
 fn main() -> ExitCode {
+    process::harden();
     if commands::completions::answered() {
         return ExitCode::SUCCESS;
     }

@@ -223,6 +223,8 @@ fn configuration() -> String {
         provider: _,
         store: _,
         admin_token_command: _,
+        policy: _,
+        production: _,
     } = ConnectionEntry::default();
     let keys = [
         (
@@ -248,6 +250,14 @@ fn configuration() -> String {
             "connections.NAME.admin_token_command",
             "Program and arguments, as an array, that print a fresh admin JWT for `ntro key`; run without a shell",
         ),
+        (
+            "connections.NAME.policy",
+            "`keyless`: the key is handed to nobody; `confirm`: a person is asked on the terminal before. Of a key in `NTRO_API_KEY` it says nothing",
+        ),
+        (
+            "connections.NAME.production",
+            "`true` or `false`: whether changes at the server are to be confirmed. By default, of a connection to a production service of either system, and of one that is called `production` or `prod`, never to this machine",
+        ),
     ];
     let mut text =
         "\n## Configuration\n\n`config.toml` lies in `$NTRO_HOME`, or else in `~/.ntro`. \
@@ -259,7 +269,11 @@ fn configuration() -> String {
     }
     text.push_str(
         "\n`.ntro.toml`, in the folder of a project or above, may name a `connection` and a `tenant`, \
-         and nothing else.\n",
+         and nothing else. A variable that says something else is told on standard error, or refused with \
+         `NTRO_STRICT=1`; an option is taken as it stands. A key that does not reach the tenant is not used.\n\n\
+         The official CLI drops `provider`, `store`, `policy`, `production` and `admin_token_command` when it writes \
+         the file. `policy` and `production` are therefore noted in `logins.toml`, and hold for an entry that has none \
+         of the five any more; the next change by `ntro` puts them back.\n",
     );
     text
 }

@@ -323,7 +323,7 @@ impl Model {
             About::Connection(name) => {
                 // An inline table is one line with all its keys.
                 let key = |about: &About| matches!(about, About::Key(of, _) if of == name);
-                !gone(name) && !(inline && self.edited.iter().any(key))
+                !gone(name) && (!inline || !self.edited.iter().any(key))
             }
         }
     }

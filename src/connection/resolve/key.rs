@@ -4,7 +4,7 @@ use secrecy::ExposeSecret as _;
 
 use super::{Resolver, parse};
 use crate::connection::{Connection, Decision, Error, Source, Sourced};
-use crate::domain::{ApiKey, BoundKey, ConnectionName, Host, KeyPrefix, Origin};
+use crate::domain::{ApiKey, BoundKey, ConnectionName, Host, KeyPrefix, Origin, Policy};
 use crate::env;
 use crate::secrets::{self, Item, SecretStore, StoreKind};
 
@@ -195,8 +195,15 @@ impl Resolver<'_> {
             KeySource::Given(key) => key,
             KeySource::Stored(stored) => self.take(stored, open)?,
         };
+        let name = self.name()?;
+        let stored = !matches!(key.source, Source::Variable(_));
+        let policy = match &name {
+            Some(name) if stored => self.policy(&name.value),
+            _ => Policy::Open,
+        };
         Ok(Connection {
-            name: self.name()?,
+            name,
+            policy,
             provider: self.provider()?,
             host: self.host()?,
             key,

@@ -1,57 +1,115 @@
 //! What a variable hides of what the user would get without it.
 
+use std::fmt;
+
 use super::Resolver;
 use crate::connection::{Error, Sourced};
 use crate::domain::Host;
 use crate::env;
 
+/// One of the values that are decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Value {
+    /// Which connection is meant.
+    Connection,
+    /// Which host is called.
+    Host,
+    /// Which key is used.
+    Key,
+    /// Which tenant is meant.
+    Tenant,
+}
+
+impl Value {
+    /// Every value that can be hidden.
+    pub const ALL: [Self; 4] = [Self::Connection, Self::Host, Self::Key, Self::Tenant];
+}
+
 /// A variable that hides what the user would get without it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shadow {
+    /// The value that it is about.
+    pub value: Value,
     /// The variable.
     pub variable: &'static str,
     /// What it hides, fit to be shown.
     pub over: String,
 }
 
+impl fmt::Display for Shadow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the variable `{}` overrides {}",
+            self.variable, self.over
+        )
+    }
+}
+
 impl Resolver<'_> {
-    /// Returns what variables hide of what the user would otherwise get.
+    /// Returns what variables hide of what the user would otherwise get, by configuration, stored
+    /// login or a project's pin. An option on the command line is stronger than all of them and
+    /// meant as it stands, so it hides nothing.
     ///
     /// # Errors
     ///
-    /// Fails when a variable is not Unicode, and with [`Error::Strict`] when `NTRO_STRICT` is set
-    /// and there is anything to tell.
+    /// Fails when a variable is not Unicode, and as [`Resolver::name`].
     pub fn shadows(&self) -> Result<Vec<Shadow>, Error> {
         let mut shadows = Vec::new();
-        let name = self.name()?;
-        if let Some(Sourced { value: name, .. }) = &name {
-            let logged_in =
-                self.logins.get(name.as_str()).is_some() || self.entry(name).api_key.is_some();
-            if self.env.is_set(&env::NTRO_API_KEY) && logged_in {
-                shadows.push(Shadow {
-                    variable: env::NTRO_API_KEY.name,
-                    over: format!("the stored API key of `{name}`"),
-                });
-            }
-            let over = self
-                .env
-                .text(&env::NTRO_HOST)?
-                .filter(|_| self.flags.host.is_none());
-            if let (Some(over), Some(host)) = (over, &self.entry(name).host)
-                && over.parse::<Host>().ok() != host.parse::<Host>().ok()
-            {
-                shadows.push(Shadow {
-                    variable: env::NTRO_HOST.name,
-                    over: format!("the host of `{name}`, {host}"),
-                });
+        let mut add = |value, variable, over| {
+            shadows.push(Shadow {
+                value,
+                variable,
+                over,
+            });
+        };
+        if let Some((variable, over)) = self.explain_connection()?.overridden() {
+            let found = over.found.as_deref().unwrap_or_default();
+            let over = format!("the connection `{found}` (named by {})", over.source);
+            add(Value::Connection, variable, over);
+        }
+        // Without a connection there is nothing of the user's that could be hidden.
+        let Some(Sourced { value: name, .. }) = &self.name()? else {
+            return Ok(shadows);
+        };
+        if let Some((variable, over)) = self.explain_host()?.overridden() {
+            let found = over.found.as_deref().unwrap_or_default();
+            let host = |text: Option<&str>| text.and_then(|text| text.parse::<Host>().ok());
+            if host(self.env.text(&env::NTRO_HOST)?) != host(Some(found)) {
+                add(
+                    Value::Host,
+                    variable,
+                    format!("the host of `{name}`, {found}"),
+                );
             }
         }
-        match shadows.first() {
-            Some(shadow) if self.env.text(&env::NTRO_STRICT)? == Some("1") => Err(Error::Strict {
+        let logged_in =
+            self.logins.get(name.as_str()).is_some() || self.entry(name).api_key.is_some();
+        if self.env.is_set(&env::NTRO_API_KEY) && logged_in {
+            let over = format!("the stored API key of `{name}`");
+            add(Value::Key, env::NTRO_API_KEY.name, over);
+        }
+        if let Some((variable, over)) = self.explain_tenant()?.overridden() {
+            let found = over.found.as_deref().unwrap_or_default();
+            let over = format!("the tenant `{found}` (named by {})", over.source);
+            add(Value::Tenant, variable, over);
+        }
+        Ok(shadows)
+    }
+
+    /// Refuses a shadow where `NTRO_STRICT` asks for that.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`Error::Strict`], and when the variable is not Unicode.
+    pub fn permit(&self, shadow: &Shadow) -> Result<(), Error> {
+        match self.env.text(&env::NTRO_STRICT)? {
+            Some("1") => Err(Error::Strict {
                 variable: shadow.variable,
                 over: shadow.over.clone(),
             }),
-            _ => Ok(shadows),
+            _ => Ok(()),
         }
     }
 }

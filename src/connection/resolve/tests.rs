@@ -460,8 +460,12 @@ fn a_missing_keyring_matters_only_where_a_key_should_be_in_it() {
 }
 
 #[test]
-fn variables_that_hide_a_login_are_told_and_refused_when_strict() {
-    let shadows = |world: &World| world.resolver().shadows().map(|shadows| shadows.len());
+fn variables_that_hide_something_are_told_and_refused_when_strict() {
+    let hidden = |world: &World| -> Vec<(Value, &'static str)> {
+        let shadows = world.resolver().shadows().unwrap();
+        let hidden = shadows.iter().map(|shadow| (shadow.value, shadow.variable));
+        hidden.collect()
+    };
     let login = |env: &[(&EnvVar, &str)]| World {
         env: Env::from_pairs(env.iter().copied()),
         ..World::new().login(
@@ -471,23 +475,137 @@ fn variables_that_hide_a_login_are_told_and_refused_when_strict() {
             "x",
         )
     };
-    assert_eq!(shadows(&login(&[])).unwrap(), 0);
+    let none: [(Value, &str); 0] = [];
+    assert_eq!(hidden(&login(&[])), none);
     let key = (&env::NTRO_API_KEY, "k");
     let host = (&env::NTRO_HOST, "https://other.example");
-    assert_eq!(shadows(&login(&[key])).unwrap(), 1);
-    assert_eq!(shadows(&login(&[key, host])).unwrap(), 2);
+    let tenant = (&env::NTRO_TENANT, "other");
+    let connection = (&env::NTRO_CONNECTION, "first");
+    let told = [
+        (Value::Host, "NTRO_HOST"),
+        (Value::Key, "NTRO_API_KEY"),
+        (Value::Tenant, "NTRO_TENANT"),
+    ];
+    assert_eq!(hidden(&login(&[key, host, tenant])), told);
+    let told = [(Value::Connection, "NTRO_CONNECTION")];
+    assert_eq!(hidden(&login(&[connection])), told);
+    // The connection that is meant now has no key and no tenant that could be hidden.
+    let told = [
+        (Value::Connection, "NTRO_CONNECTION"),
+        (Value::Host, "NTRO_HOST"),
+    ];
+    assert_eq!(hidden(&login(&[connection, key, host, tenant])), told);
+    for same in [
+        (&env::NTRO_HOST, "default.example/v1/"),
+        (&env::NTRO_CONNECTION, "default"),
+        (&env::NTRO_TENANT, "tenant-of-default"),
+    ] {
+        assert_eq!(hidden(&login(&[same])), none);
+    }
+    assert_eq!(hidden(&World::new().env([key])), none);
+    // An option on the command line hides both.
+    let option = login(&[connection, tenant])
+        .connection("default")
+        .tenant("x");
+    assert_eq!(hidden(&option), none);
+    let pin = World::new().pin(Some("pin"), Some("t")).env([tenant]);
+    assert_eq!(hidden(&pin), [(Value::Tenant, "NTRO_TENANT")]);
+
+    let strict = login(&[key, (&env::NTRO_STRICT, "1")]);
+    let shadow = strict.resolver().shadows().unwrap().remove(0);
     assert_eq!(
-        shadows(&login(&[(&env::NTRO_HOST, "default.example/v1/")])).unwrap(),
-        0
-    );
-    assert_eq!(shadows(&World::new().env([key])).unwrap(), 0);
-    let error = login(&[key, (&env::NTRO_STRICT, "1")])
-        .resolver()
-        .shadows()
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
+        strict.resolver().permit(&shadow).unwrap_err().to_string(),
         "the variable `NTRO_API_KEY` overrides the stored API key of `default`, and `NTRO_STRICT` is set"
+    );
+    assert!(login(&[key]).resolver().permit(&shadow).is_ok());
+}
+
+#[test]
+fn production_is_what_is_said_then_the_host_then_the_name() {
+    let production = |name: &str, host: &str, line: &str, flag: Option<&str>| {
+        let text = format!("[connections.{name}]\nhost = '{host}'\n{line}");
+        let mut world = World {
+            config: Config::parse(Path::new("config.toml"), &text).unwrap(),
+            ..World::new().connection(name)
+        };
+        if let Some(flag) = flag {
+            world = world.host(flag);
+        }
+        world.resolver().production().unwrap().is_some()
+    };
+    let (vendor, own, local) = (
+        "https://api.ntropii.com/v1",
+        "https://own.example",
+        "http://localhost:3000/v1",
+    );
+    for (name, host, line, flag, expected) in [
+        ("a", vendor, "", None, true),
+        ("a", "https://api.eu.ontora.com", "", None, true),
+        ("a", "https://acme.tenants.ntropii.com/v1", "", None, true),
+        ("a", own, "", None, false),
+        ("prod", own, "", None, true),
+        ("production", own, "", None, true),
+        ("production", local, "", None, false),
+        ("a", local, "production = true", None, true),
+        ("a", own, "production = true", None, true),
+        ("a", vendor, "production = false", None, false),
+        ("production", own, "production = false", None, false),
+        // What is said of a connection is said of its own host.
+        ("a", own, "production = false", Some(vendor), true),
+        ("a", own, "production = true", Some(local), true),
+        ("a", own, "", Some(vendor), true),
+    ] {
+        let what = format!("{name} {host} {line} {flag:?}");
+        assert_eq!(production(name, host, line, flag), expected, "{what}");
+    }
+    let env = [
+        (&env::NTRO_HOST, vendor),
+        (&env::NTRO_API_KEY, "ntro_prod_x"),
+    ];
+    let alone = World {
+        config: Config::default(),
+        ..World::new().env(env)
+    };
+    let found = alone.resolver().production().unwrap().unwrap();
+    assert_eq!(found.to_string(), "https://api.ntropii.com");
+}
+
+#[test]
+fn a_policy_lets_the_key_out_or_not() {
+    let connection = |policy: &str, key: Option<&str>| {
+        let text = format!("[connections.c]\nhost = 'https://c.example'\napi_key = 'k'\n{policy}");
+        let world = World {
+            config: Config::parse(Path::new("config.toml"), &text).unwrap(),
+            ..World::new().connection("c")
+        };
+        let world = match key {
+            Some(key) => world.env([(&env::NTRO_API_KEY, key)]),
+            None => world,
+        };
+        world
+            .resolver()
+            .connection(|_| Box::new(MemoryStore::new()))
+            .unwrap()
+    };
+    let out = |connection: Connection, answer: Option<bool>| {
+        let asked = |_: &ConnectionName| Ok::<_, Error>(answer.expect("nobody is to be asked"));
+        let key = connection.hand_over(asked);
+        key.map(|key| key.expose().to_owned())
+            .map_err(|error| error.to_string())
+    };
+    let keyless = "policy = 'keyless'";
+    assert_eq!(out(connection("", None), None).unwrap(), "k");
+    assert_eq!(out(connection("policy = 'none'", None), None).unwrap(), "k");
+    assert_eq!(
+        out(connection(keyless, None), None).unwrap_err(),
+        "the policy of `c` is `keyless`: its API key is handed to nobody"
+    );
+    assert_eq!(out(connection(keyless, Some("e")), None).unwrap(), "e");
+    let confirm = || connection("policy = 'confirm'", None);
+    assert_eq!(out(confirm(), Some(true)).unwrap(), "k");
+    assert_eq!(
+        out(confirm(), Some(false)).unwrap_err(),
+        "the API key of `c` was not handed over"
     );
 }
 

@@ -8,6 +8,7 @@ use crate::cli::Cli;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
+use crate::process::with_users_umask;
 
 /// Print the manual page of a command, or write all of them into a folder
 #[derive(clap::Args, Debug)]
@@ -22,14 +23,17 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
     let page = match &args.folder {
         Some(folder) => {
-            std::fs::create_dir_all(folder)
-                .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
-                .map_err(|error| {
-                    CliError::new(
-                        Kind::Failure,
-                        format!("cannot write into `{}`: {error}", folder.display()),
-                    )
-                })?;
+            // For whoever the user lets read them.
+            with_users_umask(|| {
+                std::fs::create_dir_all(folder)
+                    .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
+            })
+            .map_err(|error| {
+                CliError::new(
+                    Kind::Failure,
+                    format!("cannot write into `{}`: {error}", folder.display()),
+                )
+            })?;
             return Ok(Exit::Fine);
         }
         None => page(&args.command),

@@ -1,4 +1,4 @@
-use ntro::connection::{Decision, Error};
+use ntro::connection::{Decision, Error, Resolver, Shadow, Value};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -17,12 +17,16 @@ struct Explanation {
     key: Explained,
     tenant: Explained,
     provider: Explained,
+    policy: Explained,
+    production: Explained,
 }
 
 #[derive(Debug, Serialize)]
 struct Explained {
     value: Option<String>,
     error: Option<String>,
+    /// What a variable hides of what would be used without it.
+    overrides: Option<String>,
     sources: Vec<Place>,
 }
 
@@ -35,19 +39,53 @@ struct Place {
 
 pub(crate) fn run(_args: ExplainArgs, cx: &Context) -> Result<Exit, CliError> {
     let resolver = cx.resolver()?;
+    let shadows = resolver.shadows().unwrap_or_default();
+    let overridden = |explained: Explained, value| explained.overridden(&resolver, &shadows, value);
     let explanation = Explanation {
-        connection: explained(resolver.explain_connection(), resolver.name().err()),
-        host: explained(resolver.explain_host(), resolver.host().err()),
-        key: explained(resolver.explain_key(), resolver.key().err()),
-        tenant: explained(resolver.explain_tenant(), resolver.tenant().err()),
+        connection: overridden(
+            explained(resolver.explain_connection(), resolver.name().err()),
+            Value::Connection,
+        ),
+        host: overridden(
+            explained(resolver.explain_host(), resolver.host().err()),
+            Value::Host,
+        ),
+        key: overridden(
+            explained(resolver.explain_key(), resolver.key().err()),
+            Value::Key,
+        ),
+        tenant: overridden(
+            explained(resolver.explain_tenant(), resolver.tenant().err()),
+            Value::Tenant,
+        ),
         provider: explained(resolver.explain_provider(), resolver.provider().err()),
+        policy: explained(resolver.explain_policy(), None),
+        production: explained(resolver.explain_production(), None),
     };
     cx.printer().print(&explanation)?;
     // The first value that cannot be decided says how the call would have failed.
     let failure = resolver.name().err().or(resolver.host().err());
-    match failure.or(resolver.key().err()) {
+    let refused = || {
+        let refused = |shadow| resolver.permit(shadow).err();
+        shadows.iter().find_map(refused)
+    };
+    match failure.or_else(refused).or(resolver.key().err()) {
         Some(error) => Ok(Exit::Found(CliError::from(error).kind)),
         None => Ok(Exit::Fine),
+    }
+}
+
+impl Explained {
+    /// Adds what a variable hides of the value.
+    fn overridden(mut self, resolver: &Resolver<'_>, shadows: &[Shadow], value: Value) -> Self {
+        if let Some(shadow) = shadows.iter().find(|shadow| shadow.value == value) {
+            self.overrides = Some(shadow.over.clone());
+            if let Err(error) = resolver.permit(shadow) {
+                self.error.get_or_insert_with(|| error.to_string());
+                self.value = None;
+            }
+        }
+        self
     }
 }
 
@@ -67,6 +105,7 @@ fn explained(decision: Result<Decision, Error>, error: Option<Error>) -> Explain
             _ => None,
         },
         error,
+        overrides: None,
         sources: decision
             .candidates
             .into_iter()
@@ -89,6 +128,8 @@ impl Report for Explanation {
             ("key", &self.key, "none"),
             ("tenant", &self.tenant, "the only one that the key reaches"),
             ("provider", &self.provider, "none"),
+            ("policy", &self.policy, "none"),
+            ("production", &self.production, "no"),
         ] {
             let value = match (&explained.error, &explained.value) {
                 (Some(error), _) => paint.bad(error),
@@ -96,6 +137,9 @@ impl Report for Explanation {
                 (None, None) => otherwise.to_owned(),
             };
             text.push_str(&format!("{name}: {value}\n"));
+            if let Some(over) = &explained.overrides {
+                text.push_str(&format!("  {} overrides {over}\n", paint.warn("!")));
+            }
             for place in &explained.sources {
                 let mark = if place.wins {
                     paint.good("→")

@@ -1,5 +1,5 @@
 use ntro::connection::{Flags, Resolver, Source};
-use ntro::domain::ConnectionName;
+use ntro::domain::{ConnectionName, Policy};
 use ntro::secrets::StoreKind;
 use serde::Serialize;
 
@@ -24,6 +24,8 @@ struct Row {
     host: Option<String>,
     default_tenant: Option<String>,
     store: Option<String>,
+    policy: &'static str,
+    production: bool,
     logged_in: bool,
     key_prefix: Option<String>,
     expires_at: Option<jiff::Timestamp>,
@@ -45,6 +47,8 @@ pub(crate) fn run(_args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
             host: entry.host.clone(),
             default_tenant: entry.default_tenant.clone(),
             store: known.store.or_else(|| entry.store.clone()),
+            policy: known.policy.as_str(),
+            production: known.production,
             logged_in: known.logged_in,
             key_prefix: login.map(|login| login.key_prefix.clone()),
             expires_at: login.and_then(|login| login.expires_at),
@@ -66,6 +70,8 @@ struct Known {
     logged_in: bool,
     /// Whether its key is the one that was stored at the last login.
     stored: bool,
+    policy: Policy,
+    production: bool,
 }
 
 impl Known {
@@ -88,6 +94,10 @@ impl Known {
             store: store.map(|store| store.to_string()),
             logged_in: key.winner().is_some(),
             stored,
+            policy: one.policy(&name),
+            production: one
+                .production()
+                .is_ok_and(|production| production.is_some()),
         }
     }
 }
@@ -97,7 +107,8 @@ impl Report for Connections {
         if self.0.is_empty() {
             return String::new();
         }
-        let head = [
+        let guarded = self.0.iter().any(|row| row.policy != Policy::Open.as_str());
+        let mut head = vec![
             "",
             "NAME",
             "PROVIDER",
@@ -106,10 +117,13 @@ impl Report for Connections {
             "STORE",
             "LOGGED IN",
         ];
+        if guarded {
+            head.push("POLICY");
+        }
         let mut table = Table::new(paint, &head);
         let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
         for row in &self.0 {
-            table.row([
+            let mut cells = vec![
                 if row.active { "●" } else { "" }.to_owned(),
                 row.name.clone(),
                 or_dash(&row.provider),
@@ -117,7 +131,11 @@ impl Report for Connections {
                 or_dash(&row.default_tenant),
                 or_dash(&row.store),
                 if row.logged_in { "yes" } else { "no" }.to_owned(),
-            ]);
+            ];
+            if guarded {
+                cells.push(row.policy.to_owned());
+            }
+            table.row(cells);
         }
         table.text()
     }

@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
 use crate::output::{Paint, Report};
+use crate::production::{self, Sure};
 
 /// Forget the key of a connection; its other settings stay for the next login
 #[derive(clap::Args, Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct LogoutArgs {
     /// Revoke the key at its server first; if that fails, the key stays
     #[arg(long)]
     revoke: bool,
+    #[command(flatten)]
+    sure: Sure,
 }
 
 #[derive(Debug, Serialize)]
@@ -46,7 +49,7 @@ pub(crate) fn run(args: LogoutArgs, cx: &Context) -> Result<Exit, CliError> {
     let mut done = Vec::new();
     let mut failed = None;
     for name in names {
-        match one(cx, &name, args.revoke) {
+        match one(cx, &name, args.revoke.then_some(args.sure)) {
             Ok(one) => done.push(one),
             // The others are logged out all the same; the last failure chooses the exit code.
             Err(error) if args.all => {
@@ -69,9 +72,12 @@ fn all(cx: &Context) -> Result<Vec<ConnectionName>, CliError> {
     Ok(names.collect())
 }
 
-fn one(cx: &Context, name: &ConnectionName, revoke: bool) -> Result<One, CliError> {
+fn one(cx: &Context, name: &ConnectionName, revoke: Option<Sure>) -> Result<One, CliError> {
     let settings = cx.stores()?;
-    let revoked = revoke && revoke_key(cx, name)?;
+    let revoked = match revoke {
+        Some(sure) => revoke_key(cx, name, sure)?,
+        None => false,
+    };
     let forgotten = login::logout(cx.home()?, name, &|kind| secrets::open(kind, settings))?;
     Ok(One {
         name: name.to_string(),
@@ -82,7 +88,7 @@ fn one(cx: &Context, name: &ConnectionName, revoke: bool) -> Result<One, CliErro
 }
 
 /// Revokes the stored key of a connection at its server. `false`: there is no key to revoke.
-fn revoke_key(cx: &Context, name: &ConnectionName) -> Result<bool, CliError> {
+fn revoke_key(cx: &Context, name: &ConnectionName, sure: Sure) -> Result<bool, CliError> {
     // The stored key is meant, never one that a variable brings.
     let flags = Flags::of_connection(name.clone());
     let resolver = cx.resolver()?.alone(&flags);
@@ -91,6 +97,12 @@ fn revoke_key(cx: &Context, name: &ConnectionName) -> Result<bool, CliError> {
         Err(ntro::connection::Error::NoKey { .. }) => return Ok(false),
         connection => connection?,
     };
+    production::confirm(
+        cx,
+        &resolver,
+        sure,
+        &format!("revoke the key {}…", connection.key.value.prefix()),
+    )?;
     match cx.block_on(cx.client(&connection).revoke_current())? {
         Ok(_) => Ok(true),
         // It is dead already, which is what was wanted.

@@ -2,10 +2,10 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::CliError;
-use crate::exit::{Exit, Kind};
+use crate::exit::Exit;
 use crate::output::{Paint, Report};
 
-/// Print the API key alone, for scripts
+/// Print the API key alone, for scripts, if the policy of the connection allows that
 #[derive(clap::Args, Debug)]
 pub(crate) struct TokenArgs {}
 
@@ -16,10 +16,7 @@ struct Token<'a> {
 
 pub(crate) fn run(_args: TokenArgs, cx: &Context) -> Result<Exit, CliError> {
     let connection = cx.connection()?;
-    let bound = &connection.key.value;
-    let key = bound
-        .for_origin(&connection.host.value.origin())
-        .ok_or_else(|| CliError::new(Kind::NotAuthenticated, "the key belongs to another host"))?;
+    let key = cx.hand_over(&connection)?;
     cx.printer().print(&Token {
         api_key: key.expose(),
     })?;

@@ -214,6 +214,7 @@ fn keep(
         make_default: (provider == Provider::Ontora).then_some(false),
         // Whatever was there is of this database: everything else was refused above.
         overwrite: true,
+        policy: None,
         now: cx.now(),
     };
     let settings = cx.stores()?;

@@ -16,18 +16,21 @@ pub(super) fn check(cx: &Context, findings: &mut Findings) {
     match resolver.shadows() {
         Ok(shadows) => {
             for shadow in shadows {
-                findings.warning(
-                    CHECK,
-                    format!("`{}` overrides {}", shadow.variable, shadow.over),
-                    format!("unset {}", shadow.variable),
-                );
+                let (variable, over) = (shadow.variable, &shadow.over);
+                let mend = format!("unset {variable}");
+                match resolver.permit(&shadow) {
+                    Ok(()) => {
+                        let what = format!("`{variable}` overrides {over}");
+                        findings.warning(CHECK, what, mend);
+                    }
+                    Err(_) => {
+                        let what =
+                            format!("`{variable}` overrides {over}, which `NTRO_STRICT` refuses");
+                        findings.problem(CHECK, what, mend);
+                    }
+                }
             }
         }
-        Err(connection::Error::Strict { variable, over }) => findings.problem(
-            CHECK,
-            format!("`{variable}` overrides {over}, which `NTRO_STRICT` refuses"),
-            format!("unset {variable}"),
-        ),
         // Told by the check of the files.
         Err(connection::Error::NoConnection { .. }) => {}
         Err(connection::Error::UnknownConnection {

@@ -1,10 +1,10 @@
 //! What the calls of an administrator have in common.
 
 use ntro::api::{self, AdminClient, AdminTarget, Tenant};
-use ntro::connection::Connection;
+use ntro::connection::{Connection, Source, Sourced, Value};
 use ntro::domain::{ConnectionName, Host, Provider, TenantSlug};
-use ntro::env;
 
+use super::super::identity;
 use crate::admin_token;
 use crate::context::Context;
 use crate::error::CliError;
@@ -31,15 +31,8 @@ impl Admin {
     /// Decides where to go, and gets the token for it.
     pub(super) fn open(args: &AdminArgs, cx: &Context) -> Result<Self, CliError> {
         let resolver = cx.resolver()?;
-        for shadow in resolver.shadows()? {
-            // A key plays no part in these calls.
-            if shadow.variable == env::NTRO_HOST.name {
-                cx.printer().warn(&format!(
-                    "the variable `{}` overrides {}",
-                    shadow.variable, shadow.over
-                ));
-            }
-        }
+        // A key plays no part in these calls.
+        cx.tell_shadows(&[Value::Connection, Value::Host, Value::Tenant])?;
         let host = resolver.host()?.value;
         let provider = resolver.provider()?.value;
         let token = admin_token::get(cx, args.admin_token_stdin, host.origin())?;
@@ -71,6 +64,9 @@ impl Admin {
     pub(super) fn tenant(&self, cx: &Context) -> Result<TenantSlug, CliError> {
         let resolver = cx.resolver()?;
         if let Some(tenant) = resolver.tenant()? {
+            if let Source::Pin(_) = &tenant.source {
+                self.reaches(cx, &tenant)?;
+            }
             return Ok(tenant.value);
         }
         // An administrator needs no key, so one that is not there or not accepted is no failure.
@@ -89,6 +85,18 @@ impl Admin {
                 Err(CliError::usage("several tenants are possible")
                     .hint(format!("name one with `--tenant`: {}", slugs.join(", "))))
             }
+        }
+    }
+
+    /// Makes sure that a project's pin and the connection that is meant are about the same tenant.
+    /// Only the key can tell: where there is none that the server accepts, nothing speaks against.
+    fn reaches(&self, cx: &Context, tenant: &Sourced<TenantSlug>) -> Result<(), CliError> {
+        match self.reached(cx) {
+            Ok(tenants) if !tenants.iter().any(|reached| reached.is(&tenant.value)) => {
+                let source = tenant.source.to_string();
+                Err(identity::out_of_reach(cx, &tenant.value, &source, &tenants))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{Done, Paint, Report};
+use crate::production::{self, Sure};
 
 /// Create a key for a tenant and print it, this once; needs an admin token
 ///
@@ -36,6 +37,8 @@ pub(crate) struct CreateArgs {
     /// Allow a connection of this name to point to another origin than before
     #[arg(long, requires = "save_as")]
     overwrite: bool,
+    #[command(flatten)]
+    sure: Sure,
     #[command(flatten)]
     admin: AdminArgs,
 }
@@ -77,6 +80,12 @@ pub(crate) fn run(args: CreateArgs, cx: &Context) -> Result<Exit, CliError> {
         Some(name) => Some(Destination::checked(&args, cx, name, &host)?),
         None => None,
     };
+    production::confirm(
+        cx,
+        &resolver,
+        args.sure,
+        &format!("create the key `{}`", args.name),
+    )?;
     let admin = Admin::open(&args.admin, cx)?;
     let tenant = admin.tenant(cx)?;
     let request = KeyRequest {
@@ -168,6 +177,7 @@ fn save(
         store,
         make_default: None,
         overwrite,
+        policy: None,
         now: cx.now(),
     };
     let settings = cx.stores()?;

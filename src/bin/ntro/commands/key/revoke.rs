@@ -1,4 +1,5 @@
 use ntro::api::KeyInfo;
+use ntro::connection::Production;
 use ntro::domain::{ApiKey, TenantSlug};
 use serde::Serialize;
 
@@ -7,6 +8,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
 use crate::output::Done;
+use crate::production::{self, Sure};
 
 /// Revoke a key at once and for good; needs an admin token
 #[derive(clap::Args, Debug)]
@@ -14,9 +16,8 @@ pub(crate) struct RevokeArgs {
     /// Id of the key, or its prefix
     #[arg(value_name = "ID", value_parser = Which::parse)]
     key: Which,
-    /// Do not ask whether it is meant
-    #[arg(short, long)]
-    yes: bool,
+    #[command(flatten)]
+    sure: Sure,
     #[command(flatten)]
     admin: AdminArgs,
 }
@@ -71,9 +72,11 @@ pub(crate) fn run(args: RevokeArgs, cx: &Context) -> Result<Exit, CliError> {
     if matches!(&args.key, Which::Id(id) if id.is_empty()) {
         return Err(CliError::usage("the id of the key is empty").hint("see `ntro key list`"));
     }
+    let resolver = cx.resolver()?;
+    let production = production::unanswered(cx, &resolver, args.sure, "revoke the key")?;
     let admin = Admin::open(&args.admin, cx)?;
     let tenant = admin.tenant(cx)?;
-    let asks = !args.yes && cx.prompter().is_interactive();
+    let asks = !args.sure.yes && cx.prompter().is_interactive();
     let (id, info) = match &args.key {
         Which::Id(id) if !asks => (id.clone(), None),
         which => {
@@ -82,7 +85,7 @@ pub(crate) fn run(args: RevokeArgs, cx: &Context) -> Result<Exit, CliError> {
         }
     };
     if let Some(info) = info.as_ref().filter(|_| asks) {
-        confirm(cx, &tenant, &id, info)?;
+        confirm(cx, production.as_ref(), &tenant, &id, info)?;
     }
     admin.call(cx, admin.client.revoke_key(&tenant, &id))?;
     let name = info.as_ref().and_then(|info| info.name.clone());
@@ -122,13 +125,23 @@ fn found(
     Err(CliError::new(Kind::Failure, problem).hint("see `ntro key list`"))
 }
 
-fn confirm(cx: &Context, tenant: &TenantSlug, id: &str, info: &KeyInfo) -> Result<(), CliError> {
+fn confirm(
+    cx: &Context,
+    production: Option<&Production>,
+    tenant: &TenantSlug,
+    id: &str,
+    info: &KeyInfo,
+) -> Result<(), CliError> {
     let name = info.name.as_deref().unwrap_or(id);
     let prefix = match &info.prefix {
         Some(prefix) => format!(" ({prefix}…)"),
         None => String::new(),
     };
-    let question = format!("Revoke the key `{name}`{prefix} of `{tenant}` for good?");
+    let of = match production {
+        Some(production) => format!("{production} is production. "),
+        None => String::new(),
+    };
+    let question = format!("{of}Revoke the key `{name}`{prefix} of `{tenant}` for good?");
     match cx.prompter().confirm(&question, false)? {
         true => Ok(()),
         false => Err(CliError::new(

@@ -5,8 +5,9 @@ mod place;
 mod summary;
 mod tenant;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use ntro::api;
-use ntro::domain::{ConnectionName, TenantSlug};
+use ntro::domain::{ConnectionName, Policy, TenantSlug};
 use ntro::env;
 use ntro::login::{self, NewLogin};
 use ntro::secrets;
@@ -52,6 +53,10 @@ pub(crate) struct LoginArgs {
     /// Allow a connection of this name to point to another origin than before
     #[arg(long)]
     overwrite: bool,
+    /// What may become of the key: `keyless` hands it to nobody, `confirm` asks on the terminal
+    /// before, `none` lifts either [default: as it was]
+    #[arg(long, value_name = "POLICY", value_parser = PossibleValuesParser::new(["keyless", "confirm", "none"]).try_map(|policy| policy.parse::<Policy>()))]
+    policy: Option<Policy>,
     /// Store the key without asking its server
     #[arg(long)]
     no_verify: bool,
@@ -88,6 +93,7 @@ pub(crate) fn run(args: LoginArgs, cx: &Context) -> Result<Exit, CliError> {
         store,
         make_default,
         overwrite,
+        policy: args.policy,
         now: cx.now(),
         host,
     };

@@ -5,6 +5,7 @@ mod round;
 mod row;
 mod watch;
 
+use ntro::connection::Value;
 use ntro::domain::Period;
 
 use self::round::Checks;
@@ -66,6 +67,9 @@ fn some_time(text: &str) -> Result<Period, String> {
 }
 
 pub(crate) fn run(args: StatusArgs, cx: &Context) -> Result<Exit, CliError> {
+    if !args.all {
+        cx.tell_shadows(&Value::ALL)?;
+    }
     let checks = Checks::new(
         cx,
         args.all,

@@ -1,0 +1,64 @@
+//! Asking before something is changed at a production server, or a key of it destroyed.
+//!
+//! Every command that does either goes through [`confirm`], before its first request.
+
+use ntro::connection::{Production, Resolver};
+
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Kind;
+
+/// The option that answers the question beforehand, shared by the commands that may ask it.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub(crate) struct Sure {
+    /// Do not ask whether it is meant, on a production connection either
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+/// Makes sure that a change is meant, if it is one of production. `what` says it as an order, such
+/// as "create the key `ci`".
+pub(crate) fn confirm(
+    cx: &Context,
+    resolver: &Resolver<'_>,
+    sure: Sure,
+    what: &str,
+) -> Result<(), CliError> {
+    let Some(production) = unanswered(cx, resolver, sure, what)? else {
+        return Ok(());
+    };
+    let question = format!("{production} is production. Really {what}?");
+    match cx.prompter().confirm(&question, false)? {
+        true => Ok(()),
+        false => Err(CliError::new(
+            Kind::Conflict,
+            format!("{production} was left as it was"),
+        )),
+    }
+}
+
+/// Returns what is production about a change that is yet to be confirmed, for a command that asks
+/// in any case and in its own words. Where nobody can be asked, that is refused.
+pub(crate) fn unanswered(
+    cx: &Context,
+    resolver: &Resolver<'_>,
+    sure: Sure,
+    what: &str,
+) -> Result<Option<Production>, CliError> {
+    let Some(production) = resolver.production()?.filter(|_| !sure.yes) else {
+        return Ok(None);
+    };
+    if cx.prompter().is_interactive() {
+        return Ok(Some(production));
+    }
+    let why = production.source.to_string();
+    let message =
+        format!("{production} is production (by {why}), and nobody can be asked whether to {what}");
+    let hint = match &production.connection {
+        Some(name) => format!(
+            "give `--yes` if it is meant; if `{name}` is not production, say `production = false` in its part of `config.toml`"
+        ),
+        None => "give `--yes` if it is meant".to_owned(),
+    };
+    Err(CliError::usage(message).hint(hint))
+}

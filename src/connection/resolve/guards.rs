@@ -1,0 +1,121 @@
+//! What guards a connection: the policy of its key, and whether it is production.
+
+use super::Resolver;
+use crate::config::Guard;
+use crate::connection::{Decision, Error, Production, Source, Sourced};
+use crate::domain::{ConnectionName, Host, Policy, Provider};
+use crate::env;
+
+/// Names that say by themselves that a connection is production.
+const PRODUCTION_NAMES: [&str; 2] = ["production", "prod"];
+
+impl Resolver<'_> {
+    /// Returns the places where the policy of the key is looked for.
+    ///
+    /// An entry of `config.toml` that the official clients have rewritten says nothing of it any
+    /// more; what was written down before then holds.
+    ///
+    /// # Errors
+    ///
+    /// As [`Resolver::name`].
+    pub fn explain_policy(&self) -> Result<Decision, Error> {
+        let mut decision = Decision::default();
+        // A key that was never stored is nobody's to be guarded.
+        let given = self.given_key()?.map(|_| Policy::Open.as_str());
+        decision.look(Source::Variable(env::NTRO_API_KEY.name), given);
+        if let Some(Sourced { value: name, .. }) = &self.name()? {
+            self.look_for_guard(&mut decision, name, "policy", |guard| {
+                guard.policy.map(Policy::as_str)
+            });
+        }
+        decision.look(Source::Default, Some(Policy::Open.as_str()));
+        Ok(decision)
+    }
+
+    /// Returns the policy of a connection's stored key.
+    #[must_use]
+    pub fn policy(&self, name: &ConnectionName) -> Policy {
+        self.guard(name).policy.unwrap_or_default()
+    }
+
+    /// Returns the places that tell whether the connection is production.
+    ///
+    /// # Errors
+    ///
+    /// As [`Resolver::host`].
+    pub fn explain_production(&self) -> Result<Decision, Error> {
+        let name = self.name()?.map(|name| name.value);
+        let host = self.host()?.value;
+        let mut decision = Decision::default();
+        let answer = |production: bool| if production { "yes" } else { "no" };
+        if let Some(name) = &name {
+            // That a connection is not production says nothing of another host.
+            let elsewhere = self.configured_origin(name).ok() != Some(host.origin());
+            self.look_for_guard(&mut decision, name, "production", |guard| {
+                guard
+                    .production
+                    .filter(|production| *production || !elsewhere)
+                    .map(answer)
+            });
+        }
+        decision.look(
+            Source::Inferred("the host"),
+            inferred_from_host(&host).map(answer),
+        );
+        if let Some(name) = &name {
+            let named = PRODUCTION_NAMES.contains(&name.as_str());
+            decision.look(Source::Inferred("the name"), named.then_some(answer(true)));
+        }
+        decision.look(Source::Default, Some(answer(false)));
+        Ok(decision)
+    }
+
+    /// Returns what is production about the call, if anything is: the connection, or the host
+    /// alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Resolver::host`].
+    pub fn production(&self) -> Result<Option<Production>, Error> {
+        let decision = self.explain_production()?;
+        match decision.chosen() {
+            Some(Sourced {
+                value: "yes",
+                source,
+            }) => Ok(Some(Production {
+                connection: self.name()?.map(|name| name.value),
+                host: self.host()?.value,
+                source,
+            })),
+            _ => Ok(None),
+        }
+    }
+
+    fn look_for_guard(
+        &self,
+        decision: &mut Decision,
+        name: &ConnectionName,
+        key: &str,
+        read: impl Fn(Guard) -> Option<&'static str>,
+    ) {
+        let entry = self.entry(name).guard();
+        decision.look(self.entry_source(name, key), entry.and_then(&read));
+        if entry.is_none() {
+            let noted = self.logins.guard(name.as_str());
+            decision.look(Source::Noted(self.home.logins()), read(noted));
+        }
+    }
+
+    fn guard(&self, name: &ConnectionName) -> Guard {
+        let entry = self.entry(name).guard();
+        entry.unwrap_or_else(|| self.logins.guard(name.as_str()))
+    }
+}
+
+/// Returns what a host says by itself. Nothing on this machine is production.
+fn inferred_from_host(host: &Host) -> Option<bool> {
+    if host.is_loopback() {
+        return Some(false);
+    }
+    Provider::of_production_host(host).map(|_| true)
+}

@@ -1,0 +1,205 @@
+//! What the machine does to a home: it fills up, turns read-only, belongs to somebody else, is locked
+//! by a process that stands still. Clear errors, and nothing is lost.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
+
+use insta::assert_snapshot;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::{Run, Sandbox};
+
+const LOGIN: &str = "ntro auth login --no-verify --api-key-stdin --host http://localhost:1/v1";
+const GOOD: &str =
+    "[connections.local]\nhost = \"http://localhost:1/v1\"\napi_key = \"ntro_dev_key\"\n";
+
+/// Runs a script in which the folder of `ntro` is a small file system of its own, in a namespace
+/// where nobody has to be root to mount one.
+fn on_a_small_disk(sandbox: &Sandbox, script: &str) -> String {
+    sandbox.write_config(GOOD);
+    fs::rename(sandbox.ntro_home(), sandbox.home().join("seed")).unwrap();
+    fs::create_dir(sandbox.ntro_home()).unwrap();
+    let script = format!(
+        "set -e; ntro() {{ '{}' \"$@\"; }}\n\
+         mount -t tmpfs -o size=64k,mode=700 tmpfs .ntro\n\
+         cp -p seed/config.toml .ntro/\n\
+         {script}",
+        env!("CARGO_BIN_EXE_ntro")
+    );
+    let unshare = sandbox.program("unshare".as_ref());
+    let unshare = unshare.args("--map-root-user --mount sh -c").arg(script);
+    unshare.input("ntro_new_topsecret").transcript()
+}
+
+#[test]
+#[ignore = "needs unshare: run scripts/test"]
+fn a_disk_that_fills_up_loses_nothing_and_takes_more_when_there_is_room() {
+    let sandbox = Sandbox::new();
+    let script = format!(
+        "dd if=/dev/zero of=.ntro/filler bs=4k 2>filling || true\n\
+         {LOGIN} --store plaintext --name other && exit 99\n\
+         ntro auth use local && exit 99\n\
+         cmp seed/config.toml .ntro/config.toml\n\
+         ls -A .ntro\n\
+         ntro -c local auth token\n\
+         rm .ntro/filler\n\
+         echo ntro_new_topsecret | {LOGIN} --store plaintext --name other\n\
+         ntro -c local auth token"
+    );
+    assert_snapshot!(on_a_small_disk(&sandbox, &script), @r"
+        exit code: 0
+        ----- stdout -----
+        .lock
+        config.toml
+        filler
+        ntro_dev_key
+        ✓ logged in to `other`, without asking the server
+        host     http://localhost:1/v1 (ntropii)
+        key      ntro_n… in plain text in `config.toml`, where the official SDK reads it
+        default  yes
+        ntro_dev_key
+        ----- stderr -----
+        error: cannot write `[HOME]/.ntro/logins.toml`: no space left on device
+          hint: make room on the disk; nothing was changed
+        error: cannot write `[HOME]/.ntro/config.toml`: no space left on device
+          hint: make room on the disk; nothing was changed
+        ");
+}
+
+#[test]
+#[ignore = "needs unshare: run scripts/test"]
+fn a_home_that_turns_read_only_during_a_login_keeps_what_it_has() {
+    let sandbox = Sandbox::new();
+    let script = format!(
+        "mkfifo key\n\
+         {LOGIN} --store plaintext --name other <key &\n\
+         exec 3>key\n\
+         mount -o remount,ro .ntro\n\
+         echo ntro_new_topsecret >&3; exec 3>&-\n\
+         wait $! && exit 99\n\
+         cmp seed/config.toml .ntro/config.toml\n\
+         ls -A .ntro\n\
+         ntro -c local auth token\n\
+         mount -o remount,rw .ntro\n\
+         echo ntro_new_topsecret | {LOGIN} --store plaintext --name other\n\
+         ntro -c local auth token"
+    );
+    assert_snapshot!(on_a_small_disk(&sandbox, &script), @r"
+        exit code: 0
+        ----- stdout -----
+        config.toml
+        ntro_dev_key
+        ✓ logged in to `other`, without asking the server
+        host     http://localhost:1/v1 (ntropii)
+        key      ntro_n… in plain text in `config.toml`, where the official SDK reads it
+        default  yes
+        ntro_dev_key
+        ----- stderr -----
+        error: cannot open the lock `[HOME]/.ntro/.lock`: read-only file system
+          hint: set `NTRO_HOME` to a folder that can be written
+        ");
+}
+
+#[test]
+#[ignore = "needs flock: run scripts/test"]
+fn a_process_that_stands_still_with_the_lock_is_named() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(GOOD);
+    sandbox.ntro("auth use local").run().success().done();
+    let before = sandbox.contents();
+    let mut command = Command::new("flock");
+    sandbox.prepare(&mut command);
+    let mut holder = command
+        .args(["--no-fork", ".ntro/.lock", "cat"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It echoes as soon as it has the lock.
+    let mut input = holder.stdin.take().unwrap();
+    input.write_all(b"x").unwrap();
+    let mut echo = [0];
+    std::io::Read::read_exact(holder.stdout.as_mut().unwrap(), &mut echo).unwrap();
+    let pid = Pid::from_child(&holder);
+    kill_process(pid, Signal::STOP).unwrap();
+    sandbox.redacting(&holder.id().to_string(), "[HOLDER]");
+    assert_snapshot!(sandbox.ntro("auth use local").transcript(), @r"
+        exit code: 3
+        ----- stderr -----
+        error: the process [HOLDER] has held the lock `[HOME]/.ntro/.lock` for 30 s
+          hint: see what it does: `ps -fp [HOLDER]`; end it, or wait for it, and try again
+        ");
+    assert_eq!(sandbox.contents(), before);
+    sandbox.ntro("auth token").run().success().done();
+    kill_process(pid, Signal::CONT).unwrap();
+    drop(input);
+    holder.wait().unwrap();
+    sandbox.ntro("auth use local").run().success().done();
+}
+
+#[test]
+#[ignore = "needs setpriv, and root or sudo without a password: run scripts/test"]
+fn two_users_of_one_machine_do_not_see_each_others_keys() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(GOOD);
+    let ntro = sandbox.home().join("program");
+    fs::copy(env!("CARGO_BIN_EXE_ntro"), &ntro).unwrap();
+    // Both can get as far as the folder of `ntro`, and no further.
+    for folder in [sandbox.home().parent().unwrap(), &sandbox.home()] {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let root: &[&str] = match rustix::process::geteuid().is_root() {
+        true => &["setpriv"],
+        false => &["sudo", "--non-interactive", "--preserve-env", "setpriv"],
+    };
+    let as_root = |line: &str| {
+        let run = sandbox.program(root[0].as_ref());
+        root[1..].iter().fold(run, Run::arg).args(line)
+    };
+    let own = |owner: &str, path: &str| {
+        let chown = as_root("chown -R").arg(owner);
+        chown.arg(sandbox.home().join(path)).run().success().done();
+    };
+    let run = |user: &str, line: &str| {
+        let setpriv = as_root(&format!("--reuid {user} --regid {user} --clear-groups"));
+        setpriv.arg(&ntro).args(line).transcript()
+    };
+    let before = sandbox.contents();
+    let me = rustix::process::geteuid().as_raw().to_string();
+    own("65533:65533", ".ntro");
+    assert_snapshot!(run("65533", "-c local auth token"), @r"
+        exit code: 0
+        ----- stdout -----
+        ntro_dev_key
+        ");
+    assert_snapshot!(run("65534", "-c local auth token"), @r"
+        exit code: 3
+        ----- stderr -----
+        error: cannot read `[HOME]/.ntro/config.toml`: permission denied
+          hint: make `[HOME]/.ntro/config.toml` readable and writable for yourself
+        ");
+    assert_snapshot!(run("65534", "auth use local"), @r"
+        exit code: 3
+        ----- stderr -----
+        error: cannot open the lock `[HOME]/.ntro/.lock`: permission denied
+          hint: make `[HOME]/.ntro/.lock` readable and writable for yourself
+        ");
+    own(&me, ".ntro");
+    assert_eq!(sandbox.contents(), before);
+    // A configuration that somebody else could change at any time.
+    let config = sandbox.ntro_home().join("config.toml");
+    fs::set_permissions(config, fs::Permissions::from_mode(0o644)).unwrap();
+    own("65534:65534", ".ntro");
+    own("65533:65533", ".ntro/config.toml");
+    assert_snapshot!(run("65534", "-c local auth token"), @r"
+        exit code: 0
+        ----- stdout -----
+        ntro_dev_key
+        ----- stderr -----
+        warning: `[HOME]/.ntro/config.toml` belongs to another user (number 65533), who can change it at any time
+        warning: `[HOME]/.ntro/config.toml` has the permissions 0644 and should have 0600; the next change mends it
+        ");
+    own(&me, ".ntro");
+}

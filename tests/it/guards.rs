@@ -1,0 +1,464 @@
+//! What keeps a mistake from happening: pins, shadows, policies, and production.
+
+use std::fs;
+use std::path::PathBuf;
+
+use insta::assert_snapshot;
+use ntro::domain::Provider;
+
+use super::tenant::log_in;
+use crate::support::{Authority, IssuedKey, Sandbox, Stub, Terminal};
+
+const TWO: &str = r#"default_connection_name = "staging"
+
+[connections.staging]
+host = "https://staging.example/v1"
+api_key = "ntro_staging_secret0"
+default_tenant = "acme-staging"
+
+[connections.live]
+host = "https://live.example/v1"
+api_key = "ntro_live_secret0"
+default_tenant = "acme"
+"#;
+
+/// Makes a folder with a `.ntro.toml` in it.
+fn pinned(sandbox: &Sandbox, pin: &str) -> PathBuf {
+    let folder = sandbox.home().join("project");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(".ntro.toml"), pin).unwrap();
+    folder
+}
+
+/// A variable, what it is set to, and what it hides in which folder.
+const SHADOWS: &[(&str, &str, &str, &str, &str)] = &[
+    (
+        "connection",
+        "NTRO_CONNECTION",
+        "live",
+        "",
+        "the connection `staging` (named by `default_connection_name` in `[HOME]/.ntro/config.toml`)",
+    ),
+    (
+        "connection",
+        "NTRO_DEFAULT_CONNECTION_NAME",
+        "live",
+        "",
+        "the connection `staging` (named by `default_connection_name` in `[HOME]/.ntro/config.toml`)",
+    ),
+    (
+        "connection",
+        "NTRO_CONNECTION",
+        "staging",
+        "connection = 'live'",
+        "the connection `live` (named by `[HOME]/project/.ntro.toml`)",
+    ),
+    (
+        "connection",
+        "NTRO_DEFAULT_CONNECTION_NAME",
+        "staging",
+        "connection = 'live'",
+        "the connection `live` (named by `[HOME]/project/.ntro.toml`)",
+    ),
+    (
+        "host",
+        "NTRO_HOST",
+        "https://staging.example/v2",
+        "",
+        "the host of `staging`, https://staging.example/v1",
+    ),
+    (
+        "key",
+        "NTRO_API_KEY",
+        "ntro_env_secret1",
+        "",
+        "the stored API key of `staging`",
+    ),
+    (
+        "tenant",
+        "NTRO_TENANT",
+        "globex",
+        "",
+        "the tenant `acme-staging` (named by `connections.staging.default_tenant` in `[HOME]/.ntro/config.toml`)",
+    ),
+    (
+        "tenant",
+        "NTRO_TENANT",
+        "acme-staging",
+        "tenant = 'globex'",
+        "the tenant `globex` (named by `[HOME]/project/.ntro.toml`)",
+    ),
+];
+
+#[test]
+fn whatever_a_variable_hides_is_told_explained_and_can_be_refused() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(TWO);
+    for (value, variable, set, pin, over) in SHADOWS {
+        let folder = pinned(&sandbox, pin);
+        let run = |line: &str| {
+            let run = sandbox.ntro(line).in_folder(&folder);
+            run.env(variable, set)
+        };
+        let told = format!("warning: the variable `{variable}` overrides {over}\n");
+        for line in ["auth token", "auth token --quiet"] {
+            let token = run(line).run().success();
+            assert_eq!(sandbox.redact(&token.stderr), told, "{line}");
+        }
+        let strict = run("auth token").env("NTRO_STRICT", "1").run().exits(9);
+        assert_eq!(strict.stdout, "");
+        let refused = format!("the variable `{variable}` overrides {over}, and `NTRO_STRICT`");
+        let message = sandbox.redact(&strict.stderr);
+        assert!(message.contains(&refused), "{message}");
+
+        let explained = run("auth explain -o json").run().success().json();
+        for other in ["connection", "host", "key", "tenant"] {
+            let shown = &explained[other]["overrides"];
+            match other == *value {
+                true => assert_eq!(sandbox.redact(&shown.as_str().unwrap()), *over),
+                false => assert!(shown.is_null(), "{other}: {shown}"),
+            }
+        }
+        let line = "auth explain -o json";
+        let strict = run(line).env("NTRO_STRICT", "1").run().exits(9).json();
+        assert!(strict[value]["value"].is_null(), "{strict}");
+        let error = strict[value]["error"].as_str().unwrap();
+        assert!(error.contains("`NTRO_STRICT` is set"), "{error}");
+    }
+}
+
+#[test]
+fn an_option_is_meant_and_a_variable_that_says_the_same_hides_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(TWO);
+    let folder = pinned(&sandbox, "connection = 'live'\ntenant = 'globex'");
+    for (line, variables) in [
+        ("auth token -c staging -t acme", &[][..]),
+        (
+            "auth token -c live -t acme --host https://live.example/v2",
+            &[
+                ("NTRO_CONNECTION", "staging"),
+                ("NTRO_TENANT", "x"),
+                ("NTRO_HOST", "https://x"),
+            ],
+        ),
+        (
+            "auth token",
+            &[
+                ("NTRO_CONNECTION", "live"),
+                ("NTRO_TENANT", "globex"),
+                ("NTRO_HOST", "https://live.example/v1/"),
+            ],
+        ),
+    ] {
+        let run = sandbox
+            .ntro(line)
+            .in_folder(&folder)
+            .env("NTRO_STRICT", "1");
+        let run = variables
+            .iter()
+            .fold(run, |run, (name, value)| run.env(name, value));
+        let token = run.run().success();
+        assert_eq!(token.stderr, "", "{line}");
+    }
+}
+
+#[test]
+fn a_key_that_does_not_reach_the_tenant_of_the_pin_is_not_used() {
+    let stub = Stub::ntropii(&["acme"]);
+    let mut sandbox = Sandbox::new();
+    sandbox.redacting(&stub.host(), "[STUB]");
+    let connection = |name: &str, tenant: &str| {
+        format!(
+            "[connections.{name}]\nhost = '{}'\napi_key = 'ntro_good'\ndefault_tenant = '{tenant}'\n",
+            stub.host()
+        )
+    };
+    sandbox.write_config(&(connection("here", "acme") + &connection("there", "globex")));
+    sandbox.set("NTRO_ADMIN_TOKEN", "a.b.c");
+    let folder = pinned(&sandbox, "connection = 'here'\ntenant = 'globex'");
+    let run = |line: &str| sandbox.ntro(line).in_folder(&folder);
+    assert_snapshot!(run("auth whoami").transcript(), @r"
+        exit code: 5
+        ----- stderr -----
+        error: the API key does not reach the tenant `globex` (named by `[HOME]/project/.ntro.toml`)
+          hint: it reaches acme; the connection for `globex` is `there`: `-c there`
+        ");
+    for line in [
+        "auth test",
+        "key list",
+        "key create --name ci",
+        "key revoke 1",
+    ] {
+        run(line)
+            .run()
+            .exits(5)
+            .complains("does not reach the tenant `globex`")
+            .complains("the connection for `globex` is `there`: `-c there`")
+            .done();
+    }
+    let seen = stub.seen();
+    assert!(
+        seen.iter().all(|request| request.method == "GET"),
+        "{seen:?}"
+    );
+    // Whoever says so on the command line is believed.
+    run("auth whoami -t acme").run().success().done();
+}
+
+/// A home with a connection to an authority.
+struct Story {
+    sandbox: Sandbox,
+    authority: Authority,
+    key: IssuedKey,
+}
+
+impl Story {
+    fn begin(name: &str) -> Self {
+        let mut sandbox = Sandbox::new();
+        let authority = Authority::start();
+        let key = authority.key(Provider::Ontora, "acme");
+        log_in(&sandbox, name, &authority.host(Provider::Ontora), &key.key);
+        sandbox.set("NTRO_ADMIN_TOKEN", authority.admin_token());
+        sandbox.redacting_key(&key, "KEY");
+        sandbox.redacting(&authority.origin(), "[AUTHORITY]");
+        Self {
+            sandbox,
+            authority,
+            key,
+        }
+    }
+
+    /// Logs in again, with these options.
+    fn log_in_with(&self, options: &str) {
+        let line = format!("auth login --api-key-stdin --name local {options} --host");
+        let login = self.sandbox.ntro(&line);
+        login
+            .arg(self.authority.host(Provider::Ontora))
+            .input(&self.key.key)
+            .run()
+            .success()
+            .done();
+    }
+
+    /// Says something of the connection with an editor.
+    fn say(&self, line: &str) {
+        self.sandbox
+            .write_config(&format!("{}{line}\n", self.sandbox.config()));
+    }
+
+    /// Does to `config.toml` what the official client does when it writes: what it does not know
+    /// is gone.
+    fn rewrite_officially(&self) {
+        self.sandbox.write_config(&format!(
+            "default_connection_name = \"local\"\n\n[connections.local]\nhost = \"{}\"\napi_key = \"{}\"\n",
+            self.authority.host(Provider::Ontora),
+            self.key.key
+        ));
+    }
+
+    fn is_refused(&self) {
+        let token = self.sandbox.ntro("auth token").run().exits(5);
+        assert_eq!(token.stdout, "");
+        self.sandbox.ntro("auth whoami").run().success().done();
+    }
+
+    fn live_keys(&self) -> usize {
+        let list = self.sandbox.ntro("key list -o json").run().success().json();
+        let keys = list.as_array().unwrap().iter();
+        keys.filter(|key| key["status"] == "live").count()
+    }
+}
+
+#[test]
+fn a_keyless_connection_works_and_hands_its_key_to_nobody() {
+    let story = Story::begin("local");
+    let sandbox = &story.sandbox;
+    let before = sandbox.ntro("auth list -o json").run().json();
+    assert_eq!(before[0]["policy"], "none");
+    story.log_in_with("--policy keyless");
+    story.is_refused();
+    assert_snapshot!(sandbox.ntro("auth token").transcript(), @r"
+        exit code: 5
+        ----- stderr -----
+        error: the policy of `local` is `keyless`: its API key is handed to nobody
+          hint: `ntro` itself still uses it, as in `ntro auth whoami`; to allow more, log in again with `ntro auth login --name local --policy none`
+        ");
+    assert_snapshot!(sandbox.ntro("auth list").transcript(), @r"
+        exit code: 0
+        ----- stdout -----
+           NAME   PROVIDER  HOST                    TENANT                                STORE      LOGGED IN  POLICY
+        ●  local  ontora    [AUTHORITY]  [UUID]  plaintext  yes        keyless
+        ");
+    let list = sandbox.ntro("auth list -o json").run().json();
+    assert_eq!(list[0]["policy"], "keyless");
+    let explained = sandbox.ntro("auth explain -o json").run().json();
+    assert_eq!(explained["policy"]["value"], "keyless");
+    // A key that was never stored is nobody's to be guarded.
+    let given = sandbox
+        .ntro("auth token")
+        .env("NTRO_API_KEY", &story.key.key);
+    given.run().success().says(&story.key.key).done();
+    let explained = sandbox
+        .ntro("auth explain -o json")
+        .env("NTRO_API_KEY", "ont_live_x");
+    assert_eq!(explained.run().json()["policy"]["value"], "none");
+    // A login that says nothing of it leaves it.
+    story.log_in_with("");
+    story.is_refused();
+    story.log_in_with("--policy none");
+    let token = sandbox.ntro("auth token").run().success();
+    assert_eq!(token.stdout.trim_end(), story.key.key);
+    assert!(!sandbox.config().contains("policy"));
+    assert!(!sandbox.read("logins.toml").contains("keyless"));
+}
+
+#[test]
+fn a_policy_outlives_a_rewriting_of_the_configuration() {
+    let story = Story::begin("local");
+    let sandbox = &story.sandbox;
+    story.log_in_with("--policy keyless");
+    story.rewrite_officially();
+    story.is_refused();
+    // Whatever is changed next puts it back, as does a login that says nothing of it.
+    sandbox.ntro("auth use local").run().success().done();
+    assert!(sandbox.config().contains("policy = \"keyless\""));
+    story.rewrite_officially();
+    story.log_in_with("");
+    assert!(sandbox.config().contains("policy = \"keyless\""));
+    story.rewrite_officially();
+    sandbox
+        .ntro("auth rename local other")
+        .run()
+        .success()
+        .done();
+    sandbox.ntro("-c other auth token").run().exits(5).done();
+    sandbox
+        .ntro("auth rename other local")
+        .run()
+        .success()
+        .done();
+    story.is_refused();
+    // It goes with the connection, and a new one of the name has none.
+    sandbox.ntro("auth logout local").run().success().done();
+    assert!(sandbox.config().contains("policy = \"keyless\""));
+    sandbox.ntro("auth remove local").run().success().done();
+    assert!(!sandbox.read("logins.toml").contains("local"));
+    story.log_in_with("--store plaintext");
+    sandbox.ntro("auth token").run().success().done();
+}
+
+#[test]
+fn a_policy_set_with_an_editor_is_noted_when_the_connection_is_used() {
+    let story = Story::begin("local");
+    let sandbox = &story.sandbox;
+    story.say("policy = \"keyless\"\nproduction = true");
+    story.is_refused();
+    story.rewrite_officially();
+    story.is_refused();
+    let explained = sandbox.ntro("auth explain -o json").run().json();
+    assert_eq!(explained["policy"]["value"], "keyless");
+    assert_eq!(explained["production"]["value"], "yes");
+    // Taken away from an entry that speaks for itself, it is gone.
+    sandbox.ntro("auth use local").run().success().done();
+    let without = sandbox.config().replace("policy = \"keyless\"\n", "");
+    sandbox.write_config(&without.replace("production = true", "store = \"plaintext\""));
+    let explained = sandbox.ntro("auth explain -o json").run().json();
+    assert_eq!(explained["policy"]["value"], "none");
+    assert_eq!(explained["production"]["value"], "no");
+}
+
+#[test]
+fn a_policy_that_is_not_known_is_an_error_and_no_policy() {
+    let story = Story::begin("local");
+    story.say("policy = \"keyles\"");
+    assert_snapshot!(story.sandbox.ntro("auth token").transcript(), @r"
+        exit code: 3
+        ----- stderr -----
+        error: `[HOME]/.ntro/config.toml`, line 9, column 10: unknown policy: expected `keyless`, `confirm` or `none`
+          hint: correct the file with an editor; nothing was changed
+        ");
+    let login = story.sandbox.ntro("auth login --policy everything");
+    login
+        .run()
+        .exits(2)
+        .complains("keyless, confirm, none")
+        .done();
+}
+
+#[test]
+fn a_person_is_asked_before_a_key_is_handed_over() {
+    let story = Story::begin("local");
+    let sandbox = &story.sandbox;
+    story.log_in_with("--policy confirm");
+    assert_snapshot!(sandbox.ntro("auth token").transcript(), @r"
+        exit code: 5
+        ----- stderr -----
+        error: the policy of `local` is `confirm`, and nobody can be asked
+          hint: run the command on a terminal, without `--no-interactive`
+        ");
+    let refused = Terminal::ntro(sandbox, "auth token --no-interactive");
+    refused.end().exits(5).hides(&story.key.key).done();
+    for (answer, code) in [("y", 0), ("n", 9)] {
+        let mut terminal = Terminal::shell(sandbox, "token=$(ntro auth token)");
+        terminal
+            .expect("Hand over the API key of `local`?")
+            .press(answer);
+        let ended = terminal.end().exits(code);
+        if code != 0 {
+            ended.shows("was not handed over").done();
+        }
+    }
+    // Calls of its own ask nobody.
+    sandbox.ntro("auth whoami").run().success().done();
+}
+
+#[test]
+fn a_change_of_production_is_confirmed() {
+    let story = Story::begin("local");
+    let sandbox = &story.sandbox;
+    story.say("production = true");
+    let other = story.authority.key(Provider::Ontora, "acme");
+    sandbox.redacting(&other.id, "[OTHER]");
+    let create = "key create --name ci --scope *";
+    let revoke = format!("key revoke {}", other.id);
+    assert_eq!(story.live_keys(), 2);
+    assert_snapshot!(sandbox.ntro(create).transcript(), @r"
+        exit code: 2
+        ----- stderr -----
+        error: `local` ([AUTHORITY]) is production (by `connections.local.production` in `[HOME]/.ntro/config.toml`), and nobody can be asked whether to create the key `ci`
+          hint: give `--yes` if it is meant; if `local` is not production, say `production = false` in its part of `config.toml`
+        ");
+    for line in [&revoke, "auth logout --revoke"] {
+        let refused = sandbox.ntro(line).run().exits(2);
+        refused.complains("give `--yes` if it is meant").done();
+    }
+    for line in [create, &revoke, "auth logout --revoke"] {
+        let mut terminal = Terminal::ntro(sandbox, line);
+        terminal.expect("is production").expect("?").press("n");
+        terminal.end().exits(9).done();
+    }
+    assert_eq!(story.live_keys(), 2);
+    let mut terminal = Terminal::ntro(sandbox, create);
+    terminal.expect("Really create the key `ci`?").press("y");
+    terminal.end().exits(0).done();
+    assert_eq!(story.live_keys(), 3);
+    let yes = sandbox.ntro(&format!("{revoke} --yes")).run();
+    yes.success().done();
+    assert_eq!(story.live_keys(), 2);
+    sandbox
+        .ntro("auth logout --revoke -y")
+        .run()
+        .success()
+        .done();
+    assert_eq!(story.live_keys(), 1);
+}
+
+#[test]
+fn what_is_on_this_machine_is_not_production_by_its_name() {
+    let story = Story::begin("production");
+    let explained = story.sandbox.ntro("auth explain -o json").run().json();
+    assert_eq!(explained["production"]["value"], "no");
+    let create = story.sandbox.ntro("key create --name ci --scope *");
+    create.run().success().done();
+}
