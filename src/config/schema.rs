@@ -117,6 +117,14 @@ impl Config {
     }
 }
 
+impl ConnectionEntry {
+    /// Returns whether the entry has a key of ours. No official login leaves one.
+    #[must_use]
+    pub fn has_own_keys(&self) -> bool {
+        self.provider.is_some() || self.store.is_some() || self.admin_token_command.is_some()
+    }
+}
+
 /// The official clients write empty texts where they have nothing.
 fn non_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(deserializer)?;
