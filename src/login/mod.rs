@@ -27,33 +27,38 @@ use crate::secrets::{SecretStore, StoreKind};
 pub type OpenStore<'a> = dyn Fn(StoreKind) -> Box<dyn SecretStore> + 'a;
 
 /// The two files, as they are now.
-struct Files {
-    config: Config,
-    logins: Logins,
+pub(crate) struct Files {
+    pub(crate) config: Config,
+    pub(crate) logins: Logins,
 }
 
 impl Files {
-    fn read(home: &Home) -> Result<Self, Error> {
+    pub(crate) fn read(home: &Home) -> Result<Self, Error> {
         Ok(Self {
             config: Config::read(&home.config())?,
             logins: Logins::read(&home.logins())?,
         })
     }
 
-    /// Returns where the key of a connection lies.
-    fn stored_key(&self, home: &Home, name: &ConnectionName) -> Result<StoredKey, Error> {
-        let resolver = Resolver {
-            flags: &Flags::default(),
-            env: &Env::empty(),
+    /// Returns a resolver over the two files alone.
+    pub(crate) fn resolver<'a>(&'a self, home: &'a Home, flags: &'a Flags) -> Resolver<'a> {
+        static NOTHING: Env = Env::empty();
+        Resolver {
+            flags,
+            env: &NOTHING,
             pin: None,
             config: &self.config,
             logins: &self.logins,
             home,
-        };
-        Ok(resolver.stored_key(name)?)
+        }
     }
 
-    fn require(&self, name: &ConnectionName) -> Result<(), Error> {
+    /// Returns where the key of a connection lies.
+    fn stored_key(&self, home: &Home, name: &ConnectionName) -> Result<StoredKey, Error> {
+        Ok(self.resolver(home, &Flags::default()).stored_key(name)?)
+    }
+
+    pub(crate) fn require(&self, name: &ConnectionName) -> Result<(), Error> {
         if self.config.connections.contains_key(name.as_str()) {
             return Ok(());
         }
