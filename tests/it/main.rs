@@ -27,6 +27,7 @@ mod keyring;
 mod kills;
 mod login;
 mod logout;
+mod migrate;
 mod official;
 mod secret_service;
 mod startup;
