@@ -42,5 +42,6 @@ pub mod disk;
 pub mod domain;
 pub mod env;
 pub mod login;
+pub mod migration;
 pub mod secrets;
 pub mod wire;

@@ -42,6 +42,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "api",
         ],
     ),
+    (
+        "migration",
+        &["domain", "disk", "config", "secrets", "connection", "login"],
+    ),
     // The server side, which knows nothing of the client side.
     ("authority", &["domain", "env", "disk", "wire"]),
 ];

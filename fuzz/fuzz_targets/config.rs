@@ -8,8 +8,9 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use ntro::config::{Config, Document, Logins, Pin, unknown_keys};
+use ntro::config::{Config, Document, Logins, OntoraFile, Pin, unknown_keys};
 use ntro::disk::FileLock;
+use ntro::migration::Journal;
 use tempfile::TempDir;
 
 /// In memory where that can be had: every write is synced, and a disk would do nothing else.
@@ -27,6 +28,10 @@ fuzz_target!(|text: &str| -> Corpus {
     fs::write(&path, text).unwrap();
     let _ = unknown_keys(&path);
     let _ = Logins::read(&path);
+    let _ = Journal::read(&path);
+    if let Ok(Some(file)) = OntoraFile::read(&path) {
+        let _ = file.without_key();
+    }
     fs::write(FOLDER.path().join(".ntro.toml"), text).unwrap();
     let _ = Pin::find(FOLDER.path());
     if config.is_err() {

@@ -29,6 +29,16 @@ pub enum Error {
         /// What the parser says.
         message: String,
     },
+    /// The value cannot be taken out without changing something else: take it out with an editor.
+    #[error("`{}`: `{key}` cannot be taken out without changing something else: {reason}", path.display())]
+    NotEditable {
+        /// The file.
+        path: PathBuf,
+        /// The key of the value.
+        key: &'static str,
+        /// What stands in the way.
+        reason: &'static str,
+    },
     /// A change would destroy a value of another type.
     #[error("`{}`: `{key}` is not a table, so nothing can be written into it", path.display())]
     NotATable {
@@ -48,7 +58,7 @@ pub enum Error {
 }
 
 impl Error {
-    pub(super) fn invalid(
+    pub(crate) fn invalid(
         path: &Path,
         text: &str,
         span: Option<Range<usize>>,
@@ -92,7 +102,7 @@ fn in_words_of_toml(message: &str) -> String {
 }
 
 /// Reads a file of ours as text; `None` when there is none.
-pub(super) fn read_text(path: &Path) -> Result<Option<zeroize::Zeroizing<String>>, Error> {
+pub(crate) fn read_text(path: &Path) -> Result<Option<zeroize::Zeroizing<String>>, Error> {
     let Some(bytes) = disk::read_bounded(path, super::LARGEST)? else {
         return Ok(None);
     };

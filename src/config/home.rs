@@ -5,7 +5,13 @@ use crate::disk::{self, FileLock};
 use crate::env::{self, Env};
 
 /// Every file in the folder that is replaced as a whole.
-const FILES: [&str; 4] = ["config.toml", "logins.toml", "keys.age", "identity.txt"];
+const FILES: [&str; 5] = [
+    "config.toml",
+    "logins.toml",
+    "keys.age",
+    "identity.txt",
+    "migrations.toml",
+];
 
 /// The folder of `ntro`, and the files in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +72,12 @@ impl Home {
     /// Returns what writers have left who were killed. The next one clears it up.
     pub fn leftovers(&self) -> impl Iterator<Item = PathBuf> {
         self.files().filter_map(|file| disk::leftover(&file))
+    }
+
+    /// Returns the path of `migrations.toml`.
+    #[must_use]
+    pub fn migrations(&self) -> PathBuf {
+        self.folder.join("migrations.toml")
     }
 
     /// Waits for the right to write anything in the folder, making it if it is missing, and

@@ -2,20 +2,24 @@
 //!
 //! `config.toml` is shared with the official clients: [`Config`] is what it says, [`Document`] is
 //! how it is edited, in place. `logins.toml` ([`Logins`]) is ours alone. `.ntro.toml` ([`Pin`])
-//! belongs to a project and may name a connection and a tenant only.
+//! belongs to a project and may name a connection and a tenant only. [`OntoraFile`] is the file of
+//! Ontora's official client, for its key to be taken over.
 
 mod document;
 mod error;
 mod home;
 mod logins;
+mod ontora;
 mod pin;
 mod schema;
 mod unknown;
 
 pub use document::Document;
 pub use error::Error;
+pub(crate) use error::read_text;
 pub use home::{Home, NoHome};
 pub use logins::{Guard, Login, Logins};
+pub use ontora::OntoraFile;
 pub use pin::Pin;
 pub use schema::{Config, ConnectionEntry};
 pub use unknown::unknown_keys;

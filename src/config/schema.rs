@@ -63,11 +63,7 @@ impl ConnectionEntry {
     /// it: they drop all of our keys, so an entry that still has any of them is as we left it.
     #[must_use]
     pub fn guard(&self) -> Option<Guard> {
-        let is_ours = self.provider.is_some()
-            || self.store.is_some()
-            || self.admin_token_command.is_some()
-            || self.policy.is_some()
-            || self.production.is_some();
+        let is_ours = self.has_own_keys() || self.policy.is_some() || self.production.is_some();
         is_ours.then_some(Guard {
             policy: self.policy,
             production: self.production,
@@ -139,6 +135,15 @@ impl Config {
                 .contains_key("production")
                 .then_some("production")
         })
+    }
+}
+
+impl ConnectionEntry {
+    /// Returns whether the entry has a key that a login here has written. No official login leaves
+    /// one. Policies do not count: they are put back wherever they were dropped.
+    #[must_use]
+    pub fn has_own_keys(&self) -> bool {
+        self.provider.is_some() || self.store.is_some() || self.admin_token_command.is_some()
     }
 }
 

@@ -30,15 +30,15 @@ pub type OpenStore<'a> = dyn Fn(StoreKind) -> Box<dyn SecretStore> + 'a;
 
 /// The two files, as they are now. What `config.toml` says of the safety of connections is in the
 /// records as well, and is to be saved with them.
-struct Files {
-    config: Config,
-    logins: Logins,
+pub(crate) struct Files {
+    pub(crate) config: Config,
+    pub(crate) logins: Logins,
     /// Whether that was new to the records.
     noted: bool,
 }
 
 impl Files {
-    fn read(home: &Home) -> Result<Self, Error> {
+    pub(crate) fn read(home: &Home) -> Result<Self, Error> {
         let config = Config::read(&home.config())?;
         let mut logins = Logins::read(&home.logins())?;
         let noted = guards::note(&config, &mut logins);
@@ -51,26 +51,31 @@ impl Files {
 
     /// Reads `config.toml` to be edited. Whatever it is that gets changed, what was noted of the
     /// safety of connections is put back where somebody else has dropped it.
-    fn document(&self, home: &Home) -> Result<Document, Error> {
+    pub(crate) fn document(&self, home: &Home) -> Result<Document, Error> {
         let mut document = Document::read(&home.config())?;
         guards::put_back(&self.config, &self.logins, &mut document)?;
         Ok(document)
     }
 
-    /// Returns where the key of a connection lies.
-    fn stored_key(&self, home: &Home, name: &ConnectionName) -> Result<StoredKey, Error> {
-        let resolver = Resolver {
-            flags: &Flags::default(),
-            env: &Env::empty(),
+    /// Returns a resolver over the two files alone.
+    pub(crate) fn resolver<'a>(&'a self, home: &'a Home, flags: &'a Flags) -> Resolver<'a> {
+        static NOTHING: Env = Env::empty();
+        Resolver {
+            flags,
+            env: &NOTHING,
             pin: None,
             config: &self.config,
             logins: &self.logins,
             home,
-        };
-        Ok(resolver.stored_key(name)?)
+        }
     }
 
-    fn require(&self, name: &ConnectionName) -> Result<(), Error> {
+    /// Returns where the key of a connection lies.
+    fn stored_key(&self, home: &Home, name: &ConnectionName) -> Result<StoredKey, Error> {
+        Ok(self.resolver(home, &Flags::default()).stored_key(name)?)
+    }
+
+    pub(crate) fn require(&self, name: &ConnectionName) -> Result<(), Error> {
         if self.config.connections.contains_key(name.as_str()) {
             return Ok(());
         }

@@ -29,6 +29,7 @@ mod keyring;
 mod kills;
 mod login;
 mod logout;
+mod migrate;
 mod official;
 mod process;
 mod secret_service;

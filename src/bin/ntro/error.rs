@@ -6,7 +6,8 @@
 #[cfg(feature = "authority")]
 use ntro::authority;
 use ntro::env::NotUnicode;
-use ntro::{api, config, connection, disk, login, secrets};
+use ntro::migration::Place;
+use ntro::{api, config, connection, disk, login, migration, secrets};
 
 use crate::exit::Kind;
 
@@ -118,6 +119,10 @@ impl From<config::Error> for CliError {
                 kind: Kind::UnknownConnection,
                 ..this
             },
+            config::Error::NotEditable { path, .. } => this.hint(format!(
+                "take the key out of `{}` with an editor, after `--keep` has copied it; nothing was changed",
+                path.display()
+            )),
             config::Error::NotUtf8 { path } => {
                 this.hint(format!("save `{}` as UTF-8", path.display()))
             }
@@ -253,6 +258,33 @@ impl From<login::Error> for CliError {
                 E::Config(error) => error.into(),
                 E::Connection(error) => (*error).into(),
                 E::Store(error) => error.into(),
+                error => Self::new(Kind::Failure, error.to_string()),
+            },
+        }
+    }
+}
+
+impl From<migration::Error> for CliError {
+    fn from(error: migration::Error) -> Self {
+        use migration::Error as E;
+        let of = |kind| Self::new(kind, error.to_string());
+        match &error {
+            E::Conflict { keys, .. } if keys.iter().any(|(_, place)| *place == Place::Ontora) => {
+                of(Kind::Conflict).hint(
+                    "nothing was changed; import it under another name, `--ontora --name NAME`, or take one of the keys away",
+                )
+            }
+            E::Login(login::Error::OtherOrigin { .. }) => of(Kind::Conflict)
+                .hint("nothing was changed; import it under another name, `--ontora --name NAME`"),
+            E::Conflict { name, to, .. } => of(Kind::Conflict).hint(format!(
+                "nothing was changed; log in with the key that is to stay, `ntro auth login --name {name} --store {to}`, or take the other one away"
+            )),
+            E::NotKept { .. } => of(Kind::Store).hint("choose another store: `--to STORE`"),
+            E::NothingToImport { .. } => {
+                of(Kind::NotAuthenticated).hint("it is written by `ontora auth login`")
+            }
+            _ => match error {
+                E::Login(error) => error.into(),
                 error => Self::new(Kind::Failure, error.to_string()),
             },
         }

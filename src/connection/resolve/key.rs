@@ -140,9 +140,15 @@ impl Resolver<'_> {
     /// Returns whether somebody else has logged the connection in to another origin since the last
     /// login here, as the official clients do it: with the key in the clear, beside the host. What
     /// the store has is for the origin of before.
-    pub(super) fn is_moved(&self, name: &ConnectionName) -> bool {
+    ///
+    /// The official login replaces the whole entry, so of our own keys in it nothing is left. Where
+    /// one is there still, the host was edited by hand: a key beside it may be older than that, and
+    /// was given for another server. It goes to none until the next login.
+    #[must_use]
+    pub fn is_moved(&self, name: &ConnectionName) -> bool {
         // Asked first: it is rare, and the rest takes hosts apart.
-        if self.entry(name).api_key.is_none() {
+        let entry = self.entry(name);
+        if entry.api_key.is_none() || entry.has_own_keys() {
             return false;
         }
         let (Ok(stored), Ok(configured)) = (self.stored_key(name), self.configured_origin(name))
@@ -258,7 +264,12 @@ impl Resolver<'_> {
         }
     }
 
-    pub(super) fn configured_origin(&self, name: &ConnectionName) -> Result<Origin, Error> {
+    /// Returns the origin of the host that the file gives a connection.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is none, or it is not a base URL.
+    pub fn configured_origin(&self, name: &ConnectionName) -> Result<Origin, Error> {
         let source = self.entry_source(name, "host");
         match &self.entry(name).host {
             Some(host) => Ok(parse::<Host>(host, &source)?.origin()),

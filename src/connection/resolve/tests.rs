@@ -366,6 +366,39 @@ fn a_plain_key_beside_a_new_host_replaces_the_stored_one_of_the_old() {
 }
 
 #[test]
+fn a_host_edited_by_hand_takes_no_older_key_along() {
+    let stored = || {
+        World::new().connection("plain").login(
+            "plain",
+            StoreKind::Keyring,
+            "https://old.example",
+            "ntro_prod_old",
+        )
+    };
+    for ours in [
+        "store = 'keyring'",
+        "provider = 'ontora'",
+        "admin_token_command = ['t']",
+    ] {
+        let text = CONFIG.replace(
+            "[connections.plain]",
+            &format!("[connections.plain]\n{ours}"),
+        );
+        let world = World {
+            config: Config::parse(Path::new("config.toml"), &text).unwrap(),
+            ..stored()
+        };
+        let error = world.error();
+        assert!(
+            error.contains("belongs to https://old.example, not to https://plain.example"),
+            "{ours}: {error}"
+        );
+    }
+    // With none of ours it is what an official login has written.
+    assert!(stored().with_store(None).is_ok());
+}
+
+#[test]
 fn the_store_is_the_one_named_then_the_one_of_the_login_then_what_is_there() {
     let store = |world: &World, name: &str| {
         world

@@ -9,6 +9,7 @@ mod dev;
 mod environment;
 mod files;
 mod http;
+mod migrate;
 mod ntro_cli;
 mod ntro_mcp;
 mod ntro_sdk;

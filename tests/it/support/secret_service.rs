@@ -1,8 +1,9 @@
 //! A Secret Service of a test's own, by `scripts/with-secret-service`.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
+use ntro::secrets::Item;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::project;
@@ -131,6 +132,29 @@ impl SecretService {
         let output = self.call("secret-tool", &[&["search", "--all"], attributes].concat());
         // Attributes go to standard error.
         String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    }
+
+    /// Erases every item that has these attributes.
+    pub fn clear(&self, attributes: &[&str]) {
+        // There may be none, which is no failure here.
+        let _ = self.call("secret-tool", &[&["clear"], attributes].concat());
+    }
+
+    /// Stores a key as `ntro` does.
+    pub fn store(&self, item: &Item, key: &str) {
+        let mut child = Command::new("secret-tool")
+            .args(["store", "--label", &item.label(), "service", "ntro"])
+            .args(["username", &item.account()])
+            .args(["connection", item.connection.as_str()])
+            .args(["origin", item.origin.as_str(), "application", "ntro"])
+            .envs(self.environment())
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(key.as_bytes()).unwrap();
+        drop(input);
+        assert!(child.wait().unwrap().success());
     }
 
     fn call(&self, program: &str, arguments: &[&str]) -> Output {

@@ -1,10 +1,12 @@
 use clap_complete::engine::ArgValueCompleter;
 use ntro::api;
-use ntro::connection::{Connection, Flags};
+use ntro::config::{Config, Logins};
+use ntro::connection::{Connection, Flags, Resolver};
 use ntro::domain::ConnectionName;
 use ntro::{login, secrets};
 use serde::Serialize;
 
+use super::migrate;
 use crate::commands::completions::connections;
 use crate::context::Context;
 use crate::error::CliError;
@@ -73,6 +75,7 @@ fn all(cx: &Context) -> Result<Vec<ConnectionName>, CliError> {
 }
 
 fn one(cx: &Context, name: &ConnectionName, revoke: Option<Sure>) -> Result<One, CliError> {
+    migrate::finish(cx, name)?;
     let settings = cx.stores()?;
     let revoked = match revoke {
         Some(sure) => revoke_key(cx, name, sure)?,
@@ -91,7 +94,16 @@ fn one(cx: &Context, name: &ConnectionName, revoke: Option<Sure>) -> Result<One,
 fn revoke_key(cx: &Context, name: &ConnectionName, sure: Sure) -> Result<bool, CliError> {
     // The stored key is meant, never one that a variable brings.
     let flags = Flags::of_connection(name.clone());
-    let resolver = cx.resolver()?.alone(&flags);
+    // Read anew: an unfinished migration was perhaps finished just now.
+    let (config, logins) = (
+        Config::read(&cx.home()?.config())?,
+        Logins::read(&cx.home()?.logins())?,
+    );
+    let resolver = Resolver {
+        config: &config,
+        logins: &logins,
+        ..cx.resolver()?.alone(&flags)
+    };
     let settings = cx.stores()?;
     let connection: Connection = match resolver.connection(|kind| secrets::open(kind, settings)) {
         Err(ntro::connection::Error::NoKey { .. }) => return Ok(false),

@@ -4,6 +4,7 @@ mod explain;
 mod list;
 mod login;
 mod logout;
+mod migrate;
 mod remove;
 mod rename;
 mod status;
@@ -33,6 +34,7 @@ pub(crate) enum Command {
     Test(test::TestArgs),
     Token(token::TokenArgs),
     Explain(explain::ExplainArgs),
+    Migrate(migrate::MigrateArgs),
 }
 
 impl Command {
@@ -49,6 +51,7 @@ impl Command {
             Self::Test(args) => test::run(args, cx),
             Self::Token(args) => token::run(args, cx),
             Self::Explain(args) => explain::run(args, cx),
+            Self::Migrate(args) => migrate::run(args, cx),
         }
     }
 }

@@ -3,6 +3,7 @@ use ntro::domain::ConnectionName;
 use ntro::{login, secrets};
 use serde::Serialize;
 
+use super::migrate;
 use crate::commands::completions::connections;
 use crate::context::Context;
 use crate::error::CliError;
@@ -24,6 +25,7 @@ struct Removed {
 }
 
 pub(crate) fn run(args: RemoveArgs, cx: &Context) -> Result<Exit, CliError> {
+    migrate::finish(cx, &args.name)?;
     let settings = cx.stores()?;
     let forgotten = login::remove(cx.home()?, &args.name, &|kind| {
         secrets::open(kind, settings)

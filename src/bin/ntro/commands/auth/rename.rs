@@ -3,6 +3,7 @@ use ntro::domain::ConnectionName;
 use ntro::{login, secrets};
 use serde::Serialize;
 
+use super::migrate;
 use crate::commands::completions::connections;
 use crate::context::Context;
 use crate::error::CliError;
@@ -28,6 +29,7 @@ struct Renamed {
 
 pub(crate) fn run(args: RenameArgs, cx: &Context) -> Result<Exit, CliError> {
     let RenameArgs { from, to } = args;
+    migrate::finish(cx, &from)?;
     let settings = cx.stores()?;
     login::rename(cx.home()?, &from, &to, &|kind| {
         secrets::open(kind, settings)

@@ -1,0 +1,352 @@
+//! `ntro auth migrate`: move keys between stores, and take the one of Ontora's client over.
+
+use std::collections::BTreeSet;
+
+use clap::builder::PossibleValuesParser;
+use clap_complete::engine::ArgValueCompleter;
+use ntro::config::{Config, OntoraFile};
+use ntro::domain::ConnectionName;
+use ntro::migration::{self, Change, Journal, Migrator, Outcome, Place};
+use ntro::secrets::{self, StoreKind};
+use serde::Serialize;
+
+use crate::commands::completions::connections;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::{Exit, Kind};
+use crate::output::{Paint, Report, Table, progress};
+
+/// Move keys from any store to another, out of the clear as well
+///
+/// Each key is written to the new store and read back before it is erased where it was. Killed at
+/// any instant, no key is lost, and the next run finishes. Where two places have different keys
+/// for a connection, nothing is done about it (exit code 9).
+///
+/// With `--output json`: an array of objects with `connection`, `from` (the places that had the
+/// key: a store, or `ontora`), `to`, `result` (`moved`, `copied` with `--keep`, `would_move`, `already_there`,
+/// `no_key`, `copy_left`, `conflict` or `failed`), `key_prefix`, and `code` and `message` where
+/// something went wrong.
+#[derive(clap::Args, Debug)]
+pub(crate) struct MigrateArgs {
+    /// Connection whose key is moved, instead of the one that `-c` or the default names
+    #[arg(value_name = "NAME", conflicts_with_all = ["all", "ontora"], add = ArgValueCompleter::new(connections))]
+    connection_name: Option<ConnectionName>,
+    /// Store that the keys are moved to
+    #[arg(
+        long,
+        alias = "store",
+        value_name = "STORE",
+        default_value = "keyring",
+        value_parser = PossibleValuesParser::new(StoreKind::ALL.map(StoreKind::as_str))
+    )]
+    to: String,
+    /// Move the keys of all connections
+    #[arg(long)]
+    all: bool,
+    /// Show what would be done, and change nothing; keys are read, so stores may be unlocked
+    #[arg(long)]
+    dry_run: bool,
+    /// Take over the key in `~/.ontora/config.yaml`; the official `ontora` command then needs the
+    /// variable `ONTORA_API_KEY`
+    #[arg(long)]
+    ontora: bool,
+    /// Name of the connection that the key of `ontora` is for [default: ontora]
+    #[arg(short, long, value_name = "NAME", requires = "ontora")]
+    name: Option<ConnectionName>,
+    /// Leave `~/.ontora/config.yaml` as it is
+    #[arg(long, requires = "ontora")]
+    keep: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct Moves(Vec<Row>);
+
+#[derive(Debug, Serialize)]
+struct Row {
+    connection: String,
+    from: Vec<&'static str>,
+    to: String,
+    result: Verdict,
+    key_prefix: Option<String>,
+    code: Option<&'static str>,
+    message: Option<String>,
+    #[serde(skip)]
+    places: Vec<Place>,
+    #[serde(skip)]
+    kind: Option<Kind>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    Moved,
+    Copied,
+    WouldMove,
+    AlreadyThere,
+    NoKey,
+    CopyLeft,
+    Conflict,
+    Failed,
+}
+
+impl Verdict {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Moved => "moved",
+            Self::Copied => "copied",
+            Self::WouldMove => "would move",
+            Self::AlreadyThere => "already there",
+            Self::NoKey => "no key",
+            Self::CopyLeft => "copy left",
+            Self::Conflict => "conflict",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+pub(crate) fn run(args: MigrateArgs, cx: &Context) -> Result<Exit, CliError> {
+    let to = args
+        .to
+        .parse()
+        .map_err(|error| CliError::usage(format!("{error}")))?;
+    let subjects = subjects(&args, cx)?;
+    let single = subjects.len() == 1 && !args.all;
+    let bar = progress::bar(cx.printer(), "moving", subjects.len());
+    let mut rows = Vec::new();
+    let mut hints = BTreeSet::new();
+    for (name, is_import) in &subjects {
+        let moved = with_migrator(cx, to, args.dry_run, |migrator| match is_import {
+            true => migrator.import(name, args.keep),
+            false => migrator.connection(name),
+        })?;
+        bar.inc(1);
+        match moved {
+            Ok(outcome) => rows.push(Row::new(name, to, &args, outcome)),
+            Err(error) => {
+                let conflict = matches!(error, migration::Error::Conflict { .. });
+                let error = CliError::from(error);
+                if single {
+                    bar.finish_and_clear();
+                    return Err(error);
+                }
+                hints.extend(error.hint.clone().map(|hint| format!("`{name}`: {hint}")));
+                rows.push(Row::failed(name, to, error, conflict));
+            }
+        }
+    }
+    bar.finish_and_clear();
+    let failed = rows.iter().find_map(|row| row.kind);
+    let without_key = single && rows.iter().all(|row| row.result == Verdict::NoKey);
+    let moves = Moves(rows);
+    cx.printer().confirm(&moves)?;
+    for hint in hints {
+        cx.printer().note(&hint);
+    }
+    if !args.dry_run {
+        moves.tell_who_needs_a_variable(&args, cx);
+    }
+    if args.all && !args.ontora {
+        tell_of_ontora(cx);
+    }
+    Ok(match failed {
+        Some(kind) => Exit::Found(kind),
+        None if without_key => Exit::Found(Kind::NotAuthenticated),
+        None => Exit::Fine,
+    })
+}
+
+/// Finishes what a killed migration has left of a connection, before its key is looked for in one
+/// place only.
+pub(super) fn finish(cx: &Context, name: &ConnectionName) -> Result<(), CliError> {
+    let config = Config::read(&cx.home()?.config())?;
+    if !config.connections.contains_key(name.as_str()) {
+        return Ok(());
+    }
+    // The store is the one that the journal names.
+    let finished = with_migrator(cx, StoreKind::Keyring, false, |migrator| {
+        migrator.finish(name)
+    })?;
+    match finished?.and_then(|outcome| outcome.left_behind) {
+        Some((_, error)) => Err(error.into()),
+        None => Ok(()),
+    }
+}
+
+fn with_migrator<T>(
+    cx: &Context,
+    to: StoreKind,
+    dry_run: bool,
+    work: impl FnOnce(&Migrator<'_>) -> T,
+) -> Result<T, CliError> {
+    let settings = cx.stores()?;
+    let ontora = OntoraFile::locate(cx.env());
+    Ok(work(&Migrator {
+        home: cx.home()?,
+        open: &|kind| secrets::open(kind, settings),
+        ontora: ontora.as_deref(),
+        to,
+        dry_run,
+        now: cx.now(),
+    }))
+}
+
+/// The connections that are meant, and whether the key of Ontora's client is what is moved.
+fn subjects(args: &MigrateArgs, cx: &Context) -> Result<Vec<(ConnectionName, bool)>, CliError> {
+    let mut subjects = Vec::new();
+    let journal = Journal::read(&cx.home()?.migrations())?;
+    let nothing = args.all && journal.names().next().is_none() && !has_ontora_key(cx)?;
+    if args.ontora && !nothing {
+        let chosen = cx.global().connection.as_ref().filter(|_| !args.all);
+        let name = args.name.as_ref().or(chosen);
+        let name = match name {
+            Some(name) => name.clone(),
+            None => "ontora"
+                .parse()
+                .map_err(|error| CliError::usage(format!("{error}")))?,
+        };
+        subjects.push((name, true));
+    }
+    if args.all {
+        let names = cx.config()?.names().chain(journal.names());
+        let names: BTreeSet<_> = names.filter_map(|name| name.parse().ok()).collect();
+        let imported = subjects.first().map(|(name, _)| name.clone());
+        let others = names
+            .into_iter()
+            .filter(|name| Some(name) != imported.as_ref());
+        subjects.extend(others.map(|name| (name, false)));
+    } else if !args.ontora {
+        let name = match &args.connection_name {
+            Some(name) => name.clone(),
+            None => cx.connection_name()?,
+        };
+        subjects.push((name, false));
+    }
+    Ok(subjects)
+}
+
+fn has_ontora_key(cx: &Context) -> Result<bool, CliError> {
+    let file = match OntoraFile::locate(cx.env()) {
+        Some(path) => OntoraFile::read(&path)?,
+        None => None,
+    };
+    Ok(file.is_some_and(|file| file.api_key().is_some()))
+}
+
+/// Says that Ontora's client has a key of its own, which `--all` does not touch.
+fn tell_of_ontora(cx: &Context) {
+    if has_ontora_key(cx).unwrap_or(false) {
+        cx.printer().note(
+            "`~/.ontora/config.yaml` has a key in the clear, too: `ntro auth migrate --ontora` takes it over",
+        );
+    }
+}
+
+impl Row {
+    fn new(name: &ConnectionName, to: StoreKind, args: &MigrateArgs, outcome: Outcome) -> Self {
+        let Outcome {
+            change,
+            from,
+            key_prefix,
+            left_behind,
+            earlier,
+        } = outcome;
+        let result = match (change, &left_behind) {
+            (Change::Moved, Some(_)) => Verdict::CopyLeft,
+            (Change::Moved, None) if args.dry_run => Verdict::WouldMove,
+            (Change::Moved, None) if args.keep && from.contains(&Place::Ontora) => Verdict::Copied,
+            (Change::Moved, None) => Verdict::Moved,
+            (Change::AlreadyThere, _) => Verdict::AlreadyThere,
+            (Change::NoKey, _) => Verdict::NoKey,
+        };
+        let left = left_behind.map(|(place, error)| {
+            let error = CliError::from(error);
+            let message = format!("a copy is still in {place}, and the next run erases it");
+            (error.kind, format!("{message}: {}", error.message))
+        });
+        let earlier = earlier.filter(|_| change == Change::Moved);
+        let earlier = earlier.map(|(store, origin)| {
+            format!("an earlier key, for {origin}, stays in the {store} store")
+        });
+        Self {
+            connection: name.to_string(),
+            from: from.iter().map(|place| place.as_str()).collect(),
+            to: to.to_string(),
+            result,
+            key_prefix: key_prefix.map(|prefix| prefix.to_string()),
+            code: left.as_ref().map(|(kind, _)| kind.as_str()),
+            kind: left.as_ref().map(|(kind, _)| *kind),
+            message: left.map(|(_, message)| message).or(earlier),
+            places: from,
+        }
+    }
+
+    fn failed(name: &ConnectionName, to: StoreKind, error: CliError, conflict: bool) -> Self {
+        Self {
+            connection: name.to_string(),
+            from: Vec::new(),
+            to: to.to_string(),
+            result: match conflict {
+                true => Verdict::Conflict,
+                false => Verdict::Failed,
+            },
+            key_prefix: None,
+            code: Some(error.kind.as_str()),
+            kind: Some(error.kind),
+            message: Some(error.message),
+            places: Vec::new(),
+        }
+    }
+
+    fn is_moved_from(&self, place: Place) -> bool {
+        matches!(self.result, Verdict::Moved | Verdict::CopyLeft) && self.places.contains(&place)
+    }
+}
+
+impl Moves {
+    /// Says which official clients have lost their key, and how they are given it.
+    fn tell_who_needs_a_variable(&self, args: &MigrateArgs, cx: &Context) {
+        let printer = cx.printer();
+        for row in &self.0 {
+            if row.is_moved_from(Place::Ontora) && !args.keep {
+                printer.note(&format!(
+                    "The official `ontora` command has no key of its own now. It needs the variable `ONTORA_API_KEY`: ONTORA_API_KEY=\"$(ntro auth token -c {})\"",
+                    row.connection
+                ));
+            }
+        }
+        let plain = Place::Store(StoreKind::Plaintext);
+        if self.0.iter().any(|row| row.is_moved_from(plain)) {
+            printer.note(
+                "The official Ntropii clients no longer find these keys in `config.toml`. They need the variable `NTRO_API_KEY`: NTRO_API_KEY=\"$(ntro auth token)\"",
+            );
+        }
+    }
+}
+
+impl Report for Moves {
+    fn text(&self, paint: Paint) -> String {
+        if self.0.is_empty() {
+            return String::new();
+        }
+        let mut table = Table::new(paint, &["CONNECTION", "FROM", "TO", "RESULT", "KEY", ""]);
+        for row in &self.0 {
+            let from: Vec<_> = row.places.iter().map(ToString::to_string).collect();
+            table.row([
+                row.connection.clone(),
+                match from.as_slice() {
+                    [] => "-".to_owned(),
+                    from => from.join(", "),
+                },
+                row.to.clone(),
+                row.result.as_str().to_owned(),
+                match &row.key_prefix {
+                    Some(prefix) => format!("{prefix}…"),
+                    None => "-".to_owned(),
+                },
+                row.message.clone().unwrap_or_default(),
+            ]);
+        }
+        table.text()
+    }
+}

@@ -1,0 +1,71 @@
+use crate::config;
+use crate::domain::{ConnectionName, KeyPrefix};
+use crate::secrets::{self, StoreKind};
+use crate::{connection, disk, login};
+
+use super::Place;
+
+/// Why the key of a connection was not moved. It is where it was then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// What the files or the stores say stands in the way.
+    #[error(transparent)]
+    Login(#[from] login::Error),
+    /// Two places have different keys for one connection, and nothing says which is right.
+    #[error("there are different keys for `{name}`: {}", listed(keys))]
+    Conflict {
+        /// The connection.
+        name: ConnectionName,
+        /// The head of each key, and where it lies.
+        keys: Vec<(KeyPrefix, Place)>,
+        /// The store that was to have the key.
+        to: StoreKind,
+    },
+    /// The store gave out something else than what was put into it.
+    #[error("the {store} did not keep the key of `{name}`")]
+    NotKept {
+        /// The store.
+        store: StoreKind,
+        /// The connection.
+        name: ConnectionName,
+    },
+    /// There is no file of the official Ontora client, or no key in it.
+    #[error("there is no API key in `{}`", path.display())]
+    NothingToImport {
+        /// The file.
+        path: std::path::PathBuf,
+    },
+}
+
+fn listed(keys: &[(KeyPrefix, Place)]) -> String {
+    let keys: Vec<_> = keys
+        .iter()
+        .map(|(prefix, place)| format!("{prefix}… in {place}"))
+        .collect();
+    keys.join(", ")
+}
+
+impl From<config::Error> for Error {
+    fn from(error: config::Error) -> Self {
+        Self::Login(error.into())
+    }
+}
+
+impl From<disk::Error> for Error {
+    fn from(error: disk::Error) -> Self {
+        Self::Login(error.into())
+    }
+}
+
+impl From<connection::Error> for Error {
+    fn from(error: connection::Error) -> Self {
+        Self::Login(error.into())
+    }
+}
+
+impl From<secrets::Error> for Error {
+    fn from(error: secrets::Error) -> Self {
+        Self::Login(error.into())
+    }
+}
