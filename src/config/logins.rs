@@ -5,17 +5,20 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use super::Error;
 use super::error::read_text;
+use super::{Error, HelperEntry};
 use crate::disk::{self, FileLock};
 
 /// What `ntro` has stored, and where: one record for each login. Holds no key.
 ///
 /// It makes two things possible. `auth list` can tell who is logged in without touching a store,
 /// and a login outlives the official clients' rewriting of `config.toml`, which drops every key
-/// there that they do not know.
+/// there that they do not know. For the same reason it has a copy of `[stores.command]`.
 #[derive(Clone, Debug, Default)]
 pub struct Logins {
+    /// The helpers of the `command` store, as they were when a key was last stored. Written as
+    /// long as a key lies there.
+    pub command: Option<HelperEntry>,
     records: BTreeMap<String, Login>,
 }
 
@@ -41,6 +44,14 @@ pub struct Login {
 struct Wire {
     #[serde(default)]
     logins: BTreeMap<String, Login>,
+    #[serde(default)]
+    stores: Stores,
+}
+
+#[derive(Default, Deserialize)]
+struct Stores {
+    #[serde(default)]
+    command: Option<HelperEntry>,
 }
 
 const HEAD: &str = "# Written by ntro: which keys it has stored, and where. Holds no key.\n";
@@ -58,6 +69,7 @@ impl Logins {
         let wire: Wire = toml::from_str(&text)
             .map_err(|error| Error::invalid(path, &text, error.span(), error.message()))?;
         Ok(Self {
+            command: wire.stores.command,
             records: wire.logins,
         })
     }
@@ -84,6 +96,13 @@ impl Logins {
         }
         let mut document = DocumentMut::new();
         document.insert("logins", Item::Table(records));
+        let in_use = self.records.values().any(|login| login.store == "command");
+        if let Some(command) = self.command.as_ref().filter(|_| in_use) {
+            let mut stores = Table::new();
+            stores.set_implicit(true);
+            stores.insert("command", Item::Table(command.to_table()));
+            document.insert("stores", Item::Table(stores));
+        }
         let text = format!("{HEAD}\n{}", document.to_string().trim_start());
         Ok(disk::replace(path, text.as_bytes(), lock)?)
     }
@@ -112,6 +131,7 @@ impl Logins {
 
 #[cfg(test)]
 mod tests {
+    use super::super::MissingEntry;
     use super::*;
 
     #[test]
@@ -138,6 +158,30 @@ mod tests {
         assert_eq!(read.records, logins.records);
         assert!(std::fs::read_to_string(&path).unwrap().starts_with(HEAD));
 
+        // The helpers are kept as long as they lead to a key.
+        let command = HelperEntry {
+            get: vec!["pass".into(), "show".into(), "a \"b\"".into()],
+            missing: vec![
+                MissingEntry::Text("not there".into()),
+                MissingEntry::Code(1),
+            ],
+            timeout: Some(2.5),
+            ..HelperEntry::default()
+        };
+        logins.command = Some(command.clone());
+        logins.save(&path, &lock).unwrap();
+        assert_eq!(Logins::read(&path).unwrap().command, None);
+        logins.insert(
+            "there",
+            Login {
+                store: "command".into(),
+                ..login(None)
+            },
+        );
+        logins.save(&path, &lock).unwrap();
+        assert_eq!(Logins::read(&path).unwrap().command, Some(command));
+
+        logins.remove("there");
         logins.remove("local");
         logins.remove("a \"b\".c");
         logins.save(&path, &lock).unwrap();

@@ -6,6 +6,7 @@
 
 mod document;
 mod error;
+mod helpers;
 mod home;
 mod logins;
 mod pin;
@@ -14,6 +15,7 @@ mod unknown;
 
 pub use document::Document;
 pub use error::Error;
+pub use helpers::{HelperEntry, MissingEntry};
 pub use home::{Home, NoHome};
 pub use logins::{Login, Logins};
 pub use pin::Pin;

@@ -5,11 +5,13 @@
 //! [`Resolver::connection`], and only when the key is to come from it.
 
 mod error;
+mod helpers;
 mod plain;
 mod provenance;
 mod resolve;
 
 pub use error::Error;
+pub use helpers::helpers;
 pub use plain::ConfigKeys;
 pub use provenance::{Candidate, Decision, Source, Sourced};
 pub use resolve::{

@@ -34,10 +34,13 @@ struct Files {
 
 impl Files {
     fn read(home: &Home) -> Result<Self, Error> {
-        Ok(Self {
-            config: Config::read(&home.config())?,
-            logins: Logins::read(&home.logins())?,
-        })
+        let config = Config::read(&home.config())?;
+        let mut logins = Logins::read(&home.logins())?;
+        // Whatever is saved takes along how the `command` store is reached now.
+        if config.command.is_some() {
+            logins.command.clone_from(&config.command);
+        }
+        Ok(Self { config, logins })
     }
 
     /// Returns where the key of a connection lies.

@@ -73,6 +73,8 @@ pub fn settings(folder: PathBuf) -> StoreSettings {
         keyring: Keyring::new(keyring(None)),
         identity: None,
         passphrase: Passphrase::none(),
+        command: None,
+        report: Arc::new(|_| ()),
     }
 }
 
