@@ -31,6 +31,7 @@ mod official;
 mod secret_service;
 mod startup;
 mod status;
+mod stores;
 mod support;
 mod tenant;
 mod usage;
