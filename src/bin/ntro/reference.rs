@@ -248,6 +248,10 @@ fn configuration() -> String {
             "connections.NAME.admin_token_command",
             "Program and arguments, as an array, that print a fresh admin JWT for `ntro key`; run without a shell",
         ),
+        (
+            "stores.command",
+            "Helpers of the `command` store: see [stores.md](stores.md#the-command-store)",
+        ),
     ];
     let mut text =
         "\n## Configuration\n\n`config.toml` lies in `$NTRO_HOME`, or else in `~/.ntro`. \
