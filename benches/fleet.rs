@@ -282,6 +282,8 @@ fn lay_out(folder: &Path, kind: StoreKind, server: &Server) -> PathBuf {
         }),
         identity: None,
         passphrase: Passphrase::none(),
+        command: None,
+        report: Arc::new(|_| ()),
         plain: Arc::new(ConfigKeys::new(home.config())),
     });
     for (index, key) in server.keys.iter().enumerate() {

@@ -54,8 +54,10 @@ variables! {
     NTRO_PASSPHRASE = "NTRO_PASSPHRASE";
     /// File whose first line is the passphrase of the encrypted key file
     NTRO_PASSPHRASE_FILE = "NTRO_PASSPHRASE_FILE";
-    /// age identity file that opens the encrypted key file, instead of `identity.txt` in the folder of `ntro`
+    /// age identity file or SSH private key that opens the encrypted key file, instead of `identity.txt` in the folder of `ntro`
     NTRO_IDENTITY_FILE = "NTRO_IDENTITY_FILE";
+    /// Folder of systemd credentials: `ntro-identity` and `ntro-passphrase` in it open the encrypted key file where no other variable says how
+    CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY";
     /// Database of the authority, `sqlite:PATH`, where `--database` is not given
     NTRO_DATABASE = "NTRO_DATABASE";
     /// Proxy for `https` servers; also in lower case

@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use super::Error;
 use super::error::read_text;
 use super::schema::policy;
+use super::{Error, HelperEntry};
 use crate::disk::{self, FileLock};
 use crate::domain::Policy;
 
@@ -15,9 +15,12 @@ use crate::domain::Policy;
 ///
 /// It makes two things possible. `auth list` can tell who is logged in without touching a store,
 /// and a login outlives the official clients' rewriting of `config.toml`, which drops every key
-/// there that they do not know.
+/// there that they do not know. For the same reason it has a copy of `[stores.command]`.
 #[derive(Clone, Debug, Default)]
 pub struct Logins {
+    /// The helpers of the `command` store, as they were when a key was last stored. Written as
+    /// long as a key lies there.
+    pub command: Option<HelperEntry>,
     records: BTreeMap<String, Login>,
     guards: BTreeMap<String, Guard>,
 }
@@ -58,6 +61,14 @@ struct Wire {
     logins: BTreeMap<String, Login>,
     #[serde(default)]
     guards: BTreeMap<String, Guard>,
+    #[serde(default)]
+    stores: Stores,
+}
+
+#[derive(Default, Deserialize)]
+struct Stores {
+    #[serde(default)]
+    command: Option<HelperEntry>,
 }
 
 const HEAD: &str = "# Written by ntro: which keys it has stored, and where. Holds no key.\n";
@@ -75,6 +86,7 @@ impl Logins {
         let wire: Wire = toml::from_str(&text)
             .map_err(|error| Error::invalid(path, &text, error.span(), error.message()))?;
         Ok(Self {
+            command: wire.stores.command,
             records: wire.logins,
             guards: wire.guards,
         })
@@ -104,6 +116,13 @@ impl Logins {
         document.insert("logins", Item::Table(records));
         if !self.guards.is_empty() {
             document.insert("guards", Item::Table(self.guards_as_table()));
+        }
+        let in_use = self.records.values().any(|login| login.store == "command");
+        if let Some(command) = self.command.as_ref().filter(|_| in_use) {
+            let mut stores = Table::new();
+            stores.set_implicit(true);
+            stores.insert("command", Item::Table(command.to_table()));
+            document.insert("stores", Item::Table(stores));
         }
         let text = format!("{HEAD}\n{}", document.to_string().trim_start());
         Ok(disk::replace(path, text.as_bytes(), lock)?)
@@ -169,6 +188,7 @@ impl Logins {
 
 #[cfg(test)]
 mod tests {
+    use super::super::MissingEntry;
     use super::*;
 
     #[test]
@@ -195,6 +215,30 @@ mod tests {
         assert_eq!(read.records, logins.records);
         assert!(std::fs::read_to_string(&path).unwrap().starts_with(HEAD));
 
+        // The helpers are kept as long as they lead to a key.
+        let command = HelperEntry {
+            get: vec!["pass".into(), "show".into(), "a \"b\"".into()],
+            missing: vec![
+                MissingEntry::Text("not there".into()),
+                MissingEntry::Code(1),
+            ],
+            timeout: Some(2.5),
+            ..HelperEntry::default()
+        };
+        logins.command = Some(command.clone());
+        logins.save(&path, &lock).unwrap();
+        assert_eq!(Logins::read(&path).unwrap().command, None);
+        logins.insert(
+            "there",
+            Login {
+                store: "command".into(),
+                ..login(None)
+            },
+        );
+        logins.save(&path, &lock).unwrap();
+        assert_eq!(Logins::read(&path).unwrap().command, Some(command));
+
+        logins.remove("there");
         logins.remove("local");
         logins.remove("a \"b\".c");
         logins.save(&path, &lock).unwrap();

@@ -7,6 +7,7 @@
 
 mod document;
 mod error;
+mod helpers;
 mod home;
 mod logins;
 mod ontora;
@@ -17,6 +18,7 @@ mod unknown;
 pub use document::Document;
 pub use error::Error;
 pub(crate) use error::read_text;
+pub use helpers::{HelperEntry, MissingEntry};
 pub use home::{Home, NoHome};
 pub use logins::{Guard, Login, Logins};
 pub use ontora::OntoraFile;

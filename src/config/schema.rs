@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
 use super::error::read_text;
-use super::{Error, Guard};
+use super::{Error, Guard, HelperEntry};
 use crate::domain::Policy;
 
 /// What `config.toml` says. Unknown keys are passed over: they belong to other programs, or to a
@@ -21,6 +21,8 @@ pub struct Config {
     pub default_connection_name: Option<String>,
     /// The connections, by name.
     pub connections: BTreeMap<String, ConnectionEntry>,
+    /// `[stores.command]`; ours, and may be missing.
+    pub command: Option<HelperEntry>,
 }
 
 /// One `[connections.<name>]`. The values are texts: each is parsed where it is used, so that a
@@ -78,6 +80,15 @@ pub(super) struct Wire {
     default_connection_name: Option<String>,
     #[serde(default)]
     connections: BTreeMap<String, ConnectionEntry>,
+    #[serde(default)]
+    stores: Stores,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(expecting = "a table")]
+struct Stores {
+    #[serde(default)]
+    command: Option<HelperEntry>,
 }
 
 impl Config {
@@ -118,6 +129,7 @@ impl Config {
             exists: true,
             default_connection_name: wire.default_connection_name,
             connections: wire.connections,
+            command: wire.stores.command,
         })
     }
 
@@ -234,6 +246,43 @@ mod tests {
             Some("acme-commercial-spv1")
         );
         assert!(config.connections["production"].api_key.is_none());
+    }
+
+    #[test]
+    fn the_helpers_of_the_command_store_read() {
+        let config = parse(
+            r#"
+            [stores.command]
+            get = ["pass", "show", "ntro/{item}"]
+            missing = ["is not in the password store", 3]
+            timeout = 20
+            "#,
+        )
+        .unwrap();
+        let command = config.command.unwrap();
+        assert_eq!(command.get, ["pass", "show", "ntro/{item}"]);
+        assert_eq!(command.timeout, Some(20.0));
+        assert_eq!(command.missing[1], super::super::MissingEntry::Code(3));
+        assert!(command.store.is_empty());
+        assert_eq!(parse("[stores]\nother = 1").unwrap().command, None);
+
+        for (text, expected) in [
+            (
+                "[stores.command]\nget = 'pass'",
+                "line 2, column 7: invalid type: string, expected an array",
+            ),
+            (
+                "[stores.command]\ntimeout = 0",
+                "line 2, column 11: expected a number of seconds above 0",
+            ),
+            (
+                "[stores.command]\nmissing = [true]",
+                "expected an exit code, or a part of what is said on standard error",
+            ),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     #[test]

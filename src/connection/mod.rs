@@ -6,12 +6,14 @@
 
 mod error;
 mod hand_over;
+mod helpers;
 mod plain;
 mod production;
 mod provenance;
 mod resolve;
 
 pub use error::Error;
+pub use helpers::helpers;
 pub use plain::ConfigKeys;
 pub use production::Production;
 pub use provenance::{Candidate, Decision, Source, Sourced};

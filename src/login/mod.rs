@@ -41,6 +41,10 @@ impl Files {
     pub(crate) fn read(home: &Home) -> Result<Self, Error> {
         let config = Config::read(&home.config())?;
         let mut logins = Logins::read(&home.logins())?;
+        // Whatever is saved takes along how the `command` store is reached now.
+        if config.command.is_some() {
+            logins.command.clone_from(&config.command);
+        }
         let noted = guards::note(&config, &mut logins);
         Ok(Self {
             config,

@@ -122,6 +122,24 @@ pub enum Error {
         /// Why it is none.
         reason: String,
     },
+    /// The `command` store is not set up, or not as it has to be: write it into `config.toml`.
+    #[error("the `command` store is not set up: {reason}")]
+    NotConfigured {
+        /// What is missing or wrong.
+        reason: String,
+    },
+    /// A helper of the `command` store ran and did not do what it is for: see what it says.
+    #[error("the helper `{program}` {fault}{}", said(stderr))]
+    Helper {
+        /// What it was to do.
+        call: HelperCall,
+        /// Its program.
+        program: String,
+        /// What it did instead.
+        fault: HelperFault,
+        /// What it said on standard error, made fit for a terminal.
+        stderr: String,
+    },
     /// A file could not be read or written.
     #[error(transparent)]
     Disk(#[from] disk::Error),
@@ -144,6 +162,7 @@ impl Error {
             self,
             Self::Locked { .. }
                 | Self::TimedOut { .. }
+                | Self::NotConfigured { .. }
                 | Self::PassphraseRequired { .. }
                 | Self::WrongPassphrase { .. }
                 | Self::BadPassphrase { .. }
@@ -168,5 +187,62 @@ impl Error {
                 | Self::WrongIdentity { .. }
                 | Self::BadIdentity { .. }
         )
+    }
+}
+
+/// What a helper of the `command` store is run for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HelperCall {
+    /// Prints a key.
+    Get,
+    /// Stores the key on its standard input.
+    Store,
+    /// Erases a key.
+    Erase,
+    /// Prints the names of what is stored.
+    List,
+}
+
+impl HelperCall {
+    /// Returns the name under which its arguments stand in `[stores.command]`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Store => "store",
+            Self::Erase => "erase",
+            Self::List => "list",
+        }
+    }
+}
+
+/// What is wrong with what a helper did. Nothing of its output is in it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HelperFault {
+    /// It ended with this code.
+    #[error("failed with exit code {0}")]
+    Failed(i32),
+    /// A signal ended it.
+    #[error("was ended by {0}")]
+    Ended(String),
+    /// It ended well and printed no key.
+    #[error("printed nothing")]
+    Nothing,
+    /// It printed more than the key.
+    #[error("printed {0} lines where the key alone was expected")]
+    Lines(usize),
+    /// It printed one line that is no key.
+    #[error("printed something that is not an API key: {0}")]
+    NotAKey(String),
+    /// It said that it stored the key, and has none, or another one.
+    #[error("did not keep the key that it was given")]
+    NotKept,
+}
+
+fn said(stderr: &str) -> String {
+    match stderr {
+        "" => String::new(),
+        stderr => format!(": {stderr}"),
     }
 }

@@ -9,6 +9,10 @@ pub enum StoreKind {
     Keyring,
     /// An age-encrypted file in the folder of `ntro`.
     File,
+    /// The keyring of the Linux kernel, in memory only.
+    Keyutils,
+    /// A secret manager with a command line, as `[stores.command]` says.
+    Command,
     /// `api_key` in `config.toml`, readable by whoever can read the file.
     Plaintext,
     /// The memory of this process, for tests. No configuration can name it.
@@ -17,7 +21,13 @@ pub enum StoreKind {
 
 impl StoreKind {
     /// Every store that can be named, in the order in which people are offered them.
-    pub const ALL: [Self; 3] = [Self::Keyring, Self::File, Self::Plaintext];
+    pub const ALL: [Self; 5] = [
+        Self::Keyring,
+        Self::File,
+        Self::Keyutils,
+        Self::Command,
+        Self::Plaintext,
+    ];
 
     /// Returns the name used in configuration, options and output.
     #[must_use]
@@ -25,6 +35,8 @@ impl StoreKind {
         match self {
             Self::Keyring => "keyring",
             Self::File => "file",
+            Self::Keyutils => "keyutils",
+            Self::Command => "command",
             Self::Plaintext => "plaintext",
             Self::Memory => "memory",
         }
@@ -36,6 +48,8 @@ impl StoreKind {
         match self {
             Self::Keyring => "the keyring of this system",
             Self::File => "an encrypted file under `~/.ntro`",
+            Self::Keyutils => "the keyring of the Linux kernel, in memory only: gone at reboot",
+            Self::Command => "a secret manager, by the commands in `[stores.command]`",
             Self::Plaintext => "in plain text in `config.toml`, where the official SDK reads it",
             Self::Memory => "the memory of this process",
         }
@@ -50,7 +64,7 @@ impl fmt::Display for StoreKind {
 
 /// A store name that is not one of [`StoreKind::ALL`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown store `{0}`: expected `keyring`, `file` or `plaintext`")]
+#[error("unknown store `{0}`: expected `keyring`, `file`, `keyutils`, `command` or `plaintext`")]
 pub struct UnknownStore(pub String);
 
 impl FromStr for StoreKind {

@@ -7,11 +7,13 @@
 //! Every key is stored as an [`Item`]: under the name of its connection and the one origin it may
 //! be sent to. A connection that is pointed at another origin therefore has no key.
 
+mod command;
 mod deadline;
 mod error;
 mod file;
 mod item;
 mod keyring;
+mod keyutils;
 mod kind;
 mod memory;
 mod opened;
@@ -19,7 +21,8 @@ mod passphrase;
 mod plaintext;
 mod settings;
 
-pub use error::Error;
+pub use command::{CommandSettings, Missing};
+pub use error::{Error, HelperCall, HelperFault};
 pub use file::create_identity;
 pub use item::Item;
 pub use keyring::{Keyring, KeyringSettings};
@@ -87,6 +90,11 @@ pub fn open(kind: StoreKind, settings: &StoreSettings) -> Box<dyn SecretStore> {
         StoreKind::Keyring => Box::new(settings.keyring.clone()),
         StoreKind::Memory => Box::new(MemoryStore::new()),
         StoreKind::File => Box::new(file::FileStore::new(settings)),
+        StoreKind::Keyutils => Box::new(keyutils::KeyutilsStore::new(&settings.folder)),
+        StoreKind::Command => Box::new(command::CommandStore::new(
+            settings.command.clone(),
+            settings.report.clone(),
+        )),
         StoreKind::Plaintext => Box::new(plaintext::PlaintextStore::new(settings.plain.clone())),
     }
 }

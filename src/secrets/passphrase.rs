@@ -15,6 +15,8 @@ pub enum PassphraseFor {
     Open,
     /// To make a file. Asked twice, since nothing tells a slip of the finger later.
     Create,
+    /// To unlock the SSH key that opens the file. Asked once.
+    Identity,
 }
 
 type Ask = dyn Fn(PassphraseFor) -> Result<SecretString, Error> + Send + Sync;

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Keyring, Passphrase, PlainKeys};
+use super::{CommandSettings, Keyring, Passphrase, PlainKeys};
 
 /// What the stores need to know.
 ///
@@ -12,11 +12,15 @@ pub struct StoreSettings {
     pub folder: PathBuf,
     /// The keyring of this system.
     pub keyring: Keyring,
-    /// The age identity that opens the encrypted file. Without one, `identity.txt` in the folder
+    /// The age identity or SSH key that opens the encrypted file. Without one, `identity.txt` in the folder
     /// if it exists, else the passphrase.
     pub identity: Option<PathBuf>,
     /// Where the passphrase of the encrypted file comes from.
     pub passphrase: Passphrase,
+    /// The helpers of the `command` store, where they are configured.
+    pub command: Option<CommandSettings>,
+    /// Takes what a helper says on standard error, line by line, made fit for a terminal.
+    pub report: Arc<dyn Fn(&str) + Send + Sync>,
     /// The keys in `config.toml`.
     pub plain: Arc<dyn PlainKeys>,
 }

@@ -140,7 +140,7 @@ fn names_and_stores_that_cannot_be_are_refused() {
         @r"
         exit code: 3
         ----- stderr -----
-        error: `connections.local.store` in `[HOME]/.ntro/config.toml`: unknown store `vault`: expected `keyring`, `file` or `plaintext`
+        error: `connections.local.store` in `[HOME]/.ntro/config.toml`: unknown store `vault`: expected `keyring`, `file`, `keyutils`, `command` or `plaintext`
           hint: correct `connections.local.store` in `[HOME]/.ntro/config.toml`
         "
     );
@@ -159,7 +159,7 @@ fn names_and_stores_that_cannot_be_are_refused() {
         exit code: 2
         ----- stderr -----
         error: invalid value 'vault' for '--store <STORE>'
-          [possible values: keyring, file, plaintext]
+          [possible values: keyring, file, keyutils, command, plaintext]
 
         For more information, try '--help'.
         "

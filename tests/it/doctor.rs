@@ -235,7 +235,7 @@ fn a_store_that_does_not_hold_what_it_should_is_a_problem() {
     let found = sandbox.ntro("doctor --offline -o json").run().exits(1);
     assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
         problem stores: cannot use the identity `[HOME]/.ntro/identity.txt`: line 1 is not an identity as `age-keygen` makes it
-          → name the right age identity in `NTRO_IDENTITY_FILE`
+          → name the right age identity or SSH key in `NTRO_IDENTITY_FILE`
         ");
 }
 

@@ -35,6 +35,7 @@ mod process;
 mod secret_service;
 mod startup;
 mod status;
+mod stores;
 mod support;
 mod tenant;
 mod usage;

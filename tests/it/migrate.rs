@@ -2,14 +2,17 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 
 use insta::assert_snapshot;
-use ntro::connection::ConfigKeys;
+use ntro::config::{Config, Logins};
+use ntro::connection::{self, ConfigKeys};
 use ntro::migration::Place;
 use ntro::secrets::{self, Item, Keyring, KeyringSettings, Passphrase, StoreKind, StoreSettings};
 use serde_json::{Value, json};
 
+use crate::stores::helpers;
 use crate::support::{Mode, Sandbox, SecretService, at_each_effect};
 
 /// Nobody asks this server.
@@ -21,9 +24,9 @@ const ONTORA: &str = "ont_live_h2Gd8KfW5sTn_Bx74vq90zaj16ylMNc3";
 const YAML: &str =
     "# mine\nworkspace_id: 0b5e # ü\napi_key: KEY\nbase_url: ORIGIN\nother: [1, 2]\n";
 
-/// The stores that keys are moved between. A new one needs its line here, and in [`held`] where it
-/// takes more than opening it.
-const STORES: [StoreKind; 3] = [StoreKind::Keyring, StoreKind::File, StoreKind::Plaintext];
+/// The stores that keys are moved between. A new one needs a line in [`held`] where it takes more
+/// than opening it.
+const STORES: [StoreKind; 5] = StoreKind::ALL;
 
 /// A home with a file store that opens by itself.
 fn sandbox() -> Sandbox {
@@ -77,7 +80,12 @@ fn held(
         }),
         identity: None,
         passphrase: Passphrase::none(),
-        plain: std::sync::Arc::new(ConfigKeys::new(sandbox.ntro_home().join("config.toml"))),
+        plain: Arc::new(ConfigKeys::new(sandbox.ntro_home().join("config.toml"))),
+        command: {
+            let config = Config::read(&sandbox.ntro_home().join("config.toml")).unwrap();
+            connection::helpers(&config, &Logins::default())
+        },
+        report: Arc::new(|_| ()),
     };
     let key = secrets::open(kind, &settings).get(&item(name)).unwrap();
     key.map(|key| key.expose().to_owned())
@@ -108,10 +116,11 @@ fn a_pair(sandbox: &Sandbox, service: Option<&SecretService>, from: StoreKind, t
     sandbox.assert_no_litter();
     let config = sandbox.config();
     assert!(config.contains(&format!("store = \"{to}\"")), "{config}");
-    // The key is as old as it was.
+    // The key is as old as it was. How helpers are reached stands below, while they are in use.
+    let record = |text: &str| text.split("\n[stores").next().unwrap().to_owned();
     assert_eq!(
-        sandbox.read("logins.toml"),
-        login_record.replace(&format!("store = \"{from}\""), &format!("store = \"{to}\""))
+        record(&sandbox.read("logins.toml")),
+        record(&login_record).replace(&format!("store = \"{from}\""), &format!("store = \"{to}\""))
     );
 
     let again = sandbox.contents();
@@ -142,6 +151,7 @@ fn a_key_moves_between_all_stores() {
     let service = SecretService::start(Mode::Unlocked);
     let mut sandbox = sandbox();
     sandbox.plug_in(&service);
+    sandbox.write_config(&helpers(&sandbox, None));
     for (from, to) in pairs(&STORES) {
         a_pair(&sandbox, Some(&service), from, to);
     }

@@ -9,7 +9,7 @@ const STORE: &str = "printf value | timeout 2 secret-tool store --label=x servic
 const LOOKUP: &str = "timeout 2 secret-tool lookup service it name a";
 
 #[test]
-#[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
+#[ignore = "needs D-Bus, gnome-keyring and KeePassXC: run scripts/test"]
 fn each_mode_is_in_the_state_it_is_named_after() {
     for mode in Mode::ALL {
         let service = SecretService::start(mode);
@@ -22,7 +22,7 @@ fn each_mode_is_in_the_state_it_is_named_after() {
         let store = shell(STORE);
         let lookup = shell(LOOKUP);
         match mode {
-            Mode::Unlocked => {
+            Mode::Unlocked | Mode::KeePassXc => {
                 store.success().done();
                 lookup.success().says("value").done();
             }

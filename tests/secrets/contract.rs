@@ -5,8 +5,9 @@ use std::thread;
 use ntro::disk::FileLock;
 use ntro::secrets::{MemoryStore, SecretStore, StoreKind};
 
+use crate::helpers::{OpenBao, PasswordStore};
 use crate::secret_service::{Mode, SecretService};
-use crate::support::{Home, bounded, bus, item, key, open, passphrase};
+use crate::support::{Home, bounded, bus, item, key, open, passphrase, ssh_key};
 use crate::writer::{self, Task};
 
 const ORIGIN: &str = "https://api.ntropii.com";
@@ -17,11 +18,27 @@ struct Powers {
     origins: bool,
     /// How many may write at once before that takes long.
     writers: usize,
+    /// What the names end in, so that a store that all share has room for several tests.
+    suffix: String,
+}
+
+impl Powers {
+    fn all(writers: usize) -> Self {
+        Self {
+            origins: true,
+            writers,
+            suffix: String::new(),
+        }
+    }
+
+    fn name(&self, name: &str) -> String {
+        format!("{name}{}", self.suffix)
+    }
 }
 
 fn story(store: &dyn SecretStore, home: &Home, powers: &Powers) {
-    let production = item("production", ORIGIN);
-    let local = item("local me@work \"x\" \\ é", ORIGIN);
+    let production = item(&powers.name("production"), ORIGIN);
+    let local = item(&powers.name("local me@work \"x\" \\ é"), ORIGIN);
     let (one, two) = (key("ntro_prod_one"), key("ntro_prod_\"two\"_\\"));
 
     // Nothing yet: that is an answer, not an error.
@@ -51,7 +68,7 @@ fn story(store: &dyn SecretStore, home: &Home, powers: &Powers) {
 
     // Two origins under one name are two items.
     if powers.origins {
-        let elsewhere = item("production", "http://[::1]:3000");
+        let elsewhere = item(&powers.name("production"), "http://[::1]:3000");
         assert_eq!(store.get(&elsewhere).unwrap(), None);
         store.put(&elsewhere, &one, &home.lock()).unwrap();
         assert_eq!(store.get(&elsewhere).unwrap().as_ref(), Some(&one));
@@ -69,7 +86,7 @@ fn story(store: &dyn SecretStore, home: &Home, powers: &Powers) {
 
     // Writers on several threads of this process lose nothing.
     let names: Vec<_> = (0..powers.writers)
-        .map(|number| format!("thread-{number}"))
+        .map(|number| powers.name(&format!("thread-{number}")))
         .collect();
     thread::scope(|scope| {
         for name in &names {
@@ -94,7 +111,7 @@ fn processes(store: &dyn SecretStore, task: &Task, powers: &Powers) {
     let before = store.list().unwrap().len();
     let tasks: Vec<_> = (0..powers.writers)
         .map(|number| Task {
-            name: format!("process-{number}"),
+            name: powers.name(&format!("process-{number}")),
             count: 2,
             ..task.clone()
         })
@@ -114,14 +131,18 @@ fn processes(store: &dyn SecretStore, task: &Task, powers: &Powers) {
     assert_eq!(store.list().unwrap().len(), before + 2 * powers.writers);
 }
 
+/// Leaves nothing behind, in a store that outlives the test.
+fn clear(store: &dyn SecretStore, home: &Home) {
+    for item in store.list().unwrap() {
+        assert!(store.erase(&item, &home.lock()).unwrap());
+    }
+    assert_eq!(store.list().unwrap(), []);
+}
+
 #[test]
 fn memory() {
     let home = Home::new();
-    let powers = Powers {
-        origins: true,
-        writers: 6,
-    };
-    story(&MemoryStore::new(), &home, &powers);
+    story(&MemoryStore::new(), &home, &Powers::all(6));
     assert_eq!(home.files(), []);
 }
 
@@ -130,18 +151,9 @@ fn plaintext() {
     let home = Home::new();
     let store = open(StoreKind::Plaintext, &home.settings());
     assert_eq!(store.kind(), StoreKind::Plaintext);
-    let lock = home.lock();
-    let production = item("production", ORIGIN);
-    assert!(!store.erase(&production, &lock).unwrap());
-    store.put(&production, &key("one"), &lock).unwrap();
-    assert_eq!(store.get(&production).unwrap(), Some(key("one")));
-    assert_eq!(store.list().unwrap(), std::slice::from_ref(&production));
-    assert!(store.erase(&production, &lock).unwrap());
-    assert_eq!(store.get(&production).unwrap(), None);
-    drop(lock);
     let powers = Powers {
         origins: false,
-        writers: 6,
+        ..Powers::all(6)
     };
     story(&*store, &home, &powers);
 }
@@ -150,62 +162,117 @@ fn plaintext() {
 fn file_with_an_identity() {
     let home = Home::new();
     ntro::secrets::create_identity(&home.folder.join("identity.txt"), &home.lock()).unwrap();
-    file(&home, false);
+    file(&home, None, 6);
 }
 
 #[test]
 fn file_with_a_passphrase() {
-    file(&Home::new(), true);
+    // Each write stretches the passphrase twice.
+    file(&Home::new(), Some("open sesame"), 2);
 }
 
-fn file(home: &Home, with_passphrase: bool) {
+#[test]
+#[ignore = "needs OpenSSH: run scripts/test"]
+fn file_with_an_ssh_key() {
+    for kind in ["ed25519", "rsa"] {
+        let home = Home::new();
+        ssh_key(&home.folder.join("identity.txt"), kind, "");
+        file(&home, None, 2);
+    }
+}
+
+#[test]
+#[ignore = "needs OpenSSH: run scripts/test"]
+fn file_with_an_ssh_key_that_has_a_passphrase() {
+    let home = Home::new();
+    ssh_key(&home.folder.join("identity.txt"), "ed25519", "open sesame");
+    file(&home, Some("open sesame"), 2);
+}
+
+fn file(home: &Home, with: Option<&str>, writers: usize) {
     let mut settings = home.settings();
-    if with_passphrase {
-        settings.passphrase = passphrase("open sesame");
+    if let Some(text) = with {
+        settings.passphrase = passphrase(text);
     }
     let store = open(StoreKind::File, &settings);
     assert_eq!(store.kind(), StoreKind::File);
-    let powers = Powers {
-        origins: true,
-        // Each of them stretches the passphrase twice.
-        writers: if with_passphrase { 2 } else { 6 },
-    };
+    let powers = Powers::all(writers);
     story(&*store, home, &powers);
     let task = Task {
-        kind: StoreKind::File,
-        folder: home.folder.clone(),
-        bus: None,
-        passphrase: with_passphrase,
-        name: String::new(),
-        count: 0,
+        passphrase: with.is_some(),
+        ..Task::new(StoreKind::File, home)
     };
     processes(&*store, &task, &powers);
 }
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn keyring() {
+fn keyring_of_gnome() {
+    keyring(Mode::Unlocked);
+}
+
+#[test]
+#[ignore = "needs D-Bus and KeePassXC: run scripts/test"]
+fn keyring_of_keepassxc() {
+    keyring(Mode::KeePassXc);
+}
+
+fn keyring(mode: Mode) {
     let home = Home::new();
-    let service = SecretService::start(Mode::Unlocked);
+    let service = SecretService::start(mode);
     let bus = bus(&service);
     let settings = home.settings_for(&service);
     bounded(move || {
         let store = open(StoreKind::Keyring, &settings);
         assert_eq!(store.kind(), StoreKind::Keyring);
-        let powers = Powers {
-            origins: true,
-            writers: 6,
-        };
+        let powers = Powers::all(6);
         story(&*store, &home, &powers);
         let task = Task {
-            kind: StoreKind::Keyring,
-            folder: home.folder.clone(),
             bus,
-            passphrase: false,
-            name: String::new(),
-            count: 0,
+            ..Task::new(StoreKind::Keyring, &home)
         };
         processes(&*store, &task, &powers);
         assert_eq!(home.files(), []);
     });
+}
+
+/// The kernel's keyring of whoever runs this, in which others may have keys.
+#[test]
+#[ignore = "needs a kernel that lets it have a keyring: run scripts/test"]
+fn keyutils() {
+    let home = Home::new();
+    let store = open(StoreKind::Keyutils, &home.settings());
+    assert_eq!(store.kind(), StoreKind::Keyutils);
+    let powers = Powers {
+        suffix: format!("-{}", home.unique()),
+        ..Powers::all(3)
+    };
+    story(&*store, &home, &powers);
+    processes(&*store, &Task::new(StoreKind::Keyutils, &home), &powers);
+    clear(&*store, &home);
+    assert_eq!(home.files(), []);
+}
+
+#[test]
+#[ignore = "needs pass and GnuPG: run scripts/test"]
+fn command_over_pass() {
+    let pass = PasswordStore::new();
+    command(&pass.settings(), 4);
+}
+
+#[test]
+#[ignore = "needs OpenBao: run scripts/test"]
+fn command_over_openbao() {
+    let bao = OpenBao::start();
+    command(&bao.settings(), 2);
+}
+
+fn command(table: &str, writers: usize) {
+    let home = Home::new();
+    home.write_config(table);
+    let store = open(StoreKind::Command, &home.settings());
+    assert_eq!(store.kind(), StoreKind::Command);
+    let powers = Powers::all(writers);
+    story(&*store, &home, &powers);
+    processes(&*store, &Task::new(StoreKind::Command, &home), &powers);
 }

@@ -14,10 +14,13 @@
 )]
 #![cfg(target_os = "linux")]
 
+mod command;
 mod contract;
 mod fake_service;
 mod file;
+mod helpers;
 mod keyring;
+mod keyutils;
 
 #[path = "../it/support/secret_service.rs"]
 mod secret_service;

@@ -1,10 +1,13 @@
 //! A folder with a lock, stores that lie in it, and a bound for what might hang.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use ntro::config::{Config, Logins};
+use ntro::connection;
 use ntro::disk::{self, FileLock};
 use ntro::domain::{ApiKey, ConnectionName};
 use ntro::secrets::{
@@ -37,6 +40,23 @@ impl Home {
         FileLock::acquire(&self.folder.join(".lock")).unwrap()
     }
 
+    /// Writes `config.toml`.
+    pub fn write_config(&self, text: &str) {
+        disk::replace(
+            &self.folder.join("config.toml"),
+            text.as_bytes(),
+            &self.lock(),
+        )
+        .unwrap();
+    }
+
+    /// A word that no other home has.
+    pub fn unique(&self) -> String {
+        let name = self.folder.parent().unwrap().file_name().unwrap();
+        let name = name.to_str().unwrap().trim_start_matches("ntro-secrets-");
+        format!("{}-{name}", std::process::id())
+    }
+
     /// Settings with nobody to ask and no bus.
     pub fn settings(&self) -> StoreSettings {
         settings(self.folder.clone())
@@ -67,12 +87,17 @@ impl Home {
 }
 
 pub fn settings(folder: PathBuf) -> StoreSettings {
+    let read = |name: &str| folder.join(name);
+    let config = Config::read(&read("config.toml")).unwrap();
+    let logins = Logins::read(&read("logins.toml")).unwrap();
     StoreSettings {
+        command: connection::helpers(&config, &logins),
         plain: Arc::new(PlainFile(folder.join("plain.toml"))),
         folder,
         keyring: Keyring::new(keyring(None)),
         identity: None,
         passphrase: Passphrase::none(),
+        report: Arc::new(|_| ()),
     }
 }
 
@@ -106,6 +131,18 @@ pub fn item(connection: &str, origin: &str) -> Item {
 
 pub fn key(text: &str) -> ApiKey {
     text.parse().unwrap()
+}
+
+/// Makes an SSH private key.
+pub fn ssh_key(path: &Path, kind: &str, passphrase: &str) {
+    disk::create_private_folder(path.parent().unwrap()).unwrap();
+    let output = Command::new("ssh-keygen")
+        .args(["-q", "-C", "", "-t", kind, "-N", passphrase, "-f"])
+        .arg(path)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
 }
 
 /// Ends the test if this takes so long that it must hang.

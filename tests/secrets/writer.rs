@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use ntro::disk::FileLock;
 use ntro::secrets::{Keyring, Passphrase, StoreKind};
 
-use crate::support::{item, key, keyring, open, settings};
+use crate::support::{Home, item, key, keyring, open, settings};
 
 const TASK: &str = "NTRO_TEST_WRITER";
 
@@ -21,6 +21,20 @@ pub struct Task {
     /// The connections it writes are called `<name>-0`, `<name>-1`, …
     pub name: String,
     pub count: usize,
+}
+
+impl Task {
+    /// Nothing yet, in a store that needs no help.
+    pub fn new(kind: StoreKind, home: &Home) -> Self {
+        Self {
+            kind,
+            folder: home.folder.clone(),
+            bus: None,
+            passphrase: false,
+            name: String::new(),
+            count: 0,
+        }
+    }
 }
 
 /// Starts a process that does the task; it prints a line after each write.

@@ -3,6 +3,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use tokio::runtime::Runtime;
 use crate::cli::Global;
 use crate::error::CliError;
 use crate::exit::Kind;
-use crate::output::Printer;
+use crate::output::{self, Printer};
 use crate::prompt::{self, Prompter};
 
 pub(crate) struct Context {
@@ -255,8 +256,13 @@ impl Context {
                     session_bus: KeyringSettings::session_bus(&self.env),
                     interactive: self.prompter().is_interactive(),
                 }),
-                identity: self.env.path(&env::NTRO_IDENTITY_FILE),
+                identity: self.identity(),
                 passphrase: self.passphrase()?,
+                command: connection::helpers(self.config()?, self.logins()?),
+                report: {
+                    let paint = self.printer.stderr_paint();
+                    Arc::new(move |line| output::helper_said(paint, line))
+                },
                 plain: Arc::new(ConfigKeys::new(self.home()?.config())),
             })
         })
@@ -279,11 +285,28 @@ impl Context {
             })
     }
 
+    /// The identity that opens the encrypted file, where one is named.
+    fn identity(&self) -> Option<PathBuf> {
+        self.env
+            .path(&env::NTRO_IDENTITY_FILE)
+            .or_else(|| self.credential("ntro-identity"))
+    }
+
+    /// A credential that systemd has put there for this service.
+    fn credential(&self, name: &str) -> Option<PathBuf> {
+        let path = self.env.path(&env::CREDENTIALS_DIRECTORY)?.join(name);
+        // One that cannot be looked at is there; reading it tells what is the matter.
+        path.try_exists().unwrap_or(true).then_some(path)
+    }
+
     fn passphrase(&self) -> Result<Passphrase, CliError> {
         if let Some(text) = self.env.text(&env::NTRO_PASSPHRASE)? {
             return Ok(Passphrase::from_value(SecretString::from(text)));
         }
         if let Some(path) = self.env.path(&env::NTRO_PASSPHRASE_FILE) {
+            return Ok(Passphrase::from_file(path));
+        }
+        if let Some(path) = self.credential("ntro-passphrase") {
             return Ok(Passphrase::from_file(path));
         }
         if !self.prompter().is_interactive() {

@@ -7,6 +7,7 @@
 use ntro::authority;
 use ntro::env::NotUnicode;
 use ntro::migration::Place;
+use ntro::secrets::{HelperCall, HelperFault, StoreKind};
 use ntro::{api, config, connection, disk, login, migration, secrets};
 
 use crate::exit::Kind;
@@ -137,6 +138,22 @@ impl From<config::NoHome> for CliError {
     }
 }
 
+fn helper_hint(call: HelperCall, fault: &HelperFault) -> String {
+    let name = call.as_str();
+    match (call, fault) {
+        (HelperCall::Store, HelperFault::Failed(_)) | (_, HelperFault::Ended(_)) => {
+            format!("run what `{name}` in `[stores.command]` says by itself to see why")
+        }
+        (_, HelperFault::Failed(code)) => format!(
+            "if this is how it tells that there is no such item, add `{code}`, or better a part of what it says, to `missing` in `[stores.command]`; else run what `{name}` says by itself to see why"
+        ),
+        (_, HelperFault::NotKept) => {
+            "`store` in `[stores.command]` has to keep what it reads on standard input, and `get` has to print it".to_owned()
+        }
+        _ => format!("let `{name}` in `[stores.command]` print the key alone, on one line"),
+    }
+}
+
 impl From<secrets::Error> for CliError {
     fn from(error: secrets::Error) -> Self {
         use secrets::Error as E;
@@ -147,6 +164,23 @@ impl From<secrets::Error> for CliError {
                 ..error.into()
             },
             E::Cancelled => Self::interrupted(),
+            E::NotConfigured { .. } => Self {
+                kind: Kind::Config,
+                ..this.hint(
+                    "write a table `[stores.command]` into `config.toml`, with `get`, `store` and `erase`, for instance `get = [\"pass\", \"show\", \"ntro/{item}\"]`; docs/stores.md has one for each of the usual secret managers",
+                )
+            },
+            E::Helper { call, fault, .. } => this.hint(helper_hint(call, &fault)),
+            E::Absent {
+                store: StoreKind::Command,
+                ..
+            } => this.hint("install it, or correct `[stores.command]` in `config.toml`"),
+            E::TimedOut {
+                store: StoreKind::Command,
+                ..
+            } => this.hint(
+                "a helper cannot ask on the terminal: unlock the secret manager first; `timeout` in `[stores.command]` gives it more time",
+            ),
             E::Absent { .. } => this.hint(
                 "store the key elsewhere: `--store file` (encrypted) or `--store plaintext`; or give it as `NTRO_API_KEY`",
             ),
@@ -163,13 +197,13 @@ impl From<secrets::Error> for CliError {
                 this.hint("`--store file` and `NTRO_API_KEY` do without it")
             }
             E::PassphraseRequired { .. } => this.hint(
-                "set `NTRO_PASSPHRASE` or `NTRO_PASSPHRASE_FILE`, or name an age identity in `NTRO_IDENTITY_FILE`",
+                "set `NTRO_PASSPHRASE` or `NTRO_PASSPHRASE_FILE`, or name an age identity or an SSH key in `NTRO_IDENTITY_FILE`",
             ),
             E::WrongPassphrase { .. } | E::BadPassphrase { .. } => {
                 this.hint("check `NTRO_PASSPHRASE` and `NTRO_PASSPHRASE_FILE`, or type it again")
             }
             E::WrongIdentity { .. } | E::BadIdentity { .. } => {
-                this.hint("name the right age identity in `NTRO_IDENTITY_FILE`")
+                this.hint("name the right age identity or SSH key in `NTRO_IDENTITY_FILE`")
             }
             E::NotAKey { .. } => this.hint("log in again: `ntro auth login`"),
             _ => this,

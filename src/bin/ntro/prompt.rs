@@ -195,6 +195,7 @@ pub(crate) fn passphrase(
     };
     match purpose {
         PassphraseFor::Open => ask("Passphrase of the key file", &not_empty),
+        PassphraseFor::Identity => ask("Passphrase of the SSH key", &not_empty),
         PassphraseFor::Create => {
             let first = ask("New passphrase for the key file", &not_empty)?;
             ask(

@@ -258,6 +258,10 @@ fn configuration() -> String {
             "connections.NAME.production",
             "`true` or `false`: whether changes at the server are to be confirmed. By default, of a connection to a production service of either system, and of one that is called `production` or `prod`, never to this machine",
         ),
+        (
+            "stores.command",
+            "Helpers of the `command` store: see [stores.md](stores.md#the-command-store)",
+        ),
     ];
     let mut text =
         "\n## Configuration\n\n`config.toml` lies in `$NTRO_HOME`, or else in `~/.ntro`. \

@@ -420,7 +420,7 @@ fn the_store_is_the_one_named_then_the_one_of_the_login_then_what_is_there() {
     };
     assert_eq!(
         store(&named, "plain").unwrap_err().to_string(),
-        "`connections.plain.store` in `config.toml`: unknown store `safe`: expected `keyring`, `file` or `plaintext`"
+        "`connections.plain.store` in `config.toml`: unknown store `safe`: expected `keyring`, `file`, `keyutils`, `command` or `plaintext`"
     );
 }
 

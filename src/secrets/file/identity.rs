@@ -1,54 +1,152 @@
 use std::path::{Path, PathBuf};
 
-use age::x25519;
+use age::{DecryptError, ssh, x25519};
 use secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
 
-use super::super::Error;
+use super::super::{Error, Passphrase, PassphraseFor};
 use crate::disk::{self, FileLock};
 
 /// Identity files hold some lines.
 const LARGEST: u64 = 1 << 20;
 
-/// The identities in an identity file as `age-keygen` makes it.
+/// The identities in an identity file as `age-keygen` makes it, or the SSH private key that it is.
 pub(super) struct Identities {
     pub(super) path: PathBuf,
-    pub(super) list: Vec<x25519::Identity>,
+    list: Vec<Identity>,
+}
+
+enum Identity {
+    Age(x25519::Identity),
+    Ssh(ssh::Identity),
+    /// An SSH key whose passphrase was not given yet.
+    Locked(ssh::EncryptedKey),
 }
 
 impl Identities {
     /// Reads an identity file; `None` when there is none.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, Error> {
-        let bad = |reason: String| Error::BadIdentity {
-            path: path.to_owned(),
-            reason,
-        };
         let Some(bytes) = disk::read_bounded(path, LARGEST)? else {
             return Ok(None);
         };
         let bytes = Zeroizing::new(bytes);
-        let text = std::str::from_utf8(&bytes).map_err(|_| bad("it is not text".to_owned()))?;
-        let mut list = Vec::new();
-        for (index, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            // The line itself may be somebody's secret.
-            list.push(line.parse().map_err(|_| {
-                bad(format!(
-                    "line {} is not an identity as `age-keygen` makes it",
-                    index + 1
-                ))
-            })?);
-        }
-        if list.is_empty() {
-            return Err(bad("there is no identity in it".to_owned()));
-        }
+        let list = std::str::from_utf8(&bytes)
+            .map_err(|_| "it is not text".to_owned())
+            .and_then(|text| match text.trim_start() {
+                text if text.starts_with("-----BEGIN ") => ssh_key(text).map(|key| vec![key]),
+                text if text.starts_with("ssh-") => {
+                    Err("it is an SSH public key, and the private one opens the file".to_owned())
+                }
+                _ => age_identities(text),
+            })
+            .map_err(|reason| bad(path, reason))?;
         Ok(Some(Self {
             path: path.to_owned(),
             list,
         }))
+    }
+
+    /// Returns whether a passphrase has to be given before they open anything.
+    pub(super) fn are_locked(&self) -> bool {
+        let locked = |identity: &Identity| matches!(identity, Identity::Locked(_));
+        self.list.iter().any(locked)
+    }
+
+    /// Unlocks an SSH key that a passphrase protects.
+    pub(super) fn unlock(mut self, passphrase: &Passphrase) -> Result<Self, Error> {
+        for identity in &mut self.list {
+            if let Identity::Locked(key) = identity {
+                let passphrase = passphrase.get(PassphraseFor::Identity, &self.path)?;
+                let key = key.decrypt(passphrase).map_err(|error| match error {
+                    DecryptError::KeyDecryptionFailed => Error::WrongPassphrase {
+                        path: self.path.clone(),
+                    },
+                    error => bad(&self.path, error.to_string()),
+                })?;
+                *identity = Identity::Ssh(key.into());
+            }
+        }
+        Ok(self)
+    }
+
+    /// What opens the file.
+    pub(super) fn openers(&self) -> Vec<Box<dyn age::Identity>> {
+        let opener = |identity: &Identity| -> Option<Box<dyn age::Identity>> {
+            match identity {
+                Identity::Age(identity) => Some(Box::new(identity.clone())),
+                Identity::Ssh(key) => Some(Box::new(key.clone())),
+                Identity::Locked(_) => None,
+            }
+        };
+        self.list.iter().filter_map(opener).collect()
+    }
+
+    /// What the file is sealed for.
+    pub(super) fn recipients(&self) -> Result<Vec<Box<dyn age::Recipient>>, Error> {
+        let ssh = |identity: ssh::Identity| match ssh::Recipient::try_from(identity) {
+            Ok(recipient) => Ok(Box::new(recipient) as Box<dyn age::Recipient>),
+            Err(_) => Err(bad(
+                &self.path,
+                "nothing can be sealed for this kind of SSH key".to_owned(),
+            )),
+        };
+        let recipient = |identity: &Identity| -> Result<Box<dyn age::Recipient>, Error> {
+            match identity {
+                Identity::Age(identity) => Ok(Box::new(identity.to_public())),
+                Identity::Ssh(key) => ssh(key.clone()),
+                Identity::Locked(key) => ssh(key.clone().into()),
+            }
+        };
+        self.list.iter().map(recipient).collect()
+    }
+}
+
+fn bad(path: &Path, reason: String) -> Error {
+    Error::BadIdentity {
+        path: path.to_owned(),
+        reason,
+    }
+}
+
+fn age_identities(text: &str) -> Result<Vec<Identity>, String> {
+    let mut list = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        // The line itself may be somebody's secret.
+        let identity = line.parse().map_err(|_| {
+            format!(
+                "line {} is not an identity as `age-keygen` makes it",
+                index + 1
+            )
+        })?;
+        list.push(Identity::Age(identity));
+    }
+    match list.is_empty() {
+        true => Err("there is no identity in it".to_owned()),
+        false => Ok(list),
+    }
+}
+
+fn ssh_key(text: &str) -> Result<Identity, String> {
+    use ssh::UnsupportedKey as U;
+
+    let key = ssh::Identity::from_buffer(text.as_bytes(), None)
+        .map_err(|_| "it is no SSH private key that can be read".to_owned())?;
+    match key {
+        key @ ssh::Identity::Unencrypted(_) => Ok(Identity::Ssh(key)),
+        ssh::Identity::Encrypted(key) => Ok(Identity::Locked(key)),
+        ssh::Identity::Unsupported(U::EncryptedPem) => Err(
+            "it is an SSH key in an old encrypted form, which `ssh-keygen -p` renews".to_owned(),
+        ),
+        ssh::Identity::Unsupported(U::EncryptedSsh(cipher)) => {
+            Err(format!("it is an SSH key encrypted by `{cipher}`"))
+        }
+        ssh::Identity::Unsupported(U::Hardware(kind) | U::Type(kind)) => Err(format!(
+            "it is an SSH key of the kind `{kind}`, and only `ssh-ed25519` and `ssh-rsa` can open a file"
+        )),
     }
 }
 

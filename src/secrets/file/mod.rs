@@ -5,6 +5,9 @@
 //! whoever can run programs as the same user while the passphrase is in a variable or the identity
 //! lies beside the file.
 //!
+//! An identity is an age identity file or an SSH private key (`ssh-ed25519`, `ssh-rsa`); an SSH
+//! key that has a passphrase asks for it in the same way as a file that is sealed with one.
+//!
 //! The `age` tool opens it: `age -d ~/.ntro/keys.age`, with `-i identity.txt` where an identity
 //! seals it. Writing keeps how the file was sealed; several identities in the identity file are
 //! several recipients.
@@ -72,7 +75,7 @@ impl FileStore {
             ));
         }
         match self.identities()? {
-            Some(identities) => Ok(Seal::Identity(identities)),
+            Some(identities) => Ok(Seal::Identity(identities.unlock(&self.passphrase)?)),
             None => Err(Error::BadIdentity {
                 path: self.folder.join(IDENTITY_FILE),
                 reason: format!("there is none, and one seals `{}`", self.path.display()),
@@ -83,7 +86,7 @@ impl FileStore {
     /// What is to seal a file that does not exist yet.
     fn new_seal(&self) -> Result<Seal, Error> {
         match self.identities()? {
-            Some(identities) => Ok(Seal::Identity(identities)),
+            Some(identities) => Ok(Seal::Identity(identities.unlock(&self.passphrase)?)),
             None => Ok(Seal::Passphrase(
                 self.passphrase.get(PassphraseFor::Create, &self.path)?,
             )),
@@ -169,12 +172,16 @@ impl SecretStore for FileStore {
         Ok(erased)
     }
 
-    /// A file sealed with a passphrase that only a person knows is locked until they gave it.
+    /// A file sealed with a passphrase that only a person knows, or for an SSH key with one, is locked until they gave it.
     fn list(&self) -> Result<Vec<Item>, Error> {
         let Some(sealed) = self.sealed()? else {
             return Ok(Vec::new());
         };
-        if Seal::is_passphrase(&sealed, &self.path)? && self.passphrase.needs_a_person() {
+        let locked = Seal::is_passphrase(&sealed, &self.path)?
+            || self
+                .identities()?
+                .is_some_and(|identities| identities.are_locked());
+        if locked && self.passphrase.needs_a_person() {
             return Err(Error::Locked {
                 store: StoreKind::File,
             });

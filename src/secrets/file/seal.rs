@@ -54,8 +54,8 @@ impl Seal {
                 Encryptor::with_recipients([&recipient as &dyn age::Recipient].into_iter())
             }
             Self::Identity(identities) => {
-                let recipients: Vec<_> = identities.list.iter().map(|i| i.to_public()).collect();
-                Encryptor::with_recipients(recipients.iter().map(|r| r as &dyn age::Recipient))
+                let recipients = identities.recipients()?;
+                Encryptor::with_recipients(recipients.iter().map(|recipient| &**recipient))
             }
         }
         .map_err(|error| failed(&error))?;
@@ -80,7 +80,8 @@ impl Seal {
                 decryptor.decrypt([&identity as &dyn age::Identity].into_iter())
             }
             Self::Identity(identities) => {
-                decryptor.decrypt(identities.list.iter().map(|i| i as &dyn age::Identity))
+                let openers = identities.openers();
+                decryptor.decrypt(openers.iter().map(|opener| &**opener))
             }
         }
         .map_err(|error| self.explain(error, path))

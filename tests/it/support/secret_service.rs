@@ -13,6 +13,8 @@ use super::project;
 pub enum Mode {
     /// The login collection is there and open.
     Unlocked,
+    /// As `Unlocked`, and it is KeePassXC.
+    KeePassXc,
     /// It is locked, and nothing can show the prompt that would unlock it.
     Locked,
     /// The service runs and has no collection.
@@ -27,8 +29,9 @@ pub enum Mode {
 
 impl Mode {
     /// Every mode.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Unlocked,
+        Self::KeePassXc,
         Self::Locked,
         Self::Empty,
         Self::Hung,
@@ -39,6 +42,7 @@ impl Mode {
     fn name(self) -> &'static str {
         match self {
             Self::Unlocked => "unlocked",
+            Self::KeePassXc => "keepassxc",
             Self::Locked => "locked",
             Self::Empty => "empty",
             Self::Hung => "hung",

@@ -8,6 +8,17 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Kind;
 
+/// The stores that can be named in an option.
+pub(super) const STORES: [&str; StoreKind::ALL.len()] = {
+    let mut names = [""; StoreKind::ALL.len()];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = StoreKind::ALL[index].as_str();
+        index += 1;
+    }
+    names
+};
+
 /// Decides whether what is there may be replaced; asks where it can be asked.
 pub(super) fn overwrite(
     overwrite: bool,

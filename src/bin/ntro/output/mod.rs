@@ -96,6 +96,10 @@ impl Printer {
         self.stdout
     }
 
+    pub(crate) fn stderr_paint(&self) -> Paint {
+        self.stderr
+    }
+
     /// Returns whether progress may be drawn: on a terminal, for people who want to see it.
     pub(crate) fn draws_progress(&self) -> bool {
         !self.quiet && io::stderr().is_terminal()
@@ -202,6 +206,11 @@ pub(crate) fn json_failure(error: &CliError) {
         "request_id": error.request_id,
     }});
     stderr_line(&body.to_string());
+}
+
+/// Passes on a line that a helper of the `command` store has said.
+pub(crate) fn helper_said(paint: Paint, line: &str) {
+    stderr_line(&format!("{}: {line}", paint.bold("helper")));
 }
 
 fn stderr_line(line: &str) {

@@ -25,7 +25,7 @@ const PROMPT: &str = "org.freedesktop.Secret.Prompt";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
 /// How long a person may take to answer a prompt.
-const PROMPT_BOUND: Duration = Duration::from_secs(60);
+pub(super) const PROMPT_BOUND: Duration = Duration::from_secs(60);
 /// What a path is when there is no such object.
 const NOTHING: &str = "/";
 const CONTENT_TYPE: &str = "text/plain";
@@ -242,17 +242,21 @@ impl Bus {
         Ok(something(prompt))
     }
 
-    /// Has a prompt shown and waits until a person has answered it.
-    pub(super) async fn prompt(&self, prompt: &OwnedObjectPath) -> Result<(), Error> {
+    /// Has a prompt shown and waits until a person has answered it, or the service itself.
+    pub(super) async fn prompt(
+        &self,
+        prompt: &OwnedObjectPath,
+        bound: Duration,
+    ) -> Result<(), Error> {
         let mut completed = self.completed(prompt).await?;
         let () = self.call(prompt, PROMPT, "Prompt", &("",)).await?;
         let next = std::future::poll_fn(|cx| Pin::new(&mut completed).poll_next(cx));
-        let Ok(message) = tokio::time::timeout(PROMPT_BOUND, next).await else {
+        let Ok(message) = tokio::time::timeout(bound, next).await else {
             // It would stay on the screen with nobody to hear the answer.
             let _: Result<(), Error> = self.call(prompt, PROMPT, "Dismiss", &()).await;
             return Err(Error::TimedOut {
                 store: StoreKind::Keyring,
-                after: PROMPT_BOUND,
+                after: bound,
                 in_doubt: false,
             });
         };

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use zbus::OwnedObjectPath;
@@ -8,7 +9,7 @@ use zeroize::Zeroizing;
 use super::super::super::deadline::Budget;
 use super::super::super::{Error, StoreKind};
 use super::super::KeyringSettings;
-use super::bus::{Bus, Created, Found};
+use super::bus::{Bus, Created, Found, PROMPT_BOUND};
 
 /// What an item is found by, or described by.
 pub(super) type Attributes<'a> = HashMap<&'a str, &'a str>;
@@ -92,7 +93,7 @@ impl SecretService {
             let item = match created {
                 Ok(Created::Item(item)) => Some(item),
                 Ok(Created::Prompt(prompt)) => {
-                    self.answer(bus, &prompt).await?;
+                    self.confirm(bus, &prompt).await?;
                     None
                 }
                 // The service may have stored it and not said so, or may still do it.
@@ -130,7 +131,7 @@ impl SecretService {
             for item in found.unlocked.iter().chain(&found.locked) {
                 match bus.delete(item).await {
                     Ok(None) => {}
-                    Ok(Some(prompt)) => self.answer(bus, &prompt).await?,
+                    Ok(Some(prompt)) => self.confirm(bus, &prompt).await?,
                     Err(Error::TimedOut { .. }) => {
                         return match bus.search(name).await {
                             Ok(found) if found.is_empty() => Ok(true),
@@ -215,11 +216,32 @@ impl SecretService {
     /// Has the service's prompt shown and waits for the person in front of it.
     async fn answer(&self, bus: &Bus, prompt: &OwnedObjectPath) -> Result<(), Error> {
         if self.interactive {
-            bus.prompt(prompt).await
+            bus.prompt(prompt, PROMPT_BOUND).await
         } else {
             Err(Error::Locked {
                 store: StoreKind::Keyring,
             })
+        }
+    }
+
+    /// Gets past the prompt of a change to what is unlocked.
+    ///
+    /// KeePassXC has one for each, and answers it itself unless it is told to ask. So it is tried
+    /// also where nobody is there, for as long as the keyring may stay silent.
+    async fn confirm(&self, bus: &Bus, prompt: &OwnedObjectPath) -> Result<(), Error> {
+        if self.interactive {
+            return self.answer(bus, prompt).await;
+        }
+        let start = Instant::now();
+        let answer = bus
+            .prompt(prompt, self.budget.left().unwrap_or_default())
+            .await;
+        self.budget.charge(start);
+        match answer {
+            Err(Error::TimedOut { .. }) => Err(Error::Locked {
+                store: StoreKind::Keyring,
+            }),
+            answer => answer,
         }
     }
 

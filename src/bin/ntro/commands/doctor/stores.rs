@@ -89,6 +89,13 @@ fn one(
         Err(secrets::Error::Locked { .. }) => {
             findings.ok(CHECK, format!("the `{kind}` store answers, and is locked"));
         }
+        // The probe found it set up, all but for this, which it may go without.
+        Err(secrets::Error::NotConfigured { .. }) => {
+            findings.ok(
+                CHECK,
+                format!("the `{kind}` store answers, and is not set up to list what it holds"),
+            );
+        }
         Err(error) => {
             let error = CliError::from(error);
             findings.problem(CHECK, error.message, error.hint.unwrap_or_default());

@@ -32,7 +32,7 @@ pub(crate) struct CreateArgs {
     #[arg(long, value_name = "CONNECTION")]
     save_as: Option<ConnectionName>,
     /// Where to keep the key [default: keyring]
-    #[arg(long, value_name = "STORE", requires = "save_as", value_parser = ["keyring", "file", "plaintext"])]
+    #[arg(long, value_name = "STORE", requires = "save_as", value_parser = destination::STORES)]
     store: Option<String>,
     /// Allow a connection of this name to point to another origin than before
     #[arg(long, requires = "save_as")]

@@ -42,7 +42,7 @@ pub(crate) struct LoginArgs {
     #[arg(long, value_name = "PROVIDER", value_parser = ["ntropii", "ontora"])]
     provider: Option<String>,
     /// Where to keep the key [default: keyring]
-    #[arg(long, value_name = "STORE", value_parser = ["keyring", "file", "plaintext"])]
+    #[arg(long, value_name = "STORE", value_parser = destination::STORES)]
     store: Option<String>,
     /// Make the connection the default one
     #[arg(long, overrides_with = "no_set_default")]
