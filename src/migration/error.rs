@@ -38,6 +38,13 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Returns whether a store has something in the place of the key that is none.
+    pub(super) fn is_no_key(&self) -> bool {
+        matches!(self, Self::Login(login::Error::Store(error)) if error.is_no_key())
+    }
+}
+
 fn listed(keys: &[(KeyPrefix, Place)]) -> String {
     let keys: Vec<_> = keys
         .iter()

@@ -89,16 +89,26 @@ impl Migrator<'_> {
         }
         let own = places.contains(&Place::Store(self.to));
         places.push(Place::Store(self.to));
+        // A run that was killed may have left anything where it was about to put the key.
+        let half_written = begun.as_ref().map(|begun| begun.to);
         let mut keys: Vec<(Place, ApiKey)> = Vec::new();
         let mut asked = Vec::new();
+        let mut unreadable = None;
         for place in places {
             if let (Place::Store(kind), false) = (place, asked.contains(&place)) {
                 asked.push(place);
-                let key = self.stored_in(kind, &known)?;
-                keys.extend(key.map(|key| (place, key)));
+                match self.stored_in(kind, &known) {
+                    Err(error) if half_written == Some(kind) && error.is_no_key() => {
+                        unreadable = Some(error);
+                    }
+                    answer => keys.extend(answer?.map(|key| (place, key))),
+                }
             }
         }
         keys.extend(imported.map(|key| (Place::Ontora, key)));
+        if let (true, Some(error)) = (keys.is_empty(), unreadable) {
+            return Err(error);
+        }
 
         let stale = begun.map_or_else(Vec::new, |begun| overtaken(&begun, &files, name, &keys));
         keys.retain(|(place, _)| !stale.contains(place));

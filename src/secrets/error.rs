@@ -154,6 +154,21 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns whether something lies in the place of the key that is none, as a helper leaves it
+    /// that was given no key because `ntro` was killed.
+    #[must_use]
+    pub fn is_no_key(&self) -> bool {
+        let fault = match self {
+            Self::NotAKey { .. } => return true,
+            Self::Helper { fault, .. } => fault,
+            _ => return false,
+        };
+        matches!(
+            fault,
+            HelperFault::Nothing | HelperFault::Lines(_) | HelperFault::NotAKey(_)
+        )
+    }
+
     /// Returns whether asking the same store for another key would end the same way, and cost the
     /// same time or bother the same person again.
     #[must_use]

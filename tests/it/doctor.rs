@@ -9,7 +9,7 @@ use insta::assert_snapshot;
 use ntro::domain::Provider;
 use serde_json::json;
 
-use crate::support::{Authority, Outcome, Reply, Sandbox, Stub};
+use crate::support::{Authority, Outcome, Reply, Sandbox, Stub, at_each_effect};
 
 /// A home with one connection in the encrypted file.
 fn logged_in(host: &str, key: &str) -> Sandbox {
@@ -73,6 +73,7 @@ fn where_all_is_well_it_says_so_and_sends_no_key() {
         leftovers   ✓ no command has left anything half done
         files       ✓ `config.toml` is in order and has 1 connection
         variables   ✓ no variable overrides what is stored
+        unfinished  ✓ no key is half way to anywhere
         clear keys  ✓ no connection has its key in the clear
         origins     ✓ every key is bound to the host of its connection
         stores      ✓ the `file` store answers
@@ -292,4 +293,50 @@ fn servers_are_asked_for_their_answer_and_their_time() {
         problem servers: cannot reach `[GONE]`: the connection was refused (Connection refused (os error 111))
         warning clock: the clock of [FAST]/v1 is [A DAY] s ahead of this machine's
         ");
+}
+
+#[test]
+fn a_key_in_the_file_of_the_official_ontora_client_is_found() {
+    let sandbox = logged_in("http://localhost:1/v1", "ntro_prod_good");
+    let folder = sandbox.home().join(".ontora");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("config.yaml"), "api_key: ont_live_clear\n").unwrap();
+    let found = sandbox.ntro("doctor --offline -o json").run().success();
+    assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
+        warning clear keys: `[HOME]/.ontora/config.yaml` has a key in the clear
+          → ntro auth migrate --ontora
+        ");
+    fs::write(folder.join("config.yaml"), "api_key: [\n").unwrap();
+    let found = sandbox.ntro("doctor --offline -o json").run().success();
+    assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
+        warning clear keys: `[HOME]/.ontora/config.yaml`, line 2, column 1: this is not YAML
+          → correct the file with an editor; nothing was changed
+        ");
+    sandbox.assert_only_in("ont_live_clear", &[".ontora/config.yaml"]);
+}
+
+#[test]
+#[ignore = "needs strace: run scripts/test"]
+fn what_was_cut_off_is_found_until_it_is_finished() {
+    let sandbox = logged_in("http://localhost:1/v1", "ntro_prod_good");
+    let begun = sandbox.ntro_home().join("migrations.toml");
+    let mut found = 0;
+    at_each_effect(
+        &sandbox,
+        "auth migrate acme --to plaintext",
+        |_| {
+            sandbox
+                .ntro("auth migrate acme --to file")
+                .run()
+                .success()
+                .done()
+        },
+        |_| {
+            let report = sandbox.ntro("doctor --offline -o json").run().success();
+            let told = complaints(&report).contains("`acme` was being moved");
+            assert_eq!(told, begun.exists(), "{report}");
+            found += u32::from(begun.exists());
+        },
+    );
+    assert!(found > 2, "only {found} were cut off in between");
 }

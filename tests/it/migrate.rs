@@ -2,14 +2,17 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use insta::assert_snapshot;
 use ntro::config::{Config, Logins};
 use ntro::connection::{self, ConfigKeys};
+use ntro::disk::FileLock;
 use ntro::migration::Place;
-use ntro::secrets::{self, Item, Keyring, KeyringSettings, Passphrase, StoreKind, StoreSettings};
+use ntro::secrets::{
+    self, Item, Keyring, KeyringSettings, Passphrase, SecretStore, StoreKind, StoreSettings,
+};
 use serde_json::{Value, json};
 
 use crate::stores::helpers;
@@ -61,16 +64,8 @@ fn item(name: &str) -> Item {
     Item::new(name.parse().unwrap(), ORIGIN.parse().unwrap())
 }
 
-/// What a store has for a connection, asked without `ntro`'s own record of it.
-fn held(
-    sandbox: &Sandbox,
-    service: Option<&SecretService>,
-    kind: StoreKind,
-    name: &str,
-) -> Option<String> {
-    if kind == StoreKind::Keyring {
-        return service?.lookup(&["service", "ntro", "username", &item(name).account()]);
-    }
+/// Opens a store of a sandbox, but for its keyring.
+fn opened(sandbox: &Sandbox, kind: StoreKind) -> Box<dyn SecretStore> {
     let settings = StoreSettings {
         folder: sandbox.ntro_home(),
         keyring: Keyring::new(KeyringSettings {
@@ -87,7 +82,20 @@ fn held(
         },
         report: Arc::new(|_| ()),
     };
-    let key = secrets::open(kind, &settings).get(&item(name)).unwrap();
+    secrets::open(kind, &settings)
+}
+
+/// What a store has for a connection, asked without `ntro`'s own record of it.
+fn held(
+    sandbox: &Sandbox,
+    service: Option<&SecretService>,
+    kind: StoreKind,
+    name: &str,
+) -> Option<String> {
+    if kind == StoreKind::Keyring {
+        return service?.lookup(&["service", "ntro", "username", &item(name).account()]);
+    }
+    let key = opened(sandbox, kind).get(&item(name)).unwrap();
     key.map(|key| key.expose().to_owned())
 }
 
@@ -149,6 +157,7 @@ fn a_key_moves_between_the_stores_that_are_files() {
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
 fn a_key_moves_between_all_stores() {
     let service = SecretService::start(Mode::Unlocked);
+    let _alone = alone_in_the_kernel();
     let mut sandbox = sandbox();
     sandbox.plug_in(&service);
     sandbox.write_config(&helpers(&sandbox, None));
@@ -642,7 +651,13 @@ struct Story {
 #[ignore = "needs strace, D-Bus and gnome-keyring: run scripts/test"]
 #[expect(clippy::print_stdout, reason = "how many kills it was is worth a line")]
 fn a_kill_before_any_effect_loses_no_key_and_the_next_run_finishes() {
-    let moves = pairs(&STORES).into_iter();
+    // Those that need a person's set-up with one that does not, the others with each other.
+    let moves = [
+        &[StoreKind::Keyring, StoreKind::File, StoreKind::Plaintext][..],
+        &[StoreKind::File, StoreKind::Keyutils],
+        &[StoreKind::File, StoreKind::Command],
+    ];
+    let moves = moves.into_iter().flat_map(pairs);
     let moves = moves.map(|(from, to)| (Place::Store(from), to));
     let imports = STORES.map(|to| (Place::Ontora, to));
     let stories = moves.chain(imports).map(|(from, to)| Story { from, to });
@@ -665,9 +680,11 @@ impl Story {
             Place::Store(kind) => Some(kind),
             Place::Ontora => None,
         };
+        let uses = |kind| to == kind || from == Some(kind);
+        // It is the user's, whatever the home: two at once would share their keys.
+        let _alone = uses(StoreKind::Keyutils).then(alone_in_the_kernel);
         let keyring = StoreKind::Keyring;
-        let service =
-            (to == keyring || from == Some(keyring)).then(|| SecretService::start(Mode::Unlocked));
+        let service = uses(keyring).then(|| SecretService::start(Mode::Unlocked));
         let service = service.as_ref();
         let mut sandbox = sandbox();
         if let Some(service) = service {
@@ -677,6 +694,9 @@ impl Story {
             true => ("ontora", ONTORA),
             false => ("local", KEY),
         };
+        if uses(StoreKind::Command) {
+            sandbox.write_config(&helpers(&sandbox, None));
+        }
         login(&sandbox, "other", "file", OTHER);
         match from {
             None => write_yaml(&sandbox, &yaml()),
@@ -698,9 +718,13 @@ impl Story {
                 if from == Some(StoreKind::Keyring) {
                     service.unwrap().store(&item(name), KEY);
                 }
+                if uses(StoreKind::Keyutils) {
+                    in_the_kernel(&sandbox, name, from == Some(StoreKind::Keyutils));
+                }
             },
             |done| {
                 let place = format!("{line}, killed after {done}");
+                wait_for_helpers(&sandbox);
                 let token = sandbox.ntro("auth token -c").arg(name).run();
                 let has = token.stdout.trim_end() == key;
                 // Before it is imported, it is where the official client finds it.
@@ -736,6 +760,37 @@ impl Story {
                 );
             },
         )
+    }
+}
+
+/// Keeps other tests from the kernel's keyring.
+fn alone_in_the_kernel() -> MutexGuard<'static, ()> {
+    static KERNEL: Mutex<()> = Mutex::new(());
+    KERNEL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Puts the key into the kernel's keyring, or takes it out of there.
+fn in_the_kernel(sandbox: &Sandbox, name: &str, there: bool) {
+    let lock = FileLock::acquire(&sandbox.ntro_home().join(".lock")).unwrap();
+    let store = opened(sandbox, StoreKind::Keyutils);
+    match there {
+        true => store
+            .put(&item(name), &KEY.parse().unwrap(), &lock)
+            .unwrap(),
+        false => drop(store.erase(&item(name), &lock).unwrap()),
+    }
+}
+
+/// Waits until no helper is left of an `ntro` that was killed while it ran.
+fn wait_for_helpers(sandbox: &Sandbox) {
+    let folder = sandbox.home().join("keys");
+    let folder = folder.to_str().unwrap();
+    let runs = |process: std::io::Result<fs::DirEntry>| {
+        let line = fs::read(process.unwrap().path().join("cmdline"));
+        line.is_ok_and(|line| String::from_utf8_lossy(&line).contains(folder))
+    };
+    while fs::read_dir("/proc").unwrap().any(runs) {
+        thread::yield_now();
     }
 }
 

@@ -9,6 +9,7 @@ mod network;
 mod servers;
 mod stores;
 mod syntax;
+mod unfinished;
 mod variables;
 
 use ntro::config::{Config, Home, Logins};
@@ -43,7 +44,8 @@ pub(crate) fn run(args: DoctorArgs, cx: &Context) -> Result<Exit, CliError> {
     leftovers::check(cx, left, args.fix, &mut findings)?;
     if let Some(files) = syntax::check(cx, &mut findings)? {
         variables::check(cx, &mut findings);
-        clear_keys::check(&files, &mut findings);
+        unfinished::check(&files, &mut findings);
+        clear_keys::check(cx, &files, &mut findings);
         bindings::check(&files, &mut findings);
         stores::check(cx, &files, &mut findings)?;
         network::check(cx, &mut findings);
