@@ -7,9 +7,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use insta::assert_snapshot;
+use ntro::domain::Provider;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Run, Sandbox};
+use crate::support::{Authority, Run, Sandbox};
 
 const LOGIN: &str = "ntro auth login --no-verify --api-key-stdin --host http://localhost:1/v1";
 const GOOD: &str =
@@ -202,4 +203,75 @@ fn two_users_of_one_machine_do_not_see_each_others_keys() {
         warning: `[HOME]/.ntro/config.toml` has the permissions 0644 and should have 0600; the next change mends it
         ");
     own(&me, ".ntro");
+}
+
+/// Runs `ntro` on a machine whose clock is off by so much.
+fn with_clock<'a>(sandbox: &'a Sandbox, off: &str, arguments: &str) -> Run<'a> {
+    let faketime = sandbox.program("faketime".as_ref()).arg("-f").arg(off);
+    faketime.arg(env!("CARGO_BIN_EXE_ntro")).args(arguments)
+}
+
+#[test]
+#[ignore = "needs faketime: run scripts/test"]
+fn a_clock_that_is_a_day_off_is_named_and_loses_nothing() {
+    let authority = Authority::start();
+    let key = authority.key_with(Provider::Ntropii, "acme-fund-admin", |new| {
+        new.expires_in_days = Some(1);
+    });
+    let sandbox = Sandbox::new();
+    sandbox.make_identity();
+    sandbox.redacting(&authority.origin(), "[AUTHORITY]");
+    sandbox.redacting_key(&key, "KEY");
+    let host = authority.host(Provider::Ntropii);
+    let login = format!("auth login --api-key-stdin --store file --name local --host {host}");
+    for off in ["+2d", "-1d"] {
+        // The server has accepted the key, so it is stored, whatever this machine thinks of it.
+        with_clock(&sandbox, off, &login)
+            .input(&key.key)
+            .run()
+            .success()
+            .done();
+        let report = with_clock(&sandbox, off, "doctor -o json").run().success();
+        let clock = report.json()["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|finding| finding["check"] == "clock")
+            .cloned();
+        let clock = clock.unwrap();
+        assert_eq!(clock["level"], "warning", "{off}: {clock}");
+        let way = if off.starts_with('+') {
+            " s behind "
+        } else {
+            " s ahead of "
+        };
+        assert!(
+            clock["message"].as_str().unwrap().contains(way),
+            "{off}: {clock}"
+        );
+        with_clock(&sandbox, off, "auth whoami")
+            .run()
+            .success()
+            .done();
+        sandbox
+            .ntro("auth token")
+            .run()
+            .success()
+            .says(&key.key)
+            .done();
+    }
+    // It is the server's clock by which a key ends, and this one's by which people are warned.
+    assert_snapshot!(with_clock(&sandbox, "+2d", "auth status").transcript(), @r"
+        exit code: 0
+        ----- stdout -----
+        NAME   STATUS       HOST
+        local  expires now  [AUTHORITY]/v1  the server accepts it, and by this machine's clock it has ended; `ntro doctor` compares the clocks
+        ");
+    assert_snapshot!(with_clock(&sandbox, "+0d", "auth status").transcript(), @r"
+        exit code: 0
+        ----- stdout -----
+        NAME   STATUS               HOST
+        local  expires in 23 hours  [AUTHORITY]/v1
+        ");
+    sandbox.assert_no_litter();
 }

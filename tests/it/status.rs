@@ -51,7 +51,7 @@ fn agreeing(sandbox: &Sandbox, line: &str, code: i32) -> (String, Vec<Value>) {
     assert_eq!(lines.len(), rows.len(), "{text}");
     for (line, row) in lines.iter().zip(&rows) {
         let status = match row["state"].as_str().unwrap() {
-            "expiring" => "expires in".to_owned(),
+            "expiring" => "expires ".to_owned(),
             state => state.replace('_', " "),
         };
         assert!(line.starts_with(row["name"].as_str().unwrap()), "{line}");
@@ -156,7 +156,7 @@ fn a_key_that_expires_soon_is_told_of_and_counts_only_where_asked() {
 }
 
 #[test]
-fn a_key_is_told_to_have_expired_whether_the_server_says_so_or_only_refuses_it() {
+fn a_key_has_expired_when_the_server_refuses_it_and_not_by_this_machines_clock() {
     let refusing = Arc::new(AtomicBool::new(false));
     let refuses = Arc::clone(&refusing);
     let server = Stub::start(move |_| match refuses.load(Ordering::Relaxed) {
@@ -171,10 +171,12 @@ fn a_key_is_told_to_have_expired_whether_the_server_says_so_or_only_refuses_it()
         .input("ont_live_good_0123456789")
         .run()
         .success()
-        .complains("the API key of `old` has expired, at 2026-01-02T00:00:00Z")
+        .complains("the API key of `old` ends at 2026-01-02T00:00:00Z: the server accepts it")
         .done();
-    let (_, rows) = agreeing(&sandbox, "auth status", 4);
-    assert_eq!(rows[0]["state"], "expired");
+    let (text, rows) = agreeing(&sandbox, "auth status", 0);
+    assert_eq!(rows[0]["state"], "expiring");
+    assert!(text.contains("`ntro doctor` compares the clocks"), "{text}");
+    agreeing(&sandbox, "auth status --warn-within 1d", 1);
     assert!(rows[0]["expires_in_days"].as_i64().unwrap() < 0);
     refusing.store(true, Ordering::Relaxed);
     let (_, rows) = agreeing(&sandbox, "auth status --all", 4);

@@ -10,6 +10,9 @@ use crate::context::Context;
 /// How long before its end a key is warned about where nothing else is said.
 pub(crate) const SOON: Period = Period::days(14);
 
+/// What is said of a key that its server accepts, and that has ended by this machine's clock.
+pub(crate) const ACCEPTED_AFTER_ITS_END: &str = "the server accepts it, and by this machine's clock it has ended; `ntro doctor` compares the clocks";
+
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
@@ -53,7 +56,7 @@ impl fmt::Display for Remaining {
     }
 }
 
-/// Tells on standard error of a key that has expired, or will within two weeks.
+/// Tells on standard error of a key, which its server has accepted, that it ends within two weeks.
 pub(crate) fn warn(cx: &Context, connection: Option<&str>, expires_at: Option<Timestamp>) {
     let Some(at) = expires_at else {
         return;
@@ -64,7 +67,8 @@ pub(crate) fn warn(cx: &Context, connection: Option<&str>, expires_at: Option<Ti
         None => "the API key".to_owned(),
     };
     if left.is_over() {
-        cx.printer().warn(&format!("{whose} has expired, at {at}"));
+        cx.printer()
+            .warn(&format!("{whose} ends at {at}: {ACCEPTED_AFTER_ITS_END}"));
     } else if left.is_within(SOON) {
         cx.printer()
             .warn(&format!("{whose} expires {left}, at {at}"));

@@ -85,12 +85,12 @@ fn told(host: &str, reached: &Reached, findings: &mut Findings) {
         Some(ahead) if ahead.abs() > SKEW => findings.warning(
             CLOCK,
             format!(
-                "the clock of {host} is {} s {} of this machine's",
+                "the clock of {host} is {} s {} this machine's",
                 ahead.as_secs().abs(),
                 if ahead.is_negative() {
                     "behind"
                 } else {
-                    "ahead"
+                    "ahead of"
                 }
             ),
             "set this machine's clock: `timedatectl set-ntp true`",
