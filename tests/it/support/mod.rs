@@ -2,6 +2,7 @@
 
 mod authority;
 mod clients;
+mod faulty;
 mod kill_points;
 mod process;
 mod sandbox;
@@ -11,6 +12,7 @@ mod terminal;
 
 pub use authority::{Authority, IssuedKey};
 pub use clients::Clients;
+pub use faulty::{Fault, Faulty, When};
 pub use kill_points::at_each_effect;
 pub use process::{Outcome, Run};
 pub use sandbox::Sandbox;
