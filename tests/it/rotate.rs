@@ -192,6 +192,7 @@ fn the_old_key_lives_on_for_the_grace() {
         "auth logout local",
         "auth remove local",
         "auth rename local other",
+        "auth migrate local --to plaintext",
         "auth login --name local --api-key-stdin --no-verify --store file",
     ] {
         let host = format!("--host {}", authority.host(Provider::Ntropii));

@@ -14,7 +14,6 @@ mod prompt;
 #[cfg(feature = "authority")]
 #[cfg(test)]
 mod reference;
-mod span;
 mod stdin;
 mod usage;
 

@@ -55,7 +55,7 @@ fn rotate(args: &RotateArgs, cx: &Context, name: &ConnectionName) -> Result<Row,
         let told = rotation.inspect()?.created_at;
         let stored_at = cx.logins()?.get(name.as_str()).map(|login| login.stored_at);
         let made = told.or(stored_at);
-        Ok(made.filter(|made| is_young(*made, limit, cx.now())))
+        Ok(made.filter(|made| is_young(*made, limit.duration(), cx.now())))
     })?;
     match skipped {
         Some(made) => Ok(Row {

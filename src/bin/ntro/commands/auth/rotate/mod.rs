@@ -5,10 +5,8 @@ mod one;
 mod report;
 mod wait;
 
-use std::time::Duration;
-
 use clap_complete::engine::ArgValueCompleter;
-use ntro::domain::ConnectionName;
+use ntro::domain::{ConnectionName, Period};
 use ntro::env;
 use ntro::rotation;
 
@@ -18,7 +16,6 @@ use crate::commands::completions::connections;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::span;
 
 /// Replace the key of a connection by a new one, and revoke the old one
 ///
@@ -34,11 +31,11 @@ pub(crate) struct RotateArgs {
     #[arg(long)]
     all: bool,
     /// With `--all`, only keys that are older than this, such as `60d`
-    #[arg(long, value_name = "AGE", value_parser = span::parse, requires = "all")]
-    older_than: Option<Duration>,
+    #[arg(long, value_name = "AGE", requires = "all")]
+    older_than: Option<Period>,
     /// Let the old key live on for so long, such as `10m` or `24h`, and wait for that [default: 0s]
-    #[arg(long, value_name = "TIME", value_parser = span::parse)]
-    grace: Option<Duration>,
+    #[arg(long, value_name = "TIME")]
+    grace: Option<Period>,
     /// With `--grace`, do not wait: the next run after that time revokes the old key
     #[arg(long)]
     no_wait: bool,

@@ -4,7 +4,8 @@ use std::cell::OnceCell;
 use std::time::Duration;
 
 use ntro::api::AdminToken;
-use ntro::domain::{ApiKey, ApiKeyError, ConnectionName, Provider};
+use ntro::domain::{ApiKey, ApiKeyError, ConnectionName, Period, Provider};
+use ntro::migration::Journal;
 use ntro::rotation::{self, Method, Next, Rotation, Server};
 use ntro::secrets;
 use secrecy::ExposeSecret as _;
@@ -56,6 +57,20 @@ impl<'a> One<'a> {
 
     /// Rotates, or finishes what an earlier run has begun.
     pub(super) fn rotate(&self) -> Result<Row, CliError> {
+        let migrations = Journal::read(&self.cx.home()?.migrations())?;
+        if migrations.get(self.name.as_str()).is_some() {
+            return Err(CliError::new(
+                Kind::Conflict,
+                format!(
+                    "the migration of the key of `{}` is not finished",
+                    self.name
+                ),
+            )
+            .hint(format!(
+                "finish it first: `ntro auth migrate {}`",
+                self.name
+            )));
+        }
         self.with(|rotation| {
             if self.args.dry_run {
                 return self.dry_run(rotation);
@@ -74,7 +89,7 @@ impl<'a> One<'a> {
                 }
                 Next::Complete(_) => {
                     if let Some(grace) = self.args.grace {
-                        rotation.set_grace(grace)?;
+                        rotation.set_grace(grace.duration())?;
                     }
                     rotation.confirm()?;
                     return self.settle(rotation, State::Finished);
@@ -114,7 +129,7 @@ impl<'a> One<'a> {
             })?;
             return Ok(rotation.with_key(key)?);
         }
-        let grace = self.args.grace.unwrap_or(Duration::ZERO);
+        let grace = self.args.grace.map_or(Duration::ZERO, Period::duration);
         match rotation.by_itself(grace) {
             Err(error) if error.is_not_offered() => {}
             done => return Ok(done?),
