@@ -63,6 +63,7 @@ const LINES: &[&str] = &[
     "help auth",
     "doctor",
     "doctor --fix",
+    "auth migrate --dry-run",
     "auth rotate",
     "auth rotate --dry-run",
     "auth rotate --grace 1h --no-wait",

@@ -24,7 +24,7 @@ pub(super) fn run(args: &RotateArgs, cx: &Context) -> Result<Exit, CliError> {
         rows.push(row.unwrap_or_else(|error| Row::failed(name, error)));
     }
     bar.finish_and_clear();
-    if !args.no_wait {
+    if !args.no_wait && args.grace.is_some() {
         finish(args, cx, &names, &mut rows)?;
     }
     let failed = rows.iter().find_map(|row| row.kind);

@@ -201,7 +201,8 @@ impl<'a> One<'a> {
         let now = self.cx.now();
         if let Some(due) = rotation.revoke_after().filter(|due| *due > now) {
             let later = Row::of(self.name, State::InGrace, &noted);
-            if self.args.no_wait || self.args.all {
+            // What an earlier run has begun is not waited for: a timer would hang.
+            if self.args.no_wait || self.args.all || self.args.grace.is_none() {
                 return Ok(later);
             }
             self.cx.printer().note(&format!(
