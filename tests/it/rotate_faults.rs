@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::SignedDuration;
 use ntro::domain::Provider;
 
-use crate::support::{Authority, Fault, Faulty, Sandbox, When};
+use crate::support::{Authority, Fault, Faulty, Sandbox, When, tell};
 
 const TENANT: &str = "acme-fund-admin";
 
@@ -35,7 +35,9 @@ fn survives(provider: Provider, by_itself: bool, least: usize) {
         }
         homes.into_iter().map(|home| home.join().unwrap()).sum()
     });
-    println!("{hits} faults: {provider}, by itself: {by_itself}");
+    tell(&format!(
+        "{hits} faults: {provider}, by itself: {by_itself}"
+    ));
     assert!(hits >= least, "only {hits} faults");
 }
 

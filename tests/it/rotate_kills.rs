@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use ntro::domain::Provider;
 
 use crate::kills::{Random, run_killed};
-use crate::support::{Authority, Mode, Sandbox, SecretService, at_each_effect};
+use crate::support::{Authority, Mode, Sandbox, SecretService, at_each_effect, tell};
 
 const TENANT: &str = "acme-fund-admin";
 
@@ -78,7 +78,7 @@ fn survives_each_effect(provider: Provider, store: &str, by: By, least: usize) {
         |_| {},
         |done| story.check(&format!("killed after {done} effects")),
     );
-    println!("{kills} kills: {provider}, {store}, {by:?}");
+    tell(&format!("{kills} kills: {provider}, {store}, {by:?}"));
     assert!(kills >= least, "only {kills} kills");
     assert!(!story.sandbox.config().contains("ntro_prod_") || store == "plaintext");
 }
@@ -154,5 +154,5 @@ fn a_rotation_survives_kills_at_any_instant() {
             story.check(&format!("seed {seed}, run {runs}, killed after {after:?}"));
         }
     }
-    println!("{kills} kills in {runs} runs");
+    tell(&format!("{kills} kills in {runs} runs"));
 }

@@ -26,3 +26,12 @@ use std::path::Path;
 pub fn project(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
+
+/// Tells whoever runs the tests with `--nocapture` how much was tried.
+#[expect(
+    clippy::print_stdout,
+    reason = "the test harness keeps it, or shows it on request"
+)]
+pub fn tell(what: &str) {
+    println!("{what}");
+}
