@@ -249,6 +249,7 @@ impl Server {
                     scopes: Vec::new(),
                     expires_in_days: None,
                     created_by: None,
+                    may_rotate: true,
                 };
                 keys.push(books.create_key(&tenant, new).await.unwrap().key);
             }

@@ -48,6 +48,8 @@ variables! {
     NTRO_STRICT = "NTRO_STRICT";
     /// Admin JWT with which `ntro key` lists, makes and revokes keys
     NTRO_ADMIN_TOKEN = "NTRO_ADMIN_TOKEN";
+    /// Seconds that a call to a server may take in all, 30 by default
+    NTRO_TIMEOUT = "NTRO_TIMEOUT";
     /// Seconds after which a system keyring that does not answer is given up, 3 by default
     NTRO_KEYRING_TIMEOUT = "NTRO_KEYRING_TIMEOUT";
     /// Passphrase of the encrypted key file

@@ -43,5 +43,6 @@ pub mod domain;
 pub mod env;
 pub mod login;
 pub mod migration;
+pub mod rotation;
 pub mod secrets;
 pub mod wire;

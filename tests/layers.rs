@@ -31,6 +31,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("api", &["domain", "env", "disk", "wire", "connection"]),
     (
+        "rotation",
+        &[
+            "domain",
+            "env",
+            "disk",
+            "config",
+            "secrets",
+            "connection",
+            "api",
+        ],
+    ),
+    // It asks `rotation` for nothing but what is unfinished, which no other change may disturb.
+    (
         "login",
         &[
             "domain",
@@ -40,6 +53,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "secrets",
             "connection",
             "api",
+            "rotation",
         ],
     ),
     (

@@ -128,6 +128,8 @@ pub struct KeyRequest {
     pub scopes: Vec<Scope>,
     /// In how many days it shall end; `None` for never.
     pub expires_in_days: Option<u32>,
+    /// Whether it may rotate itself, where the server knows of that.
+    pub may_rotate: bool,
 }
 
 /// What an administrator can ask of a server.
@@ -238,7 +240,7 @@ impl AdminClient {
                 .http
                 .success(&Call::post_once(url.clone(), body.clone()))
                 .await?;
-            let (info, key) = self.created(&answer)?;
+            let (info, key) = created(self.provider, &answer)?;
             if let Some(key) = key {
                 return Ok(NewKey { info, key });
             }
@@ -256,6 +258,24 @@ impl AdminClient {
                 return Err(answer.misshapen("it holds no key"));
             }
         }
+    }
+
+    /// Makes a key under a name for the attempt, at most once however often that is repeated.
+    ///
+    /// The second time, also when the first request arrives only then, what comes back is the
+    /// description of the key alone: enough to revoke it.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`]. The key may have been made all the same, or may yet be.
+    pub async fn create_key_once(
+        &self,
+        request: &KeyRequest,
+        attempt: &str,
+    ) -> Result<(KeyInfo, Option<ApiKey>), Error> {
+        let (url, body) = self.creation(request);
+        let call = Call::post_once(url, body).known_by(attempt);
+        created(self.provider, &self.http.success(&call).await?)
     }
 
     /// Revokes a key by its id. A key that was revoked before is no error.
@@ -283,6 +303,7 @@ impl AdminClient {
             name,
             scopes,
             expires_in_days,
+            may_rotate,
         } = request;
         match self.provider {
             Provider::Ntropii => (
@@ -290,6 +311,7 @@ impl AdminClient {
                 serde_json::json!(wire::ntropii::CreateTenantKey {
                     name: name.to_string(),
                     expires_in_days: *expires_in_days,
+                    may_rotate: (!may_rotate).then_some(false),
                 }),
             ),
             Provider::Ontora => (
@@ -299,26 +321,30 @@ impl AdminClient {
                     workspace_id: tenant.to_string(),
                     scopes: scopes.iter().map(ToString::to_string).collect(),
                     expires_in_days: *expires_in_days,
+                    may_rotate: (!may_rotate).then_some(false),
                 }),
             ),
         }
     }
+}
 
-    /// Reads the answer to a creation; the secret moves out of it without a copy.
-    fn created(&self, answer: &Answer) -> Result<(KeyInfo, Option<ApiKey>), Error> {
-        let mut value = answer.value()?;
-        let key = match value.get_mut("key").map(Value::take) {
-            Some(Value::String(key)) => {
-                Some(ApiKey::from_secret(key).map_err(|error| answer.misshapen(error))?)
-            }
-            _ => None,
-        };
-        let info = match self.provider {
-            Provider::Ntropii => ntropii::tenant_key_of(answer, value)?,
-            Provider::Ontora => ontora::key_of(answer, value)?,
-        };
-        Ok((info, key))
-    }
+/// Reads the answer to a creation; the secret moves out of it without a copy.
+pub(super) fn created(
+    provider: Provider,
+    answer: &Answer,
+) -> Result<(KeyInfo, Option<ApiKey>), Error> {
+    let mut value = answer.value()?;
+    let key = match value.get_mut("key").map(Value::take) {
+        Some(Value::String(key)) => {
+            Some(ApiKey::from_secret(key).map_err(|error| answer.misshapen(error))?)
+        }
+        _ => None,
+    };
+    let info = match provider {
+        Provider::Ntropii => ntropii::tenant_key_of(answer, value)?,
+        Provider::Ontora => ontora::key_of(answer, value)?,
+    };
+    Ok((info, key))
 }
 
 #[cfg(test)]

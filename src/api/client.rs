@@ -2,16 +2,25 @@
 
 use reqwest::StatusCode;
 
+use super::admin::created;
 use super::credential::Credential;
 use super::error::Error;
 use super::http::{Call, Http};
 use super::identity::Identity;
-use super::key_info::{KeyInfo, Revocation};
+use super::key_info::{KeyInfo, NewKey, Revocation};
 use super::settings::{Settings, Target};
 use super::tenant::Tenant;
 use super::transport::Transport;
 use super::{ntropii, ontora};
 use crate::domain::{Host, Provider, TenantSlug};
+
+/// Whether a server says by this status that it has no such function.
+fn is_unknown(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED
+    )
+}
 
 /// What a key can ask of its server.
 ///
@@ -169,6 +178,81 @@ impl Client {
             }
             _ => Err(answer.into_error()),
         }
+    }
+
+    /// Has the presented key mint its successor, which only an authority allows.
+    ///
+    /// The successor is pending: it ends with the key until it has revoked it by
+    /// [`Client::revoke_predecessor`], and the next one takes its place. The request is sent once,
+    /// under a name that no other has. After an error other than [`Error::NotOffered`] a successor
+    /// may have been made all the same, or may yet be; [`Client::revoke_successor`] of the same
+    /// name takes it back.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotOffered`] when the server has no such function, or not for this key. Or any
+    /// other [`Error`].
+    pub async fn rotate_current(&self, attempt: &str) -> Result<NewKey, Error> {
+        const WHAT: &str = "the rotation of a key by itself";
+
+        let call = Call::post(self.current("/rotate")).known_by(attempt);
+        let answer = self.http.send(&call).await?;
+        let switched_off = ["rotation_off", "jwt_required"];
+        match answer.status {
+            status if status.is_success() => match created(self.provider, &answer)? {
+                (info, Some(key)) => Ok(NewKey { info, key }),
+                (_, None) => Err(answer.misshapen("it holds no key")),
+            },
+            status if is_unknown(status) => Err(answer.not_offered(WHAT)),
+            StatusCode::FORBIDDEN
+                if answer
+                    .refusal()
+                    .code
+                    .is_some_and(|code| switched_off.contains(&code.as_str())) =>
+            {
+                Err(answer.not_offered(WHAT))
+            }
+            _ => Err(answer.into_error()),
+        }
+    }
+
+    /// Revokes the pending successor that an attempt of the presented key has made, and sees to it
+    /// that it makes none any more. That there is none is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotOffered`] when the server has no such function. Or any other [`Error`].
+    pub async fn revoke_successor(&self, attempt: &str) -> Result<(), Error> {
+        let call = Call::delete(self.current("/successor")).known_by(attempt);
+        self.revoke_relative(&call).await
+    }
+
+    /// Revokes the key that minted the presented one, which stands by itself from then on. That
+    /// there is none, or none any more, is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotOffered`] when the server has no such function. Or any other [`Error`].
+    pub async fn revoke_predecessor(&self) -> Result<(), Error> {
+        let call = Call::delete(self.current("/predecessor"));
+        self.revoke_relative(&call).await
+    }
+
+    async fn revoke_relative(&self, call: &Call) -> Result<(), Error> {
+        let answer = self.http.send(call).await?;
+        if is_unknown(answer.status) {
+            return Err(answer.not_offered("the rotation of a key by itself"));
+        }
+        answer.into_success().map(drop)
+    }
+
+    /// The authority's own endpoints for the presented key.
+    fn current(&self, rest: &str) -> String {
+        let current = match self.provider {
+            Provider::Ntropii => ntropii::current_key(self.host()),
+            Provider::Ontora => ontora::current_key(self.host()),
+        };
+        format!("{current}{rest}")
     }
 
     async fn workspace(&self) -> Result<Tenant, Error> {

@@ -25,8 +25,10 @@ pub(super) struct Call {
     pub(super) method: Method,
     pub(super) url: String,
     pub(super) body: Option<Value>,
-    /// Makes a POST safe to repeat.
+    /// By which the server knows the request again.
     pub(super) idempotency_key: Option<String>,
+    /// Whether it may be sent again when no answer came.
+    repeatable: bool,
 }
 
 impl Call {
@@ -38,28 +40,37 @@ impl Call {
         Self::new(Method::DELETE, url)
     }
 
+    /// Returns a POST without a body that is sent once, whatever becomes of it.
+    pub(super) fn post(url: String) -> Self {
+        Self::new(Method::POST, url)
+    }
+
     /// Returns a POST that may be repeated, since the server knows it again by its key.
     pub(super) fn post_once(url: String, body: Value) -> Self {
         Self {
             body: Some(body),
-            idempotency_key: Some(uuid::Uuid::new_v4().to_string()),
+            repeatable: true,
             ..Self::new(Method::POST, url)
+        }
+        .known_by(&uuid::Uuid::new_v4().to_string())
+    }
+
+    /// Names the request, or the one that it takes back.
+    pub(super) fn known_by(self, key: &str) -> Self {
+        Self {
+            idempotency_key: Some(key.to_owned()),
+            ..self
         }
     }
 
     fn new(method: Method, url: String) -> Self {
         Self {
+            repeatable: method == Method::GET || method == Method::DELETE,
             method,
             url,
             body: None,
             idempotency_key: None,
         }
-    }
-
-    fn is_idempotent(&self) -> bool {
-        self.method == Method::GET
-            || self.method == Method::DELETE
-            || self.idempotency_key.is_some()
     }
 }
 
@@ -132,7 +143,7 @@ impl Http {
                     })
                 });
             self.log(call, &url, tries, started, &outcome);
-            let again = call.is_idempotent() && tries < self.settings.tries;
+            let again = call.repeatable && tries < self.settings.tries;
             if let Some(pause) = self.pause(&outcome, tries).filter(|_| again)
                 && Instant::now()
                     .checked_add(pause)

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::domain::{ApiKey, KeyPrefix};
 
 /// A key at its server, without the secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyInfo {
     /// What it is revoked by, if told.
@@ -35,6 +35,28 @@ pub struct KeyInfo {
     pub revoked_at: Option<Timestamp>,
     /// `us`, `eu`, …, if told.
     pub region: Option<String>,
+    /// Whether it may rotate itself. Only an authority tells, and only where it may not.
+    pub may_rotate: bool,
+}
+
+impl Default for KeyInfo {
+    /// Nothing is told.
+    fn default() -> Self {
+        Self {
+            id: None,
+            prefix: None,
+            name: None,
+            tenant: None,
+            scopes: None,
+            expires: Expiry::Untold,
+            created_at: None,
+            last_used_at: None,
+            created_by: None,
+            revoked_at: None,
+            region: None,
+            may_rotate: true,
+        }
+    }
 }
 
 /// When a key ends.

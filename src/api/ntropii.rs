@@ -83,6 +83,8 @@ fn key_ref(answer: &Answer, value: &Value) -> Result<KeyInfo, Error> {
         id: told(&key.id),
         prefix: prefix(&key.prefix),
         expires,
+        created_at: key.created_at.and_then(|at| moment(&at).ok()),
+        may_rotate: key.may_rotate != Some(false),
         ..KeyInfo::default()
     })
 }
@@ -133,5 +135,6 @@ pub(super) fn tenant_key_of(answer: &Answer, value: Value) -> Result<KeyInfo, Er
         created_by: key.created_by.as_deref().and_then(told),
         revoked_at: revoked(key.revoked_at.as_deref()).map_err(|error| answer.misshapen(error))?,
         region: None,
+        may_rotate: key.may_rotate != Some(false),
     })
 }

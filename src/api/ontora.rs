@@ -86,6 +86,7 @@ pub(super) fn key_of(answer: &Answer, value: Value) -> Result<KeyInfo, Error> {
         created_by: key.created_by.as_deref().and_then(told),
         revoked_at: revoked(key.revoked_at.as_deref()).map_err(|error| answer.misshapen(error))?,
         region: key.region.as_deref().and_then(told),
+        may_rotate: key.may_rotate != Some(false),
     })
 }
 

@@ -367,6 +367,15 @@ impl From<Error> for ApiError {
             Error::NoTenant { .. } => Self::not_found("Tenant not found"),
             Error::NoKey { .. } => Self::not_found("API key not found"),
             Error::TenantClosed { .. } => Self::conflict("tenant_suspended", error.to_string()),
+            Error::RotationOff => Self::new(
+                StatusCode::FORBIDDEN,
+                "rotation_off",
+                "This API key may not rotate itself",
+            ),
+            Error::RotationPending => Self::conflict(
+                "rotation_pending",
+                "This API key has yet to end its predecessor before it can have a successor",
+            ),
             Error::Reused => Self::conflict(
                 "idempotency_conflict",
                 "The idempotency key was used for another request",

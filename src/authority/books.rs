@@ -13,8 +13,8 @@ use super::issuer::SigningKey;
 use super::keys::{self, Hasher, MintedKey, NewKey};
 use super::settings::Database;
 use super::store::{
-    Created, DataPlatform, Key, KeyFilter, Member, Once, Organisation, Role, Sqlite, Store, Tenant,
-    TenantFilter, TenantStatus,
+    Created, DataPlatform, Key, KeyFilter, Member, Once, Organisation, Role, Sqlite, Store,
+    Succeeded, Tenant, TenantFilter, TenantStatus,
 };
 use crate::domain::{KeyName, Provider};
 
@@ -255,15 +255,65 @@ impl Books {
         }
         let at = now();
         let minted = keys::mint(&self.hasher, tenant.id, new, at)?;
-        let once = once.map(|(request, body)| Once {
-            request,
-            body,
-            forget_before: at.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN),
-        });
+        let once = once.map(|once| remembered(once, at));
         match self.store.create_key(minted.record.clone(), once).await? {
             Created::New => Ok(Minted::New(Box::new(minted))),
             Created::Replayed(key) => Ok(Minted::Replayed(key)),
             Created::Conflict => Err(Error::Reused),
+        }
+    }
+
+    /// Makes the successor of a key, for the key itself. It is pending until it has ended its
+    /// predecessor by [`Books::revoke_predecessor`], and ends with it until then; a key has one
+    /// pending successor at most, the newest.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the key may not rotate itself, is revoked, or is itself a pending successor, and
+    /// when the request that `once` names was seen or taken back before.
+    pub(super) async fn succeed_key(
+        &self,
+        id: Uuid,
+        once: Option<([u8; 32], [u8; 32])>,
+    ) -> Result<MintedKey, Error> {
+        let gone = || Error::NoKey { id: id.to_string() };
+        let key = self.store.key(id).await?.ok_or_else(gone)?;
+        let minted = keys::mint_successor(&self.hasher, &key, now())?;
+        let once = once.map(|once| remembered(once, minted.record.created_at));
+        match self.store.succeed_key(minted.record.clone(), once).await? {
+            Succeeded::New => Ok(minted),
+            Succeeded::Gone => Err(gone()),
+            Succeeded::Forbidden => Err(Error::RotationOff),
+            Succeeded::Pending => Err(Error::RotationPending),
+            Succeeded::Repeated => Err(Error::Reused),
+        }
+    }
+
+    /// Revokes the pending successor of a key, if there is one; with `once`, the one alone that
+    /// this request has made, and it will make none should it come yet.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the change is not confirmed by whoever serves.
+    pub(super) async fn revoke_successor(
+        &self,
+        id: Uuid,
+        once: Option<([u8; 32], [u8; 32])>,
+    ) -> Result<(), Error> {
+        let at = now();
+        let once = once.map(|once| remembered(once, at));
+        Ok(self.store.revoke_successor(id, once, at).await?)
+    }
+
+    /// Revokes the predecessor of a key, if there is one; the key stands by itself then.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the key itself is revoked, or the change is not confirmed by whoever serves.
+    pub(super) async fn revoke_predecessor(&self, id: Uuid) -> Result<(), Error> {
+        match self.store.revoke_predecessor(id, now()).await? {
+            true => Ok(()),
+            false => Err(Error::NoKey { id: id.to_string() }),
         }
     }
 
@@ -286,7 +336,7 @@ impl Books {
         Ok(self.store.keys(filter).await?)
     }
 
-    /// Revokes a key. Revoking it again changes nothing.
+    /// Revokes a key, and its pending successor. Revoking it again changes nothing.
     ///
     /// # Errors
     ///
@@ -330,6 +380,14 @@ pub(super) fn open_hasher(files: &Files) -> Result<Hasher, Error> {
         Sqlite::set_pepper_check(files, own)?;
     }
     Ok(hasher)
+}
+
+fn remembered((request, body): ([u8; 32], [u8; 32]), at: Timestamp) -> Once {
+    Once {
+        request,
+        body,
+        forget_before: at.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN),
+    }
 }
 
 /// Now, as the books write it down.

@@ -95,6 +95,12 @@ pub enum Error {
         /// What was asked for.
         days: u32,
     },
+    /// The key may not mint its successor.
+    #[error("the key may not rotate itself")]
+    RotationOff,
+    /// The key is a successor that has yet to end its predecessor.
+    #[error("the key has yet to end its predecessor before it can have a successor")]
+    RotationPending,
     /// The idempotency key was used with another body.
     #[error("the idempotency key was used for another request")]
     Reused,

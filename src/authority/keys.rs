@@ -4,14 +4,14 @@
 //! whoever steals the database alone can verify no guess at all without the pepper.
 
 use aws_lc_rs::{hmac, rand};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::error::Error;
 use super::files::Files;
 use super::store::{Key, KeyHash, StoreError};
-use crate::domain::{ApiKey, IssuedKey, KeyEnvironment, KeyName, Provider, Scope};
+use crate::domain::{ApiKey, IssuedKey, KeyEnvironment, KeyName, KeyPrefix, Provider, Scope};
 
 /// As long as the hash.
 const PEPPER_LENGTH: usize = 32;
@@ -74,6 +74,8 @@ pub struct NewKey {
     pub expires_in_days: Option<u32>,
     /// Who makes it.
     pub created_by: Option<String>,
+    /// Whether it may mint its own successor.
+    pub may_rotate: bool,
 }
 
 /// A key fresh from the mint, and what the books say of it.
@@ -99,6 +101,7 @@ pub(super) fn mint(
         mut scopes,
         expires_in_days,
         created_by,
+        may_rotate,
     } = new;
     let environment = environment.unwrap_or_else(|| KeyEnvironment::production(provider));
     match provider {
@@ -111,26 +114,71 @@ pub(super) fn mint(
     let expires_at = match expires_in_days {
         None => None,
         Some(days @ 1..=LONGEST_LIFE_IN_DAYS) => {
-            Some(now + jiff::SignedDuration::from_hours(i64::from(days) * 24))
+            Some(now + SignedDuration::from_hours(i64::from(days) * 24))
         }
         Some(days) => return Err(Error::Life { days }),
     };
-    let issued = IssuedKey::generate(provider, &environment, rand::fill)
-        .map_err(|_: aws_lc_rs::error::Unspecified| Error::NoRandomness)?;
-    let record = Key {
+    issue(hasher, provider, &environment, |prefix, hash| Key {
         id: Uuid::new_v4(),
         tenant_id,
         provider,
         name,
-        prefix: issued.key.prefix(),
-        hash: hasher.hash(issued.key.expose()),
+        prefix,
+        hash,
         scopes,
         created_at: now,
         created_by,
         expires_at,
         last_used_at: None,
         revoked_at: None,
-    };
+        may_rotate,
+        predecessor: None,
+        is_pending: false,
+    })
+}
+
+/// Makes the successor of a key: the same in everything, its life as long and counted anew, and
+/// never more. Nothing is written yet.
+pub(super) fn mint_successor(
+    hasher: &Hasher,
+    predecessor: &Key,
+    now: Timestamp,
+) -> Result<MintedKey, Error> {
+    let environment = KeyEnvironment::of_prefix(&predecessor.prefix)
+        .unwrap_or_else(|| KeyEnvironment::production(predecessor.provider));
+    let longest = SignedDuration::from_hours(i64::from(LONGEST_LIFE_IN_DAYS) * 24);
+    let life = predecessor
+        .expires_at
+        .map(|at| at.duration_since(predecessor.created_at).min(longest));
+    issue(
+        hasher,
+        predecessor.provider,
+        &environment,
+        |prefix, hash| Key {
+            id: Uuid::new_v4(),
+            prefix,
+            hash,
+            created_at: now,
+            created_by: Some(format!("key {}", predecessor.id)),
+            expires_at: life.map(|life| now + life),
+            last_used_at: None,
+            revoked_at: None,
+            predecessor: Some(predecessor.id),
+            is_pending: true,
+            ..predecessor.clone()
+        },
+    )
+}
+
+fn issue(
+    hasher: &Hasher,
+    provider: Provider,
+    environment: &KeyEnvironment,
+    record: impl FnOnce(KeyPrefix, KeyHash) -> Key,
+) -> Result<MintedKey, Error> {
+    let issued = IssuedKey::generate(provider, environment, rand::fill)
+        .map_err(|_: aws_lc_rs::error::Unspecified| Error::NoRandomness)?;
+    let record = record(issued.key.prefix(), hasher.hash(issued.key.expose()));
     Ok(MintedKey {
         key: issued.key,
         record,

@@ -41,6 +41,8 @@ fn profile(key: &Key, tenant: &LiveTenant) -> ntropii::UserProfile {
             id: key.id.to_string(),
             prefix: key.prefix.to_string(),
             expires_at: key.expires_at.map(text),
+            created_at: Some(text(key.created_at)),
+            may_rotate: unless_true(key.may_rotate),
         }),
     }
 }
@@ -58,6 +60,7 @@ pub(super) fn ontora_key(key: &Key, region: &str, secret: Option<&ApiKey>) -> on
         created_by: key.created_by.clone(),
         revoked_at: key.revoked_at.map(text),
         region: Some(region.to_owned()),
+        may_rotate: unless_true(key.may_rotate),
         key: secret.map(|key| key.expose().to_owned()),
     }
 }
@@ -73,6 +76,7 @@ pub(super) fn ntropii_key(key: &Key, secret: Option<&ApiKey>) -> ntropii::Tenant
         last_used_at: key.last_used_at.map(text),
         created_by: key.created_by.clone(),
         revoked_at: key.revoked_at.map(text),
+        may_rotate: unless_true(key.may_rotate),
         key: secret.map(|key| key.expose().to_owned()),
     }
 }
@@ -107,6 +111,11 @@ pub(super) fn member(member: &Member) -> ontora::Member {
         role: member.role.to_string(),
         created_at: Some(text(member.created_at)),
     }
+}
+
+/// The documented shape has no such member, so it is there only where it says something.
+fn unless_true(value: bool) -> Option<bool> {
+    (!value).then_some(value)
 }
 
 fn text(at: Timestamp) -> String {

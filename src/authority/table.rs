@@ -285,6 +285,7 @@ mod tests {
             scopes: Vec::new(),
             expires_in_days: Some(1),
             created_by: None,
+            may_rotate: true,
         };
         let minted = keys::mint(&hasher, tenant.id, new, made).unwrap();
         let table = Table::new(hasher, "us", 0);

@@ -1,16 +1,20 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
 use crate::disk::{self, FileLock};
+use crate::domain::ConnectionName;
 use crate::env::{self, Env};
 
 /// Every file in the folder that is replaced as a whole.
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "config.toml",
     "logins.toml",
     "keys.age",
     "identity.txt",
     "migrations.toml",
+    "rotations.toml",
 ];
 
 /// The folder of `ntro`, and the files in it.
@@ -78,6 +82,19 @@ impl Home {
     #[must_use]
     pub fn migrations(&self) -> PathBuf {
         self.folder.join("migrations.toml")
+    }
+
+    /// Returns the path of `rotations.toml`.
+    #[must_use]
+    pub fn rotations(&self) -> PathBuf {
+        self.folder.join("rotations.toml")
+    }
+
+    /// Returns the path of the file that says that a connection's key is being rotated.
+    #[must_use]
+    pub fn rotating(&self, name: &ConnectionName) -> PathBuf {
+        let name = utf8_percent_encode(name.as_str(), NON_ALPHANUMERIC);
+        self.folder.join(format!(".rotating-{name}"))
     }
 
     /// Waits for the right to write anything in the folder, making it if it is missing, and

@@ -5,11 +5,13 @@
 //! instant leaves the old file or the new one, and at most that one temporary file, which the next
 //! write takes over.
 
+mod claim;
 mod error;
 mod lock;
 mod permissions;
 mod private;
 
+pub use claim::Claim;
 pub use error::Error;
 pub use lock::FileLock;
 pub use permissions::{Finding, foreign_owner, inspect, restrict};

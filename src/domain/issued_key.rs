@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use zeroize::Zeroizing;
 
-use super::{ApiKey, NameError, Provider};
+use super::{ApiKey, KeyPrefix, NameError, Provider};
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -38,6 +38,15 @@ impl KeyEnvironment {
             }
             .to_owned(),
         )
+    }
+
+    /// Returns the environment named in the prefix of an issued key.
+    #[must_use]
+    pub fn of_prefix(prefix: &KeyPrefix) -> Option<Self> {
+        let prefix = prefix.as_str();
+        let marker = Provider::of_key(prefix)?.key_marker();
+        let (environment, _id) = prefix.strip_prefix(marker)?.split_once('_')?;
+        environment.parse().ok()
     }
 
     /// Returns the environment as text.

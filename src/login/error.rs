@@ -38,6 +38,12 @@ pub enum Error {
         /// The name.
         name: ConnectionName,
     },
+    /// A rotation of the connection's key is not finished.
+    #[error("the rotation of the key of `{name}` is not finished")]
+    RotationUnfinished {
+        /// The name.
+        name: ConnectionName,
+    },
     /// The change failed, and so did taking its first half back.
     #[error("{first}; the key that was stored already could not be taken back: {second}")]
     HalfDone {

@@ -23,10 +23,8 @@ use crate::config::{Config, Document, Home, Logins};
 use crate::connection::{Flags, Resolver, StoredKey};
 use crate::domain::ConnectionName;
 use crate::env::Env;
-use crate::secrets::{SecretStore, StoreKind};
-
-/// Opens stores. The command line does it with its prompts, a test with stores of its own.
-pub type OpenStore<'a> = dyn Fn(StoreKind) -> Box<dyn SecretStore> + 'a;
+use crate::rotation::Rotations;
+pub use crate::secrets::OpenStore;
 
 /// The two files, as they are now. What `config.toml` says of the safety of connections is in the
 /// records as well, and is to be saved with them.
@@ -77,6 +75,15 @@ impl Files {
     /// Returns where the key of a connection lies.
     fn stored_key(&self, home: &Home, name: &ConnectionName) -> Result<StoredKey, Error> {
         Ok(self.resolver(home, &Flags::default()).stored_key(name)?)
+    }
+
+    /// Refuses a change of a connection whose rotation is not finished: which of its two keys is
+    /// stored decides how that goes on.
+    pub(crate) fn require_settled(&self, home: &Home, name: &ConnectionName) -> Result<(), Error> {
+        match Rotations::read(&home.rotations())?.get(name.as_str()) {
+            None => Ok(()),
+            Some(_) => Err(Error::RotationUnfinished { name: name.clone() }),
+        }
     }
 
     pub(crate) fn require(&self, name: &ConnectionName) -> Result<(), Error> {

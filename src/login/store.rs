@@ -91,6 +91,7 @@ impl Files {
 pub fn store(home: &Home, login: &NewLogin, open: &OpenStore<'_>) -> Result<Stored, Error> {
     let lock = home.lock()?;
     let files = Files::read(home)?;
+    files.require_settled(home, &login.name)?;
     let replaced = files.replaced(&login.name, &login.host);
     if let Some(replaced) = replaced.filter(|replaced| !replaced.same_origin && !login.overwrite) {
         return Err(Error::OtherOrigin {

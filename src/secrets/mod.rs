@@ -83,6 +83,9 @@ pub trait SecretStore: Send + Sync {
     fn list(&self) -> Result<Vec<Item>, Error>;
 }
 
+/// Opens stores. The command line does it with its prompts, a test with stores of its own.
+pub type OpenStore<'a> = dyn Fn(StoreKind) -> Box<dyn SecretStore> + 'a;
+
 /// Opens a store. Does no input or output: the first call to the store does.
 #[must_use]
 pub fn open(kind: StoreKind, settings: &StoreSettings) -> Box<dyn SecretStore> {

@@ -49,6 +49,12 @@ pub struct KeyRef {
     /// RFC 3339, or `null` for a key that never expires.
     #[serde(default)]
     pub expires_at: Option<String>,
+    /// RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
+    /// `false` for a key that may not rotate itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_rotate: Option<bool>,
 }
 
 /// A tenant, as `GET /workspace/tenants` lists it.
@@ -153,6 +159,9 @@ pub struct TenantKey {
     /// RFC 3339; `null` while the key is live.
     #[serde(default)]
     pub revoked_at: Option<String>,
+    /// `false` for a key that may not rotate itself; otherwise not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_rotate: Option<bool>,
     /// The whole key, in the answer that creates it and never again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
@@ -167,6 +176,9 @@ pub struct CreateTenantKey {
     /// 1 to 365, or `null` for never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in_days: Option<u32>,
+    /// `false` for a key that may not rotate itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_rotate: Option<bool>,
 }
 
 #[cfg(test)]

@@ -38,6 +38,10 @@ pub struct ApiKeyInfo {
     /// `us`, `eu`, …
     #[serde(default)]
     pub region: Option<String>,
+    /// `false` for a key that may not rotate itself; otherwise, and by other servers than an
+    /// authority, not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_rotate: Option<bool>,
     /// The whole key, in the answer that creates it and never again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
@@ -55,6 +59,9 @@ pub struct CreateApiKey {
     /// 1 to 365, or `null` for never.
     #[serde(default)]
     pub expires_in_days: Option<u32>,
+    /// `false` for a key that may not rotate itself. An addition of the authority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_rotate: Option<bool>,
 }
 
 /// A workspace, as `GET /v1/workspaces` lists it.
@@ -121,6 +128,7 @@ mod tests {
             workspace_id: "w".into(),
             scopes: vec!["interviews".into(), "exports".into()],
             expires_in_days: Some(90),
+            may_rotate: None,
         };
         assert_eq!(
             serde_json::to_value(&body).unwrap(),

@@ -12,6 +12,7 @@ fn request() -> KeyRequest {
         name: "CI".parse().unwrap(),
         scopes: vec![Scope::Interviews, Scope::Mcp],
         expires_in_days: Some(90),
+        may_rotate: true,
     }
 }
 

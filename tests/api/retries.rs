@@ -143,6 +143,7 @@ async fn a_creation_is_repeated_under_one_idempotency_key() {
         name: "CI".parse().unwrap(),
         scopes: Vec::new(),
         expires_in_days: None,
+        may_rotate: true,
     };
     let made = server
         .admin(Provider::Ontora)
@@ -157,4 +158,45 @@ async fn a_creation_is_repeated_under_one_idempotency_key() {
         .collect();
     assert_eq!(keys.len(), 3);
     assert!(keys.iter().all(|key| *key == keys[0] && key.len() == 36));
+}
+
+#[tokio::test]
+async fn a_key_asks_for_its_successor_once() {
+    let lost = [cut(), json("503 Service Unavailable", "{}")];
+    for reply in lost {
+        let server = Server::start([reply, json("201 Created", "{}")]).await;
+        assert!(server.ntropii().rotate_current("attempt-1").await.is_err());
+        let seen = server.only();
+        assert_eq!(seen.line, "POST /v1/api-keys/current/rotate HTTP/1.1");
+        assert_eq!(seen.header("idempotency-key"), Some("attempt-1"));
+    }
+    // Taking it back can do no harm, however often.
+    let server = Server::start([cut(), json("204 No Content", "")]).await;
+    let taken_back = server.ntropii().revoke_successor("attempt-1").await;
+    taken_back.unwrap();
+    assert_eq!(server.seen().len(), 2);
+    for seen in server.seen() {
+        assert_eq!(seen.line, "DELETE /v1/api-keys/current/successor HTTP/1.1");
+        assert_eq!(seen.header("idempotency-key"), Some("attempt-1"));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_rotates_no_keys_is_told_from_one_that_refuses() {
+    let off = r#"{"detail": "no", "code": "rotation_off"}"#;
+    for reply in [
+        json("404 Not Found", "{}"),
+        json("405 Method Not Allowed", "{}"),
+        json("403 Forbidden", off),
+    ] {
+        let server = Server::start([reply]).await;
+        let error = server.ntropii().rotate_current("a").await.unwrap_err();
+        assert!(matches!(error, Error::NotOffered { .. }), "{error}");
+    }
+    let server = Server::start([json("403 Forbidden", r#"{"detail": "no"}"#)]).await;
+    let error = server.ntropii().rotate_current("a").await.unwrap_err();
+    assert!(matches!(error, Error::Forbidden(_)), "{error}");
+    let server = Server::start([json("404 Not Found", "{}")]).await;
+    let error = server.ntropii().revoke_predecessor().await.unwrap_err();
+    assert!(matches!(error, Error::NotOffered { .. }), "{error}");
 }

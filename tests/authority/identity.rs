@@ -19,7 +19,8 @@ async fn a_key_of_ntropii_is_introduced_with_its_tenant() {
             "id": id, "email": format!("{id}@keys.invalid"), "name": "CI integration",
             "orgId": app.organisation.id.to_string(), "roles": ["tenant:admin"],
             "tenants": [{"id": app.tenant.id.to_string(), "slug": "acme-fund-admin", "name": "acme-fund-admin"}],
-            "key": {"id": id, "prefix": minted.key.prefix().as_str(), "expiresAt": null},
+            "key": {"id": id, "prefix": minted.key.prefix().as_str(), "expiresAt": null,
+                    "createdAt": minted.record.created_at.to_string()},
         })
     );
     assert_eq!(reply.header("content-type"), Some("application/json"));

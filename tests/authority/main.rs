@@ -18,6 +18,7 @@ mod limits;
 #[cfg(all(feature = "cli", unix))]
 mod process;
 mod revocation;
+mod rotation;
 mod serving;
 mod tenant_keys;
 mod tenants;

@@ -18,9 +18,16 @@ const HOST: &str = "http://localhost:1/v1";
 const KEPT: &str = "ntro_prod_kept_k9Zr4MxQ2bLw";
 
 /// Numbers that look random and are the same for a seed.
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
+    /// Begins anywhere.
+    pub fn new() -> (u64, Self) {
+        let seed = RandomState::new().build_hasher().finish();
+        // Zero is the one number from which no other follows.
+        (seed, Self(seed.max(1)))
+    }
+
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -28,7 +35,7 @@ impl Random {
         self.0
     }
 
-    fn below(&mut self, limit: u64) -> u64 {
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
     }
 }
@@ -55,7 +62,7 @@ fn changes(store: &str, round: u64) -> Vec<(String, String)> {
 
 /// Runs a command and kills it after a while, if it has not ended by then. Returns how long it
 /// lived and whether it was killed.
-fn run_killed(
+pub fn run_killed(
     sandbox: &Sandbox,
     arguments: &str,
     input: &str,
@@ -99,9 +106,7 @@ fn run_killed(
 }
 
 fn files_survive(store: &str) {
-    let seed = RandomState::new().build_hasher().finish();
-    // Zero is the one number from which no other follows.
-    let mut random = Random(seed.max(1));
+    let (seed, mut random) = Random::new();
     let sandbox = Sandbox::new();
     sandbox.make_identity();
     sandbox

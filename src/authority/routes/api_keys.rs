@@ -73,9 +73,10 @@ pub(super) async fn create(
     });
     let scopes = members.scopes();
     let expires_in_days = members.days("expires_in_days");
+    let may_rotate = members.may_rotate("may_rotate");
     members.done()?;
-    let (Some(name), Some(workspace_id), Some(scopes), Some(expires_in_days)) =
-        (name, workspace_id, scopes, expires_in_days)
+    let (Some(name), Some(workspace_id), Some(scopes), Some(expires_in_days), Some(may_rotate)) =
+        (name, workspace_id, scopes, expires_in_days, may_rotate)
     else {
         return Err(ApiError::internal());
     };
@@ -88,6 +89,7 @@ pub(super) async fn create(
         scopes,
         expires_in_days,
         created_by: Some(session.subject),
+        may_rotate,
     };
     let region = &authority.settings().region;
     let minted = authority.books().mint(&tenant, new, once).await?;

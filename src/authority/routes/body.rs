@@ -97,6 +97,17 @@ impl<'a> Members<'a> {
         }
     }
 
+    /// Reads whether a key may rotate itself, which it may unless it is said otherwise.
+    pub(super) fn may_rotate(&mut self, name: &str) -> Option<bool> {
+        let Some(value) = self.member(name) else {
+            return Some(true);
+        };
+        if value.as_bool().is_none() {
+            self.fault([name.into()], "must be a boolean", "bool_type");
+        }
+        value.as_bool()
+    }
+
     /// Reads scopes: at least one, none unknown, duplicates collapsed.
     pub(super) fn scopes(&mut self) -> Option<Vec<Scope>> {
         const NAME: &str = "scopes";
@@ -158,6 +169,17 @@ pub(super) fn once(
     // Members sort by name in our maps, so the order in which they came does not matter.
     let body = Value::Object(body.clone()).to_string();
     Some((digest(&request), digest(&[&body])))
+}
+
+/// The fingerprints of a key's request for its successor.
+pub(super) fn attempt(key: IdempotencyKey, id: uuid::Uuid) -> Option<([u8; 32], [u8; 32])> {
+    let key = key.0?;
+    let request = [
+        key.as_str(),
+        &id.to_string(),
+        "POST /v1/api-keys/current/rotate",
+    ];
+    Some((digest(&request), digest(&[])))
 }
 
 fn digest(parts: &[&str]) -> [u8; 32] {

@@ -4,12 +4,13 @@ mod api_keys;
 mod body;
 mod health;
 mod identity;
+mod rotation;
 mod tenant_keys;
 mod tenants;
 mod workspaces;
 
 use axum::Router;
-use axum::routing::{delete, get};
+use axum::routing::{delete, get, post};
 
 use super::api_error::ApiError;
 use super::server::Authority;
@@ -49,6 +50,16 @@ pub(super) fn all() -> Router<Authority> {
             get(identity::current).delete(identity::revoke_current),
         )
         .route("/v1/api-keys/{key}", delete(api_keys::revoke))
+        // Either provider's keys, on themselves
+        .route("/v1/api-keys/current/rotate", post(rotation::rotate))
+        .route(
+            "/v1/api-keys/current/successor",
+            delete(rotation::revoke_successor),
+        )
+        .route(
+            "/v1/api-keys/current/predecessor",
+            delete(rotation::revoke_predecessor),
+        )
         .route("/v1/workspaces", get(workspaces::list))
         .route(
             "/v1/workspaces/{workspace}/members",

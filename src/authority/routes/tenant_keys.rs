@@ -50,8 +50,10 @@ pub(super) async fn create(
     let mut members = Members::of(&body);
     let name = members.key_name();
     let expires_in_days = members.days("expiresInDays");
+    let may_rotate = members.may_rotate("mayRotate");
     members.done()?;
-    let (Some(name), Some(expires_in_days)) = (name, expires_in_days) else {
+    let (Some(name), Some(expires_in_days), Some(may_rotate)) = (name, expires_in_days, may_rotate)
+    else {
         return Err(ApiError::internal());
     };
     let path = "POST /v1/workspace/tenants/{tenant}/api-keys";
@@ -63,6 +65,7 @@ pub(super) async fn create(
         scopes: Vec::new(),
         expires_in_days,
         created_by: Some(session.subject),
+        may_rotate,
     };
     let minted = authority.books().mint(&tenant, new, once).await?;
     Ok(match &minted {

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 pub use error::StoreError;
-pub(super) use rows::{Change, Created, KeyFilter, Once, TenantFilter};
+pub(super) use rows::{Change, Created, KeyFilter, Once, Succeeded, TenantFilter};
 pub use rows::{
     DataPlatform, Key, KeyHash, Member, Organisation, Role, Tenant, TenantStatus, UnknownName,
 };
@@ -75,7 +75,16 @@ pub(super) trait Store: Send + Sync {
     fn keys(&self, filter: KeyFilter) -> Answer<'_, Vec<Key>>;
     /// Returns one key.
     fn key(&self, id: Uuid) -> Answer<'_, Option<Key>>;
-    /// Revokes a key, once; returns the key as it is now.
+    /// Adds the successor of a key, pending, and revokes the one that was pending before; not if
+    /// the request that `once` names was seen before.
+    fn succeed_key(&self, successor: Key, once: Option<Once>) -> Answer<'_, Succeeded>;
+    /// Revokes the pending successor of a key, if there is one; with `once`, the one alone that
+    /// this request has made, and never any that it may yet make.
+    fn revoke_successor(&self, id: Uuid, once: Option<Once>, at: Timestamp) -> Answer<'_, ()>;
+    /// Revokes the predecessor of a key, if there is one, and settles the key in its place.
+    /// Returns whether the key is live: if not, nothing was done.
+    fn revoke_predecessor(&self, id: Uuid, at: Timestamp) -> Answer<'_, bool>;
+    /// Revokes a key, once, and its pending successor with it; returns the key as it is now.
     fn revoke_key(&self, id: Uuid, at: Timestamp) -> Answer<'_, Option<Key>>;
     /// Writes down when keys were last used.
     fn touch(&self, used: Vec<(Uuid, Timestamp)>) -> Answer<'_, ()>;

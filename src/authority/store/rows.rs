@@ -197,6 +197,12 @@ pub struct Key {
     pub last_used_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// Whether it may mint its own successor.
+    pub may_rotate: bool,
+    /// The key that minted it, if one did.
+    pub predecessor: Option<Uuid>,
+    /// Whether it has yet to end its predecessor: until then it ends with it.
+    pub is_pending: bool,
 }
 
 /// A request that must make one key however often it is sent.
@@ -219,6 +225,21 @@ pub(in crate::authority) enum Created {
     Replayed(Box<Key>),
     /// Another request has used the same idempotency key.
     Conflict,
+}
+
+/// What became of a key's request for its successor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::authority) enum Succeeded {
+    /// The successor is in the books; one that was pending before is revoked.
+    New,
+    /// The key is revoked, or was never there.
+    Gone,
+    /// The key may not mint its successor.
+    Forbidden,
+    /// The key is itself a successor that has yet to end its predecessor.
+    Pending,
+    /// The same request was seen before, or taken back before it was seen.
+    Repeated,
 }
 
 /// Which tenants to list; `None` is any.

@@ -4,8 +4,8 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use ntro::api::AdminToken;
-use ntro::connection::{AdminTokenCommand, AdminTokenSource};
-use ntro::domain::Origin;
+use ntro::connection::{self, AdminTokenCommand, AdminTokenSource, Flags, Resolver};
+use ntro::domain::{ConnectionName, Origin};
 use ntro::env;
 use secrecy::ExposeSecret as _;
 use tokio::io::AsyncReadExt as _;
@@ -31,7 +31,35 @@ const STRIPPED: [&env::EnvVar; 3] = [
 
 /// Returns the admin token of a call to `origin`.
 pub(crate) fn get(cx: &Context, on_stdin: bool, origin: Origin) -> Result<AdminToken, CliError> {
-    let (text, source) = match cx.resolver()?.admin_token(on_stdin)? {
+    of(cx, &cx.resolver()?, on_stdin, origin)
+}
+
+/// Returns the admin token of one connection, whichever is the active one; `None` where there is
+/// none to be had.
+pub(crate) fn of_connection(
+    cx: &Context,
+    name: &ConnectionName,
+    on_stdin: bool,
+    origin: Origin,
+) -> Result<Option<AdminToken>, CliError> {
+    let flags = Flags::of_connection(name.clone());
+    let resolver = Resolver {
+        flags: &flags,
+        ..cx.resolver()?
+    };
+    match resolver.admin_token(on_stdin) {
+        Err(connection::Error::NoAdminToken { .. }) => Ok(None),
+        _ => of(cx, &resolver, on_stdin, origin).map(Some),
+    }
+}
+
+fn of(
+    cx: &Context,
+    resolver: &Resolver<'_>,
+    on_stdin: bool,
+    origin: Origin,
+) -> Result<AdminToken, CliError> {
+    let (text, source) = match resolver.admin_token(on_stdin)? {
         AdminTokenSource::Stdin => (
             stdin::secret("token", "--admin-token-stdin")?,
             "standard input".to_owned(),

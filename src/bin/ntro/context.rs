@@ -145,6 +145,7 @@ impl Context {
         let resolver = self.resolver()?;
         self.tell_shadows(&Value::ALL)?;
         self.note_guards();
+        self.api_settings()?;
         let settings = self.stores()?;
         match resolver.connection(|kind| secrets::open(kind, settings)) {
             Err(connection::Error::NoKey { .. }) => self.second_look(&resolver),
@@ -240,7 +241,16 @@ impl Context {
             key: Some(connection.key.value.clone()),
             insecure_http: self.global.insecure_http,
         };
-        Client::new(target, api::Settings::default())
+        // A value that makes no sense was told of when the connection was resolved.
+        let settings = self.api_settings().unwrap_or_default();
+        Client::new(target, settings)
+    }
+
+    /// Returns how patient calls are.
+    pub(crate) fn api_settings(&self) -> Result<api::Settings, CliError> {
+        let mut settings = api::Settings::default();
+        settings.total_timeout = self.seconds(&env::NTRO_TIMEOUT, settings.total_timeout)?;
+        Ok(settings)
     }
 
     pub(crate) fn open_store(&self, kind: StoreKind) -> Result<Box<dyn SecretStore>, CliError> {
@@ -252,7 +262,7 @@ impl Context {
             Ok(StoreSettings {
                 folder: self.home()?.folder().to_owned(),
                 keyring: Keyring::new(KeyringSettings {
-                    timeout: self.keyring_timeout()?,
+                    timeout: self.seconds(&env::NTRO_KEYRING_TIMEOUT, KeyringSettings::TIMEOUT)?,
                     session_bus: KeyringSettings::session_bus(&self.env),
                     interactive: self.prompter().is_interactive(),
                 }),
@@ -268,10 +278,10 @@ impl Context {
         })
     }
 
-    fn keyring_timeout(&self) -> Result<Duration, CliError> {
-        let variable = &env::NTRO_KEYRING_TIMEOUT;
+    /// Returns the time that a variable names.
+    fn seconds(&self, variable: &env::EnvVar, default: Duration) -> Result<Duration, CliError> {
         let Some(text) = self.env.text(variable)? else {
-            return Ok(KeyringSettings::TIMEOUT);
+            return Ok(default);
         };
         let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0);
         seconds
@@ -320,13 +330,16 @@ impl Context {
 
     /// Runs a future to its end, on a runtime that is made when the first one comes.
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> Result<T, CliError> {
-        let runtime = fill(&self.runtime, || {
+        Ok(self.runtime()?.block_on(future))
+    }
+
+    pub(crate) fn runtime(&self) -> Result<&Runtime, CliError> {
+        fill(&self.runtime, || {
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .map_err(|error| CliError::new(Kind::Failure, format!("cannot start: {error}")))
-        })?;
-        Ok(runtime.block_on(future))
+        })
     }
 
     /// Returns another connection than the one that is meant that is logged in for a tenant, to name

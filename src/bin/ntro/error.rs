@@ -8,7 +8,7 @@ use ntro::authority;
 use ntro::env::NotUnicode;
 use ntro::migration::Place;
 use ntro::secrets::{HelperCall, HelperFault, StoreKind};
-use ntro::{api, config, connection, disk, login, migration, secrets};
+use ntro::{api, config, connection, disk, login, migration, rotation, secrets};
 
 use crate::exit::Kind;
 
@@ -284,6 +284,9 @@ impl From<login::Error> for CliError {
             E::OtherOrigin { .. } => {
                 of(Kind::Conflict).hint("give `--overwrite`, or another `--name`")
             }
+            E::RotationUnfinished { name } => of(Kind::Conflict).hint(format!(
+                "finish it first: `ntro auth rotate {name}`; where that cannot be, `ntro auth rotate {name} --abandon` forgets it"
+            )),
             E::NameTaken { name } => of(Kind::Conflict).hint(format!(
                 "choose another name, or remove it first: `ntro auth remove {name}`"
             )),
@@ -319,6 +322,54 @@ impl From<migration::Error> for CliError {
             }
             _ => match error {
                 E::Login(error) => error.into(),
+                error => Self::new(Kind::Failure, error.to_string()),
+            },
+        }
+    }
+}
+
+impl From<rotation::Error> for CliError {
+    fn from(error: rotation::Error) -> Self {
+        use rotation::Error as E;
+        let of = |kind| Self::new(kind, error.to_string());
+        match &error {
+            E::Busy { .. } => of(Kind::Conflict).hint("wait for it, or end it, and try again"),
+            E::Changed { .. } => of(Kind::Conflict).hint("see what is stored now: `ntro auth list`"),
+            E::Stranded { name, .. } => of(Kind::Conflict).hint(format!(
+                "both keys may still be live at the server: revoke there what you do not need, then run `ntro auth rotate {name} --abandon`"
+            )),
+            E::NotKept { .. } => of(Kind::Store),
+            E::AnswerLost { .. } => of(Kind::Unreachable).hint("try again"),
+            E::Lost { name, .. } => of(Kind::Store).hint(format!(
+                "run `ntro auth rotate {name} --abandon`, then log in again: `ntro auth login --name {name}`"
+            )),
+            E::SameKey => of(Kind::Usage).hint("make a new key and give that one"),
+            E::OtherTenant { .. } | E::FewerScopes { .. } => of(Kind::Conflict)
+                .hint("make a new key like the old one; `ntro auth login` takes any other"),
+            E::Undescribed { .. } => {
+                of(Kind::Failure).hint("make the new key yourself and give it with `--api-key-stdin`")
+            }
+            E::TokenRejected { refusal } => Self {
+                request_id: refusal.request_id.clone(),
+                ..of(Kind::NotAuthenticated)
+            }
+            .hint("it may have expired, or be for another server: get a fresh one"),
+            E::AdminNeeded { .. } => of(Kind::NotAuthenticated).hint(
+                "set `NTRO_ADMIN_TOKEN`, give `--admin-token-stdin`, or set `admin_token_command` of the connection in `config.toml`",
+            ),
+            _ => match error {
+                E::Config(error) => error.into(),
+                E::Connection(error) => (*error).into(),
+                E::Store(error) => error.into(),
+                E::Api(error) => (*error).into(),
+                E::NotRolledBack { first, second } => {
+                    let message =
+                        format!("{first}; what was made before could not be taken back: {second}");
+                    Self {
+                        message,
+                        ..(*first).into()
+                    }
+                }
                 error => Self::new(Kind::Failure, error.to_string()),
             },
         }

@@ -190,6 +190,7 @@ pub(crate) fn new_key(provider: Provider) -> NewKey {
         },
         expires_in_days: None,
         created_by: None,
+        may_rotate: true,
     }
 }
 

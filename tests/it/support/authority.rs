@@ -76,6 +76,11 @@ impl Authority {
         }
     }
 
+    /// Returns the address that it listens at.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Returns its origin, such as `http://127.0.0.1:41234`.
     pub fn origin(&self) -> String {
         format!("http://{}", self.address)
@@ -113,6 +118,7 @@ impl Authority {
             },
             expires_in_days: None,
             created_by: None,
+            may_rotate: true,
         };
         change(&mut new);
         let minted = self
@@ -134,9 +140,23 @@ impl Authority {
         self.runtime.block_on(self.books().revoke_key(id)).unwrap();
     }
 
+    /// Returns the prefixes of the keys of a tenant that are not revoked, newest first.
+    pub fn live_keys(&self, tenant: &str) -> Vec<String> {
+        let keys = self.runtime.block_on(async {
+            let tenant = self.books().tenant(tenant).await.unwrap();
+            self.books().keys(Some(tenant.id), None).await.unwrap()
+        });
+        let live = keys.iter().filter(|key| key.revoked_at.is_none());
+        live.map(|key| key.prefix.to_string()).collect()
+    }
+
     /// Returns a token of an admin of its organisation, good for some minutes.
     pub fn admin_token(&self) -> String {
-        let life = SignedDuration::from_mins(5);
+        self.admin_token_for(SignedDuration::from_mins(5))
+    }
+
+    /// Returns a token of an admin of its organisation.
+    pub fn admin_token_for(&self, life: SignedDuration) -> String {
         self.books()
             .mint_admin_token(&self.organisation, Role::Admin, "user_1", life)
             .unwrap()

@@ -2,6 +2,7 @@
 
 mod authority;
 mod clients;
+mod faulty;
 mod kill_points;
 mod process;
 mod sandbox;
@@ -11,6 +12,7 @@ mod terminal;
 
 pub use authority::{Authority, IssuedKey};
 pub use clients::Clients;
+pub use faulty::{Fault, Faulty, When};
 pub use kill_points::at_each_effect;
 pub use process::{Outcome, Run};
 pub use sandbox::Sandbox;
@@ -23,4 +25,13 @@ use std::path::Path;
 /// Returns a path inside the project.
 pub fn project(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Tells whoever runs the tests with `--nocapture` how much was tried.
+#[expect(
+    clippy::print_stdout,
+    reason = "the test harness keeps it, or shows it on request"
+)]
+pub fn tell(what: &str) {
+    println!("{what}");
 }

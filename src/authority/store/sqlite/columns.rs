@@ -13,7 +13,7 @@ pub(super) const ORGANISATION: &str = "id, name, external_id, created_at";
 pub(super) const TENANT: &str = "id, organisation_id, slug, name, data_platform, data_platform_config_id, \
                       status, config, created_at, updated_at";
 pub(super) const KEY: &str = "id, tenant_id, provider, name, prefix, hash, scopes, created_at, created_by, \
-                   expires_at, last_used_at, revoked_at";
+                   expires_at, last_used_at, revoked_at, may_rotate, predecessor, pending";
 
 pub(super) fn organisation(row: &Row<'_>) -> rusqlite::Result<Organisation> {
     Ok(Organisation {
@@ -64,6 +64,9 @@ pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<Key> {
         expires_at: optional_instant(row, 9)?,
         last_used_at: optional_instant(row, 10)?,
         revoked_at: optional_instant(row, 11)?,
+        may_rotate: row.get(12)?,
+        predecessor: optional_id(row, 13)?,
+        is_pending: row.get(14)?,
     })
 }
 
@@ -78,6 +81,12 @@ where
 pub(super) fn instant(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     let millis = row.get(column)?;
     Timestamp::from_millisecond(millis).map_err(|error| invalid(column, error))
+}
+
+fn optional_id(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Uuid>> {
+    row.get::<_, Option<String>>(column)?
+        .map(|text| text.parse().map_err(|error| invalid(column, error)))
+        .transpose()
 }
 
 fn optional_instant(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {

@@ -10,7 +10,10 @@ use crate::authority::files::Files;
 use crate::disk;
 
 /// The schema, one step a file; a step that was released is never changed.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_books.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_books.sql"),
+    include_str!("migrations/0002_rotation.sql"),
+];
 /// "ntro" in ASCII: tells our databases from other people's.
 const APPLICATION_ID: i64 = 0x6e74_726f;
 /// How long SQLite waits for another process's transaction.

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -14,8 +14,8 @@ use super::columns::{
 };
 use super::feed::next_epoch;
 use crate::authority::store::{
-    Answer, Created, Key, KeyFilter, Member, Once, Organisation, Store, Tenant, TenantFilter,
-    TenantStatus,
+    Answer, Created, Key, KeyFilter, Member, Once, Organisation, Store, StoreError, Succeeded,
+    Tenant, TenantFilter, TenantStatus,
 };
 
 impl Store for Sqlite {
@@ -176,59 +176,21 @@ impl Store for Sqlite {
 
     fn create_key(&self, row: Key, once: Option<Once>) -> Answer<'_, Created> {
         self.write(false, move |connection| {
-            if let Some(once) = &once {
-                connection
-                    .prepare_cached("DELETE FROM idempotency WHERE created_at < ?1")?
-                    .execute([millis(once.forget_before)])?;
-                let before = connection
-                    .prepare_cached("SELECT body, key_id FROM idempotency WHERE request = ?1")?
-                    .query_row([once.request], |row| {
-                        Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?))
-                    })
-                    .optional()?;
-                if let Some((body, id)) = before {
-                    if body != once.body {
-                        return Ok(Created::Conflict);
-                    }
-                    let key = connection
-                        .prepare_cached(&format!("SELECT {KEY} FROM api_keys WHERE id = ?1"))?
-                        .query_row([id], key)?;
-                    return Ok(Created::Replayed(Box::new(key)));
+            if let Some(once) = &once
+                && let Some((body, id)) = seen(connection, once)?
+            {
+                if body != once.body {
+                    return Ok(Created::Conflict);
                 }
+                let key = connection
+                    .prepare_cached(&format!("SELECT {KEY} FROM api_keys WHERE id = ?1"))?
+                    .query_row([id], key)?;
+                return Ok(Created::Replayed(Box::new(key)));
             }
             let changed = next_epoch(connection)?;
-            connection
-                .prepare_cached(&format!(
-                    "INSERT INTO api_keys ({KEY}, changed) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
-                ))?
-                .execute(params![
-                    id_text(row.id),
-                    id_text(row.tenant_id),
-                    row.provider.as_str(),
-                    row.name.as_str(),
-                    row.prefix.as_str(),
-                    row.hash.0,
-                    scopes_text(&row.scopes),
-                    millis(row.created_at),
-                    row.created_by,
-                    row.expires_at.map(millis),
-                    row.last_used_at.map(millis),
-                    row.revoked_at.map(millis),
-                    changed
-                ])?;
+            insert_key(connection, &row, changed)?;
             if let Some(once) = once {
-                connection
-                    .prepare_cached(
-                        "INSERT INTO idempotency (request, body, key_id, created_at) \
-                         VALUES (?1, ?2, ?3, ?4)",
-                    )?
-                    .execute(params![
-                        once.request,
-                        once.body,
-                        id_text(row.id),
-                        millis(row.created_at)
-                    ])?;
+                remember(connection, &once, row.id, row.created_at)?;
             }
             Ok(Created::New)
         })
@@ -261,11 +223,93 @@ impl Store for Sqlite {
         })
     }
 
+    fn succeed_key(&self, successor: Key, once: Option<Once>) -> Answer<'_, Succeeded> {
+        self.write(true, move |connection| {
+            let Some(predecessor) = successor.predecessor else {
+                return Ok(Succeeded::Gone);
+            };
+            let standing = connection
+                .prepare_cached(
+                    "SELECT may_rotate, pending FROM api_keys WHERE id = ?1 AND revoked_at IS NULL",
+                )?
+                .query_row([id_text(predecessor)], |row| {
+                    Ok((row.get::<_, bool>(0)?, row.get::<_, bool>(1)?))
+                })
+                .optional()?;
+            match standing {
+                None => return Ok(Succeeded::Gone),
+                Some((false, _)) => return Ok(Succeeded::Forbidden),
+                Some((true, true)) => return Ok(Succeeded::Pending),
+                Some((true, false)) => {}
+            }
+            if let Some(once) = &once
+                && seen(connection, once)?.is_some()
+            {
+                return Ok(Succeeded::Repeated);
+            }
+            let changed = next_epoch(connection)?;
+            end_successor(connection, predecessor, successor.created_at, changed)?;
+            insert_key(connection, &successor, changed)?;
+            if let Some(once) = once {
+                remember(connection, &once, successor.id, successor.created_at)?;
+            }
+            Ok(Succeeded::New)
+        })
+    }
+
+    fn revoke_successor(&self, id: Uuid, once: Option<Once>, at: Timestamp) -> Answer<'_, ()> {
+        self.write(true, move |connection| {
+            // A new epoch also where nothing is left to revoke: see `revoke_key`.
+            let changed = next_epoch(connection)?;
+            let Some(once) = once else {
+                return end_successor(connection, id, at, changed);
+            };
+            match seen(connection, &once)? {
+                // Should it come yet, it was seen already.
+                None => remember(connection, &once, id, at)?,
+                Some((_, made)) => {
+                    connection
+                        .prepare_cached(
+                            "UPDATE api_keys SET revoked_at = ?3, changed = ?4 WHERE id = ?1 \
+                             AND predecessor = ?2 AND pending = 1 AND revoked_at IS NULL",
+                        )?
+                        .execute(params![made, id_text(id), millis(at), changed])?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn revoke_predecessor(&self, id: Uuid, at: Timestamp) -> Answer<'_, bool> {
+        self.write(true, move |connection| {
+            let changed = next_epoch(connection)?;
+            let predecessor = connection
+                .prepare_cached(
+                    "UPDATE api_keys SET pending = 0, changed = ?2 \
+                     WHERE id = ?1 AND revoked_at IS NULL RETURNING predecessor",
+                )?
+                .query_row(params![id_text(id), changed], |row| {
+                    row.get::<_, Option<String>>(0)
+                })
+                .optional()?;
+            if let Some(Some(predecessor)) = &predecessor {
+                connection
+                    .prepare_cached(
+                        "UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?2), changed = ?3 \
+                         WHERE id = ?1",
+                    )?
+                    .execute(params![predecessor, millis(at), changed])?;
+            }
+            Ok(predecessor.is_some())
+        })
+    }
+
     fn revoke_key(&self, id: Uuid, at: Timestamp) -> Answer<'_, Option<Key>> {
         self.write(true, move |connection| {
             // Also of a key that is revoked already: whoever asks twice may have been told
             // nothing the first time, and must wait for the same confirmation.
             let changed = next_epoch(connection)?;
+            end_successor(connection, id, at, changed)?;
             let mut row = connection.prepare_cached(&format!(
                 "UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?2), changed = ?3 \
                  WHERE id = ?1 RETURNING {KEY}"
@@ -287,6 +331,75 @@ impl Store for Sqlite {
             Ok(())
         })
     }
+}
+
+/// Returns what is remembered of a request: its body and the key that it has made.
+fn seen(connection: &Connection, once: &Once) -> rusqlite::Result<Option<([u8; 32], String)>> {
+    connection
+        .prepare_cached("DELETE FROM idempotency WHERE created_at < ?1")?
+        .execute([millis(once.forget_before)])?;
+    connection
+        .prepare_cached("SELECT body, key_id FROM idempotency WHERE request = ?1")?
+        .query_row([once.request], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+}
+
+/// Remembers that a request has made a key.
+fn remember(
+    connection: &Connection,
+    once: &Once,
+    key: Uuid,
+    at: Timestamp,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO idempotency (request, body, key_id, created_at) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![once.request, once.body, id_text(key), millis(at)])?;
+    Ok(())
+}
+
+fn insert_key(connection: &Connection, row: &Key, changed: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(&format!(
+            "INSERT INTO api_keys ({KEY}, changed) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+        ))?
+        .execute(params![
+            id_text(row.id),
+            id_text(row.tenant_id),
+            row.provider.as_str(),
+            row.name.as_str(),
+            row.prefix.as_str(),
+            row.hash.0,
+            scopes_text(&row.scopes),
+            millis(row.created_at),
+            row.created_by,
+            row.expires_at.map(millis),
+            row.last_used_at.map(millis),
+            row.revoked_at.map(millis),
+            row.may_rotate,
+            row.predecessor.map(id_text),
+            row.is_pending,
+            changed
+        ])?;
+    Ok(())
+}
+
+/// Revokes the pending successor of a key. It can have none of its own: see [`Succeeded::Pending`].
+fn end_successor(
+    connection: &Connection,
+    id: Uuid,
+    at: Timestamp,
+    changed: i64,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE api_keys SET revoked_at = ?2, changed = ?3 \
+             WHERE predecessor = ?1 AND pending = 1 AND revoked_at IS NULL",
+        )?
+        .execute(params![id_text(id), millis(at), changed])?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -312,6 +425,9 @@ mod tests {
             expires_at: None,
             last_used_at: None,
             revoked_at: None,
+            may_rotate: true,
+            predecessor: None,
+            is_pending: false,
         }
     }
 

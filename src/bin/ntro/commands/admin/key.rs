@@ -52,6 +52,9 @@ pub(super) struct CreateArgs {
         value_parser = clap::value_parser!(u32).range(1..=i64::from(LONGEST_LIFE_IN_DAYS))
     )]
     expires_in_days: Option<u32>,
+    /// Keep the key from rotating itself: only an admin can then replace it
+    #[arg(long)]
+    no_rotate: bool,
 }
 
 #[derive(clap::Args, Debug)]
@@ -87,6 +90,7 @@ struct Key {
     expires_at: Option<Timestamp>,
     last_used_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
+    may_rotate: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -130,6 +134,7 @@ fn create(args: CreateArgs, books: &Books, cx: &Context) -> Result<Exit, CliErro
         scopes: args.scopes,
         expires_in_days: args.expires_in_days,
         created_by: Some("ntro admin".to_owned()),
+        may_rotate: !args.no_rotate,
     };
     let minted = cx.block_on(async {
         let tenant = books.tenant(slug.as_str()).await?;
@@ -200,6 +205,7 @@ impl Key {
             expires_at: row.expires_at,
             last_used_at: row.last_used_at,
             revoked_at: row.revoked_at,
+            may_rotate: row.may_rotate,
         }
     }
 }

@@ -7,6 +7,7 @@ mod logout;
 mod migrate;
 mod remove;
 mod rename;
+mod rotate;
 mod status;
 mod test;
 mod token;
@@ -35,6 +36,7 @@ pub(crate) enum Command {
     Token(token::TokenArgs),
     Explain(explain::ExplainArgs),
     Migrate(migrate::MigrateArgs),
+    Rotate(rotate::RotateArgs),
 }
 
 impl Command {
@@ -52,6 +54,7 @@ impl Command {
             Self::Token(args) => token::run(args, cx),
             Self::Explain(args) => explain::run(args, cx),
             Self::Migrate(args) => migrate::run(args, cx),
+            Self::Rotate(args) => rotate::run(args, cx),
         }
     }
 }

@@ -177,6 +177,7 @@ fn mint(
         },
         expires_in_days: None,
         created_by: None,
+        may_rotate: true,
     };
     let minted = runtime.block_on(async {
         for key in books.keys(Some(town.tenant.id), Some(provider)).await? {

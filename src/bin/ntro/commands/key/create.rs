@@ -93,6 +93,7 @@ pub(crate) fn run(args: CreateArgs, cx: &Context) -> Result<Exit, CliError> {
         name: args.name,
         scopes: args.scopes,
         expires_in_days: args.expires_in_days,
+        may_rotate: true,
     };
     let made = admin
         .call(cx, admin.client.create_key(&request))

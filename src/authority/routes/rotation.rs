@@ -1,0 +1,69 @@
+//! A key of either provider mints its successor, and ends the one or the other of the two.
+//!
+//! These endpoints are the authority's own. A successor is pending until it has ended its
+//! predecessor. A key has one pending successor at most, which ends with it; so a client that was
+//! killed half way leaves no key behind that nobody holds, whatever it had got to.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+
+use super::api_keys::NO_STORE;
+use super::body::attempt;
+use crate::authority::api_error::ApiError;
+use crate::authority::error::Error;
+use crate::authority::extract::{IdempotencyKey, OwnKey};
+use crate::authority::render;
+use crate::authority::server::Authority;
+use crate::domain::Provider;
+
+/// `POST /v1/api-keys/current/rotate`
+pub(super) async fn rotate(
+    State(authority): State<Authority>,
+    OwnKey(key): OwnKey,
+    idempotency: IdempotencyKey,
+) -> Result<Response, ApiError> {
+    let once = attempt(idempotency, key.id);
+    let minted = authority.books().succeed_key(key.id, once).await;
+    let minted = minted.map_err(told)?;
+    let (record, secret) = (&minted.record, Some(&minted.key));
+    Ok(match record.provider {
+        Provider::Ntropii => {
+            let body = render::ntropii_key(record, secret);
+            (StatusCode::CREATED, NO_STORE, Json(body)).into_response()
+        }
+        Provider::Ontora => {
+            let body = render::ontora_key(record, &authority.settings().region, secret);
+            (StatusCode::CREATED, NO_STORE, Json(body)).into_response()
+        }
+    })
+}
+
+/// `DELETE /v1/api-keys/current/successor`: the old key takes the rotation back.
+pub(super) async fn revoke_successor(
+    State(authority): State<Authority>,
+    OwnKey(key): OwnKey,
+    idempotency: IdempotencyKey,
+) -> Result<StatusCode, ApiError> {
+    let once = attempt(idempotency, key.id);
+    authority.books().revoke_successor(key.id, once).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /v1/api-keys/current/predecessor`: the new key completes the rotation.
+pub(super) async fn revoke_predecessor(
+    State(authority): State<Authority>,
+    OwnKey(key): OwnKey,
+) -> Result<StatusCode, ApiError> {
+    let revoked = authority.books().revoke_predecessor(key.id).await;
+    revoked.map(|()| StatusCode::NO_CONTENT).map_err(told)
+}
+
+/// A key that was revoked after it was verified is told the same as one that was revoked before.
+fn told(error: Error) -> ApiError {
+    match error {
+        Error::NoKey { .. } => ApiError::unauthenticated(),
+        error => error.into(),
+    }
+}

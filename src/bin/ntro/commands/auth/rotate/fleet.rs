@@ -1,0 +1,129 @@
+//! Every connection, one after the other, past those that fail.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use ntro::domain::ConnectionName;
+use ntro::rotation::Next;
+
+use super::one::One;
+use super::report::{Row, Rows, State};
+use super::{RotateArgs, wait};
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::{Exit, Kind};
+use crate::output::progress;
+
+pub(super) fn run(args: &RotateArgs, cx: &Context) -> Result<Exit, CliError> {
+    let names = logged_in(cx)?;
+    let bar = progress::bar(cx.printer(), "rotating", names.len());
+    let mut rows = Vec::new();
+    for name in &names {
+        let row = rotate(args, cx, name);
+        bar.inc(1);
+        rows.push(row.unwrap_or_else(|error| Row::failed(name, error)));
+    }
+    bar.finish_and_clear();
+    if !args.no_wait && args.grace.is_some() {
+        finish(args, cx, &names, &mut rows)?;
+    }
+    let failed = rows.iter().find_map(|row| row.kind);
+    cx.printer().confirm(&Rows(rows))?;
+    Ok(failed.map_or(Exit::Fine, Exit::Found))
+}
+
+/// The connections that a key is noted or written for.
+fn logged_in(cx: &Context) -> Result<Vec<ConnectionName>, CliError> {
+    let (config, logins) = (cx.config()?, cx.logins()?);
+    let names = config
+        .connections
+        .iter()
+        .filter(|(name, entry)| entry.api_key.is_some() || logins.get(name).is_some());
+    Ok(names.filter_map(|(name, _)| name.parse().ok()).collect())
+}
+
+fn rotate(args: &RotateArgs, cx: &Context, name: &ConnectionName) -> Result<Row, CliError> {
+    let one = One::new(args, cx, name);
+    let Some(limit) = args.older_than else {
+        return one.rotate();
+    };
+    // What was begun is finished, however old the key is.
+    let skipped = one.with(|rotation| {
+        if rotation.next() != Next::Begin {
+            return Ok(None);
+        }
+        let told = rotation.inspect()?.created_at;
+        let stored_at = cx.logins()?.get(name.as_str()).map(|login| login.stored_at);
+        let made = told.or(stored_at);
+        Ok(made.filter(|made| is_young(*made, limit.duration(), cx.now())))
+    })?;
+    match skipped {
+        Some(made) => Ok(Row {
+            created_at: Some(made),
+            message: Some(format!(
+                "its key is of {} and young enough",
+                made.strftime("%F")
+            )),
+            ..Row::new(name, State::Skipped)
+        }),
+        None => one.rotate(),
+    }
+}
+
+/// A key of unknown age is as good as old.
+fn is_young(made: Timestamp, limit: Duration, now: Timestamp) -> bool {
+    SignedDuration::try_from(limit).is_ok_and(|limit| now.duration_since(made) < limit)
+}
+
+/// Waits for each grace to end, in order, and revokes the old keys.
+fn finish(
+    args: &RotateArgs,
+    cx: &Context,
+    names: &[ConnectionName],
+    rows: &mut [Row],
+) -> Result<(), CliError> {
+    loop {
+        let waiting = rows.iter().enumerate();
+        let next = waiting
+            .filter(|(_, row)| row.state == State::InGrace)
+            .filter_map(|(index, row)| Some((row.revoke_after?, index)))
+            .min();
+        let Some((due, index)) = next else {
+            return Ok(());
+        };
+        let left = rows.iter().filter(|row| row.state == State::InGrace);
+        if due > cx.now() {
+            cx.printer().note(&format!(
+                "{} old keys are still live, the next one until {}; Ctrl-C leaves them to the next `ntro auth rotate --all`",
+                left.count(),
+                due.strftime("%F %T UTC")
+            ));
+            match wait::until(cx, due) {
+                Err(error) if error.kind == Kind::Interrupted => {
+                    cx.printer().warn(
+                        "interrupted: the new keys are stored, some old ones are not revoked yet",
+                    );
+                    for row in rows.iter_mut().filter(|row| row.state == State::InGrace) {
+                        row.kind = Some(Kind::Interrupted);
+                    }
+                    return Ok(());
+                }
+                waited => waited?,
+            }
+        }
+        let name = &names[index];
+        let later = RotateArgs {
+            name: None,
+            grace: None,
+            older_than: None,
+            ..*args
+        };
+        let mut row = One::new(&later, cx, name)
+            .rotate()
+            .unwrap_or_else(|error| Row::failed(name, error));
+        if row.state == State::Finished {
+            row.state = State::Rotated;
+        }
+        rows[index] = row;
+    }
+}

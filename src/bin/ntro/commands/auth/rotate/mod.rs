@@ -1,0 +1,112 @@
+//! `ntro auth rotate`: a new key in the place of the old one, for one connection or a fleet.
+
+mod fleet;
+mod one;
+mod report;
+mod wait;
+
+use clap_complete::engine::ArgValueCompleter;
+use ntro::domain::{ConnectionName, Period};
+use ntro::env;
+use ntro::rotation;
+
+use self::one::One;
+use self::report::{Row, State};
+use crate::commands::completions::connections;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+
+/// Replace the key of a connection by a new one, and revoke the old one
+///
+/// The new key is made by the key itself where the server lets it, else with an admin token, else
+/// it is asked for. It is checked, stored and checked again before the old one is revoked; there is
+/// no moment without a key that works. A rotation that was cut off goes on with the next run.
+#[derive(clap::Args, Debug)]
+pub(crate) struct RotateArgs {
+    /// Connection whose key to rotate, instead of the one that `-c` or the default names
+    #[arg(value_name = "NAME", conflicts_with = "all", add = ArgValueCompleter::new(connections))]
+    name: Option<ConnectionName>,
+    /// Rotate the key of every connection that is logged in
+    #[arg(long)]
+    all: bool,
+    /// With `--all`, only keys that are older than this, such as `60d`
+    #[arg(long, value_name = "AGE", requires = "all")]
+    older_than: Option<Period>,
+    /// Let the old key live on for so long, such as `10m` or `24h`, and wait for that [default: 0s]
+    #[arg(long, value_name = "TIME")]
+    grace: Option<Period>,
+    /// With `--grace`, do not wait: the next run after that time revokes the old key
+    #[arg(long)]
+    no_wait: bool,
+    /// Read the new key from standard input instead of having it made
+    #[arg(long, conflicts_with_all = ["all", "admin_token_stdin"])]
+    api_key_stdin: bool,
+    /// Read the admin token from standard input, instead of from `NTRO_ADMIN_TOKEN` or the
+    /// connection's `admin_token_command`
+    #[arg(long, conflicts_with = "all")]
+    admin_token_stdin: bool,
+    /// Tell what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Forget a rotation that cannot be finished; which of its keys live on is left to you
+    #[arg(long, conflicts_with_all = ["all", "dry_run", "grace", "no_wait", "api_key_stdin", "admin_token_stdin"])]
+    abandon: bool,
+}
+
+pub(crate) fn run(args: RotateArgs, cx: &Context) -> Result<Exit, CliError> {
+    if cx.env().is_set(&env::NTRO_API_KEY) {
+        return Err(CliError::usage(
+            "the variable `NTRO_API_KEY` is set: the key in it is stored nowhere and cannot be rotated",
+        )
+        .hint("unset it to rotate the stored key"));
+    }
+    if cx.global().host.is_some() {
+        return Err(
+            CliError::usage("a stored key is rotated at its own host").hint("leave `--host` out")
+        );
+    }
+    if args.all {
+        return fleet::run(&args, cx);
+    }
+    if args.abandon {
+        return abandon(&args, cx);
+    }
+    let name = match &args.name {
+        Some(name) => name.clone(),
+        None => cx.connection_name()?,
+    };
+    let row = One::new(&args, cx, &name).rotate()?;
+    if row.state == State::Manual {
+        cx.printer().note(&format!(
+            "note: the old key {}… is still live: revoke it in the web application",
+            row.old_prefix.as_deref().unwrap_or_default()
+        ));
+    }
+    cx.printer().confirm(&row)?;
+    Ok(Exit::Fine)
+}
+
+fn abandon(args: &RotateArgs, cx: &Context) -> Result<Exit, CliError> {
+    // Also of a connection that is not there any more.
+    let name = match (&args.name, &cx.global().connection) {
+        (Some(name), _) | (None, Some(name)) => name.clone(),
+        (None, None) => cx.connection_name()?,
+    };
+    let noted = rotation::abandon(cx.home()?, &name)?;
+    if let Some(noted) = &noted {
+        let keys: Vec<_> = [Some(&noted.old_prefix), noted.new_prefix.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(|prefix| format!("{prefix}…"))
+            .collect();
+        cx.printer().warn(&format!(
+            "these keys may be live at {}, and one more that was made and not noted: {}",
+            noted.origin,
+            keys.join(", ")
+        ));
+    }
+    cx.printer()
+        .confirm(&Row::abandoned(&name, noted.as_ref()))?;
+    Ok(Exit::Fine)
+}

@@ -1,0 +1,300 @@
+//! The rotation of one connection's key: which way it goes, and what is asked for on it.
+
+use std::cell::OnceCell;
+use std::time::Duration;
+
+use ntro::api::AdminToken;
+use ntro::domain::{ApiKey, ApiKeyError, ConnectionName, Period, Provider};
+use ntro::migration::Journal;
+use ntro::rotation::{self, Method, Next, Rotation, Server};
+use ntro::secrets;
+use secrecy::ExposeSecret as _;
+
+use super::report::{Row, State};
+use super::{RotateArgs, wait};
+use crate::admin_token;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Kind;
+use crate::stdin;
+
+pub(super) struct One<'a> {
+    args: &'a RotateArgs,
+    cx: &'a Context,
+    name: &'a ConnectionName,
+    /// Standard input gives it once only.
+    token_on_stdin: OnceCell<AdminToken>,
+}
+
+impl<'a> One<'a> {
+    pub(super) fn new(args: &'a RotateArgs, cx: &'a Context, name: &'a ConnectionName) -> Self {
+        Self {
+            args,
+            cx,
+            name,
+            token_on_stdin: OnceCell::new(),
+        }
+    }
+
+    /// Does something with the rotation of this connection, and explains how things stand when it
+    /// fails.
+    pub(super) fn with<T>(
+        &self,
+        act: impl FnOnce(&mut Rotation<'_>) -> Result<T, CliError>,
+    ) -> Result<T, CliError> {
+        let settings = self.cx.stores()?;
+        let calls = self.cx.api_settings()?;
+        let open = |kind| secrets::open(kind, settings);
+        let server = Server {
+            runtime: self.cx.runtime()?,
+            settings: &calls,
+            insecure_http: self.cx.global().insecure_http,
+        };
+        let mut rotation = Rotation::open(self.cx.home()?, self.name, &open, server)?;
+        let done = act(&mut rotation);
+        done.map_err(|error| self.explained(error, &rotation))
+    }
+
+    /// Rotates, or finishes what an earlier run has begun.
+    pub(super) fn rotate(&self) -> Result<Row, CliError> {
+        let migrations = Journal::read(&self.cx.home()?.migrations())?;
+        if migrations.get(self.name.as_str()).is_some() {
+            return Err(CliError::new(
+                Kind::Conflict,
+                format!(
+                    "the migration of the key of `{}` is not finished",
+                    self.name
+                ),
+            )
+            .hint(format!(
+                "finish it first: `ntro auth migrate {}`",
+                self.name
+            )));
+        }
+        self.with(|rotation| {
+            if self.args.dry_run {
+                return self.dry_run(rotation);
+            }
+            match rotation.next() {
+                Next::Begin => {}
+                Next::Stranded => return Err(self.stranded(rotation)),
+                Next::Complete(_) if self.args.api_key_stdin => {
+                    return Err(CliError::new(
+                        Kind::Conflict,
+                        format!(
+                            "an earlier rotation of the key of `{}` is not finished",
+                            self.name
+                        ),
+                    ));
+                }
+                Next::Complete(_) => {
+                    if let Some(grace) = self.args.grace {
+                        rotation.set_grace(grace.duration())?;
+                    }
+                    rotation.confirm()?;
+                    return self.settle(rotation, State::Finished);
+                }
+                Next::RollBack(method) => {
+                    let token = self.token_for(method, rotation)?;
+                    rotation.roll_back(token.as_ref())?;
+                    self.cx.printer().note(
+                        "note: a rotation that was cut off is taken back; now it begins anew",
+                    );
+                }
+            }
+            self.replace(rotation)?;
+            self.settle(rotation, State::Rotated)
+        })
+    }
+
+    fn dry_run(&self, rotation: &mut Rotation<'_>) -> Result<Row, CliError> {
+        match (rotation.next(), rotation.noted()) {
+            (Next::Stranded, _) => Err(self.stranded(rotation)),
+            (Next::Begin, _) | (_, None) => Ok(Row {
+                old_prefix: Some(rotation.stored().to_string()),
+                created_at: rotation.inspect()?.created_at,
+                ..Row::new(self.name, State::Due)
+            }),
+            (_, Some(noted)) => Ok(Row::of(self.name, State::Unfinished, noted)),
+        }
+    }
+
+    /// Gets the new key in whichever way there is, and puts it in its place.
+    fn replace(&self, rotation: &mut Rotation<'_>) -> Result<(), CliError> {
+        if self.args.api_key_stdin {
+            let key = stdin::secret("key", "--api-key-stdin")?.parse();
+            let key = key.map_err(|error: ApiKeyError| {
+                CliError::usage(format!("standard input: {error}"))
+                    .hint("copy the key again, and nothing else")
+            })?;
+            return Ok(rotation.with_key(key)?);
+        }
+        let grace = self.args.grace.map_or(Duration::ZERO, Period::duration);
+        match rotation.by_itself(grace) {
+            Err(error) if error.is_not_offered() => {}
+            done => return Ok(done?),
+        }
+        if let Some(token) = self.token(rotation)? {
+            match rotation.by_admin(&token, grace) {
+                Err(error) if error.is_not_offered() => {}
+                done => return Ok(done?),
+            }
+        }
+        self.walk_through(rotation)
+    }
+
+    /// Asks a person for a key made elsewhere.
+    fn walk_through(&self, rotation: &mut Rotation<'_>) -> Result<(), CliError> {
+        let origin = rotation.host().origin();
+        if rotation.provider() == Provider::Ontora {
+            return Err(CliError::new(
+                Kind::NotAuthenticated,
+                format!("`{origin}` lets this key make no other, and there is no admin token"),
+            )
+            .hint("set `NTRO_ADMIN_TOKEN` or the connection's `admin_token_command`, give `--admin-token-stdin`, or make a key yourself and give it with `--api-key-stdin`"));
+        }
+        if self.args.all || !self.cx.prompter().is_interactive() {
+            return Err(CliError::usage(format!(
+                "`{origin}` makes no keys for `ntro`: a new one is needed"
+            ))
+            .hint(format!(
+                "make one in the web application (Settings → API keys) and give it: `ntro auth rotate {} --api-key-stdin`",
+                self.name
+            )));
+        }
+        self.cx.printer().note(&format!(
+            "`{origin}` makes no keys for `ntro`. Make a new one for the same tenant in the web application: Settings → API keys."
+        ));
+        loop {
+            let answer = self
+                .cx
+                .prompter()
+                .secret("New API key (not shown)", &|text| {
+                    text.parse::<ApiKey>()
+                        .map(drop)
+                        .map_err(|error| error.to_string())
+                })?;
+            let key = answer.expose_secret().parse();
+            let key = key.map_err(|error: ApiKeyError| CliError::usage(error.to_string()))?;
+            match rotation.with_key(key) {
+                Ok(()) => return Ok(()),
+                Err(error) if is_about_the_key(&error) && rotation.noted().is_none() => {
+                    let error = CliError::from(error);
+                    self.cx.printer().fail(&CliError {
+                        hint: Some(
+                            "try another key, or press Ctrl-C to leave everything as it was"
+                                .to_owned(),
+                        ),
+                        ..error
+                    });
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Revokes the old key, when its time has come.
+    fn settle(&self, rotation: &mut Rotation<'_>, done: State) -> Result<Row, CliError> {
+        let Some(noted) = rotation.noted().cloned() else {
+            return Ok(Row::new(self.name, done));
+        };
+        let now = self.cx.now();
+        if let Some(due) = rotation.revoke_after().filter(|due| *due > now) {
+            let later = Row::of(self.name, State::InGrace, &noted);
+            // What an earlier run has begun is not waited for: a timer would hang.
+            if self.args.no_wait || self.args.all || self.args.grace.is_none() {
+                return Ok(later);
+            }
+            self.cx.printer().note(&format!(
+                "the new key {}… is stored; the old one {}… is revoked at {}; Ctrl-C leaves that to the next `ntro auth rotate {}`",
+                noted.new_prefix.as_deref().unwrap_or_default(),
+                noted.old_prefix,
+                due.strftime("%F %T UTC"),
+                self.name
+            ));
+            wait::until(self.cx, due)?;
+        }
+        let token = self.token_for(noted.method, rotation)?;
+        rotation.complete(token.as_ref())?;
+        let state = match noted.method {
+            Method::Walkthrough => State::Manual,
+            _ => done,
+        };
+        Ok(Row::of(self.name, state, &noted))
+    }
+
+    fn stranded(&self, rotation: &Rotation<'_>) -> CliError {
+        let prefix = |text: &str| ntro::domain::KeyPrefix::recorded(text);
+        let (old, new) = match rotation.noted() {
+            Some(noted) => (
+                prefix(&noted.old_prefix),
+                noted.new_prefix.as_deref().map(prefix),
+            ),
+            None => (prefix(""), None),
+        };
+        rotation::Error::Stranded {
+            name: self.name.clone(),
+            old,
+            new,
+        }
+        .into()
+    }
+
+    fn token_for(
+        &self,
+        method: Method,
+        rotation: &Rotation<'_>,
+    ) -> Result<Option<AdminToken>, CliError> {
+        match method {
+            Method::Admin => self.token(rotation),
+            Method::Itself | Method::Walkthrough => Ok(None),
+        }
+    }
+
+    fn token(&self, rotation: &Rotation<'_>) -> Result<Option<AdminToken>, CliError> {
+        let origin = rotation.host().origin();
+        if !self.args.admin_token_stdin {
+            return admin_token::of_connection(self.cx, self.name, false, origin);
+        }
+        if self.token_on_stdin.get().is_none()
+            && let Some(token) = admin_token::of_connection(self.cx, self.name, true, origin)?
+        {
+            let _ = self.token_on_stdin.set(token);
+        }
+        Ok(self.token_on_stdin.get().cloned())
+    }
+
+    /// Adds how things stand, where a rotation is left unfinished.
+    fn explained(&self, error: CliError, rotation: &Rotation<'_>) -> CliError {
+        let name = self.name;
+        let what = match rotation.next() {
+            Next::Begin | Next::Stranded => return error,
+            Next::RollBack(_) => "the old key is stored",
+            Next::Complete(_) => "the new key is stored, and the old one is not revoked yet",
+        };
+        let then = match error.kind {
+            Kind::NotAuthenticated => format!(
+                "; if the server accepts the stored key no more, `ntro auth rotate {name} --abandon` forgets the rotation"
+            ),
+            _ => String::new(),
+        };
+        CliError {
+            message: match error.kind {
+                Kind::Interrupted => format!("interrupted: {what}"),
+                _ => format!("{}; {what}", error.message),
+            },
+            hint: Some(format!("`ntro auth rotate {name}` goes on from here{then}")),
+            ..error
+        }
+    }
+}
+
+/// Whether another key may do better.
+fn is_about_the_key(error: &rotation::Error) -> bool {
+    use rotation::Error as E;
+    match error {
+        E::SameKey | E::OtherTenant { .. } | E::FewerScopes { .. } => true,
+        E::Api(error) => matches!(**error, ntro::api::Error::Rejected(_)),
+        _ => false,
+    }
+}

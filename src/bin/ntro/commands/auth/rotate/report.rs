@@ -1,0 +1,164 @@
+//! What became of each connection.
+
+use jiff::Timestamp;
+use ntro::domain::ConnectionName;
+use ntro::rotation::{Method, Unfinished};
+use serde::Serialize;
+
+use crate::error::CliError;
+use crate::exit::Kind;
+use crate::output::{Paint, Report};
+
+/// What became of one connection.
+#[derive(Debug, Serialize)]
+pub(super) struct Row {
+    pub(super) name: String,
+    pub(super) state: State,
+    pub(super) method: Option<&'static str>,
+    pub(super) old_prefix: Option<String>,
+    pub(super) new_prefix: Option<String>,
+    pub(super) revoke_after: Option<Timestamp>,
+    pub(super) created_at: Option<Timestamp>,
+    pub(super) message: Option<String>,
+    #[serde(skip)]
+    pub(super) kind: Option<Kind>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum State {
+    /// A new key is stored, and the old one is revoked.
+    Rotated,
+    /// As `Rotated`, and an earlier run had begun it.
+    Finished,
+    /// A new key is stored, and the old one is revoked later.
+    InGrace,
+    /// A new key is stored, and revoking the old one is left to a person.
+    Manual,
+    /// It is young enough.
+    Skipped,
+    /// It would be rotated.
+    Due,
+    /// An unfinished rotation would be finished or taken back.
+    Unfinished,
+    /// Forgotten as it stood.
+    Abandoned,
+    /// It was not rotated.
+    Failed,
+}
+
+/// What became of every connection.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(super) struct Rows(pub(super) Vec<Row>);
+
+impl Row {
+    pub(super) fn new(name: &ConnectionName, state: State) -> Self {
+        Self {
+            name: name.to_string(),
+            state,
+            method: None,
+            old_prefix: None,
+            new_prefix: None,
+            revoke_after: None,
+            created_at: None,
+            message: None,
+            kind: None,
+        }
+    }
+
+    pub(super) fn of(name: &ConnectionName, state: State, noted: &Unfinished) -> Self {
+        Self {
+            method: Some(noted.method.as_str()),
+            old_prefix: Some(noted.old_prefix.clone()),
+            new_prefix: noted.new_prefix.clone(),
+            revoke_after: noted.revoke_after.filter(|_| state == State::InGrace),
+            ..Self::new(name, state)
+        }
+    }
+
+    pub(super) fn abandoned(name: &ConnectionName, noted: Option<&Unfinished>) -> Self {
+        match noted {
+            Some(noted) => Self::of(name, State::Abandoned, noted),
+            None => Self {
+                message: Some("no rotation of it was under way".to_owned()),
+                ..Self::new(name, State::Skipped)
+            },
+        }
+    }
+
+    pub(super) fn failed(name: &ConnectionName, error: CliError) -> Self {
+        Self {
+            message: Some(match error.hint {
+                Some(hint) => format!("{} ({hint})", error.message),
+                None => error.message,
+            }),
+            kind: Some(error.kind),
+            ..Self::new(name, State::Failed)
+        }
+    }
+}
+
+impl Report for Row {
+    fn text(&self, paint: Paint) -> String {
+        let name = &self.name;
+        let shown =
+            |prefix: &Option<String>| prefix.as_ref().map_or("?".to_owned(), |p| format!("{p}…"));
+        let (old, new) = (shown(&self.old_prefix), shown(&self.new_prefix));
+        let by = match self.method {
+            Some(method) if method == Method::Admin.as_str() => " by an administrator",
+            _ => "",
+        };
+        let message = self.message.as_deref().unwrap_or_default();
+        let (mark, what) = match self.state {
+            State::Rotated => (
+                paint.good("✓"),
+                format!("{old} is replaced by {new}{by}, and revoked"),
+            ),
+            State::Finished => (
+                paint.good("✓"),
+                format!("the rotation begun before is finished: {new} is stored, {old} is revoked"),
+            ),
+            State::InGrace => (
+                paint.good("✓"),
+                format!(
+                    "{old} is replaced by {new}{by}; the next `ntro auth rotate {name}` after {} revokes it",
+                    self.revoke_after
+                        .map_or_else(String::new, |at| at.strftime("%F %T UTC").to_string())
+                ),
+            ),
+            State::Manual => (
+                paint.good("✓"),
+                format!("{old} is replaced by {new}, and not revoked"),
+            ),
+            State::Abandoned => (
+                paint.good("✓"),
+                "the unfinished rotation is forgotten".to_owned(),
+            ),
+            State::Skipped => (paint.dim("-"), message.to_owned()),
+            State::Due => (
+                paint.warn("·"),
+                format!("{old} would be rotated{}", age(message)),
+            ),
+            State::Unfinished => (
+                paint.warn("·"),
+                format!("the unfinished rotation of {old} would be finished or taken back"),
+            ),
+            State::Failed => (paint.bad("✗"), message.to_owned()),
+        };
+        format!("{mark} `{name}`: {what}\n")
+    }
+}
+
+fn age(message: &str) -> String {
+    match message {
+        "" => String::new(),
+        message => format!(", {message}"),
+    }
+}
+
+impl Report for Rows {
+    fn text(&self, paint: Paint) -> String {
+        self.0.iter().map(|row| row.text(paint)).collect()
+    }
+}

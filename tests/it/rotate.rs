@@ -1,0 +1,366 @@
+//! `ntro auth rotate`.
+
+use insta::assert_snapshot;
+use ntro::domain::Provider;
+
+use crate::support::{Authority, Fault, Faulty, IssuedKey, Sandbox, Stub, Terminal, When};
+
+const TENANT: &str = "acme-fund-admin";
+
+fn login(sandbox: &Sandbox, name: &str, host: &str, key: &str) {
+    sandbox
+        .ntro("auth login --api-key-stdin --store file")
+        .args(&format!("--name {name} --host {host}"))
+        .input(key)
+        .run()
+        .success()
+        .done();
+}
+
+fn stored(sandbox: &Sandbox, name: &str) -> String {
+    let token = sandbox.ntro("auth token -c").arg(name).run().success();
+    token.stdout.trim_end().to_owned()
+}
+
+/// An authority, a home that is logged in there as `local`, and the key.
+fn logged_in(provider: Provider) -> (Authority, Sandbox, IssuedKey) {
+    let authority = Authority::start();
+    let sandbox = Sandbox::new();
+    sandbox.make_identity();
+    let key = authority.key(provider, TENANT);
+    login(&sandbox, "local", &authority.host(provider), &key.key);
+    (authority, sandbox, key)
+}
+
+#[test]
+fn a_key_is_replaced_by_its_successor_and_revoked() {
+    for provider in Provider::ALL {
+        let (authority, sandbox, old) = logged_in(provider);
+        let rotated = sandbox.ntro("auth rotate -o json").run().success();
+        let row = rotated.json();
+        let new = stored(&sandbox, "local");
+        assert_ne!(new, old.key);
+        assert_eq!(row["state"], "rotated", "{rotated}");
+        assert_eq!(row["method"], "self");
+        assert_eq!(row["old_prefix"], old.prefix);
+        let live = authority.live_keys(TENANT);
+        assert_eq!(live, [row["new_prefix"].as_str().unwrap()]);
+        assert!(new.starts_with(&live[0]));
+        assert!(sandbox.read("logins.toml").contains(&live[0]));
+        sandbox.assert_no_litter();
+        let whoami = sandbox.ntro("auth whoami -o json").run().success();
+        assert_eq!(whoami.json()["key_prefix"], live[0]);
+
+        sandbox.redacting_key(&old, "OLD");
+        sandbox.redacting(&live[0], "[FIRST]");
+        let text = sandbox.ntro("auth rotate local").run().success();
+        sandbox.redacting(&authority.live_keys(TENANT)[0], "[SECOND]");
+        insta::allow_duplicates!(assert_snapshot!(sandbox.redact(&text), @r"
+        exit code: 0
+        ----- stdout -----
+        ✓ `local`: [FIRST]… is replaced by [SECOND]…, and revoked
+        "));
+        assert!(!text.stdout.contains(&new) && !text.stderr.contains(&new));
+    }
+}
+
+#[test]
+fn where_the_key_may_not_rotate_itself_an_administrator_replaces_it() {
+    for provider in Provider::ALL {
+        let authority = Authority::start();
+        let mut sandbox = Sandbox::new();
+        sandbox.make_identity();
+        let key = authority.key_with(provider, TENANT, |new| {
+            new.may_rotate = false;
+            new.expires_in_days = Some(30);
+        });
+        login(&sandbox, "local", &authority.host(provider), &key.key);
+        let refused = sandbox.ntro("auth rotate").run();
+        match provider {
+            Provider::Ntropii => refused.exits(2).complains("--api-key-stdin").done(),
+            Provider::Ontora => refused.exits(4).complains("NTRO_ADMIN_TOKEN").done(),
+        }
+        assert_eq!(stored(&sandbox, "local"), key.key);
+        sandbox.assert_no_litter();
+
+        sandbox.set("NTRO_ADMIN_TOKEN", authority.admin_token());
+        let row = sandbox.ntro("auth rotate -o json").run().success().json();
+        assert_eq!(row["method"], "admin");
+        let live = authority.live_keys(TENANT);
+        assert_eq!(live, [row["new_prefix"].as_str().unwrap()]);
+        let current = sandbox.ntro("key current -o json").run().success().json();
+        assert!(current["expires_at"].is_string(), "{current}");
+        // The new key may not do more than the old one.
+        sandbox.set("NTRO_ADMIN_TOKEN", "");
+        let again = sandbox.ntro("auth rotate").run();
+        assert_ne!(again.code, Some(0), "{again}");
+        assert_eq!(authority.live_keys(TENANT), live);
+    }
+}
+
+#[test]
+fn a_key_made_elsewhere_takes_the_place_of_the_old_one() {
+    let (authority, sandbox, old) = logged_in(Provider::Ontora);
+    let elsewhere = authority.key(Provider::Ontora, "globex-capital");
+    let fewer = authority.key_with(Provider::Ontora, TENANT, |new| {
+        new.scopes = vec![ntro::domain::Scope::Mcp];
+    });
+    let give = |key: &str| sandbox.ntro("auth rotate --api-key-stdin").input(key).run();
+    give(&old.key).exits(2).complains("stored already").done();
+    give(&elsewhere.key).exits(9).complains("tenant").done();
+    give(&fewer.key).exits(9).complains("scopes `*`").done();
+    give("ont_live_nonsense").exits(4).done();
+    assert_eq!(stored(&sandbox, "local"), old.key);
+    sandbox.assert_no_litter();
+
+    let new = authority.key(Provider::Ontora, TENANT);
+    give(&new.key)
+        .success()
+        .says("and not revoked")
+        .complains(&format!("{}… is still live", old.prefix))
+        .done();
+    assert_eq!(stored(&sandbox, "local"), new.key);
+    assert!(authority.live_keys(TENANT).contains(&old.prefix));
+    sandbox.assert_no_litter();
+}
+
+#[test]
+fn the_walkthrough_asks_for_a_key_of_the_same_tenant() {
+    let sandbox = Sandbox::new();
+    sandbox.make_identity();
+    let stub = Stub::ntropii(&["acme"]);
+    let (old, new) = (
+        "ntro_prod_good_aaaa_old_k9Zr4MxQ2bLw",
+        "ntro_prod_good_bbbb_new_k9Zr4MxQ2bLw",
+    );
+    login(&sandbox, "local", &stub.host(), old);
+    let mut terminal = Terminal::ntro(&sandbox, "auth rotate local");
+    terminal
+        .expect("makes no keys for `ntro`")
+        .expect("New API key")
+        .secret(old)
+        .expect("stored already")
+        .expect("New API key")
+        .secret("ntro_prod_bad")
+        .expect("rejected")
+        .expect("New API key")
+        .secret(new)
+        .expect("still live: revoke it in the web application");
+    terminal.end().exits(0).hides(new).hides(old).done();
+    assert_eq!(stored(&sandbox, "local"), new);
+    sandbox.assert_no_litter();
+
+    // Ctrl-C leaves everything as it was.
+    let mut terminal = Terminal::ntro(&sandbox, "auth rotate local");
+    terminal.expect("New API key").interrupt();
+    terminal.end().exits(130).done();
+    assert_eq!(stored(&sandbox, "local"), new);
+    // Nobody is there to be asked.
+    let alone = sandbox.ntro("auth rotate").run();
+    alone.exits(2).complains("--api-key-stdin").done();
+}
+
+#[test]
+fn the_old_key_lives_on_for_the_grace() {
+    let (authority, sandbox, old) = logged_in(Provider::Ntropii);
+    let row = sandbox
+        .ntro("auth rotate --grace 1h --no-wait -o json")
+        .run()
+        .success()
+        .json();
+    assert_eq!(row["state"], "in_grace");
+    assert!(row["revoke_after"].is_string(), "{row}");
+    let live = authority.live_keys(TENANT);
+    assert_eq!(live.len(), 2);
+    assert!(live.contains(&old.prefix));
+    let new = stored(&sandbox, "local");
+    assert_ne!(new, old.key);
+
+    sandbox
+        .ntro("doctor --offline")
+        .run()
+        .says("is not finished, the old key lives on until")
+        .says("ntro auth rotate local")
+        .done();
+    // Not yet, and not by anybody else.
+    let early = sandbox
+        .ntro("auth rotate --no-wait -o json")
+        .run()
+        .success();
+    assert_eq!(early.json()["state"], "in_grace");
+    for command in [
+        "auth logout local",
+        "auth remove local",
+        "auth rename local other",
+        "auth migrate local --to plaintext",
+        "auth login --name local --api-key-stdin --no-verify --store file",
+    ] {
+        let host = format!("--host {}", authority.host(Provider::Ntropii));
+        let run = match command.contains("login") {
+            true => sandbox.ntro(command).args(&host).input(&old.key).run(),
+            false => sandbox.ntro(command).run(),
+        };
+        run.exits(9).complains("ntro auth rotate local").done();
+    }
+    assert_eq!(stored(&sandbox, "local"), new);
+
+    // Whoever has had enough of it ends it.
+    let done = sandbox
+        .ntro("auth rotate --grace 0s -o json")
+        .run()
+        .success();
+    assert_eq!(done.json()["state"], "finished");
+    assert_eq!(authority.live_keys(TENANT).len(), 1);
+    sandbox.assert_no_litter();
+    // A short one is waited for.
+    let waited = sandbox
+        .ntro("auth rotate --grace 1s -o json")
+        .run()
+        .success();
+    assert_eq!(waited.json()["state"], "rotated");
+    assert_eq!(authority.live_keys(TENANT).len(), 1);
+}
+
+#[test]
+fn ctrl_c_in_the_grace_leaves_the_rest_to_the_next_run() {
+    let (authority, sandbox, _) = logged_in(Provider::Ontora);
+    let mut terminal = Terminal::ntro(&sandbox, "auth rotate --grace 1h");
+    terminal.expect("Ctrl-C leaves that to the next");
+    // A second one has to stay away meanwhile.
+    let second = sandbox.ntro("auth rotate").run();
+    second
+        .exits(9)
+        .complains("another process is rotating")
+        .done();
+    terminal.interrupt();
+    terminal
+        .end()
+        .exits(130)
+        .shows("the new key is stored, and the old one is not revoked yet")
+        .done();
+    assert_eq!(authority.live_keys(TENANT).len(), 2);
+    let done = sandbox.ntro("auth rotate --grace 0s").run();
+    done.success().done();
+    assert_eq!(authority.live_keys(TENANT).len(), 1);
+    sandbox.assert_no_litter();
+}
+
+#[test]
+fn a_fleet_is_rotated_past_those_that_fail() {
+    let authority = Authority::start();
+    let sandbox = Sandbox::new();
+    sandbox.make_identity();
+    let tenants = ["acme", "globex", "initech"];
+    for tenant in tenants {
+        let key = authority.key(Provider::Ontora, tenant);
+        login(
+            &sandbox,
+            tenant,
+            &authority.host(Provider::Ontora),
+            &key.key,
+        );
+        if tenant == "globex" {
+            authority.revoke(&key);
+        }
+    }
+    let young = sandbox
+        .ntro("auth rotate --all --older-than 60d -o json")
+        .run()
+        .exits(4);
+    let states = |json: serde_json::Value| -> Vec<String> {
+        let rows = json.as_array().unwrap().clone();
+        let state = |row: &serde_json::Value| row["state"].as_str().unwrap().to_owned();
+        rows.iter().map(state).collect()
+    };
+    assert_eq!(states(young.json()), ["skipped", "failed", "skipped"]);
+    let plan = sandbox
+        .ntro("auth rotate --all --dry-run -o json")
+        .run()
+        .exits(4);
+    assert_eq!(states(plan.json()), ["due", "failed", "due"]);
+    let old = authority.live_keys("acme");
+    let all = sandbox.ntro("auth rotate --all -o json").run().exits(4);
+    assert_eq!(states(all.json()), ["rotated", "failed", "rotated"]);
+    assert_ne!(authority.live_keys("acme"), old);
+    for tenant in ["acme", "initech"] {
+        assert_eq!(authority.live_keys(tenant).len(), 1);
+        assert!(stored(&sandbox, tenant).starts_with(&authority.live_keys(tenant)[0]));
+    }
+    let graced = sandbox
+        .ntro("auth rotate --all --grace 1s -o json")
+        .run()
+        .exits(4);
+    assert_eq!(states(graced.json()), ["rotated", "failed", "rotated"]);
+    assert_eq!(authority.live_keys("acme").len(), 1);
+    sandbox.assert_no_litter();
+}
+
+#[test]
+fn what_somebody_else_has_stored_meanwhile_is_left_alone() {
+    let authority = Authority::start();
+    let faulty = Faulty::before(authority.address());
+    let sandbox = Sandbox::new();
+    sandbox.make_identity();
+    let key = authority.key(Provider::Ontora, TENANT);
+    let host = format!("http://{}", faulty.address());
+    sandbox
+        .ntro("auth login --api-key-stdin --store plaintext --name local")
+        .args(&format!("--host {host}"))
+        .input(&key.key)
+        .run()
+        .success()
+        .done();
+    // Everything but the revocation of the old key.
+    faulty.plan(5, Fault::Dead, When::Before, true);
+    let cut_off = sandbox.ntro("auth rotate").run();
+    cut_off
+        .exits(6)
+        .complains("the new key is stored, and the old one is not revoked yet")
+        .complains("`ntro auth rotate local` goes on from here")
+        .done();
+    assert!(faulty.heal().unwrap().contains("predecessor"));
+    let new = stored(&sandbox, "local");
+
+    let third = authority.key(Provider::Ontora, TENANT);
+    sandbox.write_config(&sandbox.config().replace(&new, &third.key));
+    sandbox
+        .ntro("auth rotate")
+        .run()
+        .exits(9)
+        .complains("neither its old key")
+        .complains("--abandon")
+        .done();
+    assert_eq!(stored(&sandbox, "local"), third.key);
+    sandbox
+        .ntro("auth rotate local --abandon")
+        .run()
+        .success()
+        .complains(&key.prefix)
+        .done();
+    sandbox.assert_no_litter();
+    sandbox.ntro("auth rotate").run().success().done();
+}
+
+#[test]
+fn a_key_in_a_variable_is_stored_nowhere_and_not_rotated() {
+    let (authority, sandbox, key) = logged_in(Provider::Ntropii);
+    sandbox
+        .ntro("auth rotate")
+        .env("NTRO_API_KEY", &key.key)
+        .run()
+        .exits(2)
+        .complains("NTRO_API_KEY")
+        .done();
+    sandbox
+        .ntro("auth rotate --host http://127.0.0.1:1")
+        .run()
+        .exits(2)
+        .done();
+    sandbox
+        .ntro("auth rotate")
+        .env("NTRO_TIMEOUT", "soon")
+        .run()
+        .exits(2)
+        .done();
+    assert_eq!(authority.live_keys(TENANT), [key.prefix]);
+}

@@ -1,0 +1,246 @@
+//! A way to a server on which one request goes wrong.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The answer is this status, and nothing that a program could read.
+    Status(u16),
+    /// The connection is cut: with nothing of the answer sent, or half of it.
+    Cut,
+    /// The answer comes when nobody waits for it any more.
+    Late,
+    /// The server is gone, and stays so.
+    Dead,
+}
+
+/// When it goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// The server never sees the request.
+    Before,
+    /// The server has done what was asked, and the one who asked does not learn of it.
+    After,
+}
+
+/// A listener that passes requests on to a server, but for those that are to go wrong.
+pub struct Faulty {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    server: Mutex<SocketAddr>,
+    when_dead: Mutex<Box<dyn FnMut() + Send>>,
+    plan: Mutex<Plan>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Plan {
+    fault: Option<(usize, Fault, When)>,
+    /// Whether the same request goes wrong again, however often it is sent.
+    again: bool,
+    seen: usize,
+    hit: Option<String>,
+    dead: bool,
+    listening: bool,
+}
+
+impl Faulty {
+    /// Stands before a server.
+    pub fn before(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            server: Mutex::new(server),
+            when_dead: Mutex::new(Box::new(|| {})),
+            plan: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let ours = Arc::clone(&shared);
+        // All threads end with the process.
+        thread::spawn(move || ours.listen(listener));
+        Self { address, shared }
+    }
+
+    /// Returns the address that it listens at.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stands before another server from here on.
+    pub fn lead_to(&self, server: SocketAddr) {
+        *self.shared.server.lock().unwrap() = server;
+    }
+
+    /// Does this to the server when it is to be gone.
+    pub fn when_dead(&self, act: impl FnMut() + Send + 'static) {
+        *self.shared.when_dead.lock().unwrap() = Box::new(act);
+    }
+
+    /// From here on, the request of this number, counted from 1, goes wrong; with `again`, so does
+    /// every later one of the same method and path.
+    pub fn plan(&self, number: usize, fault: Fault, when: When, again: bool) {
+        self.heal();
+        let mut plan = self.shared.plan.lock().unwrap();
+        *plan = Plan {
+            fault: Some((number, fault, when)),
+            again,
+            listening: plan.listening,
+            ..Plan::default()
+        };
+    }
+
+    /// From here on, nothing goes wrong. Returns what went wrong, if anything did.
+    pub fn heal(&self) -> Option<String> {
+        let mut plan = self.shared.plan.lock().unwrap();
+        let hit = plan.hit.take();
+        *plan = Plan {
+            listening: plan.listening,
+            ..Plan::default()
+        };
+        self.shared.changed.notify_all();
+        while !plan.listening {
+            plan = self.shared.changed.wait(plan).unwrap();
+        }
+        hit
+    }
+}
+
+impl Shared {
+    fn listen(self: Arc<Self>, first: TcpListener) {
+        let address = first.local_addr().unwrap();
+        let mut listener = Some(first);
+        loop {
+            let open = listener
+                .take()
+                .unwrap_or_else(|| TcpListener::bind(address).unwrap());
+            self.set_listening(true);
+            for stream in open.incoming() {
+                if self.plan.lock().unwrap().dead {
+                    break;
+                }
+                let shared = Arc::clone(&self);
+                thread::spawn(move || {
+                    // Either side may hang up at any time.
+                    let _ = shared.converse(stream.unwrap());
+                });
+            }
+            drop(open);
+            self.set_listening(false);
+            let mut plan = self.plan.lock().unwrap();
+            while plan.dead {
+                plan = self.changed.wait(plan).unwrap();
+            }
+        }
+    }
+
+    fn set_listening(&self, listening: bool) {
+        self.plan.lock().unwrap().listening = listening;
+        self.changed.notify_all();
+    }
+
+    /// Decides what becomes of a request.
+    fn fault(&self, request: &str) -> Option<(Fault, When)> {
+        let mut plan = self.plan.lock().unwrap();
+        plan.seen += 1;
+        let (number, fault, when) = plan.fault?;
+        let same = plan.again && plan.hit.as_deref() == Some(request);
+        if plan.seen != number && !same {
+            return None;
+        }
+        plan.hit = Some(request.to_owned());
+        Some((fault, when))
+    }
+
+    fn converse(&self, mut client: TcpStream) -> std::io::Result<()> {
+        let Some((line, request)) = read_message(&client)? else {
+            return Ok(());
+        };
+        let name = line
+            .rsplit_once(' ')
+            .map_or(line.as_str(), |(name, _)| name);
+        match self.fault(name) {
+            None => client.write_all(&self.forward(&request)?),
+            Some((fault, when)) => {
+                let answer = match when {
+                    When::Before => Vec::new(),
+                    When::After => self.forward(&request)?,
+                };
+                self.go_wrong(client, fault, &answer)
+            }
+        }
+    }
+
+    fn go_wrong(&self, mut client: TcpStream, fault: Fault, answer: &[u8]) -> std::io::Result<()> {
+        match fault {
+            Fault::Status(status) => write!(
+                client,
+                "HTTP/1.1 {status} Status\r\ncontent-type: text/plain\r\n\
+                 content-length: 4\r\nconnection: close\r\n\r\noops"
+            ),
+            Fault::Cut => {
+                client.write_all(&answer[..answer.len() / 2])?;
+                client.shutdown(Shutdown::Both)
+            }
+            Fault::Late => {
+                client.read_to_end(&mut Vec::new())?;
+                client.write_all(answer)
+            }
+            Fault::Dead => {
+                self.when_dead.lock().unwrap()();
+                self.plan.lock().unwrap().dead = true;
+                // The listener waits for one more to come before it looks.
+                drop(TcpStream::connect(client.local_addr()?));
+                let mut plan = self.plan.lock().unwrap();
+                while plan.dead && plan.listening {
+                    plan = self.changed.wait(plan).unwrap();
+                }
+                drop(plan);
+                client.shutdown(Shutdown::Both)
+            }
+        }
+    }
+
+    /// Passes a request on and returns the answer.
+    fn forward(&self, request: &[u8]) -> std::io::Result<Vec<u8>> {
+        let mut server = TcpStream::connect(*self.server.lock().unwrap())?;
+        server.write_all(request)?;
+        let mut answer = Vec::new();
+        server.read_to_end(&mut answer)?;
+        Ok(answer)
+    }
+}
+
+/// Reads a request: its first line, and the whole with the connection to be closed after it.
+fn read_message(stream: &TcpStream) -> std::io::Result<Option<(String, Vec<u8>)>> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut first = String::new();
+    if reader.read_line(&mut first)? == 0 {
+        return Ok(None);
+    }
+    let mut whole = first.clone().into_bytes();
+    let mut length = 0;
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header)?;
+        let lower = header.to_ascii_lowercase();
+        if let Some(value) = lower.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        if header.trim().is_empty() {
+            break;
+        }
+        if !lower.starts_with("connection:") {
+            whole.extend(header.into_bytes());
+        }
+    }
+    whole.extend(b"connection: close\r\n\r\n");
+    reader.take(length).read_to_end(&mut whole)?;
+    Ok(Some((first.trim_end().to_owned(), whole)))
+}
