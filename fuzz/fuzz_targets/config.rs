@@ -8,9 +8,8 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use ntro::config::{Config, Document, Logins, OntoraFile, Pin, unknown_keys};
+use ntro::config::{Config, Document, OntoraFile, Pin, unknown_keys};
 use ntro::disk::FileLock;
-use ntro::migration::Journal;
 use tempfile::TempDir;
 
 /// In memory where that can be had: every write is synced, and a disk would do nothing else.
@@ -27,8 +26,6 @@ fuzz_target!(|text: &str| -> Corpus {
     let config = Config::parse(&path, text);
     fs::write(&path, text).unwrap();
     let _ = unknown_keys(&path);
-    let _ = Logins::read(&path);
-    let _ = Journal::read(&path);
     if let Ok(Some(file)) = OntoraFile::read(&path) {
         let _ = file.without_key();
     }

@@ -6,7 +6,6 @@ mod file_access;
 mod findings;
 mod leftovers;
 mod network;
-mod rotations;
 mod servers;
 mod stores;
 mod syntax;
@@ -48,7 +47,6 @@ pub(crate) fn run(args: DoctorArgs, cx: &Context) -> Result<Exit, CliError> {
         unfinished::check(&files, &mut findings);
         clear_keys::check(cx, &files, &mut findings);
         bindings::check(&files, &mut findings);
-        rotations::check(&files, &mut findings);
         stores::check(cx, &files, &mut findings)?;
         network::check(cx, &mut findings);
         if !args.offline {

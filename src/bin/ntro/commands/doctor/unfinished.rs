@@ -1,6 +1,7 @@
-//! Keys that were on their way to another store when a command was cut off.
+//! What a command was cut off in: keys on their way to another store, and rotations.
 
-use ntro::migration;
+use ntro::migration::Journal;
+use ntro::rotation::Rotations;
 
 use super::{Files, Findings};
 use crate::error::CliError;
@@ -8,7 +9,13 @@ use crate::error::CliError;
 const CHECK: &str = "unfinished";
 
 pub(super) fn check(files: &Files, findings: &mut Findings) {
-    match migration::Journal::read(&files.home.migrations()) {
+    migrations(files, findings);
+    rotations(files, findings);
+    findings.ok_otherwise(CHECK, "no key is half way to anywhere");
+}
+
+fn migrations(files: &Files, findings: &mut Findings) {
+    match Journal::read(&files.home.migrations()) {
         Ok(journal) => {
             for name in journal.names() {
                 findings.warning(
@@ -18,10 +25,31 @@ pub(super) fn check(files: &Files, findings: &mut Findings) {
                 );
             }
         }
-        Err(error) => {
-            let error = CliError::from(error);
-            findings.problem(CHECK, error.message, error.hint.unwrap_or_default());
-        }
+        Err(error) => unreadable(error.into(), findings),
     }
-    findings.ok_otherwise(CHECK, "no key is half way to anywhere");
+}
+
+fn rotations(files: &Files, findings: &mut Findings) {
+    let rotations = match Rotations::read(&files.home.rotations()) {
+        Ok(rotations) => rotations,
+        Err(error) => return unreadable(error.into(), findings),
+    };
+    for (name, noted) in rotations.iter() {
+        let until = match noted.revoke_after {
+            Some(at) => format!(", the old key lives on until {}", at.strftime("%F %T UTC")),
+            None => String::new(),
+        };
+        let begun = noted.started_at.strftime("%F %T UTC");
+        findings.warning(
+            CHECK,
+            format!(
+                "the rotation of the key of `{name}`, begun at {begun}, is not finished{until}"
+            ),
+            format!("ntro auth rotate {name}"),
+        );
+    }
+}
+
+fn unreadable(error: CliError, findings: &mut Findings) {
+    findings.problem(CHECK, error.message, error.hint.unwrap_or_default());
 }

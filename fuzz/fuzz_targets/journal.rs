@@ -1,0 +1,38 @@
+//! What a killed run has left for the next one to read: it is understood or refused, never a panic.
+
+#![no_main]
+
+use std::fs;
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use ntro::config::Logins;
+use ntro::migration::Journal;
+use ntro::rotation::Rotations;
+use tempfile::TempDir;
+
+static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+});
+
+fuzz_target!(|text: &str| {
+    let path = FOLDER.path().join("journal.toml");
+    fs::write(&path, text).unwrap();
+    if let Ok(journal) = Journal::read(&path) {
+        for name in journal.names() {
+            assert!(journal.get(name).is_some());
+        }
+    }
+    if let Ok(rotations) = Rotations::read(&path) {
+        for (name, unfinished) in rotations.iter() {
+            assert_eq!(rotations.get(name), Some(unfinished));
+        }
+    }
+    if let Ok(logins) = Logins::read(&path) {
+        for name in logins.names() {
+            assert!(logins.get(name).is_some());
+        }
+    }
+});
