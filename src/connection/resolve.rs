@@ -100,6 +100,15 @@ impl<'a> Resolver<'a> {
     ///
     /// Fails when the name is unknown, or none is given and none is the default.
     pub fn name(&self) -> Result<Option<Sourced<ConnectionName>>, Error> {
+        // Nothing wins over an option, by which lists ask for each of many connections.
+        if let Some(name) = &self.flags.connection
+            && self.config.connections.contains_key(name.as_str())
+        {
+            return Ok(Some(Sourced {
+                value: name.clone(),
+                source: Source::Flag("--connection"),
+            }));
+        }
         let decision = self.explain_connection()?;
         let known = || self.config.names().map(str::to_owned).collect::<Vec<_>>();
         let Some(Sourced { value, source }) = decision.chosen() else {

@@ -34,7 +34,10 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io("read", path)(error)),
     };
-    let mut bytes = Vec::new();
+    // One allocation: what is read may hold keys, and a buffer that grows leaves copies behind.
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    let length = usize::try_from(length.min(limit)).unwrap_or(0);
+    let mut bytes = Vec::with_capacity(length + 1);
     file.take(limit + 1)
         .read_to_end(&mut bytes)
         .map_err(Error::io("read", path))?;

@@ -50,11 +50,11 @@ impl Resolver<'_> {
         let answer = |production: bool| if production { "yes" } else { "no" };
         if let Some(name) = &name {
             // That a connection is not production says nothing of another host.
-            let elsewhere = self.configured_origin(name).ok() != Some(host.origin());
+            let elsewhere = || self.configured_origin(name).ok() != Some(host.origin());
             self.look_for_guard(&mut decision, name, "production", |guard| {
                 guard
                     .production
-                    .filter(|production| *production || !elsewhere)
+                    .filter(|production| *production || !elsewhere())
                     .map(answer)
             });
         }

@@ -14,9 +14,12 @@ impl Table {
         let mut table = comfy_table::Table::new();
         table
             .load_style(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Dynamic);
+            // Where lines may be as long as they are, nothing has to be measured against a width.
+            .set_content_arrangement(ContentArrangement::Disabled);
         if let Some(width) = width() {
-            table.set_width(width);
+            table
+                .set_content_arrangement(ContentArrangement::Dynamic)
+                .set_width(width);
         }
         table.set_header(head.iter().copied());
         Self { paint, table }

@@ -3,6 +3,7 @@ use ntro::domain::{ConnectionName, Policy};
 use ntro::secrets::StoreKind;
 use serde::Serialize;
 
+use crate::cli::Format;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -35,9 +36,12 @@ pub(crate) fn run(_args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
     let resolver = cx.resolver()?;
     let active = resolver.explain_connection()?;
     let active = active.winner().and_then(|winner| winner.found.as_deref());
+    // Programs are told more than fits on a line.
+    let in_full = cx.global().output == Format::Json;
     let mut rows = Vec::new();
     for (name, entry) in &cx.config()?.connections {
-        let known = name.parse().ok().map(|name| Known::of(resolver, name));
+        let known = name.parse().ok();
+        let known = known.map(|name| Known::of(resolver, name, in_full));
         let known = known.unwrap_or_default();
         let login = cx.logins()?.get(name).filter(|_| known.stored);
         rows.push(Row {
@@ -75,7 +79,7 @@ struct Known {
 }
 
 impl Known {
-    fn of(resolver: Resolver<'_>, name: ConnectionName) -> Self {
+    fn of(resolver: Resolver<'_>, name: ConnectionName, in_full: bool) -> Self {
         let flags = Flags::of_connection(name.clone());
         let one = resolver.alone(&flags);
         let provider = one.provider().ok();
@@ -95,9 +99,7 @@ impl Known {
             logged_in: key.winner().is_some(),
             stored,
             policy: one.policy(&name),
-            production: one
-                .production()
-                .is_ok_and(|production| production.is_some()),
+            production: in_full && one.production().is_ok_and(|found| found.is_some()),
         }
     }
 }
