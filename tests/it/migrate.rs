@@ -105,6 +105,8 @@ fn a_pair(sandbox: &Sandbox, service: Option<&SecretService>, from: StoreKind, t
     let login_record = sandbox.read("logins.toml");
     let arguments = format!("auth migrate --to {to} -o json");
     let moved = sandbox.ntro(&arguments).run().success();
+    let forgets = moved.stderr.contains("in memory only: gone at reboot");
+    assert_eq!(forgets, to == StoreKind::Keyutils, "{moved}");
     assert_eq!(
         moved.json(),
         json!([{

@@ -143,6 +143,10 @@ pub(crate) fn run(args: MigrateArgs, cx: &Context) -> Result<Exit, CliError> {
     for hint in hints {
         cx.printer().note(&hint);
     }
+    if to == StoreKind::Keyutils && !without_key {
+        // The copy that a reboot would leave alone is gone.
+        cx.printer().warn(&format!("`{to}` is {}", to.summary()));
+    }
     if !args.dry_run {
         moves.tell_who_needs_a_variable(&args, cx);
     }
