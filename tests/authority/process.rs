@@ -294,8 +294,9 @@ fn what_cannot_be_served_is_told_clearly() {
     assert!(error.contains("not supported yet"), "{error}");
     let text = place.folder().join("text");
     std::fs::write(&text, "no database at all, but a text of some length").unwrap();
-    let (code, error) = told(&["--database", &format!("sqlite:{}", text.display())]);
-    assert_eq!(code, 3);
+    let text = format!("sqlite:{}", text.display());
+    let (code, error) = told(&["--database", &text, "--listen", "127.0.0.1:0"]);
+    assert_eq!(code, 3, "{error}");
     assert!(
         error.contains("is not a database of an authority"),
         "{error}"
