@@ -229,8 +229,7 @@ impl Context {
         self.tell_shadows(&[Value::Connection])?;
         match name {
             Some(name) => Ok(name.value),
-            None => Err(CliError::new(Kind::Config, "no connection is chosen")
-                .hint("name one with `-c`; `NTRO_HOST` and `NTRO_API_KEY` are not one")),
+            None => Err(CliError::no_connection()),
         }
     }
 

@@ -35,6 +35,12 @@ impl CliError {
         Self::new(Kind::Usage, message)
     }
 
+    /// A connection is needed, and the environment alone says what is called.
+    pub(crate) fn no_connection() -> Self {
+        Self::new(Kind::Config, "no connection is chosen")
+            .hint("name one with `-c`; `NTRO_HOST` and `NTRO_API_KEY` are not one")
+    }
+
     pub(crate) fn interrupted() -> Self {
         Self::new(Kind::Interrupted, "interrupted")
     }

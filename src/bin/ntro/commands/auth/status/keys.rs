@@ -61,8 +61,7 @@ impl<'a> Keys<'a> {
     pub(super) fn active(&mut self) -> Result<Asked, CliError> {
         let name = self.resolver.name()?.map(|name| name.value);
         let Some(name) = name else {
-            return Err(CliError::new(Kind::Config, "no connection is chosen")
-                .hint("name one with `-c`; `NTRO_HOST` and `NTRO_API_KEY` are not one"));
+            return Err(CliError::no_connection());
         };
         self.take(&name, self.resolver)
     }
