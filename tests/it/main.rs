@@ -31,6 +31,7 @@ mod login;
 mod logout;
 mod migrate;
 mod official;
+mod patience;
 mod process;
 mod rotate;
 mod rotate_faults;

@@ -145,6 +145,7 @@ impl Context {
         let resolver = self.resolver()?;
         self.tell_shadows(&Value::ALL)?;
         self.note_guards();
+        // What is wrong with a setting is told before a store is opened.
         self.api_settings()?;
         let settings = self.stores()?;
         match resolver.connection(|kind| secrets::open(kind, settings)) {
@@ -233,16 +234,14 @@ impl Context {
         }
     }
 
-    pub(crate) fn client(&self, connection: &Connection) -> Client {
+    pub(crate) fn client(&self, connection: &Connection) -> Result<Client, CliError> {
         let target = api::Target {
             provider: connection.provider.value,
             host: connection.host.value.clone(),
             key: Some(connection.key.value.clone()),
             insecure_http: self.global.insecure_http,
         };
-        // A value that makes no sense was told of when the connection was resolved.
-        let settings = self.api_settings().unwrap_or_default();
-        Client::new(target, settings)
+        Ok(Client::new(target, self.api_settings()?))
     }
 
     /// Returns how patient calls are.

@@ -403,6 +403,7 @@ impl From<api::Error> for CliError {
                 api::Cause::Tls => "check the certificate; a CA of your own is named in `SSL_CERT_FILE`",
                 api::Cause::Dns => "check the host's name, and the network",
                 api::Cause::Proxy => "check `HTTPS_PROXY` and `NO_PROXY`",
+                api::Cause::TimedOut => "check the host, and that the server is running; a slow one is given more time by `NTRO_TIMEOUT`",
                 _ => "check the host, and that the server is running",
             }),
             E::InsecureTransport { .. } => of(Kind::Usage)

@@ -108,7 +108,7 @@ pub(crate) fn out_of_reach(
 
 /// Asks and puts together what `auth whoami` tells.
 pub(crate) fn whoami(cx: &Context, connection: &Connection) -> Result<Whoami, CliError> {
-    let client = cx.client(connection);
+    let client = cx.client(connection)?;
     let (identity, tenants) = cx.block_on(ask(&client))??;
     let tenant = active_tenant(cx, connection, &tenants)?;
     Ok(Whoami::new(connection, identity, &tenants, tenant))

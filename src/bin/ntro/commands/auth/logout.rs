@@ -115,7 +115,7 @@ fn revoke_key(cx: &Context, name: &ConnectionName, sure: Sure) -> Result<bool, C
         sure,
         &format!("revoke the key {}…", connection.key.value.prefix()),
     )?;
-    match cx.block_on(cx.client(&connection).revoke_current())? {
+    match cx.block_on(cx.client(&connection)?.revoke_current())? {
         Ok(_) => Ok(true),
         // It is dead already, which is what was wanted.
         Err(api::Error::Rejected(_)) => Ok(true),

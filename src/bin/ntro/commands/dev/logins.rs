@@ -127,7 +127,7 @@ fn works(cx: &Context, name: &ConnectionName, host: &Host) -> Result<bool, CliEr
         // back.
         Err(error) => return Err(error.into()),
     };
-    let client: Client = cx.client(&connection);
+    let client: Client = cx.client(&connection)?;
     match cx.block_on(client.identity())? {
         Ok(_) => Ok(true),
         Err(api::Error::Rejected(_)) => Ok(false),

@@ -26,8 +26,7 @@ pub(super) fn check(cx: &Context, fix: bool, findings: &mut Findings) -> Result<
         restricted(cx, path, fix, findings)?;
     }
     if let Err(error) = disk::ensure_writable(&folder) {
-        let error = CliError::from(error);
-        findings.problem(CHECK, error.message, error.hint.unwrap_or_default());
+        findings.failure(CHECK, error);
     }
     let message = format!("`{}` is yours alone", folder.display());
     findings.ok_otherwise(CHECK, message);

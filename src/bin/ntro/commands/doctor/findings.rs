@@ -1,5 +1,6 @@
 use serde::Serialize;
 
+use crate::error::CliError;
 use crate::output::{Paint, Report};
 
 /// How bad it is.
@@ -53,6 +54,12 @@ impl Findings {
         mend: impl Into<String>,
     ) {
         self.add(check, Level::Problem, message.into(), Some(mend.into()));
+    }
+
+    /// Adds what kept something from working, with what its error says to do.
+    pub(super) fn failure(&mut self, check: &'static str, error: impl Into<CliError>) {
+        let error = error.into();
+        self.problem(check, error.message, error.hint.unwrap_or_default());
     }
 
     /// Adds something that was wrong until now.

@@ -47,10 +47,14 @@ pub(crate) fn run(args: DoctorArgs, cx: &Context) -> Result<Exit, CliError> {
         unfinished::check(&files, &mut findings);
         clear_keys::check(cx, &files, &mut findings);
         bindings::check(&files, &mut findings);
-        stores::check(cx, &files, &mut findings)?;
+        if let Err(error) = stores::check(cx, &files, &mut findings) {
+            findings.failure(stores::CHECK, error);
+        }
         network::check(cx, &mut findings);
-        if !args.offline {
-            servers::check(cx, &files, &mut findings)?;
+        if !args.offline
+            && let Err(error) = servers::check(cx, &files, &mut findings)
+        {
+            findings.failure(servers::CHECK, error);
         }
     }
     let failed = findings.worst() == Some(Level::Problem);

@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::output::progress;
 
-const CHECK: &str = "servers";
+pub(super) const CHECK: &str = "servers";
 const CLOCK: &str = "clock";
 /// Expiry and admin JWTs go by the clock; a minute is what they are commonly allowed to differ.
 const SKEW: SignedDuration = SignedDuration::from_mins(1);
@@ -28,11 +28,13 @@ pub(super) fn check(cx: &Context, files: &Files, findings: &mut Findings) -> Res
             hosts.insert(host.value.to_string(), (provider.value, host.value));
         }
     }
+    let calls = cx.api_settings()?;
     let bar = progress::bar(cx.printer(), "asking the servers", hosts.len());
     let insecure_http = cx.global().insecure_http;
     let answers = cx.block_on(async {
         let mut tasks = JoinSet::new();
         for (name, (provider, host)) in hosts {
+            let calls = calls.clone();
             tasks.spawn(async move {
                 let target = api::Target {
                     provider,
@@ -40,7 +42,7 @@ pub(super) fn check(cx: &Context, files: &Files, findings: &mut Findings) -> Res
                     key: None,
                     insecure_http,
                 };
-                let client = Client::new(target, api::Settings::default());
+                let client = Client::new(target, calls);
                 (name, client.reach().await)
             });
         }
@@ -56,8 +58,7 @@ pub(super) fn check(cx: &Context, files: &Files, findings: &mut Findings) -> Res
         match answer {
             Ok(reached) => told(&host, &reached, findings),
             Err(error) => {
-                let error = CliError::from(error);
-                findings.problem(CHECK, error.message, error.hint.unwrap_or_default());
+                findings.failure(CHECK, error);
             }
         }
     }

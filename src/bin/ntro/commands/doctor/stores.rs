@@ -10,7 +10,7 @@ use super::{Files, Findings};
 use crate::context::Context;
 use crate::error::CliError;
 
-const CHECK: &str = "stores";
+pub(super) const CHECK: &str = "stores";
 
 /// What connections look for in a store, and whether they are known to have stored it there.
 type Items = BTreeMap<Item, bool>;
@@ -58,8 +58,7 @@ fn one(
     let store = cx.open_store(kind)?;
     let asked = Instant::now();
     if let Err(error) = store.probe() {
-        let error = CliError::from(error);
-        findings.problem(CHECK, error.message, error.hint.unwrap_or_default());
+        findings.failure(CHECK, error);
         return Ok(());
     }
     let took = asked.elapsed();
@@ -97,8 +96,7 @@ fn one(
             );
         }
         Err(error) => {
-            let error = CliError::from(error);
-            findings.problem(CHECK, error.message, error.hint.unwrap_or_default());
+            findings.failure(CHECK, error);
         }
     }
     Ok(())

@@ -16,8 +16,7 @@ const CHECK: &str = "files";
 pub(super) fn check(cx: &Context, findings: &mut Findings) -> Result<Option<Files>, CliError> {
     let home = cx.home()?;
     let mut unreadable = |error: config::Error| {
-        let error = CliError::from(error);
-        findings.problem(CHECK, error.message, error.hint.unwrap_or_default());
+        findings.failure(CHECK, error);
     };
     let config = Config::read(&home.config()).map_err(&mut unreadable);
     let logins = Logins::read(&home.logins()).map_err(&mut unreadable);

@@ -4,7 +4,6 @@ use ntro::migration::Journal;
 use ntro::rotation::Rotations;
 
 use super::{Files, Findings};
-use crate::error::CliError;
 
 const CHECK: &str = "unfinished";
 
@@ -25,14 +24,14 @@ fn migrations(files: &Files, findings: &mut Findings) {
                 );
             }
         }
-        Err(error) => unreadable(error.into(), findings),
+        Err(error) => findings.failure(CHECK, error),
     }
 }
 
 fn rotations(files: &Files, findings: &mut Findings) {
     let rotations = match Rotations::read(&files.home.rotations()) {
         Ok(rotations) => rotations,
-        Err(error) => return unreadable(error.into(), findings),
+        Err(error) => return findings.failure(CHECK, error),
     };
     for (name, noted) in rotations.iter() {
         let until = match noted.revoke_after {
@@ -48,8 +47,4 @@ fn rotations(files: &Files, findings: &mut Findings) {
             format!("ntro auth rotate {name}"),
         );
     }
-}
-
-fn unreadable(error: CliError, findings: &mut Findings) {
-    findings.problem(CHECK, error.message, error.hint.unwrap_or_default());
 }

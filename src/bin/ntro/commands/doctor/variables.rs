@@ -4,14 +4,13 @@ use ntro::connection::{self, Source};
 
 use super::Findings;
 use crate::context::Context;
-use crate::error::CliError;
 
 const CHECK: &str = "variables";
 
 pub(super) fn check(cx: &Context, findings: &mut Findings) {
     let resolver = match cx.resolver() {
         Ok(resolver) => resolver,
-        Err(error) => return told(error, findings),
+        Err(error) => return findings.failure(CHECK, error),
     };
     match resolver.shadows() {
         Ok(shadows) => {
@@ -37,11 +36,7 @@ pub(super) fn check(cx: &Context, findings: &mut Findings) {
             source_of_value: Source::Config { .. },
             ..
         }) => {}
-        Err(error) => told(error.into(), findings),
+        Err(error) => findings.failure(CHECK, error),
     }
     findings.ok_otherwise(CHECK, "no variable overrides what is stored");
-}
-
-fn told(error: CliError, findings: &mut Findings) {
-    findings.problem(CHECK, error.message, error.hint.unwrap_or_default());
 }

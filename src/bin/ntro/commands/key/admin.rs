@@ -43,7 +43,7 @@ impl Admin {
             insecure_http: cx.global().insecure_http,
         };
         Ok(Self {
-            client: AdminClient::new(target, api::Settings::default()),
+            client: AdminClient::new(target, cx.api_settings()?),
             provider,
             host,
             connection: resolver.name()?.map(|name| name.value),
@@ -105,7 +105,7 @@ impl Admin {
         let connection: Connection = cx
             .resolver()?
             .connection(|kind| ntro::secrets::open(kind, settings))?;
-        Ok(cx.block_on(cx.client(&connection).tenants())??)
+        Ok(cx.block_on(cx.client(&connection)?.tenants())??)
     }
 }
 

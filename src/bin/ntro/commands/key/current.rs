@@ -21,7 +21,7 @@ struct Current {
 
 pub(crate) fn run(_args: CurrentArgs, cx: &Context) -> Result<Exit, CliError> {
     let connection = cx.connection()?;
-    let info = cx.block_on(cx.client(&connection).current_key())??;
+    let info = cx.block_on(cx.client(&connection)?.current_key())??;
     let mut key = KeyRow::new(&info, cx.now());
     key.prefix
         .get_or_insert_with(|| connection.key.value.prefix().to_string());

@@ -32,7 +32,7 @@ struct Info {
 
 pub(crate) fn run(args: InfoArgs, cx: &Context) -> Result<Exit, CliError> {
     let connection = cx.connection()?;
-    let client = cx.client(&connection);
+    let client = cx.client(&connection)?;
     let tenant = match cx.block_on(client.tenant(&args.slug))? {
         Err(api::Error::NotFound(_) | api::Error::OutOfReach { .. }) => {
             let reached = cx.block_on(client.tenants())??;

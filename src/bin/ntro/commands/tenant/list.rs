@@ -26,7 +26,7 @@ struct Row {
 
 pub(crate) fn run(_args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
     let connection = cx.connection()?;
-    let tenants = cx.block_on(cx.client(&connection).tenants())??;
+    let tenants = cx.block_on(cx.client(&connection)?.tenants())??;
     let active = match identity::active_tenant(cx, &connection, &tenants) {
         Ok(active) => active,
         // Whoever chose a tenant that is out of reach looks here for another.

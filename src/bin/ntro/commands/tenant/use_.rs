@@ -28,7 +28,7 @@ struct Used {
 pub(crate) fn run(args: UseArgs, cx: &Context) -> Result<Exit, CliError> {
     let name = cx.connection_name()?;
     let connection = cx.connection()?;
-    let tenants = cx.block_on(cx.client(&connection).tenants())??;
+    let tenants = cx.block_on(cx.client(&connection)?.tenants())??;
     let Some(tenant) = tenants.iter().find(|tenant| tenant.is(&args.slug)) else {
         return Err(identity::out_of_reach(
             cx,

@@ -52,6 +52,8 @@ pub(super) fn checked_key(
     name: &ConnectionName,
     host: Host,
 ) -> Result<Accepted, CliError> {
+    // What is wrong with a setting is told before anything is asked.
+    let calls = cx.api_settings()?;
     let given = given_key(args, cx)?;
     let again = given.is_none();
     let mut given = given;
@@ -71,7 +73,7 @@ pub(super) fn checked_key(
         if args.no_verify {
             return Ok(accepted(None));
         }
-        match check(cx, provider, &host, &key)? {
+        match check(cx, &calls, provider, &host, &key)? {
             Ok(checked) => return Ok(accepted(Some(checked))),
             Err(error @ api::Error::Rejected(_)) if again => {
                 let error = CliError::from(error);
@@ -182,6 +184,7 @@ fn base_url(provider: Provider, host: &Host) -> Result<Host, CliError> {
 
 fn check(
     cx: &Context,
+    calls: &api::Settings,
     provider: Provider,
     host: &Host,
     key: &ApiKey,
@@ -192,7 +195,7 @@ fn check(
         key: Some(BoundKey::new(key.clone(), host.origin())),
         insecure_http: cx.global().insecure_http,
     };
-    let client = Client::new(target, api::Settings::default());
+    let client = Client::new(target, calls.clone());
     let spinner = progress::spinner(
         cx.printer(),
         format!("checking the key at {}", host.origin()),

@@ -1,0 +1,73 @@
+//! `NTRO_TIMEOUT`: how long a server is waited for.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{Outcome, Reply, Sandbox, Stub};
+
+/// Every command that calls a server, as far as one listens to the variable. `auth status` has an
+/// option of its own, `auth rotate` is tested with its faults.
+const CALLS: [&str; 8] = [
+    "auth whoami",
+    "auth test",
+    "auth login --name new --store plaintext --api-key-stdin --host",
+    "auth logout --revoke",
+    "tenant list",
+    "key current",
+    "key list",
+    "doctor",
+];
+
+/// What a call takes where nobody says otherwise.
+const USUAL: Duration = Duration::from_secs(30);
+
+fn home(stub: &Stub) -> Sandbox {
+    let mut sandbox = Sandbox::new();
+    sandbox.write_config(&format!(
+        "default_connection_name = \"acme\"\n[connections.acme]\nhost = \"{}\"\napi_key = \"ntro_prod_good\"\n",
+        stub.host()
+    ));
+    sandbox.set("NTRO_ADMIN_TOKEN", "a.b.c");
+    sandbox
+}
+
+fn call(sandbox: &Sandbox, stub: &Stub, line: &str, timeout: &str) -> Outcome {
+    let mut run = sandbox.ntro(line).env("NTRO_TIMEOUT", timeout);
+    if line.ends_with("--host") {
+        run = run.arg(stub.host()).input("ntro_prod_good");
+    }
+    run.run()
+}
+
+#[test]
+fn a_server_that_says_nothing_is_given_up_when_the_variable_says_so() {
+    let stub = Stub::start(|_| Reply::Silence);
+    let sandbox = home(&stub);
+    for line in CALLS {
+        let (start, before) = (Instant::now(), stub.seen().len());
+        let run = call(&sandbox, &stub, line, "0.2");
+        let told = format!("{}{}", run.stdout, run.stderr);
+        assert!(told.contains("`NTRO_TIMEOUT`"), "{line}: {run}");
+        assert!(start.elapsed() < USUAL, "{line}: {run}");
+        assert!(stub.seen().len() > before, "{line}: {run}");
+        if line != "doctor" {
+            run.exits(6).done();
+        }
+    }
+}
+
+#[test]
+fn a_time_that_makes_no_sense_is_told_before_a_server_is_called() {
+    let stub = Stub::start(|_| Reply::Silence);
+    let sandbox = home(&stub);
+    for line in CALLS {
+        let run = call(&sandbox, &stub, line, "soon");
+        let told = format!("{}{}", run.stdout, run.stderr);
+        assert!(
+            told.contains("the variable `NTRO_TIMEOUT` is not a number of seconds above 0"),
+            "{line}: {run}"
+        );
+        // The doctor takes it for a finding, and goes on.
+        run.exits(if line == "doctor" { 1 } else { 2 }).done();
+    }
+    assert!(stub.seen().is_empty());
+}
