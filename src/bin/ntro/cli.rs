@@ -1,8 +1,8 @@
 //! The command line: clap and nothing else.
 
-use std::ffi::OsString;
+mod read;
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 use ntro::domain::{ConnectionName, Host, TenantSlug};
 
@@ -27,20 +27,6 @@ pub(crate) struct Cli {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-impl Cli {
-    /// Parses the command line. Subcommands are made when they are named: the whole tree would
-    /// take longer than most commands.
-    pub(crate) fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
-        let mut tree = Self::command();
-        let mut matches = tree.try_get_matches_from_mut(arguments)?;
-        let cli = Self::from_arg_matches_mut(&mut matches);
-        // Taking them apart would be a tenth of all that a short command does, for memory that
-        // goes with the process.
-        std::mem::forget((tree, matches));
-        cli
-    }
 }
 
 /// Options that every command takes, before or after its name. `-h` leaves the rarer ones out.
@@ -136,7 +122,17 @@ pub(crate) enum Command {
     Man(man::Args),
 }
 
+/// Gives a command those that are below it.
+type Augment = fn(clap::Command) -> clap::Command;
+
 impl Command {
+    /// The commands that are groups of others.
+    const GROUPS: [(&str, Augment); 3] = [
+        ("auth", auth::Command::augment_subcommands),
+        ("tenant", tenant::Command::augment_subcommands),
+        ("key", key::Command::augment_subcommands),
+    ];
+
     pub(crate) fn run(self, cx: &Context) -> Result<Exit, CliError> {
         match self {
             Self::Auth(command) => command.run(cx),
