@@ -4,7 +4,7 @@
 //! needs no process to set variables.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 /// A variable that `ntro` reads. The reference page is made from these.
@@ -85,7 +85,8 @@ variables! {
 /// A snapshot of the environment. Empty variables count as unset.
 #[derive(Clone, Default)]
 pub struct Env {
-    variables: BTreeMap<&'static str, OsString>,
+    /// Few are set, so a list is searched faster than made into anything else.
+    variables: Vec<(&'static str, OsString)>,
     home: Option<PathBuf>,
 }
 
@@ -102,7 +103,7 @@ impl Env {
     #[must_use]
     pub const fn empty() -> Self {
         Self {
-            variables: BTreeMap::new(),
+            variables: Vec::new(),
             home: None,
         }
     }
@@ -166,22 +167,28 @@ impl Env {
     ///
     /// Returns an error that names the variable when its value is not Unicode.
     pub fn text(&self, variable: &EnvVar) -> Result<Option<&str>, NotUnicode> {
-        match self.variables.get_key_value(variable.name) {
-            None => Ok(None),
-            Some((name, value)) => value.to_str().map(Some).ok_or(NotUnicode { name }),
-        }
+        let name = variable.name;
+        self.value(variable)
+            .map(|value| value.to_str().ok_or(NotUnicode { name }))
+            .transpose()
     }
 
     /// Returns the value of a variable that names a file or folder.
     #[must_use]
     pub fn path(&self, variable: &EnvVar) -> Option<PathBuf> {
-        self.variables.get(variable.name).map(PathBuf::from)
+        self.value(variable).map(PathBuf::from)
     }
 
     /// Returns whether a variable is set and not empty.
     #[must_use]
     pub fn is_set(&self, variable: &EnvVar) -> bool {
-        self.variables.contains_key(variable.name)
+        self.value(variable).is_some()
+    }
+
+    fn value(&self, variable: &EnvVar) -> Option<&OsStr> {
+        let mut variables = self.variables.iter();
+        let (_, value) = variables.find(|(name, _)| *name == variable.name)?;
+        Some(value)
     }
 
     /// Returns the home folder of the user, if the system knows one.
@@ -194,7 +201,8 @@ impl Env {
 impl std::fmt::Debug for Env {
     /// Shows which variables are set, never their values: some are secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.variables.keys()).finish()
+        let names = self.variables.iter().map(|(name, _)| name);
+        f.debug_set().entries(names).finish()
     }
 }
 

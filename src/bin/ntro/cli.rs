@@ -29,48 +29,42 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// Options that every command takes, before or after its name. `-h` leaves the rarer ones out.
+/// Options that every command takes, before or after its name: [`Cli::tree`] makes them global.
+/// `-h` leaves the rarer ones out.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// Connection to use instead of the default one
-    #[arg(short, long, global = true, value_name = "NAME", add = ArgValueCompleter::new(connections))]
+    #[arg(short, long, value_name = "NAME", add = ArgValueCompleter::new(connections))]
     pub(crate) connection: Option<ConnectionName>,
     /// Base URL to use instead of the connection's host
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, value_name = "URL")]
     pub(crate) host: Option<Host>,
     /// Tenant to use instead of the connection's default tenant
-    #[arg(short, long, global = true, value_name = "SLUG", add = ArgValueCompleter::new(tenants))]
+    #[arg(short, long, value_name = "SLUG", add = ArgValueCompleter::new(tenants))]
     pub(crate) tenant: Option<TenantSlug>,
     /// How to print the result
-    #[arg(
-        short,
-        long,
-        global = true,
-        value_name = "FORMAT",
-        default_value = "text"
-    )]
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(crate) output: Format,
     /// Never ask anything; fail where a question would be needed
-    #[arg(long, global = true, hide_short_help = true)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) no_interactive: bool,
     /// When to use colour
     #[arg(
         long,
-        global = true,
         value_name = "WHEN",
         default_value = "auto",
         hide_short_help = true
     )]
     pub(crate) color: When,
     /// Print results and errors only
-    #[arg(short, long, global = true, hide_short_help = true)]
+    #[arg(short, long, hide_short_help = true)]
     pub(crate) quiet: bool,
     /// Tell on standard error what is being done; of keys, the prefix only
-    #[arg(long, global = true, hide_short_help = true)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) debug: bool,
     /// Allow plain `http` to other machines than this one; keys then travel unencrypted
-    #[arg(long, global = true, hide_short_help = true)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) insecure_http: bool,
 }
 
@@ -122,15 +116,15 @@ pub(crate) enum Command {
     Man(man::Args),
 }
 
-/// Gives a command those that are below it.
-type Augment = fn(clap::Command) -> clap::Command;
+/// Returns the command of this name in a group.
+type InGroup = fn(&str) -> Option<clap::Command>;
 
 impl Command {
     /// The commands that are groups of others.
-    const GROUPS: [(&str, Augment); 3] = [
-        ("auth", auth::Command::augment_subcommands),
-        ("tenant", tenant::Command::augment_subcommands),
-        ("key", key::Command::augment_subcommands),
+    const GROUPS: [(&str, InGroup); 3] = [
+        ("auth", auth::Command::alone),
+        ("tenant", tenant::Command::alone),
+        ("key", key::Command::alone),
     ];
 
     pub(crate) fn run(self, cx: &Context) -> Result<Exit, CliError> {

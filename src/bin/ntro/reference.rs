@@ -7,7 +7,7 @@
 
 use std::fmt::Write as _;
 
-use clap::{Arg, Command, CommandFactory as _, Id};
+use clap::{Arg, Command, Id};
 use ntro::config::ConnectionEntry;
 use ntro::env;
 use ntro::secrets::StoreKind;
@@ -41,11 +41,11 @@ fn the_reference_page_is_the_help_of_every_command() {
 
 #[test]
 fn the_command_tree_is_sound() {
-    Cli::command().debug_assert();
+    Cli::tree().debug_assert();
 }
 
 fn page() -> String {
-    let mut root = Cli::command();
+    let mut root = Cli::tree();
     root.build();
     let mut page = format!(
         "# Reference\n\n<!-- Made by a test, not by hand. To make it anew: {UPDATE} -->\n\n\

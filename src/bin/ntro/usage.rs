@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 
+use clap::FromArgMatches as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::cli::Cli;
 use crate::error::CliError;
@@ -44,7 +44,7 @@ pub(crate) fn report(error: clap::Error, arguments: &[OsString]) -> Exit {
 /// Parses the arguments once more, against the whole tree: only that knows what every command is
 /// about, and which words are like the one that was mistyped.
 fn explained(arguments: &[OsString]) -> clap::Error {
-    let mut tree = Cli::command();
+    let mut tree = Cli::tree();
     tree.build();
     let parsed = tree.try_get_matches_from(arguments);
     match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {

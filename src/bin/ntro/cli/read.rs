@@ -27,8 +27,13 @@ impl Cli {
         Some(Self { global, command })
     }
 
+    /// Returns the whole tree, in which the global options go with every command.
+    pub(crate) fn tree() -> clap::Command {
+        Self::command().mut_args(|option| option.global(true))
+    }
+
     fn read_by_tree(arguments: &[OsString]) -> Result<Self, clap::Error> {
-        let mut tree = Self::command();
+        let mut tree = Self::tree();
         let mut matches = tree.try_get_matches_from_mut(arguments)?;
         let cli = Self::from_arg_matches_mut(&mut matches);
         forget(tree, matches);
@@ -47,9 +52,8 @@ fn forget(tree: clap::Command, matches: clap::ArgMatches) {
 fn branch(arguments: &[OsString]) -> Option<clap::Command> {
     let (group, command) = (arguments.get(1)?.to_str()?, arguments.get(2)?.to_str()?);
     let mut groups = Command::GROUPS.into_iter();
-    let (group, all) = groups.find(|(name, _)| *name == group)?;
-    let command = all(bare(group)).find_subcommand(command)?.clone();
-    let command = Global::augment_args(command).mut_args(|option| option.global(false));
+    let (group, alone) = groups.find(|(name, _)| *name == group)?;
+    let command = Global::augment_args(alone(command)?);
     Some(bare("ntro").subcommand(bare(group).subcommand(command)))
 }
 
@@ -81,7 +85,7 @@ mod tests {
                 collect(below, words);
             }
         }
-        let mut tree = Cli::command();
+        let mut tree = Cli::tree();
         tree.build();
         let mut words = Vec::new();
         collect(&tree, &mut words);
@@ -103,7 +107,7 @@ mod tests {
 
     /// The two words that name each command in a group.
     fn commands() -> Vec<[String; 2]> {
-        let mut tree = Cli::command();
+        let mut tree = Cli::tree();
         tree.build();
         let mut commands = Vec::new();
         for (group, _) in Command::GROUPS {

@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 
-use clap::CommandFactory as _;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{CompleteEnv, Shells};
 use ntro::config::{Config, Home};
@@ -39,7 +38,7 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
 /// Answers the printed script, if it is the one asking. Looks at the configuration only: no store,
 /// no network.
 pub(crate) fn answered() -> bool {
-    CompleteEnv::with_factory(Cli::command)
+    CompleteEnv::with_factory(Cli::tree)
         .var(VARIABLE)
         .try_complete(std::env::args_os(), None)
         .unwrap_or(false)

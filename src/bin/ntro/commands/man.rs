@@ -1,7 +1,6 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::CommandFactory as _;
 use clap_mangen::Man;
 
 use crate::cli::Cli;
@@ -26,7 +25,7 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
             // For whoever the user lets read them.
             with_users_umask(|| {
                 std::fs::create_dir_all(folder)
-                    .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
+                    .and_then(|()| clap_mangen::generate_to(Cli::tree(), folder))
             })
             .map_err(|error| {
                 CliError::new(
@@ -46,7 +45,7 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
 }
 
 fn page(path: &[String]) -> anyhow::Result<Vec<u8>> {
-    let mut command = Cli::command();
+    let mut command = Cli::tree();
     command.build();
     let mut name = "ntro".to_owned();
     for part in path {
