@@ -116,17 +116,7 @@ pub(crate) enum Command {
     Man(man::Args),
 }
 
-/// Returns the command of this name in a group.
-type InGroup = fn(&str) -> Option<clap::Command>;
-
 impl Command {
-    /// The commands that are groups of others.
-    const GROUPS: [(&str, InGroup); 3] = [
-        ("auth", auth::Command::alone),
-        ("tenant", tenant::Command::alone),
-        ("key", key::Command::alone),
-    ];
-
     pub(crate) fn run(self, cx: &Context) -> Result<Exit, CliError> {
         match self {
             Self::Auth(command) => command.run(cx),

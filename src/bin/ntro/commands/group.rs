@@ -1,3 +1,5 @@
+use clap::ArgMatches;
+
 /// Makes `Command`, a group of commands: what clap is told of each, what runs it, and each by
 /// itself.
 macro_rules! group {
@@ -18,19 +20,30 @@ macro_rules! group {
                 }
             }
 
-            /// Returns the command of this name without the others, which are all the work.
-            pub(crate) fn alone(name: &str) -> Option<clap::Command> {
-                let (command, augment): (_, fn(clap::Command) -> clap::Command) = match name {
-                    $($name $(| $alias)? => (
-                        clap::Command::new($name)$(.visible_alias($alias))?,
-                        <$arguments as clap::Args>::augment_args,
-                    ),)+
-                    _ => return None,
-                };
-                Some(augment(command))
+            /// Returns the command of this name by itself.
+            pub(crate) fn alone(name: &str) -> Option<$crate::commands::group::Alone<Self>> {
+                use clap::{Args as _, FromArgMatches as _};
+
+                match name {
+                    $($name $(| $alias)? => Some($crate::commands::group::Alone {
+                        arguments: <$arguments>::augment_args,
+                        taken: |matches| {
+                            <$arguments>::from_arg_matches_mut(matches).map(Self::$variant)
+                        },
+                    }),)+
+                    _ => None,
+                }
             }
         }
     };
 }
 
 pub(crate) use group;
+
+/// One command of a group `C`: making its siblings as well would be most of the work.
+pub(crate) struct Alone<C> {
+    /// Gives a command of clap's the arguments of this one.
+    pub(crate) arguments: fn(clap::Command) -> clap::Command,
+    /// Takes them out of what was parsed.
+    pub(crate) taken: fn(&mut ArgMatches) -> Result<C, clap::Error>,
+}

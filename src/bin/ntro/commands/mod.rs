@@ -11,7 +11,7 @@ mod destination;
 pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod expiry;
-mod group;
+pub(crate) mod group;
 pub(crate) mod identity;
 pub(crate) mod key;
 #[cfg(feature = "authority")]
