@@ -38,11 +38,20 @@ impl Cli {
 
     fn of_group<C>(alone: Alone<C>, group: fn(C) -> Command, rest: &[OsString]) -> Option<Self> {
         let command = clap::Command::new("").disable_help_flag(true);
-        let mut command = (alone.arguments)(Global::augment_args(command));
+        let mut command = (alone.arguments)(command);
+        // Most lines have no option at all, and the global ones are most of what would be made.
+        let is_option = |word: &OsString| word.as_encoded_bytes().starts_with(b"-");
+        let has_options = rest.iter().any(is_option);
+        if has_options {
+            command = Global::augment_args(command);
+        }
         // The first of the rest stands where the program's name would.
         let mut matches = command.try_get_matches_from_mut(rest).ok()?;
         let cli = Self {
-            global: Global::from_arg_matches_mut(&mut matches).ok()?,
+            global: match has_options {
+                true => Global::from_arg_matches_mut(&mut matches).ok()?,
+                false => Global::default(),
+            },
             command: group((alone.taken)(&mut matches).ok()?),
         };
         forget(command, matches);
