@@ -167,13 +167,7 @@ fn printing_the_key_is_all_that_its_command_does_with_it() {
     let secret = key.key.strip_prefix(&key.prefix).unwrap();
     let sandbox = Sandbox::new();
     sandbox.make_identity();
-    sandbox
-        .ntro("auth login --store file --api-key-stdin --host")
-        .arg(authority.host(Provider::Ntropii))
-        .input(&key.key)
-        .run()
-        .success()
-        .done();
+    sandbox.log_in("--store file", &authority.host(Provider::Ntropii), &key.key);
     let token = sandbox.ntro("--debug auth token").run().success();
     assert_eq!(token.stdout, format!("{}\n", key.key));
     assert!(!token.stderr.contains(secret), "{token}");
@@ -274,13 +268,7 @@ fn a_command_that_is_run_for_an_admin_token_learns_nothing_of_the_key() {
     let secret = key.key.strip_prefix(&key.prefix).unwrap();
     let sandbox = Sandbox::new();
     sandbox.make_identity();
-    sandbox
-        .ntro("auth login --store file --api-key-stdin --host")
-        .arg(authority.host(Provider::Ontora))
-        .input(&key.key)
-        .run()
-        .success()
-        .done();
+    sandbox.log_in("--store file", &authority.host(Provider::Ontora), &key.key);
     let spy = sandbox.home().join("spy");
     fs::write(
         &spy,

@@ -16,13 +16,7 @@ fn log_in_at_once(sandbox: &Sandbox, host: &str, options: &str, logins: &[(Strin
     thread::scope(|scope| {
         for (name, key) in logins {
             scope.spawn(move || {
-                sandbox
-                    .ntro("auth login --api-key-stdin")
-                    .args(&format!("--name {name} --host {host} {options}"))
-                    .input(key)
-                    .run()
-                    .success()
-                    .done();
+                sandbox.log_in(&format!("--name {name} {options}"), host, key);
             });
         }
     });

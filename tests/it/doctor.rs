@@ -15,13 +15,7 @@ use crate::support::{Authority, Outcome, Reply, Sandbox, Stub, at_each_effect};
 fn logged_in(host: &str, key: &str) -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.make_identity();
-    sandbox
-        .ntro("auth login --no-verify --store file --api-key-stdin --name acme --host")
-        .arg(host)
-        .input(key)
-        .run()
-        .success()
-        .done();
+    sandbox.log_in("--no-verify --store file --name acme", host, key);
     sandbox
 }
 
@@ -220,12 +214,11 @@ fn a_store_that_does_not_hold_what_it_should_is_a_problem() {
     fs::rename(home.join("elsewhere"), home.join("keys.age")).unwrap();
     sandbox.write_config("");
     fs::remove_file(home.join("logins.toml")).unwrap();
-    sandbox
-        .ntro("auth login --no-verify --store file --api-key-stdin --name other --host localhost:1/v1")
-        .input("ntro_prod_other")
-        .run()
-        .success()
-        .done();
+    sandbox.log_in(
+        "--no-verify --store file --name other",
+        "localhost:1/v1",
+        "ntro_prod_other",
+    );
     let found = sandbox.ntro("doctor --offline -o json").run().success();
     assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
         warning stores: the `file` store has a key for `acme` at http://localhost:1, which no connection uses
@@ -259,13 +252,11 @@ fn servers_are_asked_for_their_answer_and_their_time() {
         ("gone", gone.clone(), "[GONE]"),
     ] {
         sandbox.redacting(host.strip_suffix("/v1").unwrap(), shown);
-        sandbox
-            .ntro("auth login --no-verify --store file --api-key-stdin")
-            .args(&format!("--name {name} --host {host}"))
-            .input("ntro_prod_good")
-            .run()
-            .success()
-            .done();
+        sandbox.log_in(
+            &format!("--no-verify --store file --name {name}"),
+            &host,
+            "ntro_prod_good",
+        );
     }
     let found = sandbox.ntro("doctor -o json").run().exits(1);
     let mut found: Vec<_> = complaints(&found)

@@ -109,13 +109,11 @@ fn files_survive(store: &str) {
     let (seed, mut random) = Random::new();
     let sandbox = Sandbox::new();
     sandbox.make_identity();
-    sandbox
-        .ntro("auth login --no-verify --api-key-stdin --name kept")
-        .args(&format!("--store {store} --host {HOST}"))
-        .input(KEPT)
-        .run()
-        .success()
-        .done();
+    sandbox.log_in(
+        &format!("--no-verify --store {store} --name kept"),
+        HOST,
+        KEPT,
+    );
     let never = Duration::from_secs(60);
     // How long each takes when it is left alone: instants are spread over that.
     let lives: Vec<_> = changes(store, 0)
@@ -178,14 +176,11 @@ fn the_encrypted_file_survives_a_kill_before_each_effect() {
     let sandbox = Sandbox::new();
     sandbox.make_identity();
     let login = |name: &str, key: &str| {
-        sandbox
-            .ntro("auth login --no-verify --api-key-stdin --store file --name")
-            .arg(name)
-            .args(&format!("--host {HOST}"))
-            .input(key)
-            .run()
-            .success()
-            .done();
+        sandbox.log_in(
+            &format!("--no-verify --store file --name {name}"),
+            HOST,
+            key,
+        );
     };
     login("kept", KEPT);
     for change in [

@@ -19,13 +19,7 @@ const NOTHING: [&str; 2] = [".ntro/.lock", ".ntro/identity.txt"];
 fn login(sandbox: &Sandbox, authority: &Authority, name: &str, key: &IssuedKey) {
     let provider = key.key.parse::<ntro::domain::ApiKey>().unwrap();
     let host = authority.host(provider.provider().unwrap());
-    sandbox
-        .ntro("auth login --store file --api-key-stdin")
-        .args(&format!("--name {name} --host {host}"))
-        .input(&key.key)
-        .run()
-        .success()
-        .done();
+    sandbox.log_in(&format!("--store file --name {name}"), &host, &key.key);
 }
 
 #[test]
@@ -780,13 +774,7 @@ fn a_key_moves_from_store_to_store_and_leaves_nothing_behind() {
     let sandbox = sandbox_with(&authority);
     let host = authority.host(Provider::Ntropii);
     let store = |name: &str| {
-        sandbox
-            .ntro("auth login --api-key-stdin")
-            .args(&format!("--host {host} --store {name}"))
-            .input(&key.key)
-            .run()
-            .success()
-            .done();
+        sandbox.log_in(&format!("--store {name}"), &host, &key.key);
     };
     store("plaintext");
     assert!(sandbox.config().contains(&key.key));

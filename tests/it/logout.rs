@@ -14,13 +14,7 @@ fn a_revoked_key_is_refused_by_the_authority_at_once() {
     for provider in [Provider::Ntropii, Provider::Ontora] {
         let key = authority.key(provider, "acme-fund-admin");
         let host = authority.host(provider);
-        sandbox
-            .ntro("auth login --store file --api-key-stdin")
-            .args(&format!("--name mine --overwrite --host {host}"))
-            .input(&key.key)
-            .run()
-            .success()
-            .done();
+        sandbox.log_in("--store file --name mine --overwrite", &host, &key.key);
         let logout = sandbox.ntro("auth logout --revoke").transcript();
         match provider {
             Provider::Ntropii => assert_snapshot!(logout, @r"
@@ -57,13 +51,11 @@ fn a_revocation_that_fails_says_so_and_keeps_the_key() {
         });
         let sandbox = Sandbox::new();
         sandbox.redacting(&stub.origin(), "[STUB]");
-        sandbox
-            .ntro("auth login --no-verify --store plaintext --api-key-stdin")
-            .args(&format!("--host {}", stub.host()))
-            .input("ntro_prod_good")
-            .run()
-            .success()
-            .done();
+        sandbox.log_in(
+            "--no-verify --store plaintext",
+            &stub.host(),
+            "ntro_prod_good",
+        );
         let logout = sandbox.ntro("auth logout --revoke").run().exits(code);
         let logout = sandbox.redact(&logout);
         match status {
@@ -111,13 +103,11 @@ fn a_server_that_hangs_up_keeps_nobody_logged_out_by_accident() {
     let stub = Stub::start(|_| Reply::Cut);
     let sandbox = Sandbox::new();
     sandbox.redacting(&stub.origin(), "[STUB]");
-    sandbox
-        .ntro("auth login --no-verify --store plaintext --api-key-stdin")
-        .args(&format!("--host {}", stub.host()))
-        .input("ntro_prod_good")
-        .run()
-        .success()
-        .done();
+    sandbox.log_in(
+        "--no-verify --store plaintext",
+        &stub.host(),
+        "ntro_prod_good",
+    );
     assert_snapshot!(sandbox.ntro("auth logout --revoke").transcript(), @r"
         exit code: 6
         ----- stderr -----
@@ -147,13 +137,11 @@ fn everybody_at_once_as_far_as_it_goes() {
             authority.key(Provider::Ontora, "acme").key,
         ),
     ] {
-        sandbox
-            .ntro("auth login --no-verify --store plaintext --api-key-stdin")
-            .args(&format!("--name {name} --host {host}"))
-            .input(key)
-            .run()
-            .success()
-            .done();
+        sandbox.log_in(
+            &format!("--no-verify --store plaintext --name {name}"),
+            &host,
+            &key,
+        );
     }
     assert_snapshot!(sandbox.ntro("auth logout --all --revoke").transcript(), @r"
         exit code: 1

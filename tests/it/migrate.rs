@@ -39,13 +39,11 @@ fn sandbox() -> Sandbox {
 }
 
 fn login(sandbox: &Sandbox, name: &str, store: &str, key: &str) {
-    sandbox
-        .ntro("auth login --no-verify --no-interactive --api-key-stdin")
-        .args(&format!("--name {name} --store {store} --host {ORIGIN}/v1"))
-        .input(key)
-        .run()
-        .success()
-        .done();
+    sandbox.log_in(
+        &format!("--no-verify --name {name} --store {store}"),
+        &format!("{ORIGIN}/v1"),
+        key,
+    );
 }
 
 fn migrate(sandbox: &Sandbox, arguments: &str) -> String {

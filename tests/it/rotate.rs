@@ -8,13 +8,7 @@ use crate::support::{Authority, Fault, Faulty, IssuedKey, Sandbox, Stub, Termina
 const TENANT: &str = "acme-fund-admin";
 
 fn login(sandbox: &Sandbox, name: &str, host: &str, key: &str) {
-    sandbox
-        .ntro("auth login --api-key-stdin --store file")
-        .args(&format!("--name {name} --host {host}"))
-        .input(key)
-        .run()
-        .success()
-        .done();
+    sandbox.log_in(&format!("--store file --name {name}"), host, key);
 }
 
 fn stored(sandbox: &Sandbox, name: &str) -> String {
@@ -303,13 +297,7 @@ fn what_somebody_else_has_stored_meanwhile_is_left_alone() {
     sandbox.make_identity();
     let key = authority.key(Provider::Ontora, TENANT);
     let host = format!("http://{}", faulty.address());
-    sandbox
-        .ntro("auth login --api-key-stdin --store plaintext --name local")
-        .args(&format!("--host {host}"))
-        .input(&key.key)
-        .run()
-        .success()
-        .done();
+    sandbox.log_in("--store plaintext --name local", &host, &key.key);
     // Everything but the revocation of the old key.
     faulty.plan(5, Fault::Dead, When::Before, true);
     let cut_off = sandbox.ntro("auth rotate").run();

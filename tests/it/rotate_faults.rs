@@ -60,13 +60,8 @@ fn survives_each(
         Provider::Ntropii => "/v1",
         Provider::Ontora => "",
     };
-    sandbox
-        .ntro("auth login --name local --api-key-stdin --store plaintext")
-        .args(&format!("--host http://{}{path}", faulty.address()))
-        .input(&key.key)
-        .run()
-        .success()
-        .done();
+    let host = format!("http://{}{path}", faulty.address());
+    sandbox.log_in("--name local --store plaintext", &host, &key.key);
 
     let mut hits = 0;
     for &(fault, again) in faults {
@@ -187,13 +182,12 @@ fn survives_kills_of_the_authority(provider: Provider, when: When) {
 
     let sandbox = Sandbox::new();
     sandbox.make_identity();
-    sandbox
-        .ntro("auth login --name local --api-key-stdin --store plaintext")
-        .args(&format!("--host http://{}{path}", faulty.address()))
-        .input(made["key"].as_str().unwrap())
-        .run()
-        .success()
-        .done();
+    let host = format!("http://{}{path}", faulty.address());
+    sandbox.log_in(
+        "--name local --store plaintext",
+        &host,
+        made["key"].as_str().unwrap(),
+    );
     let mut kills = 0;
     for number in 1..LIMIT {
         faulty.plan(number, Fault::Dead, when, true);

@@ -40,13 +40,7 @@ impl Story {
         }
         let key = authority.key_with(provider, TENANT, |new| new.may_rotate = by == By::Itself);
         let host = authority.host(provider);
-        sandbox
-            .ntro("auth login --name local --api-key-stdin")
-            .args(&format!("--store {store} --host {host}"))
-            .input(&key.key)
-            .run()
-            .success()
-            .done();
+        sandbox.log_in(&format!("--name local --store {store}"), &host, &key.key);
         Self {
             authority,
             sandbox,

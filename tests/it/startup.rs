@@ -43,12 +43,11 @@ fn looked_for(sandbox: &Sandbox, calls: &[String]) -> BTreeSet<String> {
 fn a_list_opens_its_files_in_one_thread_and_no_socket() {
     let sandbox = Sandbox::new();
     sandbox.make_identity();
-    sandbox
-        .ntro("auth login --no-verify --store file --api-key-stdin --host http://localhost:1/v1")
-        .input("ntro_prod_good")
-        .run()
-        .success()
-        .done();
+    sandbox.log_in(
+        "--no-verify --store file",
+        "http://localhost:1/v1",
+        "ntro_prod_good",
+    );
     let ours = BTreeSet::from([".ntro/config.toml", ".ntro/logins.toml", ".ntro.toml"]);
     for (line, files) in [
         ("auth list", &ours),

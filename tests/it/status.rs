@@ -82,13 +82,11 @@ fn each_connection_has_its_own_state_and_the_exit_code_tells_whether_all_are_wel
         ("d-broken", &broken.host(), &good),
         ("e-out", &ntropii, &good),
     ] {
-        sandbox
-            .ntro("auth login --no-verify --store file --api-key-stdin")
-            .args(&format!("--name {name} --host {host}"))
-            .input(&key.key)
-            .run()
-            .success()
-            .done();
+        sandbox.log_in(
+            &format!("--no-verify --store file --name {name}"),
+            host,
+            &key.key,
+        );
     }
     authority.revoke(&revoked);
     sandbox.ntro("auth logout e-out").run().success().done();
@@ -470,21 +468,17 @@ fn a_keyring_that_hangs_is_given_up_once_for_all_connections() {
     let mut sandbox = Sandbox::new();
     sandbox.plug_in(&service);
     for number in 0..30 {
-        sandbox
-            .ntro("auth login --no-verify --store keyring --api-key-stdin")
-            .args(&format!("--name k{number:02} --host {}", good.host()))
-            .input("ntro_prod_good")
-            .run()
-            .success()
-            .done();
+        sandbox.log_in(
+            &format!("--no-verify --store keyring --name k{number:02}"),
+            &good.host(),
+            "ntro_prod_good",
+        );
     }
-    sandbox
-        .ntro("auth login --no-verify --store plaintext --api-key-stdin --name plain")
-        .args(&format!("--host {}", good.host()))
-        .input("ntro_prod_good")
-        .run()
-        .success()
-        .done();
+    sandbox.log_in(
+        "--no-verify --store plaintext --name plain",
+        &good.host(),
+        "ntro_prod_good",
+    );
     agreeing(&sandbox, "auth status --all", 0);
     service.hang();
     sandbox.set("NTRO_KEYRING_TIMEOUT", "1");
@@ -508,13 +502,9 @@ fn a_name_that_is_taken_is_not_given_twice() {
     let sandbox = Sandbox::new();
     sandbox.make_identity();
     for name in ["one", "two"] {
-        sandbox
-            .ntro("auth login --no-verify --store file --api-key-stdin")
-            .args(&format!("--name {name} --host http://localhost:1/v1"))
-            .input(format!("ntro_prod_good_{name}"))
-            .run()
-            .success()
-            .done();
+        let options = format!("--no-verify --store file --name {name}");
+        let key = format!("ntro_prod_good_{name}");
+        sandbox.log_in(&options, "http://localhost:1/v1", &key);
     }
     let before = sandbox.contents();
     assert_snapshot!(sandbox.ntro("auth rename one two").transcript(), @r"

@@ -177,11 +177,5 @@ fn two_connections(sandbox: &Sandbox, authority: &Authority) -> IssuedKey {
 }
 
 pub fn log_in(sandbox: &Sandbox, name: &str, host: &str, key: &str) {
-    sandbox
-        .ntro("auth login --api-key-stdin --store plaintext")
-        .args(&format!("--name {name} --host {host}"))
-        .input(key)
-        .run()
-        .success()
-        .done();
+    sandbox.log_in(&format!("--store plaintext --name {name}"), host, key);
 }

@@ -8,13 +8,8 @@ const KEY: &str = "ntro_prod_good_k9Zr4MxQ2bLw";
 fn sandbox_with_two(stub: &Stub) -> Sandbox {
     let sandbox = Sandbox::new();
     for name in ["local", "mine"] {
-        sandbox
-            .ntro("auth login --store plaintext --api-key-stdin --default-tenant globex")
-            .args(&format!("--name {name} --host {}", stub.host()))
-            .input(format!("ntro_prod_good_{name}"))
-            .run()
-            .success()
-            .done();
+        let options = format!("--store plaintext --default-tenant globex --name {name}");
+        sandbox.log_in(&options, &stub.host(), &format!("ntro_prod_good_{name}"));
     }
     sandbox
 }

@@ -104,14 +104,8 @@ impl Stage {
     #[track_caller]
     fn our_login(&self, name: &str, store: &str, key: &IssuedKey, provider: Provider) {
         let host = self.host(provider);
-        self.sandbox
-            .ntro("auth login --no-interactive --api-key-stdin")
-            .args(&format!("--name {name} --host {host} --store {store}"))
-            .args(&format!("--provider {provider}"))
-            .input(&key.key)
-            .run()
-            .success()
-            .done();
+        let options = format!("--name {name} --store {store} --provider {provider}");
+        self.sandbox.log_in(&options, &host, &key.key);
     }
 
     /// Calls the SDK: `calls` as `tests/clients/sdk.py` takes them.

@@ -84,6 +84,17 @@ impl Sandbox {
             .args(arguments)
     }
 
+    /// Logs in, where a test is about what comes after.
+    #[track_caller]
+    pub fn log_in(&self, options: &str, host: &str, key: &str) {
+        self.ntro("auth login --no-interactive --api-key-stdin")
+            .args(&format!("{options} --host {host}"))
+            .input(key)
+            .run()
+            .success()
+            .done();
+    }
+
     /// Prepares a run of another program in the same environment.
     pub fn program(&self, path: &Path) -> Run<'_> {
         Run::new(self, path)
