@@ -20,13 +20,13 @@ const NTRO: &str = env!("CARGO_BIN_EXE_ntro");
 
 /// One program and what it took.
 struct Program {
-    name: &'static str,
+    name: String,
     command: Command,
     times: Vec<Duration>,
 }
 
 impl Program {
-    fn new(name: &'static str, program: impl AsRef<Path>, arguments: &[&str]) -> Self {
+    fn new(name: impl Into<String>, program: impl AsRef<Path>, arguments: &[&str]) -> Self {
         let mut command = Command::new(program.as_ref());
         command
             .args(arguments)
@@ -34,7 +34,7 @@ impl Program {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         Self {
-            name,
+            name: name.into(),
             command,
             times: Vec::new(),
         }
@@ -92,6 +92,18 @@ fn found(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path)
         .map(|folder| folder.join(name))
         .find(|path| path.is_file())
+}
+
+/// The same program built otherwise: lines of `name=path` in `NTRO_BUILDS`.
+fn other_builds() -> Vec<(String, PathBuf)> {
+    let builds = std::env::var("NTRO_BUILDS").unwrap_or_default();
+    builds
+        .lines()
+        .map(|line| {
+            let (name, path) = line.split_once('=').unwrap();
+            (name.to_owned(), PathBuf::from(path))
+        })
+        .collect()
 }
 
 /// A process that does nothing but print: the floor. Linked statically, or as `ntro` is.
@@ -152,8 +164,10 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().join("home");
     let dev = Dev::start(&home);
-    let ntro =
-        |name, arguments: &[&str]| Program::new(name, NTRO, arguments).env("NTRO_HOME", &home);
+    let built = |name: &str, program: &Path, arguments: &[&str]| {
+        Program::new(name, program, arguments).env("NTRO_HOME", &home)
+    };
+    let ntro = |name: &str, arguments: &[&str]| built(name, Path::new(NTRO), arguments);
     let key = output(
         Command::new(NTRO)
             .args(["auth", "token"])
@@ -186,16 +200,25 @@ fn main() {
         .is_file();
 
     let quick = 300;
-    compare(
-        "Listing connections",
-        quick,
-        vec![
-            Program::new("static hello world", hello(folder.path(), "static"), &[]),
-            Program::new("dynamic hello world", hello(folder.path(), "dynamic"), &[]),
-            ntro("`ntro --version`", &["--version"]),
-            ntro("`ntro auth list`", &["auth", "list"]),
-        ],
-    );
+    let mut listing = vec![
+        Program::new("static hello world", hello(folder.path(), "static"), &[]),
+        Program::new("dynamic hello world", hello(folder.path(), "dynamic"), &[]),
+        ntro("`ntro --version`", &["--version"]),
+        ntro("`ntro auth list`", &["auth", "list"]),
+    ];
+    let list = |program: &Path| {
+        output(
+            Command::new(program)
+                .args(["auth", "list"])
+                .env("NTRO_HOME", &home),
+        )
+    };
+    for (name, program) in other_builds() {
+        assert_eq!(list(&program), list(Path::new(NTRO)), "{name}");
+        let name = format!("`ntro auth list`, {name}");
+        listing.push(built(&name, &program, &["auth", "list"]));
+    }
+    compare("Listing connections", quick, listing);
 
     match (found("secret-tool"), in_keyring) {
         (Some(secret_tool), true) => {
