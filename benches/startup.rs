@@ -16,8 +16,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const NTRO: &str = env!("CARGO_BIN_EXE_ntro");
-
 /// One program and what it took.
 struct Program {
     name: String,
@@ -30,6 +28,8 @@ impl Program {
         let mut command = Command::new(program.as_ref());
         command
             .args(arguments)
+            // Cargo's own, in which everything that is linked dynamically would look first.
+            .env_remove("LD_LIBRARY_PATH")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
@@ -106,9 +106,17 @@ fn other_builds() -> Vec<(String, PathBuf)> {
         .collect()
 }
 
+/// Copies a program, as installing it does. What a linker has written lies in memory in smaller
+/// pieces than what was copied or read, and starts more slowly.
+fn installed(program: &Path, folder: &Path, name: &str) -> PathBuf {
+    let copy = folder.join(name);
+    std::fs::copy(program, &copy).unwrap();
+    copy
+}
+
 /// A process that does nothing but print: the floor. Linked statically, or as `ntro` is.
 fn hello(folder: &Path, linked: &str) -> PathBuf {
-    let (source, program) = (folder.join("hello.rs"), folder.join(linked));
+    let (source, program) = (folder.join("hello.rs"), folder.join("hello"));
     std::fs::write(&source, "fn main() { println!(\"hello\"); }").unwrap();
     let feature = match linked {
         "static" => "target-feature=+crt-static",
@@ -119,7 +127,7 @@ fn hello(folder: &Path, linked: &str) -> PathBuf {
         .args([&program, &source])
         .status();
     assert!(status.unwrap().success());
-    program
+    installed(&program, folder, linked)
 }
 
 /// An authority with connections logged in to it.
@@ -129,8 +137,8 @@ struct Dev {
 }
 
 impl Dev {
-    fn start(home: &Path) -> Self {
-        let mut child = Command::new(NTRO)
+    fn start(ntro: &Path, home: &Path) -> Self {
+        let mut child = Command::new(ntro)
             .args(["dev", "--listen", "127.0.0.1:0", "-o", "json"])
             .env("NTRO_HOME", home)
             .stdout(Stdio::piped())
@@ -163,18 +171,19 @@ fn output(command: &mut Command) -> String {
 fn main() {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().join("home");
-    let dev = Dev::start(&home);
+    let program = installed(Path::new(env!("CARGO_BIN_EXE_ntro")), folder.path(), "ntro");
+    let dev = Dev::start(&program, &home);
     let built = |name: &str, program: &Path, arguments: &[&str]| {
         Program::new(name, program, arguments).env("NTRO_HOME", &home)
     };
-    let ntro = |name: &str, arguments: &[&str]| built(name, Path::new(NTRO), arguments);
+    let ntro = |name: &str, arguments: &[&str]| built(name, &program, arguments);
     let key = output(
-        Command::new(NTRO)
+        Command::new(&program)
             .args(["auth", "token"])
             .env("NTRO_HOME", &home),
     );
     let store = output(
-        Command::new(NTRO)
+        Command::new(&program)
             .args(["auth", "list", "-o", "json"])
             .env("NTRO_HOME", &home),
     );
@@ -213,10 +222,11 @@ fn main() {
                 .env("NTRO_HOME", &home),
         )
     };
-    for (name, program) in other_builds() {
-        assert_eq!(list(&program), list(Path::new(NTRO)), "{name}");
+    for (number, (name, path)) in other_builds().into_iter().enumerate() {
+        let other = installed(&path, folder.path(), &format!("ntro-{number}"));
+        assert_eq!(list(&other), list(&program), "{name}");
         let name = format!("`ntro auth list`, {name}");
-        listing.push(built(&name, &program, &["auth", "list"]));
+        listing.push(built(&name, &other, &["auth", "list"]));
     }
     compare("Listing connections", quick, listing);
 
