@@ -1,6 +1,6 @@
 //! The one place where a secret is put into a request.
 
-use reqwest::header::{self, HeaderName, HeaderValue};
+use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 
 use super::admin::AdminToken;
@@ -83,6 +83,19 @@ impl Credential {
         }
     }
 
+    /// Blackens the secret in headers: content types and request ids are shown as well.
+    pub(super) fn blacken_headers(&self, headers: &mut HeaderMap) {
+        for value in headers.values_mut() {
+            let mut bytes = value.as_bytes().to_vec();
+            self.blacken(&mut bytes);
+            if bytes != value.as_bytes() {
+                // Asterisks are fit for a header wherever what they stand for was.
+                *value = HeaderValue::from_bytes(&bytes)
+                    .unwrap_or_else(|_| HeaderValue::from_static("*"));
+            }
+        }
+    }
+
     pub(super) fn prefix(&self) -> Option<KeyPrefix> {
         match self {
             Self::Key(_, bound) => Some(bound.prefix()),
@@ -122,6 +135,14 @@ mod tests {
         let token = AdminToken::bind("eyJh.eyJz.c2ln".to_owned(), origin.clone()).unwrap();
         let token = Credential::Token(token);
         assert_eq!(blackened(&token, "eyJh.eyJz.c2ln!"), "**************!");
+
+        let mut headers = HeaderMap::new();
+        let echo = HeaderValue::from_str(&format!("applicat{secret}")).unwrap();
+        headers.insert(header::CONTENT_TYPE, echo);
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("3"));
+        long.blacken_headers(&mut headers);
+        assert_eq!(headers[header::CONTENT_TYPE], format!("applicat{hidden}"));
+        assert_eq!(headers[header::RETRY_AFTER], "3");
     }
 
     #[test]

@@ -242,10 +242,14 @@ impl Http {
             Err(_) if !status.is_success() => Body::Read(Zeroizing::default()),
             Err(error) => return Err(Failure::of(&error)),
         };
+        let mut headers = std::mem::take(response.headers_mut());
+        if let Some(credential) = &self.credential {
+            credential.blacken_headers(&mut headers);
+        }
         Ok(Answer {
             origin: origin.clone(),
             status,
-            headers: std::mem::take(response.headers_mut()),
+            headers,
             body,
             resent: false,
         })
