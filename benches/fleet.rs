@@ -16,6 +16,8 @@
     reason = "a benchmark prints, and stops where something is wrong"
 )]
 
+mod programs;
+
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -33,10 +35,10 @@ use ntro::domain::{ApiKey, Provider};
 use ntro::secrets::{
     self, Item, Keyring, KeyringSettings, OpenedStores, Passphrase, StoreKind, StoreSettings,
 };
+use programs::{Linked, found, hello, installed};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-const NTRO: &str = env!("CARGO_BIN_EXE_ntro");
 /// As many as `auth status` asks at once.
 const AT_ONCE: usize = 16;
 
@@ -48,12 +50,13 @@ fn main() {
     };
     let (connections, rounds) = (number("--connections", 1_000), number("--rounds", 11));
     let folder = tempfile::tempdir().unwrap();
+    let program = installed(Path::new(env!("CARGO_BIN_EXE_ntro")), folder.path(), "ntro");
     let server = Server::start(&folder.path().join("books.db"), connections);
     let in_file = lay_out(&folder.path().join("file"), StoreKind::File, &server);
     let in_clear = lay_out(&folder.path().join("clear"), StoreKind::Plaintext, &server);
     println!("{connections} connections, {rounds} rounds\n");
 
-    let status = |home: &Path| ntro(home, &["auth", "status", "--all"]);
+    let status = |home: &Path| ntro(&program, home, &["auth", "status", "--all"]);
     let address = server.address;
     let keys = Arc::new(server.keys.clone());
     let mut checks = vec![
@@ -96,15 +99,19 @@ fn main() {
         );
     }
 
-    let hello = hello(folder.path());
+    let hello = hello(folder.path(), Linked::Statically);
     let quick = rounds * 10;
     let mut processes = vec![
         Task::process("static hello world", || Command::new(&hello)),
-        Task::process("`auth list`", || ntro(&in_file, &["auth", "list"])),
-        Task::process("completing a name, one fits", || {
-            complete(&in_file, "c0123")
+        Task::process("`auth list`", || {
+            ntro(&program, &in_file, &["auth", "list"])
         }),
-        Task::process("completing a name, all fit", || complete(&in_file, "c")),
+        Task::process("completing a name, one fits", || {
+            complete(&program, &in_file, "c0123")
+        }),
+        Task::process("completing a name, all fit", || {
+            complete(&program, &in_file, "c")
+        }),
     ];
     compare("Listing and completing", quick, &mut processes);
 }
@@ -170,8 +177,8 @@ fn compare(title: &str, rounds: usize, tasks: &mut [Task<'_>]) {
 }
 
 /// `ntro` in a home, with nothing of the caller's that it would listen to.
-fn ntro(home: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(NTRO);
+fn ntro(program: &Path, home: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command
         .args(arguments)
         .env_clear()
@@ -181,8 +188,8 @@ fn ntro(home: &Path, arguments: &[&str]) -> Command {
 }
 
 /// Asks for what fits a name, as the script of bash does.
-fn complete(home: &Path, typed: &str) -> Command {
-    let mut command = ntro(home, &["--", "ntro", "auth", "use", typed]);
+fn complete(program: &Path, home: &Path, typed: &str) -> Command {
+    let mut command = ntro(program, home, &["--", "ntro", "auth", "use", typed]);
     command
         .env("COMPLETE", "bash")
         .env("_CLAP_COMPLETE_INDEX", "3")
@@ -352,24 +359,4 @@ fn write_curl(path: &Path, server: &Server) {
         );
     }
     std::fs::write(path, text).unwrap();
-}
-
-/// A program of this machine, if it is here.
-fn found(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|path| path.is_file())
-}
-
-/// A process that does nothing but print, linked statically: the floor.
-fn hello(folder: &Path) -> PathBuf {
-    let (source, program) = (folder.join("hello.rs"), folder.join("hello"));
-    std::fs::write(&source, "fn main() { println!(\"hello\"); }").unwrap();
-    let status = Command::new("rustc")
-        .args(["-O", "-C", "target-feature=+crt-static", "-o"])
-        .args([&program, &source])
-        .status();
-    assert!(status.unwrap().success());
-    program
 }

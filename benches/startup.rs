@@ -11,10 +11,14 @@
     reason = "a benchmark prints, and stops where something is wrong"
 )]
 
+mod programs;
+
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use programs::{Linked, found, hello, installed};
 
 /// One program and what it took.
 struct Program {
@@ -78,20 +82,20 @@ fn compare(title: &str, rounds: usize, mut programs: Vec<Program>) {
     for program in &mut programs {
         let (own_least, own_median) = (program.least(), program.median());
         println!(
-            "| {} | {own_least:.2} | {own_median:.2} | {:.2} | {:.2} |",
+            "| {} | {own_least:.2} | {own_median:.2} | {} | {} |",
             program.name,
-            own_least / least,
-            own_median / median
+            ratio(own_least, least),
+            ratio(own_median, median)
         );
     }
 }
 
-/// A program of this machine, if it is here.
-fn found(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|path| path.is_file())
+/// Two digits of a ratio at least, however small it is.
+fn ratio(own: f64, peer: f64) -> String {
+    match own / peer {
+        ratio if ratio < 0.1 => format!("{ratio:.4}"),
+        ratio => format!("{ratio:.2}"),
+    }
 }
 
 /// The same program built otherwise: lines of `name=path` in `NTRO_BUILDS`.
@@ -104,30 +108,6 @@ fn other_builds() -> Vec<(String, PathBuf)> {
             (name.to_owned(), PathBuf::from(path))
         })
         .collect()
-}
-
-/// Copies a program, as installing it does. What a linker has written lies in memory in smaller
-/// pieces than what was copied or read, and starts more slowly.
-fn installed(program: &Path, folder: &Path, name: &str) -> PathBuf {
-    let copy = folder.join(name);
-    std::fs::copy(program, &copy).unwrap();
-    copy
-}
-
-/// A process that does nothing but print: the floor. Linked statically, or as `ntro` is.
-fn hello(folder: &Path, linked: &str) -> PathBuf {
-    let (source, program) = (folder.join("hello.rs"), folder.join("hello"));
-    std::fs::write(&source, "fn main() { println!(\"hello\"); }").unwrap();
-    let feature = match linked {
-        "static" => "target-feature=+crt-static",
-        _ => "target-feature=-crt-static",
-    };
-    let status = Command::new("rustc")
-        .args(["-O", "-C", feature, "-o"])
-        .args([&program, &source])
-        .status();
-    assert!(status.unwrap().success());
-    installed(&program, folder, linked)
 }
 
 /// An authority with connections logged in to it.
@@ -210,8 +190,16 @@ fn main() {
 
     let quick = 300;
     let mut listing = vec![
-        Program::new("static hello world", hello(folder.path(), "static"), &[]),
-        Program::new("dynamic hello world", hello(folder.path(), "dynamic"), &[]),
+        Program::new(
+            "static hello world",
+            hello(folder.path(), Linked::Statically),
+            &[],
+        ),
+        Program::new(
+            "dynamic hello world",
+            hello(folder.path(), Linked::Dynamically),
+            &[],
+        ),
         ntro("`ntro --version`", &["--version"]),
         ntro("`ntro auth list`", &["auth", "list"]),
     ];
