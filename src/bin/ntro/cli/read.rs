@@ -21,37 +21,57 @@ impl Cli {
         }
     }
 
-    /// Understands what most people write: a group, a command in it, then options. What this
-    /// understands means the same in the tree; all else, also what is mistyped, is left to that.
+    /// Understands what most people write: a group, a command in it, and options either before
+    /// these or after. What this understands means the same in the tree; all else, also what is
+    /// mistyped, is left to that.
     fn read_alone(arguments: &[OsString]) -> Option<Self> {
-        let [_, group, rest @ ..] = arguments else {
+        let line = arguments.get(1..)?;
+        if is_option(line.first()?) {
+            let (global, line) = options_before(line)?;
+            Self::of_line(Some(global), &line)
+        } else {
+            Self::of_line(None, line)
+        }
+    }
+
+    fn of_line(before: Option<Global>, line: &[OsString]) -> Option<Self> {
+        let [group, rest @ ..] = line else {
             return None;
         };
         let name = rest.first()?.to_str()?;
         match group.to_str()? {
-            "auth" => Self::of_group(auth::Command::alone(name)?, Command::Auth, rest),
-            "tenant" => Self::of_group(tenant::Command::alone(name)?, Command::Tenant, rest),
-            "key" => Self::of_group(key::Command::alone(name)?, Command::Key, rest),
+            "auth" => Self::of_group(auth::Command::alone(name)?, Command::Auth, before, rest),
+            "tenant" => {
+                Self::of_group(tenant::Command::alone(name)?, Command::Tenant, before, rest)
+            }
+            "key" => Self::of_group(key::Command::alone(name)?, Command::Key, before, rest),
             _ => None,
         }
     }
 
-    fn of_group<C>(alone: Alone<C>, group: fn(C) -> Command, rest: &[OsString]) -> Option<Self> {
-        let command = clap::Command::new("").disable_help_flag(true);
-        let mut command = (alone.arguments)(command);
-        // Most lines have no option at all, and the global ones are most of what would be made.
-        let is_option = |word: &OsString| word.as_encoded_bytes().starts_with(b"-");
+    fn of_group<C>(
+        alone: Alone<C>,
+        group: fn(C) -> Command,
+        before: Option<Global>,
+        rest: &[OsString],
+    ) -> Option<Self> {
+        let mut command = (alone.arguments)(bare());
+        // Most lines have no option here, and the global ones are most of what would be made.
         let has_options = rest.iter().any(is_option);
         if has_options {
             command = Global::augment_args(command);
         }
         // The first of the rest stands where the program's name would.
         let mut matches = command.try_get_matches_from_mut(rest).ok()?;
+        let global = match before {
+            // How these go together with those after the command is for the tree to say.
+            Some(_) if has_options => return None,
+            Some(global) => global,
+            None if has_options => Global::from_arg_matches_mut(&mut matches).ok()?,
+            None => Global::default(),
+        };
         let cli = Self {
-            global: match has_options {
-                true => Global::from_arg_matches_mut(&mut matches).ok()?,
-                false => Global::default(),
-            },
+            global,
             command: group((alone.taken)(&mut matches).ok()?),
         };
         forget(command, matches);
@@ -65,6 +85,33 @@ impl Cli {
         forget(tree, matches);
         cli
     }
+}
+
+/// A command that knows of nothing yet, not even of help, which is the tree's.
+fn bare() -> clap::Command {
+    clap::Command::new("").disable_help_flag(true)
+}
+
+fn is_option(word: &OsString) -> bool {
+    word.as_encoded_bytes().starts_with(b"-")
+}
+
+/// Takes off the options before the first word that is none and belongs to none.
+fn options_before(line: &[OsString]) -> Option<(Global, Vec<OsString>)> {
+    // What follows this names no command, but might one that is external.
+    if line.iter().any(|word| word == "--") {
+        return None;
+    }
+    let mut command = Global::augment_args(bare())
+        .no_binary_name(true)
+        .allow_external_subcommands(true);
+    let mut matches = command.try_get_matches_from_mut(line).ok()?;
+    let (group, mut after) = matches.remove_subcommand()?;
+    let rest = after.remove_many::<OsString>("").into_iter().flatten();
+    let line = std::iter::once(group.into()).chain(rest).collect();
+    let global = Global::from_arg_matches_mut(&mut matches).ok()?;
+    forget(command, matches);
+    Some((global, line))
 }
 
 /// Leaves them to the end of the process: taking them apart would be a tenth of all that a short
@@ -136,6 +183,21 @@ mod tests {
             .collect()
     }
 
+    #[test]
+    fn options_may_stand_before_a_command_that_is_read_alone() {
+        for text in [
+            "auth list",
+            "-c production auth list",
+            "--connection=auth -ojson key list",
+            "tenant info acme -q --tenant beta",
+        ] {
+            let line = line(text.split(' ').map(str::to_owned));
+            let alone = Cli::read_alone(&line).map(|cli| format!("{cli:?}"));
+            let tree = Cli::read_in_tree(&line).unwrap();
+            assert_eq!(alone, Some(format!("{tree:?}")), "{text}");
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1_000))]
 
@@ -143,9 +205,9 @@ mod tests {
         fn a_command_alone_understands_what_the_tree_does(
             command in select(commands()),
             options in prop::collection::vec(select(words()), 0..4),
-            before in prop::option::weighted(0.2, select(words())),
+            before in prop::collection::vec(select(words()), 0..4),
         ) {
-            let in_place = before.is_none();
+            let in_place = before.is_empty();
             let line = line(before.into_iter().chain(command).chain(options));
             let alone = Cli::read_alone(&line).map(|cli| format!("{cli:?}"));
             let tree = Cli::read_in_tree(&line).map(|cli| format!("{cli:?}")).ok();
