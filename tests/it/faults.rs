@@ -16,8 +16,8 @@ const LOGIN: &str = "ntro auth login --no-verify --api-key-stdin --host http://l
 const GOOD: &str =
     "[connections.local]\nhost = \"http://localhost:1/v1\"\napi_key = \"ntro_dev_key\"\n";
 
-/// Runs a script in which the folder of `ntro` is a small file system of its own, in a namespace
-/// where nobody has to be root to mount one.
+/// Runs a script in which the folder of `ntro` is a small file system of its own, which nobody else
+/// sees.
 fn on_a_small_disk(sandbox: &Sandbox, script: &str) -> String {
     sandbox.write_config(GOOD);
     fs::rename(sandbox.ntro_home(), sandbox.home().join("seed")).unwrap();
@@ -25,13 +25,12 @@ fn on_a_small_disk(sandbox: &Sandbox, script: &str) -> String {
     let script = format!(
         "set -e; ntro() {{ '{}' \"$@\"; }}\n\
          mount -t tmpfs -o size=64k,mode=700 tmpfs .ntro\n\
-         cp -p seed/config.toml .ntro/\n\
+         cp --preserve=mode seed/config.toml .ntro/\n\
          {script}",
         env!("CARGO_BIN_EXE_ntro")
     );
-    let unshare = sandbox.program("unshare".as_ref());
-    let unshare = unshare.args("--map-root-user --mount sh -c").arg(script);
-    unshare.input("ntro_new_topsecret").transcript()
+    let shell = sandbox.as_some_root("unshare").args("--mount sh -c");
+    shell.arg(script).input("ntro_new_topsecret").transcript()
 }
 
 #[test]
@@ -77,13 +76,13 @@ fn a_home_that_turns_read_only_during_a_login_keeps_what_it_has() {
         "mkfifo key\n\
          {LOGIN} --store plaintext --name other <key &\n\
          exec 3>key\n\
-         mount -o remount,ro .ntro\n\
+         mount -o remount,bind,ro .ntro\n\
          echo ntro_new_topsecret >&3; exec 3>&-\n\
          wait $! && exit 99\n\
          cmp seed/config.toml .ntro/config.toml\n\
          ls -A .ntro\n\
          ntro -c local auth token\n\
-         mount -o remount,rw .ntro\n\
+         mount -o remount,bind,rw .ntro\n\
          echo ntro_new_topsecret | {LOGIN} --store plaintext --name other\n\
          ntro -c local auth token"
     );
@@ -151,20 +150,13 @@ fn two_users_of_one_machine_do_not_see_each_others_keys() {
     for folder in [sandbox.home().parent().unwrap(), &sandbox.home()] {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    let root: &[&str] = match rustix::process::geteuid().is_root() {
-        true => &["setpriv"],
-        false => &["sudo", "--non-interactive", "--preserve-env", "setpriv"],
-    };
-    let as_root = |line: &str| {
-        let run = sandbox.program(root[0].as_ref());
-        root[1..].iter().fold(run, Run::arg).args(line)
-    };
     let own = |owner: &str, path: &str| {
-        let chown = as_root("chown -R").arg(owner);
+        let chown = sandbox.as_root("chown").arg("-R").arg(owner);
         chown.arg(sandbox.home().join(path)).run().success().done();
     };
     let run = |user: &str, line: &str| {
-        let setpriv = as_root(&format!("--reuid {user} --regid {user} --clear-groups"));
+        let options = format!("--reuid {user} --regid {user} --clear-groups");
+        let setpriv = sandbox.as_root("setpriv").args(&options);
         setpriv.arg(&ntro).args(line).transcript()
     };
     let before = sandbox.contents();

@@ -7,15 +7,9 @@ use crate::support::Sandbox;
 /// Runs `ntro` and returns the calls that open files, make threads or sockets, one a line.
 fn calls(sandbox: &Sandbox, arguments: &str) -> Vec<String> {
     let log = sandbox.home().join("calls");
-    // The process is not dumpable, so that only root is told what its calls are about: the machine's
-    // own, or that of a namespace.
-    let strace = match rustix::process::geteuid().is_root() {
-        true => sandbox.program("strace".as_ref()),
-        false => sandbox
-            .program("unshare".as_ref())
-            .args("--map-root-user strace"),
-    };
-    strace
+    // The process is not dumpable, so that only root is told what its calls are about.
+    sandbox
+        .as_some_root("strace")
         .args("--follow-forks --quiet=all --output")
         .arg(&log)
         .arg("--trace=?open,openat,?clone,?clone3,?fork,?vfork,socket,connect")

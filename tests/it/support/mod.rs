@@ -5,6 +5,7 @@ mod clients;
 mod faulty;
 mod kill_points;
 mod process;
+mod root;
 mod sandbox;
 mod secret_service;
 mod stub;
