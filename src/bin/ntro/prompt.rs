@@ -72,7 +72,7 @@ impl Prompter for Terminal {
         default: Option<&str>,
         check: &Check<'_>,
     ) -> Result<String, CliError> {
-        interrupt::guard_terminal();
+        let _asking = interrupt::guard_terminal();
         loop {
             let mut input = Input::<String>::with_theme(&*self.theme)
                 .with_prompt(question)
@@ -89,7 +89,7 @@ impl Prompter for Terminal {
     }
 
     fn secret(&self, question: &str, check: &Check<'_>) -> Result<SecretString, CliError> {
-        interrupt::guard_terminal();
+        let _asking = interrupt::guard_terminal();
         loop {
             let answer = Password::with_theme(&*self.theme)
                 .with_prompt(question)
@@ -105,7 +105,7 @@ impl Prompter for Terminal {
     }
 
     fn select(&self, question: &str, items: &[String], default: usize) -> Result<usize, CliError> {
-        interrupt::guard_terminal();
+        let _asking = interrupt::guard_terminal();
         Select::with_theme(&*self.theme)
             .with_prompt(question)
             .items(items)
@@ -116,7 +116,7 @@ impl Prompter for Terminal {
     }
 
     fn confirm(&self, question: &str, default: bool) -> Result<bool, CliError> {
-        interrupt::guard_terminal();
+        let _asking = interrupt::guard_terminal();
         Confirm::with_theme(&*self.theme)
             .with_prompt(question)
             .default(default)

@@ -6,6 +6,7 @@ use tokio::net::TcpListener;
 
 use crate::error::CliError;
 use crate::exit::Kind;
+use crate::interrupt;
 
 /// Binds the address that a server is to listen on.
 pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, CliError> {
@@ -42,11 +43,12 @@ pub(super) fn shutdown() -> Result<impl Future<Output = ()> + Send + 'static, Cl
             CliError::new(Kind::Failure, format!("cannot wait for signals: {error}"))
         })
     };
-    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut interrupted = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
+    interrupt::leave_shutdown();
     Ok(async move {
         tokio::select! {
-            _ = interrupt.recv() => {}
+            _ = interrupted.recv() => {}
             _ = terminate.recv() => {}
         }
     })
@@ -55,6 +57,7 @@ pub(super) fn shutdown() -> Result<impl Future<Output = ()> + Send + 'static, Cl
 #[cfg(not(unix))]
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
 pub(super) fn shutdown() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
+    interrupt::leave_shutdown();
     Ok(async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

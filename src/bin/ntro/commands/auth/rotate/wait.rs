@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::context::Context;
 use crate::error::CliError;
+use crate::interrupt;
 use crate::output::progress;
 
 /// The clock is looked at this often: a machine that was asleep is not to oversleep.
@@ -20,6 +21,7 @@ pub(super) fn until(cx: &Context, moment: Timestamp) -> Result<(), CliError> {
             moment.strftime("%F %T UTC")
         ),
     );
+    interrupt::leave_interrupt();
     let interrupted = cx.block_on(async {
         tokio::select! {
             () = pass(moment) => false,

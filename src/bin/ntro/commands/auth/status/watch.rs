@@ -20,6 +20,7 @@ use crate::cli::Format;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
+use crate::interrupt;
 use crate::output::terminal_height;
 
 /// One round, as a line of JSON.
@@ -31,6 +32,7 @@ struct Round<'a> {
 }
 
 pub(super) fn run(cx: &Context, checks: &Checks<'_>, interval: Period) -> Result<Exit, CliError> {
+    interrupt::leave_interrupt();
     let mut interrupt = Interrupt::new();
     let mut screen = Screen::new(cx);
     let mut first = true;
