@@ -19,6 +19,7 @@ mod bad_input;
 mod canary;
 mod completions;
 mod concurrency;
+mod dev;
 mod doctor;
 mod explain;
 mod faults;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use ntro::api::{self, Client};
 use ntro::config::{Config, Home, Logins, Pin};
 use ntro::connection::{self, ConfigKeys, Connection, Flags, Resolver, Value};
-use ntro::domain::{ApiKey, ConnectionName, TenantSlug};
+use ntro::domain::{ApiKey, ConnectionName, Period, TenantSlug};
 use ntro::env::{self, Env};
 use ntro::secrets::{
     self, Keyring, KeyringSettings, Passphrase, SecretStore, StoreKind, StoreSettings,
@@ -72,10 +72,15 @@ impl Context {
         }
     }
 
-    /// Returns a context that has read nothing yet, for after a change.
+    /// Returns a context that has read nothing yet, for after a change. What opens the stores stays,
+    /// so that nobody is asked for a passphrase twice.
     #[cfg(feature = "authority")]
     pub(crate) fn fresh(&self) -> Self {
-        Self::with(self.global.clone(), self.env.clone())
+        let fresh = Self::with(self.global.clone(), self.env.clone());
+        if let Some(stores) = self.stores.get() {
+            let _ = fresh.stores.set(stores.clone());
+        }
+        fresh
     }
 
     pub(crate) fn global(&self) -> &Global {
@@ -282,8 +287,10 @@ impl Context {
             return Ok(default);
         };
         let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0);
-        seconds
-            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        duration
+            // What is longer is for ever, and would not fit beside today's date.
+            .map(|duration| duration.min(Period::LONGEST.duration()))
             .ok_or_else(|| {
                 CliError::usage(format!(
                     "the variable `{}` is not a number of seconds above 0",

@@ -20,6 +20,8 @@ pub(super) struct Place {
     pub(super) address: SocketAddr,
     pub(super) database: String,
     pub(super) program: String,
+    /// Whether the connections are gone with it.
+    pub(super) ephemeral: bool,
 }
 
 impl Place {
@@ -62,26 +64,32 @@ pub(super) fn log_in(
     town: &Town,
     place: &Place,
 ) -> Result<Vec<ConnectionName>, CliError> {
-    let mut names = Vec::new();
-    let mut store = None;
-    for (name, provider) in [
+    let wanted = [
         ("local", Provider::Ntropii),
         ("local-ontora", Provider::Ontora),
-    ] {
-        let name = parse::<ConnectionName>(name)?;
+    ]
+    .into_iter()
+    .map(|(name, provider)| {
         let host = parse::<Host>(&place.host(provider))?;
-        let other = login::replaced(cx.home()?, &name, &host)?.filter(|old| !old.same_origin);
-        if let Some(other) = other.filter(|_| !is_ours(cx, &name, place)) {
-            let error = CliError::from(login::Error::OtherOrigin {
-                name: name.clone(),
-                existing: other.host.unwrap_or_default(),
-                wanted: host.origin(),
-            });
-            return Err(error.hint(format!(
-                "keep it under another name: `ntro auth rename {name} NAME`"
-            )));
+        Ok((parse::<ConnectionName>(name)?, provider, host))
+    })
+    .collect::<Result<Vec<_>, CliError>>()?;
+    // Both before either is made.
+    for (name, _, host) in &wanted {
+        refuse_others(cx, name, host, place)?;
+    }
+    let mut names = Vec::new();
+    let mut store = None;
+    for (name, provider, host) in wanted {
+        let standing = standing(cx, &name, &host)?;
+        if standing == Standing::Rejected && !is_ours(cx, &name, place) {
+            let message = format!(
+                "the connection `{name}` has a key for {} that is not of this authority's database",
+                host.origin()
+            );
+            return Err(CliError::new(Kind::Conflict, message).hint(keep_it(&name)));
         }
-        if !works(cx, &name, &host)? {
+        if standing != Standing::Works {
             let kind = match store {
                 Some(kind) => kind,
                 None => *store.insert(choose_store(cx)?),
@@ -112,27 +120,72 @@ pub(super) fn forget(cx: &Context, names: &[ConnectionName]) -> Result<(), CliEr
     Ok(())
 }
 
-/// Returns whether the connection has a key that this authority accepts.
-fn works(cx: &Context, name: &ConnectionName, host: &Host) -> Result<bool, CliError> {
+/// How a connection stands to this authority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// There is none.
+    Absent,
+    /// It has no key for this host.
+    NoKey,
+    /// Its key is not accepted here.
+    Rejected,
+    /// Its key is accepted.
+    Works,
+}
+
+fn standing(cx: &Context, name: &ConnectionName, host: &Host) -> Result<Standing, CliError> {
     if !cx.config()?.connections.contains_key(name.as_str()) {
-        return Ok(false);
+        return Ok(Standing::Absent);
     }
     let flags = Flags::of_connection(name.clone());
     let settings = cx.stores()?;
     let resolver = cx.resolver()?.alone(&flags);
     let connection = match resolver.connection(|kind| secrets::open(kind, settings)) {
         Ok(connection) if connection.host.value == *host => connection,
-        Ok(_) | Err(ntro::connection::Error::NoKey { .. }) => return Ok(false),
+        Ok(_) | Err(ntro::connection::Error::NoKey { .. }) => return Ok(Standing::NoKey),
         // A store that cannot be read now may hold the key: it is not to be replaced behind its
         // back.
         Err(error) => return Err(error.into()),
     };
     let client: Client = cx.client(&connection)?;
     match cx.block_on(client.identity())? {
-        Ok(_) => Ok(true),
-        Err(api::Error::Rejected(_)) => Ok(false),
+        Ok(_) => Ok(Standing::Works),
+        Err(api::Error::Rejected(_)) => Ok(Standing::Rejected),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Refuses to take over a connection that somebody has made for another server, and to make one
+/// that is gone in the end out of one that was there before.
+fn refuse_others(
+    cx: &Context,
+    name: &ConnectionName,
+    host: &Host,
+    place: &Place,
+) -> Result<(), CliError> {
+    let Some(existing) = login::replaced(cx.home()?, name, host)? else {
+        return Ok(());
+    };
+    if place.ephemeral {
+        let message = format!("there is a connection `{name}`, which `--ephemeral` would remove");
+        return Err(CliError::new(Kind::Conflict, message).hint(format!(
+            "{}; or, if it is of no more use: `ntro auth remove {name}`",
+            keep_it(name)
+        )));
+    }
+    if !existing.same_origin && !is_ours(cx, name, place) {
+        let error = CliError::from(login::Error::OtherOrigin {
+            name: name.clone(),
+            existing: existing.host.unwrap_or_default(),
+            wanted: host.origin(),
+        });
+        return Err(error.hint(keep_it(name)));
+    }
+    Ok(())
+}
+
+fn keep_it(name: &ConnectionName) -> String {
+    format!("keep it under another name: `ntro auth rename {name} NAME`")
 }
 
 /// Returns the keyring where there is one, else the encrypted file, opened by an identity of its
@@ -150,10 +203,17 @@ fn choose_store(cx: &Context) -> Result<StoreKind, CliError> {
         secrets::create_identity(&identity, &home.lock()?)?;
     }
     cx.open_store(StoreKind::File)?.probe()?;
+    let identity = match &cx.stores()?.identity {
+        Some(named) => named.clone(),
+        None => identity,
+    };
+    let opener = match identity.exists() {
+        true => format!("`{}`", identity.display()),
+        false => "its passphrase".to_owned(),
+    };
     cx.printer().note(&format!(
-        "{error}: keys are kept in the encrypted file `{}`, which `{}` opens",
-        keys.display(),
-        identity.display()
+        "{error}: keys are kept in the encrypted file `{}`, which {opener} opens",
+        keys.display()
     ));
     Ok(StoreKind::File)
 }
@@ -213,7 +273,7 @@ fn keep(
         store,
         // Never away from a default that the user has chosen, and never to the second one.
         make_default: (provider == Provider::Ontora).then_some(false),
-        // Whatever was there is of this database: everything else was refused above.
+        // Whatever was there is of this database, or has no key: everything else was refused.
         overwrite: true,
         policy: None,
         now: cx.now(),

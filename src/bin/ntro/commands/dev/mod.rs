@@ -46,6 +46,8 @@ struct Started {
     connections: Vec<String>,
     #[serde(skip)]
     program: String,
+    #[serde(skip)]
+    ephemeral: bool,
 }
 
 pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
@@ -83,6 +85,7 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
         address,
         database: format!("sqlite:{}", data.folder().join("authority.db").display()),
         program: program(),
+        ephemeral: args.ephemeral,
     };
     let connections = logins::log_in(cx, &runtime, authority.books(), &town, &place)?;
     let started = started(cx, &place, &connections)?;
@@ -128,6 +131,11 @@ impl Data {
             .clone()
             .unwrap_or_else(|| home.folder().join("dev"));
         disk::create_private_folder(&folder)?;
+        // It is written into the configuration, which is read from other folders, too.
+        let folder = std::path::absolute(&folder).map_err(|error| {
+            let folder = folder.display();
+            CliError::new(Kind::Failure, format!("cannot find `{folder}`: {error}"))
+        })?;
         Ok(Self::Kept(folder))
     }
 
@@ -163,6 +171,7 @@ fn started(
         whoami: identity::whoami(&fresh, &connection)?,
         connections: connections.iter().map(ToString::to_string).collect(),
         program: place.program.clone(),
+        ephemeral: place.ephemeral,
     })
 }
 
@@ -195,7 +204,10 @@ impl Report for Started {
                 paint.dim(what)
             ));
         }
-        text.push_str("\nCtrl-C ends it; started again, it finds everything as it was.\n");
+        text.push_str(match self.ephemeral {
+            true => "\nCtrl-C ends it, and nothing of it stays.\n",
+            false => "\nCtrl-C ends it; started again, it finds everything as it was.\n",
+        });
         text
     }
 }

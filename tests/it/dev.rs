@@ -1,0 +1,145 @@
+//! `ntro dev`: what it makes, what it leaves alone, and what is left of it.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use ntro::domain::Provider;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::{Authority, Sandbox, Terminal};
+
+/// `ntro dev` in the background, which does not outlive the test.
+struct Dev {
+    process: Child,
+    /// The first line that it printed.
+    head: String,
+}
+
+impl Dev {
+    fn start(sandbox: &Sandbox, arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ntro"));
+        sandbox.prepare(&mut command);
+        let mut process = command
+            .arg("dev")
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap());
+        let mut head = String::new();
+        lines.read_line(&mut head).unwrap();
+        Self { process, head }
+    }
+
+    fn port(&self) -> u16 {
+        let origin = self.head.strip_prefix("✓ authority on ").unwrap();
+        let origin = origin.split_whitespace().next().unwrap();
+        origin.rsplit(':').next().unwrap().parse().unwrap()
+    }
+
+    fn stop(mut self) {
+        kill_process(Pid::from_child(&self.process), Signal::INT).unwrap();
+        assert!(self.process.wait().unwrap().success());
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn it_is_found_as_it_was_at_another_port_too() {
+    let sandbox = Sandbox::new();
+    Dev::start(&sandbox, &["--listen", "127.0.0.1:0"]).stop();
+    let dev = Dev::start(&sandbox, &["--listen", "127.0.0.1:0"]);
+    let whoami = sandbox.ntro("-c local-ontora auth whoami").run();
+    whoami
+        .says(&format!("http://localhost:{}", dev.port()))
+        .done();
+}
+
+#[test]
+fn a_connection_to_something_else_at_its_address_is_left_alone() {
+    let sandbox = Sandbox::new();
+    sandbox.make_identity();
+    let authority = Authority::start();
+    let key = authority.key(Provider::Ntropii, "acme");
+    let port = authority.origin().rsplit(':').next().unwrap().to_owned();
+    let host = format!("http://localhost:{port}/v1");
+    sandbox.log_in("--name local --store file", &host, &key.key);
+    let before = sandbox.contents();
+    // The other server has gone, and its address is free.
+    drop(authority);
+    let refused = sandbox
+        .ntro(&format!("dev --listen 127.0.0.1:{port}"))
+        .run();
+    let refused = refused.exits(9);
+    refused
+        .complains("is not of this authority's database")
+        .complains("ntro auth rename local NAME")
+        .done();
+    for (name, bytes) in before {
+        assert_eq!(sandbox.contents()[&name], bytes, "{name}");
+    }
+}
+
+#[test]
+fn what_is_ephemeral_takes_nothing_with_it_that_was_there_before() {
+    let sandbox = Sandbox::new();
+    Dev::start(&sandbox, &["--listen", "127.0.0.1:0"]).stop();
+    let before = sandbox.contents();
+    let refused = sandbox.ntro("dev --ephemeral --listen 127.0.0.1:0").run();
+    refused
+        .exits(9)
+        .complains("which `--ephemeral` would remove")
+        .done();
+    assert_eq!(sandbox.contents(), before);
+}
+
+#[test]
+fn the_folder_of_its_database_may_be_named_from_here_and_used_from_elsewhere() {
+    let sandbox = Sandbox::new();
+    let dev = Dev::start(&sandbox, &["--listen", "127.0.0.1:0", "--data", "books"]);
+    assert!(dev.head.contains("sqlite:/"), "{}", dev.head);
+    let elsewhere = sandbox.home().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let list = sandbox.ntro("key list").in_folder(&elsewhere).run();
+    list.success().says("ntro dev: local").done();
+    assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 0);
+}
+
+#[test]
+fn ctrl_c_after_a_question_still_clears_up() {
+    let mut sandbox = Sandbox::new();
+    // A passphrase opens the keys, so it is asked for.
+    sandbox.set("NTRO_PASSPHRASE", "correct horse");
+    let authority = Authority::start();
+    let key = authority.key(Provider::Ntropii, "acme");
+    sandbox.log_in(
+        "--name mine --store file",
+        &authority.host(Provider::Ntropii),
+        &key.key,
+    );
+    sandbox.set("NTRO_PASSPHRASE", "");
+    let temporary = sandbox.home().join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    sandbox.set("TMPDIR", &temporary);
+
+    let mut terminal = Terminal::ntro(&sandbox, "dev --ephemeral --listen 127.0.0.1:0");
+    terminal.expect("Passphrase of the key file");
+    terminal.secret("correct horse");
+    terminal.expect("nothing of it stays");
+    terminal.interrupt();
+    terminal.end().exits(0).done();
+    let config = sandbox.config();
+    assert!(
+        config.contains("mine") && !config.contains("local"),
+        "{config}"
+    );
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
+}
