@@ -196,22 +196,26 @@ impl AdminClient {
         }
     }
 
-    /// Reads page after page. A server that knows no pages gives the same one again, which ends it.
+    /// Reads page after page, all of them within the time of one call. A server that knows no pages
+    /// gives the same one again, which ends it.
     async fn list_workspace_keys(&self, workspace: &TenantSlug) -> Result<Vec<KeyInfo>, Error> {
         let mut keys = Vec::new();
         let mut seen = HashSet::new();
+        let deadline = self.http.deadline();
         for page in 0..PAGES {
             let offset = page * ontora::PAGE;
             let call = Call::get(ontora::key_page(self.http.host(), workspace, offset));
-            let found = ontora::key_list(&self.http.success(&call).await?)?;
+            let mut found = ontora::key_list(&self.http.success_by(&call, deadline).await?)?;
             let full = found.len() >= ontora::PAGE;
-            let before = keys.len();
+            // More than was asked for is none of this page, and may be without end.
+            found.truncate(ontora::PAGE);
+            let before = seen.len();
             keys.extend(
                 found
                     .into_iter()
                     .filter(|key| key.id.is_none() || seen.insert(key.id.clone())),
             );
-            if !full || keys.len() == before {
+            if !full || seen.len() == before {
                 break;
             }
         }

@@ -104,15 +104,29 @@ impl Http {
         &self.host
     }
 
+    /// Returns when a call that begins now is given up.
+    pub(super) fn deadline(&self) -> Instant {
+        self.settings.deadline(Instant::now())
+    }
+
     /// Sends a request until it is answered, and returns the answer if it is a success.
     pub(super) async fn success(&self, call: &Call) -> Result<Answer, Error> {
-        self.send(call).await?.into_success()
+        self.success_by(call, self.deadline()).await
+    }
+
+    /// As [`Http::success`], for one of several calls that share their time.
+    pub(super) async fn success_by(&self, call: &Call, deadline: Instant) -> Result<Answer, Error> {
+        self.send_by(call, deadline).await?.into_success()
     }
 
     /// Sends a request until it is answered or there is no point in going on.
     ///
     /// An answer of any status is returned, except redirects, which are errors.
     pub(super) async fn send(&self, call: &Call) -> Result<Answer, Error> {
+        self.send_by(call, self.deadline()).await
+    }
+
+    async fn send_by(&self, call: &Call, deadline: Instant) -> Result<Answer, Error> {
         let (url, origin) = self.checked_url(&call.url)?;
         let headers = self.headers(call, &origin)?;
         let client = self.transport.client(&self.host);
@@ -122,7 +136,6 @@ impl Http {
             detail: detail.to_owned(),
         })?;
         let started = Instant::now();
-        let deadline = started + self.settings.total_timeout;
         let mut tries = 0;
         let mut resent = false;
         loop {

@@ -1,6 +1,6 @@
 //! Whether a server is there at all, asked without a key.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use jiff::SignedDuration;
 use reqwest::header;
@@ -37,15 +37,17 @@ impl Client {
             Provider::Ntropii => ntropii::me(self.host()),
             Provider::Ontora => ontora::current_key(self.host()),
         };
-        let asked = SystemTime::now();
+        let asked = Instant::now();
         let answer = self.http().send(&Call::get(url)).await?;
-        let took = asked.elapsed().unwrap_or_default();
+        // The clock of this moment: the tries before the last one and their pauses do not count.
+        let answered = SystemTime::now();
+        let took = asked.elapsed();
         let date = answer.headers.get(header::DATE);
         let date = date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
         Ok(Reached {
             status: answer.status.as_u16(),
             took,
-            clock_ahead: date.map(|date| ahead(date, asked + took / 2)),
+            clock_ahead: date.map(|date| ahead(date, answered)),
         })
     }
 }

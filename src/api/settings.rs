@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::domain::{BoundKey, Host, Provider};
+use tokio::time::Instant;
+
+use crate::domain::{BoundKey, Host, Period, Provider};
 
 /// Where calls go, and with which key: everything decided, nothing looked up.
 ///
@@ -37,6 +39,14 @@ pub struct Settings {
     pub max_body: usize,
     /// The value of the `User-Agent` header.
     pub user_agent: String,
+}
+
+impl Settings {
+    /// Returns when a call that starts now is given up.
+    pub(super) fn deadline(&self, start: Instant) -> Instant {
+        // A time that does not fit beside today's date is for ever.
+        start + self.total_timeout.min(Period::LONGEST.duration())
+    }
 }
 
 impl Default for Settings {
