@@ -205,17 +205,15 @@ impl AdminClient {
         for page in 0..PAGES {
             let offset = page * ontora::PAGE;
             let call = Call::get(ontora::key_page(self.http.host(), workspace, offset));
-            let mut found = ontora::key_list(&self.http.success_by(&call, deadline).await?)?;
+            let found = ontora::key_list(&self.http.success_by(&call, deadline).await?)?;
             let full = found.len() >= ontora::PAGE;
-            // More than was asked for is none of this page, and may be without end.
-            found.truncate(ontora::PAGE);
             let before = seen.len();
             keys.extend(
                 found
                     .into_iter()
                     .filter(|key| key.id.is_none() || seen.insert(key.id.clone())),
             );
-            if !full || seen.len() == before {
+            if !full || seen.len() == before || keys.len() > PAGES * ontora::PAGE {
                 break;
             }
         }

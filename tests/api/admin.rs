@@ -1,10 +1,12 @@
 //! What an administrator asks for.
 
-use ntro::api::{Error, Expiry, KeyRequest};
+use std::time::Duration;
+
+use ntro::api::{Cause, Error, Expiry, KeyRequest, Settings};
 use ntro::domain::{Provider, Scope};
 use serde_json::{Value, json};
 
-use crate::support::{Server, TOKEN, answer, json};
+use crate::support::{Reply, Server, TOKEN, answer, json, quick};
 
 fn request() -> KeyRequest {
     KeyRequest {
@@ -175,6 +177,63 @@ async fn keys_are_listed_page_by_page() {
             .unwrap()
             .len(),
         600
+    );
+}
+
+#[tokio::test]
+async fn keys_without_an_id_are_not_listed_page_after_page() {
+    let key = json!({"workspace_id": "w1", "name": "CI", "expires_at": null});
+    let nameless = || json("200 OK", json!(vec![key.clone(); 500]));
+    let server = Server::start([nameless(), nameless(), nameless()]).await;
+    let client = server.admin(Provider::Ontora);
+    let listed = client.list_keys(&"w1".parse().unwrap()).await.unwrap();
+    assert_eq!(listed.len(), 500);
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn all_pages_share_the_time_of_one_call() {
+    let pages = (0..100).map(|page| {
+        let key =
+            |n: usize| json!({"id": format!("k{page}-{n}"), "workspace_id": "w1", "name": "CI"});
+        let keys = (0..500).map(key).collect::<Vec<_>>();
+        match json("200 OK", json!(keys)) {
+            Reply::Bytes(bytes) => Reply::Late(Duration::from_millis(50), bytes),
+            other => other,
+        }
+    });
+    let server = Server::start(pages).await;
+    let settings = Settings {
+        total_timeout: Duration::from_millis(500),
+        ..quick()
+    };
+    let client = server.admin_with(Provider::Ontora, settings);
+    let error = client.list_keys(&"w1".parse().unwrap()).await.unwrap_err();
+    let timed_out = matches!(
+        &error,
+        Error::Unreachable {
+            cause: Cause::TimedOut,
+            ..
+        }
+    );
+    assert!(timed_out, "{error:?}");
+    assert!(server.seen().len() < 100);
+}
+
+#[tokio::test]
+async fn a_time_that_is_for_ever_is_one() {
+    let server = Server::start([json("200 OK", json!([]))]).await;
+    let settings = Settings {
+        total_timeout: Duration::MAX,
+        ..quick()
+    };
+    let client = server.admin_with(Provider::Ontora, settings);
+    assert!(
+        client
+            .list_keys(&"w1".parse().unwrap())
+            .await
+            .unwrap()
+            .is_empty()
     );
 }
 

@@ -18,6 +18,8 @@ pub(crate) enum Reply {
     Bytes(Vec<u8>),
     /// Sends these bytes and then neither more nor an end.
     Silence(Vec<u8>),
+    /// Waits for so long, sends these bytes and closes the connection.
+    Late(Duration, Vec<u8>),
     /// Sends a head and then zeros for as long as the client takes them.
     Flood(Vec<u8>),
     /// Sends a head and then a space now and again, for ever.
@@ -87,6 +89,10 @@ impl Server {
     }
 
     pub(crate) fn admin(&self, provider: Provider) -> AdminClient {
+        self.admin_with(provider, quick())
+    }
+
+    pub(crate) fn admin_with(&self, provider: Provider, settings: Settings) -> AdminClient {
         let host = match provider {
             Provider::Ntropii => format!("{}/v1", self.origin()),
             Provider::Ontora => self.origin(),
@@ -99,7 +105,7 @@ impl Server {
             token,
             insecure_http: false,
         };
-        AdminClient::new(target, quick())
+        AdminClient::new(target, settings)
     }
 }
 
@@ -124,6 +130,11 @@ pub(crate) async fn serve(
             let _ = stream.write_all(&bytes).await;
             let _ = stream.flush().await;
             std::future::pending::<()>().await;
+        }
+        Some(Reply::Late(pause, bytes)) => {
+            tokio::time::sleep(pause).await;
+            let _ = stream.write_all(&bytes).await;
+            let _ = stream.shutdown().await;
         }
         Some(Reply::Flood(head)) => {
             let _ = stream.write_all(&head).await;
