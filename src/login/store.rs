@@ -91,7 +91,7 @@ impl Files {
 pub fn store(home: &Home, login: &NewLogin, open: &OpenStore<'_>) -> Result<Stored, Error> {
     let lock = home.lock()?;
     let files = Files::read(home)?;
-    files.require_settled(home, &login.name)?;
+    super::require_settled(home, &login.name)?;
     let replaced = files.replaced(&login.name, &login.host);
     if let Some(replaced) = replaced.filter(|replaced| !replaced.same_origin && !login.overwrite) {
         return Err(Error::OtherOrigin {
@@ -170,6 +170,11 @@ fn edited(
 ) -> Result<Document, Error> {
     let name = login.name.as_str();
     let mut document = files.document(home)?;
+    let moved = files.replaced(&login.name, &login.host);
+    if moved.is_some_and(|replaced| !replaced.same_origin) {
+        // What it prints is for the server of before.
+        document.unset(name, "admin_token_command")?;
+    }
     document.set(name, "host", login.host.as_str())?;
     document.set(name, "provider", login.provider.as_str())?;
     document.set(name, "store", login.store.as_str())?;

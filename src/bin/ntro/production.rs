@@ -45,12 +45,21 @@ pub(crate) fn unanswered(
     sure: Sure,
     what: &str,
 ) -> Result<Option<Production>, CliError> {
-    let Some(production) = resolver.production()?.filter(|_| !sure.yes) else {
-        return Ok(None);
-    };
-    if cx.prompter().is_interactive() {
-        return Ok(Some(production));
+    match resolver.production()?.filter(|_| !sure.yes) {
+        Some(production) if !cx.prompter().is_interactive() => Err(refused(&production, what)),
+        production => Ok(production),
     }
+}
+
+/// Refuses a change of production that is not said to be meant, for a command that asks nobody.
+pub(crate) fn require_yes(resolver: &Resolver<'_>, sure: Sure, what: &str) -> Result<(), CliError> {
+    match resolver.production()?.filter(|_| !sure.yes) {
+        Some(production) => Err(refused(&production, what)),
+        None => Ok(()),
+    }
+}
+
+fn refused(production: &Production, what: &str) -> CliError {
     let why = production.source.to_string();
     let message =
         format!("{production} is production (by {why}), and nobody can be asked whether to {what}");
@@ -60,5 +69,5 @@ pub(crate) fn unanswered(
         ),
         None => "give `--yes` if it is meant".to_owned(),
     };
-    Err(CliError::usage(message).hint(hint))
+    CliError::usage(message).hint(hint)
 }

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::{Error, Resolver, Source};
+use super::{Error, Resolver, Source, parse};
 use crate::domain::Origin;
 use crate::env;
 
@@ -59,7 +59,12 @@ impl Resolver<'_> {
                 reason: "it names no program".to_owned(),
             });
         };
-        let (bound, wanted): (Origin, _) = (self.configured_origin(name)?, self.host()?);
+        // A host that was edited by hand since the login is not the one that it was written for.
+        let bound: Origin = match self.logins.get(name.as_str()) {
+            Some(login) => parse(&login.origin, &Source::Login(self.home.logins()))?,
+            None => self.configured_origin(name)?,
+        };
+        let wanted = self.host()?;
         if bound != wanted.value.origin() {
             return Err(Error::AdminTokenBoundElsewhere {
                 connection: name.clone(),

@@ -735,6 +735,18 @@ fn a_command_for_admin_tokens_serves_the_origin_of_its_connection_only() {
     );
     let other_path = world().host("https://a.example/v1");
     assert!(other_path.resolver().admin_token(false).is_ok());
+    // A host that was edited after the login is another one than was meant then.
+    let edited = world().login(
+        "admin",
+        StoreKind::Keyring,
+        "https://before.example",
+        "ntro_x",
+    );
+    let error = edited.resolver().admin_token(false).unwrap_err();
+    assert!(
+        matches!(&error, Error::AdminTokenBoundElsewhere { bound, .. } if bound.as_str() == "https://before.example"),
+        "{error}"
+    );
     let given = world()
         .host("https://b.example")
         .env([(&env::NTRO_ADMIN_TOKEN, "a.b.c")]);

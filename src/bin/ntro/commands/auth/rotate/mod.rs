@@ -13,9 +13,11 @@ use ntro::rotation;
 use self::one::One;
 use self::report::{Row, State};
 use crate::commands::completions::connections;
+use crate::commands::identity;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::production::Sure;
 
 /// Replace the key of a connection by a new one, and revoke the old one
 ///
@@ -52,6 +54,8 @@ pub(crate) struct RotateArgs {
     /// Forget a rotation that cannot be finished; which of its keys live on is left to you
     #[arg(long, conflicts_with_all = ["all", "dry_run", "grace", "no_wait", "api_key_stdin", "admin_token_stdin"])]
     abandon: bool,
+    #[command(flatten)]
+    sure: Sure,
 }
 
 pub(crate) fn run(args: RotateArgs, cx: &Context) -> Result<Exit, CliError> {
@@ -67,6 +71,11 @@ pub(crate) fn run(args: RotateArgs, cx: &Context) -> Result<Exit, CliError> {
         );
     }
     if args.all {
+        if cx.env().is_set(&env::NTRO_ADMIN_TOKEN) {
+            cx.printer().warn(
+                "the variable `NTRO_ADMIN_TOKEN` is not used with `--all`: it would go to every server",
+            );
+        }
         return fleet::run(&args, cx);
     }
     if args.abandon {
@@ -74,7 +83,11 @@ pub(crate) fn run(args: RotateArgs, cx: &Context) -> Result<Exit, CliError> {
     }
     let name = match &args.name {
         Some(name) => name.clone(),
-        None => cx.connection_name()?,
+        None => {
+            let name = cx.connection_name()?;
+            identity::require_pinned_tenant(cx)?;
+            name
+        }
     };
     let row = One::new(&args, cx, &name).rotate()?;
     if row.state == State::Manual {

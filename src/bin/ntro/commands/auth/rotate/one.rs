@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::time::Duration;
 
 use ntro::api::AdminToken;
+use ntro::connection::Flags;
 use ntro::domain::{ApiKey, ApiKeyError, ConnectionName, Period, Provider};
 use ntro::migration::Journal;
 use ntro::rotation::{self, Method, Next, Rotation, Server};
@@ -16,6 +17,7 @@ use crate::admin_token;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Kind;
+use crate::production;
 use crate::stdin;
 
 pub(super) struct One<'a> {
@@ -76,7 +78,7 @@ impl<'a> One<'a> {
                 return self.dry_run(rotation);
             }
             match rotation.next() {
-                Next::Begin => {}
+                Next::Begin => self.confirm(rotation)?,
                 Next::Stranded => return Err(self.stranded(rotation)),
                 Next::Complete(_) if self.args.api_key_stdin => {
                     return Err(CliError::new(
@@ -95,6 +97,7 @@ impl<'a> One<'a> {
                     return self.settle(rotation, State::Finished);
                 }
                 Next::RollBack(method) => {
+                    self.confirm(rotation)?;
                     let token = self.token_for(method, rotation)?;
                     rotation.roll_back(token.as_ref())?;
                     self.cx.printer().note(
@@ -105,6 +108,18 @@ impl<'a> One<'a> {
             self.replace(rotation)?;
             self.settle(rotation, State::Rotated)
         })
+    }
+
+    /// Makes sure that it is meant, where the key is one of production. What was begun was meant.
+    fn confirm(&self, rotation: &Rotation<'_>) -> Result<(), CliError> {
+        let flags = Flags::of_connection(self.name.clone());
+        let resolver = self.cx.resolver()?.alone(&flags);
+        let what = format!("replace the key {}… and revoke it", rotation.stored());
+        // In a fleet nobody is asked again and again.
+        match self.args.all {
+            true => production::require_yes(&resolver, self.args.sure, &what),
+            false => production::confirm(self.cx, &resolver, self.args.sure, &what),
+        }
     }
 
     fn dry_run(&self, rotation: &mut Rotation<'_>) -> Result<Row, CliError> {
@@ -253,6 +268,9 @@ impl<'a> One<'a> {
 
     fn token(&self, rotation: &Rotation<'_>) -> Result<Option<AdminToken>, CliError> {
         let origin = rotation.host().origin();
+        if self.args.all {
+            return admin_token::of_each(self.cx, self.name, origin);
+        }
         if !self.args.admin_token_stdin {
             return admin_token::of_connection(self.cx, self.name, false, origin);
         }
