@@ -58,7 +58,7 @@ fn forget(
     let lock = home.lock()?;
     let mut files = Files::read(home)?;
     files.require(name)?;
-    files.require_settled(home, name)?;
+    super::require_settled(home, name)?;
     let plain = files.config.connections[name.as_str()].api_key.is_some();
     // A connection whose host or store cannot be read has no key that could be found.
     let stored = files.stored_key(home, name).ok();

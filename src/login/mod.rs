@@ -26,6 +26,19 @@ use crate::env::Env;
 use crate::rotation::Rotations;
 pub use crate::secrets::OpenStore;
 
+/// Makes sure that no rotation of a connection's key is unfinished, before anything is done that
+/// could not be taken back.
+///
+/// # Errors
+///
+/// Fails with [`Error::RotationUnfinished`], and when the files cannot be read.
+pub fn require_settled(home: &Home, name: &ConnectionName) -> Result<(), Error> {
+    match Rotations::read(&home.rotations())?.get(name.as_str()) {
+        None => Ok(()),
+        Some(_) => Err(Error::RotationUnfinished { name: name.clone() }),
+    }
+}
+
 /// The two files, as they are now. What `config.toml` says of the safety of connections is in the
 /// records as well, and is to be saved with them.
 pub(crate) struct Files {
@@ -75,15 +88,6 @@ impl Files {
     /// Returns where the key of a connection lies.
     fn stored_key(&self, home: &Home, name: &ConnectionName) -> Result<StoredKey, Error> {
         Ok(self.resolver(home, &Flags::default()).stored_key(name)?)
-    }
-
-    /// Refuses a change of a connection whose rotation is not finished: which of its two keys is
-    /// stored decides how that goes on.
-    pub(crate) fn require_settled(&self, home: &Home, name: &ConnectionName) -> Result<(), Error> {
-        match Rotations::read(&home.rotations())?.get(name.as_str()) {
-            None => Ok(()),
-            Some(_) => Err(Error::RotationUnfinished { name: name.clone() }),
-        }
     }
 
     pub(crate) fn require(&self, name: &ConnectionName) -> Result<(), Error> {

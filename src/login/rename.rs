@@ -21,7 +21,7 @@ pub fn rename(
     let mut files = Files::read(home)?;
     files.require(from)?;
     for name in [from, to] {
-        files.require_settled(home, name)?;
+        super::require_settled(home, name)?;
     }
     if files.config.connections.contains_key(to.as_str()) {
         return Err(Error::NameTaken { name: to.clone() });

@@ -53,7 +53,7 @@ impl Migrator<'_> {
         import: Option<bool>,
     ) -> Result<Survey, Error> {
         let files = Files::read(self.home)?;
-        files.require_settled(self.home, name)?;
+        login::require_settled(self.home, name)?;
         let journal = Journal::read(&self.home.migrations())?;
         let file = match (import, self.ontora) {
             (Some(_), Some(path)) => OntoraFile::read(path)?,

@@ -189,6 +189,9 @@ fn a_key_that_does_not_reach_the_tenant_of_the_pin_is_not_used() {
         "key list",
         "key create --name ci",
         "key revoke 1",
+        "key current",
+        "auth rotate",
+        "auth logout --revoke",
     ] {
         run(line)
             .run()
@@ -429,11 +432,11 @@ fn a_change_of_production_is_confirmed() {
         error: `local` ([AUTHORITY]) is production (by `connections.local.production` in `[HOME]/.ntro/config.toml`), and nobody can be asked whether to create the key `ci`
           hint: give `--yes` if it is meant; if `local` is not production, say `production = false` in its part of `config.toml`
         ");
-    for line in [&revoke, "auth logout --revoke"] {
+    for line in [&revoke, "auth logout --revoke", "auth rotate"] {
         let refused = sandbox.ntro(line).run().exits(2);
         refused.complains("give `--yes` if it is meant").done();
     }
-    for line in [create, &revoke, "auth logout --revoke"] {
+    for line in [create, &revoke, "auth logout --revoke", "auth rotate"] {
         let mut terminal = Terminal::ntro(sandbox, line);
         terminal.expect("is production").expect("?").press("n");
         terminal.end().exits(9).done();
@@ -452,6 +455,28 @@ fn a_change_of_production_is_confirmed() {
         .success()
         .done();
     assert_eq!(story.live_keys(), 1);
+}
+
+#[test]
+fn a_fleet_with_a_production_key_is_rotated_past_it() {
+    let story = Story::begin("local");
+    let sandbox = &story.sandbox;
+    story.say("production = true");
+    let other = story.authority.key(Provider::Ontora, "acme");
+    log_in(
+        sandbox,
+        "other",
+        &story.authority.host(Provider::Ontora),
+        &other.key,
+    );
+    let rotated = sandbox.ntro("auth rotate --all -o json").run().exits(2);
+    let rows = rotated.json();
+    assert_eq!(rows[0]["state"], "failed", "{rotated}");
+    let message = rows[0]["message"].as_str().unwrap();
+    assert!(message.contains("give `--yes`"), "{message}");
+    assert_eq!(rows[1]["state"], "rotated", "{rotated}");
+    let meant = sandbox.ntro("auth rotate --all --yes -o json").run();
+    assert_eq!(meant.success().json()[0]["state"], "rotated");
 }
 
 #[test]

@@ -352,3 +352,56 @@ fn a_key_in_a_variable_is_stored_nowhere_and_not_rotated() {
         .done();
     assert_eq!(authority.live_keys(TENANT), [key.prefix]);
 }
+
+#[test]
+fn a_key_is_not_revoked_while_its_rotation_is_unfinished() {
+    let (authority, sandbox, _) = logged_in(Provider::Ontora);
+    sandbox
+        .ntro("auth rotate --grace 1h --no-wait")
+        .run()
+        .success()
+        .done();
+    let live = authority.live_keys(TENANT);
+    for line in ["auth logout --revoke", "auth logout --all --revoke"] {
+        let refused = sandbox.ntro(line).run().exits(9);
+        refused.complains("is not finished").done();
+        assert_eq!(authority.live_keys(TENANT), live, "{line}");
+    }
+    sandbox.ntro("auth test").run().success().done();
+}
+
+#[test]
+fn an_admin_token_goes_to_no_server_that_it_was_not_meant_for() {
+    let (authority, mut sandbox, _) = logged_in(Provider::Ntropii);
+    let elsewhere = Stub::ntropii(&[TENANT]);
+    let login = "--store plaintext --name elsewhere";
+    sandbox.log_in(login, &elsewhere.host(), "ntro_good");
+    // One for many is one for none.
+    sandbox.set("NTRO_ADMIN_TOKEN", authority.admin_token());
+    let all = sandbox.ntro("auth rotate --all").run();
+    all.complains("`NTRO_ADMIN_TOKEN` is not used with `--all`")
+        .done();
+
+    // What prints tokens for one server is not run for another.
+    sandbox.set("NTRO_ADMIN_TOKEN", "");
+    let config = sandbox.config();
+    let command = "[connections.local]\nadmin_token_command = ['echo', 'a.b.c']";
+    sandbox.write_config(&config.replace("[connections.local]", command));
+    let edited = sandbox.config();
+    let moved = edited.replace(&authority.host(Provider::Ntropii), &elsewhere.host());
+    sandbox.write_config(&moved);
+    let list = sandbox.ntro("-c local key list").run();
+    list.exits(4).complains(&authority.origin()).done();
+    sandbox.write_config(&edited);
+    let again = "--store plaintext --name local --overwrite";
+    sandbox.log_in(again, &elsewhere.host(), "ntro_good");
+    assert!(!sandbox.config().contains("admin_token_command"));
+
+    for request in elsewhere.seen() {
+        let sent = request.key.unwrap_or_default();
+        assert!(
+            ["", "ntro_good"].contains(&sent.as_str()),
+            "{sent}"
+        );
+    }
+}

@@ -47,9 +47,30 @@ pub(crate) fn of_connection(
         flags: &flags,
         ..cx.resolver()?
     };
+    if_any(cx, &resolver, on_stdin, origin)
+}
+
+/// Returns the admin token that a connection has a command for; `None` where it has none.
+///
+/// `NTRO_ADMIN_TOKEN` is for one server, and does not go to each of many.
+pub(crate) fn of_each(
+    cx: &Context,
+    name: &ConnectionName,
+    origin: Origin,
+) -> Result<Option<AdminToken>, CliError> {
+    let flags = Flags::of_connection(name.clone());
+    if_any(cx, &cx.resolver()?.alone(&flags), false, origin)
+}
+
+fn if_any(
+    cx: &Context,
+    resolver: &Resolver<'_>,
+    on_stdin: bool,
+    origin: Origin,
+) -> Result<Option<AdminToken>, CliError> {
     match resolver.admin_token(on_stdin) {
         Err(connection::Error::NoAdminToken { .. }) => Ok(None),
-        _ => of(cx, &resolver, on_stdin, origin).map(Some),
+        _ => of(cx, resolver, on_stdin, origin).map(Some),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use ntro::api::{Client, Expiry, Identity, Tenant};
-use ntro::connection::Connection;
+use ntro::connection::{Connection, Source};
 use ntro::domain::{Provider, TenantSlug};
 use serde::Serialize;
 
@@ -85,6 +85,18 @@ pub(crate) fn active_tenant<'a>(
             _ => None,
         }),
     }
+}
+
+/// Makes sure that the key of the connection that is meant reaches the tenant that a project's pin
+/// names, before it is used for something that is not about a tenant.
+pub(crate) fn require_pinned_tenant(cx: &Context) -> Result<(), CliError> {
+    let tenant = cx.resolver()?.tenant()?;
+    if !tenant.is_some_and(|tenant| matches!(tenant.source, Source::Pin(_))) {
+        return Ok(());
+    }
+    let connection = cx.connection()?;
+    let tenants = cx.block_on(cx.client(&connection)?.tenants())??;
+    active_tenant(cx, &connection, &tenants).map(drop)
 }
 
 /// The error for a tenant that the key does not reach. Names the connection that does, if one does.

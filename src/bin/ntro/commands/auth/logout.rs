@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::migrate;
 use crate::commands::completions::connections;
+use crate::commands::identity;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
@@ -46,7 +47,13 @@ pub(crate) fn run(args: LogoutArgs, cx: &Context) -> Result<Exit, CliError> {
     let names = match args.name {
         Some(name) => vec![name],
         None if args.all => all(cx)?,
-        None => vec![cx.connection_name()?],
+        None => {
+            let name = cx.connection_name()?;
+            if args.revoke {
+                identity::require_pinned_tenant(cx)?;
+            }
+            vec![name]
+        }
     };
     let mut done = Vec::new();
     let mut failed = None;
@@ -76,6 +83,8 @@ fn all(cx: &Context) -> Result<Vec<ConnectionName>, CliError> {
 
 fn one(cx: &Context, name: &ConnectionName, revoke: Option<Sure>) -> Result<One, CliError> {
     migrate::finish(cx, name)?;
+    // Before a key is revoked: which of two is stored decides how a rotation goes on.
+    login::require_settled(cx.home()?, name)?;
     let settings = cx.stores()?;
     let revoked = match revoke {
         Some(sure) => revoke_key(cx, name, sure)?,

@@ -1,6 +1,7 @@
 use serde::Serialize;
 
 use super::row::KeyRow;
+use crate::commands::identity;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -20,6 +21,7 @@ struct Current {
 }
 
 pub(crate) fn run(_args: CurrentArgs, cx: &Context) -> Result<Exit, CliError> {
+    identity::require_pinned_tenant(cx)?;
     let connection = cx.connection()?;
     let info = cx.block_on(cx.client(&connection)?.current_key())??;
     let mut key = KeyRow::new(&info, cx.now());
