@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::Provider;
+
 /// Why a name was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -31,6 +33,12 @@ pub enum NameError {
         /// The first offending character.
         character: char,
     },
+    /// It looks like an API key, which is not to be repeated in lists and messages.
+    #[error("the {what} looks like an API key, which belongs elsewhere")]
+    LooksLikeKey {
+        /// What kind of name it was to be.
+        what: &'static str,
+    },
     /// The name would be read as an option.
     #[error("the {what} begins with `-` and would be read as an option")]
     LeadingDash {
@@ -49,6 +57,9 @@ fn check(
     if text.is_empty() {
         return Err(NameError::Empty { what });
     }
+    if looks_like_key(text) {
+        return Err(NameError::LooksLikeKey { what });
+    }
     let length = text.chars().count();
     if length > limit {
         return Err(NameError::TooLong {
@@ -64,6 +75,14 @@ fn check(
         return Err(NameError::LeadingDash { what });
     }
     Ok(text.to_owned())
+}
+
+/// Returns whether a text is a key that was typed in the place of a name. `ntro_prod` is a name.
+fn looks_like_key(text: &str) -> bool {
+    /// Shorter than any key that somebody issues, longer than the marker and an environment.
+    const SHORTEST: usize = 24;
+
+    text.len() >= SHORTEST && Provider::of_key(text).is_some()
 }
 
 macro_rules! name {
@@ -134,6 +153,22 @@ name!(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_in_the_place_of_a_name_is_refused_and_not_repeated() {
+        for key in [
+            "ntro_prod_k9Zr4MxQ2bLw_Jf83nd72jfk38dhJKd8",
+            " ont_live_k9Zr4MxQ2bLw_Jf83nd72jfk38dhJKd8",
+        ] {
+            let error = key.parse::<ConnectionName>().unwrap_err();
+            assert!(matches!(error, NameError::LooksLikeKey { .. }));
+            assert!(!error.to_string().contains("k9Zr"), "{error}");
+            assert!(key.parse::<TenantSlug>().is_err());
+        }
+        for name in ["ntro_prod", "ont_live_acme", "my-ntro_prod_k9Zr4MxQ2bLw"] {
+            assert!(name.parse::<ConnectionName>().is_ok(), "{name}");
+        }
+    }
 
     #[test]
     fn names_are_trimmed() {

@@ -49,7 +49,9 @@ impl Provider {
     /// tenant, if it is one.
     #[must_use]
     pub fn of_production_host(host: &Host) -> Option<Self> {
-        match host.origin().as_str() {
+        let origin = host.origin();
+        // A name that ends with a dot is the same name, said in full.
+        match origin.as_str().trim_end_matches('.') {
             "https://api.ntropii.com" => Some(Self::Ntropii),
             "https://api.ontora.com" | "https://api.eu.ontora.com" => Some(Self::Ontora),
             origin => origin
@@ -120,6 +122,8 @@ mod tests {
         assert_eq!(of("https://api.eu.ontora.com/v1"), Some(Provider::Ontora));
         let tenants = "https://acme.tenants.ntropii.com/v1";
         assert_eq!(of(tenants), Some(Provider::Ntropii));
+        let in_full = "https://API.ntropii.com./v1";
+        assert_eq!(of(in_full), Some(Provider::Ntropii));
         for other in [
             "https://api.ntropii.com:8443",
             "https://api.ntropii.com.evil.example",

@@ -67,6 +67,27 @@ fn names_are_offered_where_they_belong() {
 }
 
 #[test]
+fn a_name_that_would_be_more_than_a_name_to_a_shell_is_not_offered() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(concat!(
+        "[connections.'a;reboot']\nhost = 'https://a.example'\n",
+        "default_tenant = 'acme;touch${IFS}x'\n",
+        "[connections.'a$(x)']\nhost = 'https://a.example'\ndefault_tenant = 'acme`x`'\n",
+        "[connections.'añb']\nhost = \"https://a.example\\nforged\"\ndefault_tenant = 'acme'\n",
+    ));
+    for shell in ["bash", "fish", "zsh", "powershell", "elvish"] {
+        let names = offered(&sandbox, shell, "ntro -c a").join("\n");
+        assert!(names.contains("añb"), "{shell}: {names}");
+        let tenants = offered(&sandbox, shell, "ntro -t a").join("\n");
+        assert!(tenants.contains("acme"), "{shell}: {tenants}");
+        for text in [names, tenants] {
+            assert!(!text.contains([';', '$', '`']), "{shell}: {text}");
+            assert_eq!(text.lines().count(), 1, "{shell}: {text}");
+        }
+    }
+}
+
+#[test]
 fn no_store_and_no_broken_file_gets_in_the_way() {
     let mut sandbox = Sandbox::new();
     let bus = sandbox.home().join("bus");

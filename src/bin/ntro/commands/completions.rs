@@ -1,10 +1,12 @@
 //! Completion of commands, and of the names that only this machine knows.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{CompleteEnv, Shells};
 use ntro::config::{Config, Home};
+use ntro::domain::printable;
 use ntro::env::Env;
 
 use crate::cli::Cli;
@@ -77,8 +79,24 @@ fn candidates<'a>(
     names: impl Iterator<Item = (&'a str, Option<String>)>,
 ) -> Vec<CompletionCandidate> {
     let typed = typed.to_string_lossy();
+    let names: BTreeMap<_, _> = names
+        .filter(|(name, _)| name.starts_with(&*typed) && is_plain(name))
+        .collect();
     names
-        .filter(|(name, _)| name.starts_with(&*typed))
-        .map(|(name, help)| CompletionCandidate::new(name).help(help.map(Into::into)))
+        .into_iter()
+        .map(|(name, help)| {
+            // The scripts take lines apart, and show what they find to a terminal.
+            let help = help.map(|help| printable(&help, 100));
+            CompletionCandidate::new(name).help(help.map(Into::into))
+        })
         .collect()
+}
+
+/// Whether a name means itself to every shell.
+///
+/// The scripts put candidates into the command line as they are, and a tenant's name comes from
+/// its server: `acme;reboot` would be a command.
+fn is_plain(name: &str) -> bool {
+    name.chars()
+        .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '@' | '+' | ','))
 }
