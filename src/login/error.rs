@@ -1,4 +1,4 @@
-use crate::domain::{ConnectionName, Origin};
+use crate::domain::{ConnectionName, Origin, Provider};
 use crate::{config, connection, disk, secrets};
 
 /// Why a change was not made. Nothing has changed then, unless the message says otherwise.
@@ -31,6 +31,16 @@ pub enum Error {
         existing: String,
         /// The origin of the new login.
         wanted: Origin,
+    },
+    /// A connection of that name is for the other system.
+    #[error("the connection `{name}` already exists for {existing}, and the key is for {wanted}")]
+    OtherProvider {
+        /// The name.
+        name: ConnectionName,
+        /// The provider it has.
+        existing: Provider,
+        /// The provider of the new login.
+        wanted: Provider,
     },
     /// A connection cannot take a name that another one has.
     #[error("there is already a connection `{name}`")]

@@ -50,8 +50,30 @@ pub struct Replaced {
     pub host: Option<String>,
     /// Whether it is of the same origin.
     pub same_origin: bool,
+    /// The system that it is for, where that is written down.
+    pub provider: Option<Provider>,
     /// The prefix of the key that is stored now, where one is recorded.
     pub key_prefix: Option<KeyPrefix>,
+}
+
+impl Replaced {
+    /// Refuses what would make another connection of it.
+    fn permit(self, login: &NewLogin) -> Result<(), Error> {
+        let name = login.name.clone();
+        match self.provider {
+            _ if !self.same_origin => Err(Error::OtherOrigin {
+                name,
+                existing: self.host.unwrap_or_default(),
+                wanted: login.host.origin(),
+            }),
+            Some(existing) if existing != login.provider => Err(Error::OtherProvider {
+                name,
+                existing,
+                wanted: login.provider,
+            }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Returns what a login of this name and host would replace, if there is such a connection.
@@ -73,8 +95,11 @@ impl Files {
         let login = self.logins.get(name.as_str());
         let origin = |text: &str| text.parse::<Host>().ok().map(|host| host.origin());
         let existing = entry.host.as_deref().and_then(origin);
+        let provider = entry.provider.as_deref();
+        let provider = provider.or_else(|| Some(login?.provider.as_str()));
         Some(Replaced {
             host: entry.host.clone(),
+            provider: provider.and_then(|provider| provider.parse().ok()),
             // A connection that never had a host is nobody's yet.
             same_origin: entry.host.is_none() || existing.as_ref() == Some(&host.origin()),
             key_prefix: login.map(|login| KeyPrefix::recorded(&login.key_prefix)),
@@ -93,12 +118,8 @@ pub fn store(home: &Home, login: &NewLogin, open: &OpenStore<'_>) -> Result<Stor
     let files = Files::read(home)?;
     super::require_settled(home, &login.name)?;
     let replaced = files.replaced(&login.name, &login.host);
-    if let Some(replaced) = replaced.filter(|replaced| !replaced.same_origin && !login.overwrite) {
-        return Err(Error::OtherOrigin {
-            name: login.name.clone(),
-            existing: replaced.host.unwrap_or_default(),
-            wanted: login.host.origin(),
-        });
+    if let Some(replaced) = replaced.filter(|_| !login.overwrite) {
+        replaced.permit(login)?;
     }
     let item = Item::new(login.name.clone(), login.host.origin());
     let old = match files.config.connections.contains_key(login.name.as_str()) {

@@ -164,6 +164,29 @@ fn an_option_is_meant_and_a_variable_that_says_the_same_hides_nothing() {
 }
 
 #[test]
+fn a_pin_steers_no_terminal() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(TWO);
+    let pin = "connection = \"live\"\ntenant = \"a\\u001b]0;forged\\u0007\\u202eb\"";
+    let folder = pinned(&sandbox, pin);
+    let run = |line: &str| sandbox.ntro(line).in_folder(&folder);
+    for run in [
+        run("auth explain"),
+        run("auth explain").env("NTRO_TENANT", "acme"),
+        run("auth token").env("NTRO_TENANT", "acme"),
+        run("auth whoami"),
+    ] {
+        let told = run.run();
+        for text in [&told.stdout, &told.stderr] {
+            assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{text:?}");
+        }
+    }
+    let exact = run("auth explain -o json").run().json();
+    let found = exact["tenant"]["sources"].to_string();
+    assert!(found.contains("\\u001b"), "{found}");
+}
+
+#[test]
 fn a_key_that_does_not_reach_the_tenant_of_the_pin_is_not_used() {
     let stub = Stub::ntropii(&["acme"]);
     let mut sandbox = Sandbox::new();
@@ -455,6 +478,37 @@ fn a_change_of_production_is_confirmed() {
         .success()
         .done();
     assert_eq!(story.live_keys(), 1);
+}
+
+#[test]
+fn a_login_makes_no_other_connection_of_one_that_is_there() {
+    let story = Story::begin("local");
+    let sandbox = &story.sandbox;
+    let before = sandbox.contents();
+    // The same server, and the other system.
+    let ntropii = story.authority.key(Provider::Ntropii, "acme");
+    let host = story.authority.host(Provider::Ntropii);
+    let login = format!("auth login --no-interactive --api-key-stdin --name local --host {host}");
+    let refused = sandbox.ntro(&login).input(&ntropii.key).run().exits(9);
+    refused
+        .complains("already exists for ontora, and the key is for ntropii")
+        .complains("--overwrite")
+        .done();
+    // Another path, and only a variable says so.
+    let login = "auth login --no-interactive --api-key-stdin --name local";
+    let host = format!("{}/elsewhere", story.authority.origin());
+    for strict in ["1", "true", "on"] {
+        let refused = sandbox
+            .ntro(login)
+            .env("NTRO_HOST", &host)
+            .env("NTRO_STRICT", strict)
+            .input(&story.key.key);
+        let refused = refused.run().exits(9);
+        refused
+            .complains("`NTRO_HOST` overrides the host of")
+            .done();
+    }
+    assert_eq!(sandbox.contents(), before);
 }
 
 #[test]

@@ -399,9 +399,6 @@ fn an_admin_token_goes_to_no_server_that_it_was_not_meant_for() {
 
     for request in elsewhere.seen() {
         let sent = request.key.unwrap_or_default();
-        assert!(
-            ["", "ntro_good"].contains(&sent.as_str()),
-            "{sent}"
-        );
+        assert!(["", "ntro_good"].contains(&sent.as_str()), "{sent}");
     }
 }

@@ -162,7 +162,15 @@ impl Context {
     /// Tells which variables hide what of the values that matter to a command, once each. With
     /// `NTRO_STRICT` that is refused.
     pub(crate) fn tell_shadows(&self, of: &[Value]) -> Result<(), CliError> {
-        let resolver = self.resolver()?;
+        self.tell_shadows_of(&self.resolver()?, of)
+    }
+
+    /// As [`Context::tell_shadows`], where another connection is meant than the active one.
+    pub(crate) fn tell_shadows_of(
+        &self,
+        resolver: &Resolver<'_>,
+        of: &[Value],
+    ) -> Result<(), CliError> {
         for shadow in resolver.shadows()? {
             if !of.contains(&shadow.value) {
                 continue;

@@ -287,7 +287,7 @@ impl From<login::Error> for CliError {
             E::UnknownConnection { known, .. } => {
                 of(Kind::UnknownConnection).hint(known_connections(known))
             }
-            E::OtherOrigin { .. } => {
+            E::OtherOrigin { .. } | E::OtherProvider { .. } => {
                 of(Kind::Conflict).hint("give `--overwrite`, or another `--name`")
             }
             E::RotationUnfinished { name } => of(Kind::Conflict).hint(format!(

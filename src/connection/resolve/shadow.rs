@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::Resolver;
-use crate::connection::{Error, Sourced};
-use crate::domain::Host;
+use crate::connection::{Candidate, Error, Sourced};
+use crate::domain::{Host, printable};
 use crate::env;
 
 /// One of the values that are decided.
@@ -47,6 +47,11 @@ impl fmt::Display for Shadow {
     }
 }
 
+/// What a place has, fit for a terminal: a pin comes with somebody else's project.
+fn shown(place: &Candidate) -> String {
+    printable(place.found.as_deref().unwrap_or_default(), 200)
+}
+
 impl Resolver<'_> {
     /// Returns what variables hide of what the user would otherwise get, by configuration, stored
     /// login or a project's pin. An option on the command line is stronger than all of them and
@@ -65,8 +70,11 @@ impl Resolver<'_> {
             });
         };
         if let Some((variable, over)) = self.explain_connection()?.overridden() {
-            let found = over.found.as_deref().unwrap_or_default();
-            let over = format!("the connection `{found}` (named by {})", over.source);
+            let over = format!(
+                "the connection `{}` (named by {})",
+                shown(over),
+                over.source
+            );
             add(Value::Connection, variable, over);
         }
         // Without a connection there is nothing of the user's that could be hidden.
@@ -80,7 +88,7 @@ impl Resolver<'_> {
                 add(
                     Value::Host,
                     variable,
-                    format!("the host of `{name}`, {found}"),
+                    format!("the host of `{name}`, {}", shown(over)),
                 );
             }
         }
@@ -91,8 +99,7 @@ impl Resolver<'_> {
             add(Value::Key, env::NTRO_API_KEY.name, over);
         }
         if let Some((variable, over)) = self.explain_tenant()?.overridden() {
-            let found = over.found.as_deref().unwrap_or_default();
-            let over = format!("the tenant `{found}` (named by {})", over.source);
+            let over = format!("the tenant `{}` (named by {})", shown(over), over.source);
             add(Value::Tenant, variable, over);
         }
         Ok(shadows)
@@ -105,11 +112,12 @@ impl Resolver<'_> {
     /// Fails with [`Error::Strict`], and when the variable is not Unicode.
     pub fn permit(&self, shadow: &Shadow) -> Result<(), Error> {
         match self.env.text(&env::NTRO_STRICT)? {
-            Some("1") => Err(Error::Strict {
+            None | Some("0") => Ok(()),
+            // Whatever else it is, it was set to be strict.
+            Some(_) => Err(Error::Strict {
                 variable: shadow.variable,
                 over: shadow.over.clone(),
             }),
-            _ => Ok(()),
         }
     }
 }

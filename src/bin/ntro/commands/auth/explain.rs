@@ -1,4 +1,5 @@
 use ntro::connection::{Decision, Error, Resolver, Shadow, Value};
+use ntro::domain::printable;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -132,13 +133,17 @@ impl Report for Explanation {
             ("production", &self.production, "no"),
         ] {
             let value = match (&explained.error, &explained.value) {
-                (Some(error), _) => paint.bad(error),
-                (None, Some(value)) => paint.bold(value),
+                (Some(error), _) => paint.bad(&shown(error)),
+                (None, Some(value)) => paint.bold(&shown(value)),
                 (None, None) => otherwise.to_owned(),
             };
             text.push_str(&format!("{name}: {value}\n"));
             if let Some(over) = &explained.overrides {
-                text.push_str(&format!("  {} overrides {over}\n", paint.warn("!")));
+                text.push_str(&format!(
+                    "  {} overrides {}\n",
+                    paint.warn("!"),
+                    shown(over)
+                ));
             }
             for place in &explained.sources {
                 let mark = if place.wins {
@@ -146,10 +151,16 @@ impl Report for Explanation {
                 } else {
                     " ".to_owned()
                 };
-                let found = place.found.as_deref().unwrap_or("-");
-                text.push_str(&format!("  {mark} {}: {found}\n", place.source));
+                let found = place.found.as_deref().map_or("-".to_owned(), shown);
+                text.push_str(&format!("  {mark} {}: {found}\n", shown(&place.source)));
             }
         }
         text
     }
+}
+
+/// What a terminal is shown of a value: a project's pin comes from somebody else, and what is said
+/// here is what they are judged by.
+fn shown(text: &str) -> String {
+    printable(text, 1_000)
 }

@@ -163,13 +163,7 @@ fn provider(
             CliError::new(Kind::Config, format!("the connection `{name}`: {error}"))
         });
     }
-    let origin = host.origin();
-    let ontora = Provider::Ontora.production_host() == origin.as_str();
-    Ok(if ontora {
-        Provider::Ontora
-    } else {
-        Provider::Ntropii
-    })
+    Ok(Provider::of_production_host(host).unwrap_or(Provider::Ntropii))
 }
 
 /// Ontora's paths begin with `/v1`, so its base URL must not end with it. Ntropii's does.

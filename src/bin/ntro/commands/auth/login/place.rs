@@ -1,5 +1,6 @@
 //! Which connection it is, and whether it becomes the default one.
 
+use ntro::connection::{Flags, Resolver, Value};
 use ntro::domain::{ConnectionName, Host, Provider};
 use ntro::env;
 
@@ -35,9 +36,20 @@ pub(super) fn host(name: &ConnectionName, cx: &Context) -> Result<Host, CliError
     };
     let variable = cx.env().text(&env::NTRO_HOST)?;
     if let Some(text) = variable {
-        return text
+        let host = text
             .parse()
-            .map_err(|error| invalid("the variable `NTRO_HOST`", &error));
+            .map_err(|error| invalid("the variable `NTRO_HOST`", &error))?;
+        // The host of a connection that is there is about to be replaced.
+        let flags = Flags::of_connection(name.clone());
+        let known = cx.config()?.connections.contains_key(name.as_str());
+        if known {
+            let resolver = Resolver {
+                flags: &flags,
+                ..cx.resolver()?
+            };
+            cx.tell_shadows_of(&resolver, &[Value::Host])?;
+        }
+        return Ok(host);
     }
     let existing = cx.config()?.connections.get(name.as_str());
     let existing = existing.and_then(|entry| entry.host.clone());
