@@ -13,6 +13,8 @@ pub enum Source {
     Variable(&'static str),
     /// A project's `.ntro.toml`.
     Pin(PathBuf),
+    /// That there is no `.ntro.toml` in the folder or above it.
+    NoPin,
     /// A key of `config.toml`.
     Config {
         /// The file.
@@ -40,6 +42,7 @@ impl fmt::Display for Source {
             Self::Flag(flag) => write!(f, "`{flag}`"),
             Self::Variable(name) => write!(f, "the variable `{name}`"),
             Self::Pin(path) => write!(f, "`{}`", path.display()),
+            Self::NoPin => f.write_str("no `.ntro.toml` here or above"),
             Self::Config { path, key } => write!(f, "`{key}` in `{}`", path.display()),
             Self::Login(path) => write!(f, "the last login, in `{}`", path.display()),
             Self::Noted(path) => write!(f, "what was noted in `{}`", path.display()),

@@ -82,9 +82,7 @@ impl<'a> Resolver<'a> {
         );
         self.variable(&mut decision, &env::NTRO_CONNECTION)?;
         self.variable(&mut decision, &env::NTRO_DEFAULT_CONNECTION_NAME)?;
-        if let Some(pin) = self.pin {
-            decision.look(Source::Pin(pin.path.clone()), pin.connection.as_deref());
-        }
+        self.look_at_pin(&mut decision, |pin| pin.connection.as_deref());
         let source = match self.config.default_connection_name {
             None if self.config.default_name().is_some() => Source::Default,
             _ => self.config_source("default_connection_name".to_owned()),
@@ -260,9 +258,7 @@ impl<'a> Resolver<'a> {
             self.flags.tenant.as_ref().map(TenantSlug::as_str),
         );
         self.variable(&mut decision, &env::NTRO_TENANT)?;
-        if let Some(pin) = self.pin {
-            decision.look(Source::Pin(pin.path.clone()), pin.tenant.as_deref());
-        }
+        self.look_at_pin(&mut decision, |pin| pin.tenant.as_deref());
         if let Some(name) = &name {
             decision.look(
                 self.entry_source(&name.value, "default_tenant"),
@@ -339,6 +335,13 @@ impl<'a> Resolver<'a> {
             found: self.env.text(variable)?.map(str::to_owned),
         });
         Ok(())
+    }
+
+    fn look_at_pin(&self, decision: &mut Decision, read: impl Fn(&Pin) -> Option<&str>) {
+        match self.pin {
+            Some(pin) => decision.look(Source::Pin(pin.path.clone()), read(pin)),
+            None => decision.look(Source::NoPin, None::<&str>),
+        }
     }
 
     fn entry_source(&self, name: &ConnectionName, key: &str) -> Source {

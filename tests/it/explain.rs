@@ -33,6 +33,7 @@ fn every_place_is_named_in_order_with_the_one_that_won() {
             `--connection`: -
             the variable `NTRO_CONNECTION`: -
             the variable `NTRO_DEFAULT_CONNECTION_NAME`: -
+            no `.ntro.toml` here or above: -
           → `default_connection_name` in `[HOME]/.ntro/config.toml`: staging
         host: https://staging.example/v1
             `--host`: -
@@ -44,6 +45,7 @@ fn every_place_is_named_in_order_with_the_one_that_won() {
         tenant: acme-staging
             `--tenant`: -
             the variable `NTRO_TENANT`: -
+            no `.ntro.toml` here or above: -
           → `connections.staging.default_tenant` in `[HOME]/.ntro/config.toml`: acme-staging
         provider: ntropii
             `connections.staging.provider` in `[HOME]/.ntro/config.toml`: -
@@ -80,6 +82,7 @@ fn every_place_is_named_in_order_with_the_one_that_won() {
           → `--connection`: production
             the variable `NTRO_CONNECTION`: one
             the variable `NTRO_DEFAULT_CONNECTION_NAME`: two
+            no `.ntro.toml` here or above: -
             `default_connection_name` in `[HOME]/.ntro/config.toml`: staging
         host: https://other.example/v1
           → `--host`: https://other.example/v1
@@ -92,6 +95,7 @@ fn every_place_is_named_in_order_with_the_one_that_won() {
         tenant: globex
           → `--tenant`: globex
             the variable `NTRO_TENANT`: env-tenant
+            no `.ntro.toml` here or above: -
             `connections.production.default_tenant` in `[HOME]/.ntro/config.toml`: acme
         provider: ntropii
             `connections.production.provider` in `[HOME]/.ntro/config.toml`: -

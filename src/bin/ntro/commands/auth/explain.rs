@@ -8,6 +8,9 @@ use crate::exit::Exit;
 use crate::output::{Paint, Report};
 
 /// Tell which connection, host, key, tenant and provider a call would use, and why
+///
+/// Asks no server and opens no store: a stored key is told by the prefix that was noted at its login,
+/// and whether it is there and accepted is what `ntro auth status` tells.
 #[derive(clap::Args, Debug)]
 pub(crate) struct ExplainArgs {}
 
