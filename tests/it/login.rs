@@ -122,6 +122,7 @@ fn an_ntropii_key_from_the_first_login_to_the_last_logout() {
             `--connection`: -
             the variable `NTRO_CONNECTION`: -
             the variable `NTRO_DEFAULT_CONNECTION_NAME`: -
+            no `.ntro.toml` here or above: -
           → `default_connection_name` in `[HOME]/.ntro/config.toml`: local
         host: [AUTHORITY]/v1
             `--host`: -
@@ -134,6 +135,7 @@ fn an_ntropii_key_from_the_first_login_to_the_last_logout() {
         tenant: acme-fund-admin
             `--tenant`: -
             the variable `NTRO_TENANT`: -
+            no `.ntro.toml` here or above: -
           → `connections.local.default_tenant` in `[HOME]/.ntro/config.toml`: acme-fund-admin
         provider: ntropii
           → `connections.local.provider` in `[HOME]/.ntro/config.toml`: ntropii
@@ -357,6 +359,11 @@ fn an_ontora_key_the_same_way_in_json() {
                 "wins": false
               },
               {
+                "source": "no `.ntro.toml` here or above",
+                "found": null,
+                "wins": false
+              },
+              {
                 "source": "`default_connection_name` in `[HOME]/.ntro/config.toml`",
                 "found": "survey",
                 "wins": true
@@ -419,6 +426,11 @@ fn an_ontora_key_the_same_way_in_json() {
               },
               {
                 "source": "the variable `NTRO_TENANT`",
+                "found": null,
+                "wins": false
+              },
+              {
+                "source": "no `.ntro.toml` here or above",
                 "found": null,
                 "wins": false
               },
@@ -563,7 +575,9 @@ fn an_ontora_key_the_same_way_in_json() {
             "name": "research",
             "had_key": true,
             "revoked": false,
-            "store": "file"
+            "store": "file",
+            "code": null,
+            "message": null
           }
         ]
         "#);
@@ -988,6 +1002,7 @@ fn a_stored_key_is_never_sent_elsewhere() {
             `--connection`: -
             the variable `NTRO_CONNECTION`: -
             the variable `NTRO_DEFAULT_CONNECTION_NAME`: -
+            no `.ntro.toml` here or above: -
           → `default_connection_name` in `[HOME]/.ntro/config.toml`: local
         host: [ELSEWHERE]/v1
           → `--host`: [ELSEWHERE]/v1
@@ -1000,6 +1015,7 @@ fn a_stored_key_is_never_sent_elsewhere() {
         tenant: acme-fund-admin
             `--tenant`: -
             the variable `NTRO_TENANT`: -
+            no `.ntro.toml` here or above: -
           → `connections.local.default_tenant` in `[HOME]/.ntro/config.toml`: acme-fund-admin
         provider: ntropii
           → `connections.local.provider` in `[HOME]/.ntro/config.toml`: ntropii

@@ -367,6 +367,17 @@ fn a_key_is_not_revoked_while_its_rotation_is_unfinished() {
         refused.complains("is not finished").done();
         assert_eq!(authority.live_keys(TENANT), live, "{line}");
     }
+    let all = sandbox.ntro("auth logout --all -o json").run().exits(9);
+    let row = &all.json()[0];
+    assert_eq!(
+        (&row["name"], &row["code"]),
+        (&"local".into(), &"conflict".into()),
+        "{all}"
+    );
+    assert!(
+        row["had_key"].is_null() && row["message"].is_string(),
+        "{all}"
+    );
     sandbox.ntro("auth test").run().success().done();
 }
 

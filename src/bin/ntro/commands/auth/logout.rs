@@ -38,9 +38,12 @@ struct LoggedOut(Vec<One>);
 #[derive(Debug, Serialize)]
 struct One {
     name: String,
-    had_key: bool,
+    /// None where that was not found out.
+    had_key: Option<bool>,
     revoked: bool,
-    store: String,
+    store: Option<String>,
+    code: Option<&'static str>,
+    message: Option<String>,
 }
 
 pub(crate) fn run(args: LogoutArgs, cx: &Context) -> Result<Exit, CliError> {
@@ -60,18 +63,26 @@ pub(crate) fn run(args: LogoutArgs, cx: &Context) -> Result<Exit, CliError> {
     for name in names {
         match one(cx, &name, args.revoke.then_some(args.sure)) {
             Ok(one) => done.push(one),
-            // The others are logged out all the same; the last failure chooses the exit code.
+            // The others are logged out all the same; the first failure chooses the exit code.
             Err(error) if args.all => {
                 cx.printer()
                     .warn(&format!("`{name}` stays logged in: {}", error.message));
-                failed = Some(error);
+                done.push(One {
+                    name: name.to_string(),
+                    had_key: None,
+                    revoked: false,
+                    store: None,
+                    code: Some(error.kind.as_str()),
+                    message: Some(error.message),
+                });
+                failed.get_or_insert(error.kind);
             }
             Err(error) => return Err(error),
         }
     }
     cx.printer().confirm(&LoggedOut(done))?;
     match failed {
-        Some(error) => Ok(Exit::Found(error.kind)),
+        Some(kind) => Ok(Exit::Found(kind)),
         None => Ok(Exit::Fine),
     }
 }
@@ -93,9 +104,11 @@ fn one(cx: &Context, name: &ConnectionName, revoke: Option<Sure>) -> Result<One,
     let forgotten = login::logout(cx.home()?, name, &|kind| secrets::open(kind, settings))?;
     Ok(One {
         name: name.to_string(),
-        had_key: forgotten.had_key,
+        had_key: Some(forgotten.had_key),
         revoked,
-        store: forgotten.store.to_string(),
+        store: Some(forgotten.store.to_string()),
+        code: None,
+        message: None,
     })
 }
 
@@ -149,10 +162,13 @@ impl Report for LoggedOut {
     fn text(&self, paint: Paint) -> String {
         let mut text = String::new();
         for one in &self.0 {
+            let store = one.store.as_deref().unwrap_or_default();
             let what = match (one.had_key, one.revoked) {
-                (true, true) => format!("revoked and forgot its key (store: {})", one.store),
-                (true, false) => format!("forgot its key (store: {})", one.store),
-                (false, _) => "had no key".to_owned(),
+                // It was told of at once.
+                (None, _) => continue,
+                (Some(true), true) => format!("revoked and forgot its key (store: {store})"),
+                (Some(true), false) => format!("forgot its key (store: {store})"),
+                (Some(false), _) => "had no key".to_owned(),
             };
             text.push_str(&format!("{} `{}`: {what}\n", paint.good("✓"), one.name));
         }
