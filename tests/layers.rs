@@ -29,7 +29,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "connection",
         &["domain", "env", "disk", "config", "secrets"],
     ),
-    ("api", &["domain", "env", "disk", "wire", "connection"]),
+    ("api", &["domain", "wire"]),
     (
         "rotation",
         &[
@@ -52,7 +52,6 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
             "secrets",
             "connection",
-            "api",
             "rotation",
         ],
     ),
@@ -236,7 +235,7 @@ fn what_is_allowed_or_not_a_path_is_left_alone() {
         ),
         (
             "login.rs",
-            "use crate::{api, secrets::SecretStore, connection::Connection};",
+            "use crate::{rotation, secrets::SecretStore, connection::Connection};",
         ),
         (
             "login.rs",
