@@ -44,9 +44,9 @@ variables! {
     NTRO_API_KEY = "NTRO_API_KEY";
     /// Tenant to use instead of the connection's default tenant
     NTRO_TENANT = "NTRO_TENANT";
-    /// With `1`, refuses a variable that overrides a stored login, the configuration or a project's pin instead of warning about it
+    /// Set to anything but `0`, refuses a variable that overrides a stored login, the configuration or a project's pin instead of warning about it
     NTRO_STRICT = "NTRO_STRICT";
-    /// Admin JWT with which `ntro key` lists, makes and revokes keys
+    /// Admin JWT with which `ntro key` lists, makes and revokes keys, and `ntro auth rotate NAME` replaces one
     NTRO_ADMIN_TOKEN = "NTRO_ADMIN_TOKEN";
     /// Seconds that a call to a server may take in all, 30 by default
     NTRO_TIMEOUT = "NTRO_TIMEOUT";

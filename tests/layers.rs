@@ -243,7 +243,7 @@ fn what_is_allowed_or_not_a_path_is_left_alone() {
         ),
         (
             "login/mod.rs",
-            "mod journal; use journal::Step; use super::api;",
+            "mod journal; use journal::Step; use super::rotation;",
         ),
         (
             "config/document.rs",

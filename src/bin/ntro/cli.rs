@@ -57,7 +57,7 @@ pub(crate) struct Global {
         hide_short_help = true
     )]
     pub(crate) color: When,
-    /// Print results and errors only
+    /// Print results, warnings and errors only
     #[arg(short, long, hide_short_help = true)]
     pub(crate) quiet: bool,
     /// Tell on standard error what is being done; of keys, the prefix only

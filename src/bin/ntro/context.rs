@@ -355,14 +355,23 @@ impl Context {
         })
     }
 
-    /// Returns another connection than the one that is meant that is logged in for a tenant, to name
-    /// it in an error.
+    /// Returns another connection than the one that is meant whose default tenant this is, to name it
+    /// in an error. Of the same provider: another one's tenants are others.
     pub(crate) fn connection_for(&self, tenant: &TenantSlug) -> Option<String> {
         let config = self.config().ok()?;
-        let meant = self.resolver().ok()?.name().ok()?;
+        let resolver = self.resolver().ok()?;
+        let meant = resolver.name().ok()?;
         let meant = meant.as_ref().map(|name| name.value.as_str());
+        let provider = resolver.provider().ok()?.value;
+        let is_of_provider = |name: &str| {
+            let flags = Flags::of_connection(name.parse().ok()?);
+            let other = resolver.alone(&flags).provider().ok()?;
+            Some(other.value == provider)
+        };
         let found = config.connections.iter().find(|(name, entry)| {
-            entry.default_tenant.as_deref() == Some(tenant.as_str()) && meant != Some(name.as_str())
+            entry.default_tenant.as_deref() == Some(tenant.as_str())
+                && meant != Some(name.as_str())
+                && is_of_provider(name).unwrap_or(false)
         });
         found.map(|(name, _)| name.clone())
     }

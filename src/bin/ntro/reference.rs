@@ -248,7 +248,7 @@ fn configuration() -> String {
         ("connections.NAME.store", "Where the key lies"),
         (
             "connections.NAME.admin_token_command",
-            "Program and arguments, as an array, that print a fresh admin JWT for `ntro key`; run without a shell",
+            "Program and arguments, as an array, that print a fresh admin JWT for `ntro key` and `ntro auth rotate`, for the server of the login; run without a shell",
         ),
         (
             "connections.NAME.policy",

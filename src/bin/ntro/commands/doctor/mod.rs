@@ -26,7 +26,7 @@ use crate::exit::{Exit, Kind};
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = "\
 Exits with 1 when something does not work that should. A warning is about something that works and
-is not as it should be, and exits with 0. No key is read, sent or shown.")]
+is not as it should be, and exits with 0. No key is sent or shown.")]
 pub(crate) struct DoctorArgs {
     /// Mend what can be mended without losing anything: permissions and leftovers
     #[arg(long)]

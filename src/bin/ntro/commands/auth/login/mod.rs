@@ -104,7 +104,9 @@ pub(crate) fn run(args: LoginArgs, cx: &Context) -> Result<Exit, CliError> {
             "the key that was replaced is still in its store: {error}"
         ));
     }
-    if cx.env().is_set(&env::NTRO_API_KEY) && cx.prompter().is_interactive() {
+    // A job may have taken the key from there.
+    let variable = cx.env().text(&env::NTRO_API_KEY)?;
+    if variable.is_some_and(|text| text.parse().ok().as_ref() != Some(&new.key)) {
         cx.printer()
             .warn("the variable `NTRO_API_KEY` is set and overrides this login");
     }

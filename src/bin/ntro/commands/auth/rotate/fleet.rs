@@ -1,10 +1,12 @@
 //! Every connection, one after the other, past those that fail.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use ntro::domain::ConnectionName;
 use ntro::rotation::Next;
+use ntro::secrets;
 
 use super::one::One;
 use super::report::{Row, Rows, State};
@@ -16,6 +18,7 @@ use crate::output::progress;
 
 pub(super) fn run(args: &RotateArgs, cx: &Context) -> Result<Exit, CliError> {
     let names = logged_in(cx)?;
+    open_stores(cx, &names)?;
     let bar = progress::bar(cx.printer(), "rotating", names.len());
     let mut rows = Vec::new();
     for name in &names {
@@ -30,6 +33,22 @@ pub(super) fn run(args: &RotateArgs, cx: &Context) -> Result<Exit, CliError> {
     let failed = rows.iter().find_map(|row| row.kind);
     cx.printer().confirm(&Rows(rows))?;
     Ok(failed.map_or(Exit::Fine, Exit::Found))
+}
+
+/// Has every store unlocked that is going to be asked, before anything is drawn: one may ask for its
+/// passphrase. What does not open is told of with its connections.
+fn open_stores(cx: &Context, names: &[ConnectionName]) -> Result<(), CliError> {
+    let resolver = cx.resolver()?;
+    let kinds = names.iter().filter_map(|name| resolver.store(name).ok());
+    let kinds: BTreeSet<_> = kinds.map(|kind| kind.value).collect();
+    for kind in kinds {
+        match cx.open_store(kind)?.probe() {
+            Err(error @ secrets::Error::Cancelled) => return Err(error.into()),
+            Err(error) => tracing::debug!(%error, "the store does not open"),
+            Ok(()) => {}
+        }
+    }
+    Ok(())
 }
 
 /// The connections that a key is noted or written for.
