@@ -13,6 +13,7 @@ use crate::domain::Provider;
 
 /// A server that answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Reached {
     /// The status of its answer. A server of this kind says 401 to whoever has no key.
     pub status: u16,

@@ -25,6 +25,7 @@ use crate::domain::{BoundKey, ConnectionName, Host, Policy, Provider, TenantSlug
 
 /// What a call needs, already decided.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Connection {
     /// The name in `config.toml`; none where the environment alone says host and key.
     pub name: Option<Sourced<ConnectionName>>,

@@ -38,7 +38,7 @@ impl Place {
             home,
         };
         let connection = resolver.connection(open)?;
-        let BoundKeyParts { key, item } = parts(name, &connection.key.value);
+        let (key, item) = parts(name, &connection.key.value);
         let place = Self {
             // A key in the clear beside a store that has none is where it is found.
             kind: match connection.key.source {
@@ -137,12 +137,8 @@ fn is_gone(error: &connection::Error) -> bool {
     )
 }
 
-struct BoundKeyParts {
-    key: ApiKey,
-    item: Item,
-}
-
-fn parts(name: &ConnectionName, bound: &BoundKey) -> BoundKeyParts {
+/// Returns the key itself, and the item that it is stored under.
+fn parts(name: &ConnectionName, bound: &BoundKey) -> (ApiKey, Item) {
     let origin = bound.origin().clone();
     let key = bound.for_origin(&origin).cloned();
     #[expect(
@@ -150,10 +146,7 @@ fn parts(name: &ConnectionName, bound: &BoundKey) -> BoundKeyParts {
         reason = "it is the origin that the key is bound to"
     )]
     let key = key.expect("a key comes out for its own origin");
-    BoundKeyParts {
-        key,
-        item: Item::new(name.clone(), origin),
-    }
+    (key, Item::new(name.clone(), origin))
 }
 
 fn said(put: Result<(), secrets::Error>, read: Result<Option<ApiKey>, secrets::Error>) -> String {

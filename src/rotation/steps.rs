@@ -135,11 +135,16 @@ impl<'a> Rotation<'a> {
     ///
     /// Fails when the server does not accept the key, or gives no answer.
     pub fn inspect(&mut self) -> Result<&KeyInfo, Error> {
+        Ok(&self.look()?.key)
+    }
+
+    /// Asks once what the stored key reaches.
+    fn look(&mut self) -> Result<&Reach, Error> {
         let reach = match self.reach.take() {
             Some(reach) => reach,
             None => self.ask(&self.key)?,
         };
-        Ok(&self.reach.insert(reach).key)
+        Ok(self.reach.insert(reach))
     }
 
     /// Takes an unfinished rotation back: revokes whatever was made in the place of the stored key.
@@ -212,10 +217,7 @@ impl<'a> Rotation<'a> {
     ///
     /// As [`Rotation::by_itself`].
     pub fn by_admin(&mut self, token: &AdminToken, grace: Duration) -> Result<(), Error> {
-        self.inspect()?;
-        let Some(reach) = self.reach.clone() else {
-            return Ok(());
-        };
+        let reach = self.look()?.clone();
         let admin = self.admin(Some(token))?;
         let nonce = nonce();
         let described = admin::Old::describe(&admin, &self.name, &self.key, &reach, &nonce);

@@ -19,6 +19,7 @@ pub enum KeySource {
 
 /// A key in a store.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct StoredKey {
     /// The store.
     pub kind: StoreKind,
