@@ -164,6 +164,28 @@ fn an_option_is_meant_and_a_variable_that_says_the_same_hides_nothing() {
 }
 
 #[test]
+fn a_default_that_something_stronger_hides_is_told() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(TWO);
+    let folder = pinned(&sandbox, "connection = 'staging'");
+    let run = |line: &str| sandbox.ntro(line).in_folder(&folder);
+    assert_snapshot!(run("auth use live").transcript(), @r"
+        exit code: 0
+        ----- stdout -----
+        ✓ `live` is the default connection now
+        ----- stderr -----
+        warning: here `staging` is meant all the same, by `[HOME]/project/.ntro.toml`
+        ");
+    let hidden = run("auth use staging").env("NTRO_CONNECTION", "live").run();
+    hidden
+        .success()
+        .complains("here `live` is meant all the same, by the variable `NTRO_CONNECTION`")
+        .done();
+    let clear = sandbox.ntro("auth use live").run().success();
+    assert_eq!(clear.stderr, "");
+}
+
+#[test]
 fn a_pin_steers_no_terminal() {
     let sandbox = Sandbox::new();
     sandbox.write_config(TWO);

@@ -1,5 +1,7 @@
 use clap_complete::engine::ArgValueCompleter;
-use ntro::domain::ConnectionName;
+use ntro::config::Config;
+use ntro::connection::{Flags, Resolver};
+use ntro::domain::{ConnectionName, printable};
 use ntro::login;
 use serde::Serialize;
 
@@ -30,5 +32,27 @@ pub(crate) fn run(args: UseArgs, cx: &Context) -> Result<Exit, CliError> {
             default_connection_name: args.name.to_string(),
         },
     })?;
+    tell_what_is_stronger(&args.name, cx)?;
     Ok(Exit::Fine)
+}
+
+/// Says what makes another connection the one that is meant, here and for now.
+fn tell_what_is_stronger(name: &ConnectionName, cx: &Context) -> Result<(), CliError> {
+    let config = Config::read(&cx.home()?.config())?;
+    let resolver = Resolver {
+        config: &config,
+        flags: &Flags::default(),
+        ..cx.resolver()?
+    };
+    let decision = resolver.explain_connection()?;
+    let winner = decision.winner();
+    let other = winner.filter(|place| place.found.as_deref() != Some(name.as_str()));
+    if let Some(other) = other {
+        cx.printer().warn(&format!(
+            "here `{}` is meant all the same, by {}",
+            printable(other.found.as_deref().unwrap_or_default(), 100),
+            other.source
+        ));
+    }
+    Ok(())
 }
