@@ -1,15 +1,16 @@
 //! Name resolution that keeps loopback names on this machine and never holds the process up.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
+use crate::domain::loopback_addresses;
+
 /// Resolves names for the HTTP client.
 ///
-/// `localhost` and all below it are this machine, whatever a resolver says: plain `http` is allowed
-/// to them because nobody else can listen. Everything else is asked of the system on a thread of
-/// its own. The runtime's blocking threads would keep the process alive until the system's
-/// resolver has given up, long after the call timed out.
+/// `localhost` and all below it are this machine, whatever a resolver says. Everything else is
+/// asked of the system on a thread of its own. The runtime's blocking threads would keep the
+/// process alive until the system's resolver has given up, long after the call timed out.
 pub(super) struct Resolver;
 
 /// The system's resolver found no address. A type of its own, to be found in a chain of errors.
@@ -21,11 +22,7 @@ impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let name = name.as_str().to_owned();
         Box::pin(async move {
-            if is_loopback_name(&name) {
-                let addresses = [
-                    IpAddr::V4(Ipv4Addr::LOCALHOST),
-                    IpAddr::V6(Ipv6Addr::LOCALHOST),
-                ];
+            if let Some(addresses) = loopback_addresses(&name) {
                 let addresses: Addrs =
                     Box::new(addresses.map(|ip| SocketAddr::new(ip, 0)).into_iter());
                 return Ok(addresses);
@@ -48,25 +45,5 @@ impl Resolve for Resolver {
             let addresses: Addrs = Box::new(found.into_iter());
             Ok(addresses)
         })
-    }
-}
-
-fn is_loopback_name(name: &str) -> bool {
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
-    name == "localhost" || name.ends_with(".localhost")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn loopback_names_are_known_without_asking() {
-        for name in ["localhost", "LOCALHOST.", "a.b.localhost"] {
-            assert!(is_loopback_name(name), "{name}");
-        }
-        for name in ["localhost.example.com", "notlocalhost", ""] {
-            assert!(!is_loopback_name(name), "{name}");
-        }
     }
 }

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use url::Url;
 
+use super::loopback::loopback_addresses;
+
 const LONGEST: usize = 2_048;
 
 /// Why a text is not a base URL.
@@ -81,11 +83,7 @@ impl Host {
         match self.url.host() {
             Some(url::Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
             Some(url::Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-            // RFC 6761 keeps `localhost` and all below it for this machine.
-            Some(url::Host::Domain(name)) => {
-                let name = name.trim_end_matches('.');
-                name == "localhost" || name.ends_with(".localhost")
-            }
+            Some(url::Host::Domain(name)) => loopback_addresses(name).is_some(),
             None => false,
         }
     }
