@@ -1,5 +1,6 @@
 //! Admin tokens: JSON Web Tokens of OpenID Connect issuers, checked against their key sets.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use super::issuer;
 use super::settings::{Issuer, KeySource};
 use super::store::Role;
 use crate::disk;
-use crate::domain::Host;
+use crate::domain::{Host, loopback_addresses};
 
 /// Longer than any real token; Clerk's have about a kilobyte.
 const LONGEST: usize = 16 * 1024;
@@ -81,6 +82,8 @@ struct Pace {
 
 struct Fetched {
     url: Url,
+    /// Whether the URL can only be this machine's.
+    is_loopback: bool,
     pace: Pace,
     cached: ArcSwap<Cached>,
     /// Held while fetching, so that one does for all.
@@ -126,18 +129,7 @@ impl Verifier {
             }
             let keys = match &settings.keys {
                 KeySource::File(path) => Keys::File(path.clone()),
-                KeySource::Url(url) => {
-                    let safe = url
-                        .as_str()
-                        .parse::<Host>()
-                        .is_ok_and(|host| host.is_safe_transport());
-                    if !safe {
-                        return Err(Error::KeySetUrl {
-                            url: url.to_string(),
-                        });
-                    }
-                    Keys::Fetched(Fetched::new(url.clone(), PACE))
-                }
+                KeySource::Url(url) => Keys::Fetched(Fetched::new(url.clone(), PACE)?),
             };
             trusted.push(Trusted {
                 settings: settings.clone(),
@@ -299,12 +291,18 @@ fn fitting(keys: &[PublicKey], header: &TokenHeader) -> Vec<PublicKey> {
 }
 
 impl Fetched {
-    fn new(url: Url, pace: Pace) -> Self {
-        Self {
-            url,
-            pace,
-            cached: ArcSwap::default(),
-            client: Mutex::new(None),
+    fn new(url: Url, pace: Pace) -> Result<Self, Error> {
+        match url.as_str().parse::<Host>() {
+            Ok(host) if host.is_safe_transport() => Ok(Self {
+                url,
+                is_loopback: host.is_loopback(),
+                pace,
+                cached: ArcSwap::default(),
+                client: Mutex::new(None),
+            }),
+            _ => Err(Error::KeySetUrl {
+                url: url.to_string(),
+            }),
         }
     }
 
@@ -334,7 +332,7 @@ impl Fetched {
         {
             return cached;
         }
-        let fetched = match fetch(&mut client, &self.url).await {
+        let fetched = match self.fetch(&mut client).await {
             Ok(keys) => Cached {
                 keys,
                 had: Some(Instant::now()),
@@ -353,35 +351,48 @@ impl Fetched {
         self.cached.store(fetched.clone());
         fetched
     }
-}
 
-async fn fetch(client: &mut Option<reqwest::Client>, url: &Url) -> Result<Vec<PublicKey>, String> {
-    let client = match client {
-        Some(client) => client,
-        None => client.insert(
-            reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .timeout(FETCH_TIMEOUT)
-                .build()
-                .map_err(|error| error.to_string())?,
-        ),
-    };
-    let response = client.get(url.clone()).send().await;
-    let mut response = response
-        .and_then(reqwest::Response::error_for_status)
-        .map_err(|error| error.to_string())?;
-    if !response.status().is_success() {
-        return Err(format!("status {}", response.status()));
-    }
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| error.to_string())? {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() as u64 > LARGEST_SET {
-            return Err("too large".to_owned());
+    async fn fetch(&self, client: &mut Option<reqwest::Client>) -> Result<Vec<PublicKey>, String> {
+        let client = match client {
+            Some(client) => client,
+            None => client.insert(self.client().map_err(|error| error.to_string())?),
+        };
+        let response = client.get(self.url.clone()).send().await;
+        let mut response = response
+            .and_then(reqwest::Response::error_for_status)
+            .map_err(|error| error.to_string())?;
+        if !response.status().is_success() {
+            return Err(format!("status {}", response.status()));
         }
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| error.to_string())? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() as u64 > LARGEST_SET {
+                return Err("too large".to_owned());
+            }
+        }
+        let set = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+        Ok(public_keys(&set))
     }
-    let set = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
-    Ok(public_keys(&set))
+
+    /// Makes the client. Whoever answers makes admins: on this machine, where `http` is allowed,
+    /// that is neither a proxy nor whomever a resolver names.
+    fn client(&self) -> Result<reqwest::Client, reqwest::Error> {
+        let mut builder = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(FETCH_TIMEOUT);
+        if self.is_loopback {
+            builder = builder.no_proxy();
+        }
+        if let Some(name) = self.url.domain()
+            && let Some(addresses) = loopback_addresses(name)
+        {
+            // Port 0 is the URL's.
+            let addresses = addresses.map(|address| SocketAddr::new(address, 0));
+            builder = builder.resolve_to_addrs(name, &addresses);
+        }
+        builder.build()
+    }
 }
 
 /// The keys of a set that can be used; what cannot is passed over, since sets hold others' too.
@@ -494,6 +505,10 @@ mod tests {
         }
     }
 
+    fn fetched(sets: &Sets, pace: Pace) -> Fetched {
+        Fetched::new(sets.url.clone(), pace).unwrap()
+    }
+
     /// How many keys may have signed a token that names this one.
     async fn found(keys: &Fetched, id: &str) -> Result<usize, Denied> {
         let header = TokenHeader {
@@ -507,7 +522,7 @@ mod tests {
     async fn a_set_is_fetched_once_and_again_when_an_unknown_key_is_named() {
         let sets = Sets::start().await;
         sets.hold(&["one"]);
-        let keys = Fetched::new(sets.url.clone(), pace(LONG, LONG, NEVER));
+        let keys = fetched(&sets, pace(LONG, LONG, NEVER));
         assert_eq!(found(&keys, "one").await, Ok(1));
         assert_eq!(found(&keys, "one").await, Ok(1));
         assert_eq!(sets.asked(), 1);
@@ -520,7 +535,7 @@ mod tests {
     async fn unknown_keys_do_not_make_it_ask_all_the_time() {
         let sets = Sets::start().await;
         sets.hold(&["one"]);
-        let keys = Fetched::new(sets.url.clone(), pace(LONG, LONG, LONG));
+        let keys = fetched(&sets, pace(LONG, LONG, LONG));
         for unknown in 0..100 {
             assert_eq!(found(&keys, &unknown.to_string()).await, Ok(0));
         }
@@ -531,8 +546,8 @@ mod tests {
     async fn an_issuer_that_is_down_is_bridged_for_a_while_and_no_longer() {
         let sets = Sets::start().await;
         sets.hold(&["one"]);
-        let bridged = Fetched::new(sets.url.clone(), pace(NEVER, LONG, NEVER));
-        let strict = Fetched::new(sets.url.clone(), pace(NEVER, NEVER, NEVER));
+        let bridged = fetched(&sets, pace(NEVER, LONG, NEVER));
+        let strict = fetched(&sets, pace(NEVER, NEVER, NEVER));
         assert_eq!(found(&bridged, "one").await, Ok(1));
         for (status, body) in [
             (StatusCode::INTERNAL_SERVER_ERROR, "down".to_owned()),

@@ -10,7 +10,7 @@ use std::thread;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::process::{Place, Serving};
+use crate::support::process::{Place, Serving, always};
 use crate::support::tokens::Elliptic;
 use crate::support::wire;
 
@@ -356,4 +356,30 @@ fn an_issuer_of_ones_own_is_named_on_the_command_line() {
         ),
         403
     );
+}
+
+#[test]
+fn the_keys_of_an_issuer_on_this_machine_come_from_it_and_from_no_proxy() {
+    let place = Place::new();
+    let tenant = tenant_id(&place);
+    let (issuer, liar) = (Elliptic::new(), Elliptic::new());
+    let keys = always(issuer.jwks().to_string());
+    let proxy = format!("http://{}", always(liar.jwks().to_string()));
+    let claims = json!({
+        "iss": "https://id.example.test", "sub": "user_1", "org_id": "org_acme",
+        "org_role": "admin", "exp": jiff::Timestamp::now().as_second() + 300,
+    });
+    // The last name is one that resolvers need not know.
+    for host in ["127.0.0.1", "localhost", "keys.localhost"] {
+        let jwks = format!("http://{host}:{}/jwks.json", keys.port());
+        let server = place.serve_in(
+            &[("HTTP_PROXY", &proxy), ("ALL_PROXY", &proxy)],
+            &["--issuer", "https://id.example.test", "--jwks", &jwks],
+        );
+        for (signer, status) in [(&liar, 401), (&issuer, 201)] {
+            let header = format!("authorization: Bearer {}", signer.sign(&claims));
+            let (answered, body) = make_key(server.address, &tenant, &header).unwrap();
+            assert_eq!(answered, status, "{host}: {body}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The real `ntro serve` and `ntro admin`, on a folder of their own.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
@@ -79,8 +79,14 @@ impl Place {
     }
 
     pub(crate) fn serve_with(&self, arguments: &[&str]) -> Serving {
+        self.serve_in(&[], arguments)
+    }
+
+    /// Serves with these variables.
+    pub(crate) fn serve_in(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Serving {
         let mut command = self.command();
         command.arg("serve").args(arguments);
+        command.envs(variables.iter().copied());
         Serving::start(command)
     }
 
@@ -93,6 +99,25 @@ impl Place {
         command.args(["-c", &script, NTRO]);
         Serving::start(command)
     }
+}
+
+/// Answers every request that comes, a proxy's as well, with this body, as long as the test runs.
+pub(crate) fn always(body: String) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = BufReader::new(&stream).lines();
+            while head.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+            );
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    address
 }
 
 /// A running `ntro serve`.
