@@ -23,7 +23,13 @@ const BUSY: Duration = Duration::from_secs(10);
 pub(super) fn prepare(files: &Files) -> Result<Connection, StoreError> {
     let path = files.database();
     let lock = files.lock()?;
-    if !path.exists() {
+    // Books that cannot be looked at may be there: they must not be replaced by empty ones.
+    let exists = path.try_exists().map_err(|source| disk::Error::Io {
+        action: "look at",
+        path: path.to_owned(),
+        source,
+    })?;
+    if !exists {
         // SQLite would make it readable by all; its own side files copy the mode of this one.
         disk::replace(path, b"", &lock)?;
     }
@@ -73,4 +79,32 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
         })?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// The system follows no more than 40 links on one path. Those of folders count for it as
+    /// well, so that it gives up where whoever replaces a file, one link after the other, does not.
+    #[test]
+    fn books_that_cannot_be_looked_at_are_not_taken_for_missing() {
+        const LINKS: usize = 25;
+
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("books"), "years of work").unwrap();
+        symlink(".", at("here")).unwrap();
+        for link in 1..LINKS {
+            symlink(format!("here/{}", link + 1), at(&link.to_string())).unwrap();
+        }
+        symlink("books", at(&LINKS.to_string())).unwrap();
+        let prepared = prepare(&Files::beside(&at("1")));
+        assert_eq!(fs::read(at("books")).unwrap(), b"years of work");
+        let error = prepared.unwrap_err();
+        assert!(error.to_string().contains("cannot look at"), "{error}");
+    }
 }
