@@ -153,12 +153,7 @@ impl Authority {
                 role: identity.role,
                 created_at: Timestamp::now(),
             };
-            if self.is_news(organisation.id, &member) {
-                self.books()
-                    .store()
-                    .note_member(organisation.id, member)
-                    .await?;
-            }
+            self.note_member(organisation.id, member).await;
         }
         Ok(Session {
             principal: format!("{} {}", identity.issuer, identity.subject),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -35,6 +35,7 @@ struct Inner {
     tokens: Verifier,
     failures: Buckets<Source>,
     organisations: Buckets<Uuid>,
+    /// Who was written down, with which role.
     seen: Mutex<HashMap<(Uuid, String), Role>>,
     settings: Settings,
     draining: AtomicBool,
@@ -120,10 +121,25 @@ impl Authority {
         &self.0.settings
     }
 
-    /// Returns whether a person was not yet seen with this role, and remembers it.
-    pub(super) fn is_news(&self, organisation: Uuid, member: &Member) -> bool {
-        let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.insert((organisation, member.user_id.clone()), member.role) != Some(member.role)
+    /// Writes down that a person was seen, unless that was done before. No request is about this,
+    /// so none fails for it: what could not be written is told to the log, and tried again the next
+    /// time that the person is seen.
+    pub(super) async fn note_member(&self, organisation: Uuid, member: Member) {
+        let person = (organisation, member.user_id.clone());
+        let role = member.role;
+        if self.seen().get(&person) == Some(&role) {
+            return;
+        }
+        match self.books().store().note_member(organisation, member).await {
+            Ok(()) => {
+                self.seen().insert(person, role);
+            }
+            Err(error) => tracing::error!(%error, "a member could not be noted"),
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, HashMap<(Uuid, String), Role>> {
+        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
