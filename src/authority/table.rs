@@ -37,6 +37,26 @@ pub(super) struct LiveKey {
     last_noted: AtomicI64,
 }
 
+impl LiveKey {
+    /// Whether the books say the same of both.
+    fn is_like(&self, other: &Self) -> bool {
+        self.expires_at == other.expires_at && self.introduction == other.introduction
+    }
+
+    /// Takes over what the use of the key has taught, from the entry that this one replaces. That
+    /// its end has come is forgotten with that end alone.
+    fn learn_from(&mut self, known: &Self) {
+        let newer = |own: &mut AtomicI64, known: &AtomicI64| {
+            let own = own.get_mut();
+            *own = known.load(Ordering::Relaxed).max(*own);
+        };
+        newer(&mut self.last_used, &known.last_used);
+        newer(&mut self.last_noted, &known.last_noted);
+        *self.expired.get_mut() =
+            self.expires_at == known.expires_at && known.expired.load(Ordering::Relaxed);
+    }
+}
+
 /// A tenant that keys belong to.
 pub(super) struct LiveTenant {
     pub(super) id: Uuid,
@@ -227,7 +247,7 @@ impl Table {
             return;
         };
         let last_used = row.last_used_at.map_or(0, Timestamp::as_millisecond);
-        let live = LiveKey {
+        let mut live = LiveKey {
             hash: row.hash,
             id: row.id,
             tenant: tenant.clone(),
@@ -237,6 +257,13 @@ impl Table {
             last_used: AtomicI64::new(last_used),
             last_noted: AtomicI64::new(last_used),
         };
+        if let Some(Entry(known)) = shard.get(&row.hash) {
+            if live.is_like(known) {
+                // The old entry stays: whoever verifies by it at this moment may yet note a use.
+                return;
+            }
+            live.learn_from(known);
+        }
         shard.replace(Entry(Arc::new(live)));
     }
 }
@@ -309,6 +336,50 @@ mod tests {
         assert_eq!(at(0), Err(Refusal::Unknown));
         assert_eq!(at(1), Err(Refusal::Unknown));
         assert_eq!(at(-1), Err(Refusal::Unknown));
+    }
+
+    #[test]
+    fn a_key_that_is_handed_over_again_keeps_what_its_use_has_taught() {
+        let made: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let (table, minted) = table(made);
+        let row = minted.record.clone();
+        let again = |row: &Key| table.apply(vec![Change::Key(Box::new(row.clone()))]);
+        let is_good = |at| {
+            table
+                .verify(minted.key.expose(), Provider::Ntropii, at)
+                .is_ok()
+        };
+        let last_use = || {
+            let mut rows = [row.clone()];
+            table.add_last_use(&mut rows);
+            let [row] = rows;
+            row.last_used_at
+        };
+        let soon = made + SignedDuration::from_secs(1);
+        assert!(is_good(soon));
+        again(&row);
+        assert_eq!(last_use(), Some(soon));
+        assert_eq!(table.used(), [(row.id, soon)]);
+        again(&row);
+        assert_eq!(table.used(), []);
+        // A clock turned back revives nothing, another end does.
+        let end = made + SignedDuration::from_hours(24);
+        assert!(!is_good(end));
+        again(&row);
+        assert!(!is_good(soon));
+        let renamed = Key {
+            name: "Renamed".parse().unwrap(),
+            ..row.clone()
+        };
+        again(&renamed);
+        assert!(!is_good(soon));
+        let prolonged = Key {
+            expires_at: Some(end + SignedDuration::from_hours(24)),
+            ..row.clone()
+        };
+        again(&prolonged);
+        assert_eq!((last_use(), table.used()), (Some(soon), Vec::new()));
+        assert!(is_good(end));
     }
 
     #[test]

@@ -118,6 +118,22 @@ async fn the_new_key_ends_the_old_one_and_stands_by_itself_then() {
 }
 
 #[tokio::test]
+async fn the_new_key_is_known_to_be_used_when_it_has_ended_the_old_one() {
+    let app = App::start().await;
+    let old = app.key(Provider::Ontora).await;
+    let made = rotate(&app, old.key.expose()).await;
+    end(&app, PREDECESSOR, made["key"].as_str().unwrap()).await;
+    let list = format!("/v1/api-keys?workspace_id={}", app.tenant.id);
+    let listed = app.get(&list).bearer(&app.admin()).send().await;
+    assert_eq!(listed.body[0]["id"], made["id"]);
+    assert!(
+        listed.body[0]["last_used_at"].is_string(),
+        "{}",
+        listed.body
+    );
+}
+
+#[tokio::test]
 async fn there_is_one_pending_successor_at_most() {
     let app = App::start().await;
     for provider in Provider::ALL {
