@@ -18,7 +18,7 @@ use super::limits::{Buckets, Source};
 use super::oidc::Verifier;
 use super::settings::{Database, Settings};
 use super::store::{Member, Role, Sqlite};
-use super::table::Table;
+use super::table::{Table, Use};
 use super::{connections, routes};
 
 /// How often the times of last use are written down.
@@ -86,15 +86,17 @@ impl Authority {
         !self.0.draining.load(Ordering::Relaxed) && self.0.books.store().is_well()
     }
 
-    /// Writes down when keys were last used, if any were since this was last called.
+    /// Writes down when keys were last used, if any were since this last succeeded.
     ///
     /// # Errors
     ///
     /// Fails when the database cannot be written.
     pub async fn note_use(&self) -> Result<(), Error> {
-        let used = self.0.table.used();
-        if !used.is_empty() {
-            self.0.books.store().touch(used).await?;
+        let uses = self.0.table.uses();
+        if !uses.is_empty() {
+            let rows = uses.iter().map(Use::row).collect();
+            self.0.books.store().touch(rows).await?;
+            Table::noted(&uses);
         }
         Ok(())
     }

@@ -37,7 +37,30 @@ pub(super) struct LiveKey {
     last_noted: AtomicI64,
 }
 
+/// A use of a key that is not noted yet.
+pub(super) struct Use {
+    key: Arc<LiveKey>,
+    at: Timestamp,
+}
+
+impl Use {
+    /// Returns what is to be written down.
+    pub(super) fn row(&self) -> (Uuid, Timestamp) {
+        (self.key.id, self.at)
+    }
+}
+
 impl LiveKey {
+    fn last_use(self: &Arc<Self>) -> Option<Use> {
+        let at = self.last_used.load(Ordering::Relaxed);
+        let is_new = at > self.last_noted.load(Ordering::Relaxed);
+        let at = Timestamp::from_millisecond(at).ok().filter(|_| is_new)?;
+        Some(Use {
+            key: self.clone(),
+            at,
+        })
+    }
+
     /// Whether the books say the same of both.
     fn is_like(&self, other: &Self) -> bool {
         self.expires_at == other.expires_at && self.introduction == other.introduction
@@ -186,21 +209,22 @@ impl Table {
         }
     }
 
-    /// Returns the keys used since they were last asked for, and when.
-    pub(super) fn used(&self) -> Vec<(Uuid, Timestamp)> {
-        let mut used = Vec::new();
+    /// Returns the uses of keys that are not noted yet. They are told again until they are.
+    pub(super) fn uses(&self) -> Vec<Use> {
+        let mut uses = Vec::new();
         for shard in &self.shards {
             let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            for Entry(key) in &*shard {
-                let at = key.last_used.load(Ordering::Relaxed);
-                if at > key.last_noted.swap(at, Ordering::Relaxed)
-                    && let Ok(at) = Timestamp::from_millisecond(at)
-                {
-                    used.push((key.id, at));
-                }
-            }
+            uses.extend(shard.iter().filter_map(|Entry(key)| key.last_use()));
         }
-        used
+        uses
+    }
+
+    /// Remembers that uses are written down.
+    pub(super) fn noted(uses: &[Use]) {
+        for Use { key, at } in uses {
+            key.last_noted
+                .fetch_max(at.as_millisecond(), Ordering::Relaxed);
+        }
     }
 
     fn find(&self, hash: KeyHash) -> Option<Arc<LiveKey>> {
@@ -359,9 +383,11 @@ mod tests {
         assert!(is_good(soon));
         again(&row);
         assert_eq!(last_use(), Some(soon));
-        assert_eq!(table.used(), [(row.id, soon)]);
+        let uses = table.uses();
+        assert_eq!(uses[0].row(), (row.id, soon));
+        Table::noted(&uses);
         again(&row);
-        assert_eq!(table.used(), []);
+        assert!(table.uses().is_empty());
         // A clock turned back revives nothing, another end does.
         let end = made + SignedDuration::from_hours(24);
         assert!(!is_good(end));
@@ -378,7 +404,8 @@ mod tests {
             ..row.clone()
         };
         again(&prolonged);
-        assert_eq!((last_use(), table.used()), (Some(soon), Vec::new()));
+        assert_eq!(last_use(), Some(soon));
+        assert!(table.uses().is_empty());
         assert!(is_good(end));
     }
 

@@ -45,6 +45,26 @@ async fn a_restart_keeps_everything() {
 }
 
 #[tokio::test]
+async fn a_use_that_could_not_be_written_down_is_written_down_later() {
+    let app = App::start().await;
+    let key = app.key(Provider::Ntropii).await;
+    let last_use = async |app: &App| {
+        let keys = app.books().keys(None, None).await.unwrap();
+        keys[0].last_used_at
+    };
+    app.get("/v1/me").key(&key).expect(StatusCode::OK).await;
+    let beside = rusqlite::Connection::open(app.folder.path().join("books.db")).unwrap();
+    let full =
+        "CREATE TRIGGER full BEFORE UPDATE ON api_keys BEGIN SELECT raise(FAIL, 'full'); END";
+    beside.execute_batch(full).unwrap();
+    app.authority.note_use().await.unwrap_err();
+    assert_eq!(last_use(&app).await, None);
+    beside.execute_batch("DROP TRIGGER full").unwrap();
+    app.authority.note_use().await.unwrap();
+    assert!(last_use(&app).await.is_some());
+}
+
+#[tokio::test]
 async fn no_file_holds_a_key_and_all_are_the_owners_alone() {
     let app = App::start().await;
     let minted = app.key(Provider::Ntropii).await;
