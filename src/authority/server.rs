@@ -96,7 +96,7 @@ impl Authority {
         if !uses.is_empty() {
             let rows = uses.iter().map(Use::row).collect();
             self.0.books.store().touch(rows).await?;
-            Table::noted(&uses);
+            self.0.table.noted(&uses);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher as StdHasher};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -151,6 +151,8 @@ pub(super) struct Table {
     region: String,
     per_minute: u32,
     shards: Vec<RwLock<Shard>>,
+    /// Revoked keys with a use that is not noted yet.
+    ended: Mutex<Vec<Arc<LiveKey>>>,
     tenants: RwLock<HashMap<Uuid, Arc<LiveTenant>>>,
 }
 
@@ -161,6 +163,7 @@ impl Table {
             region: region.to_owned(),
             per_minute,
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            ended: Mutex::default(),
             tenants: RwLock::default(),
         }
     }
@@ -199,10 +202,10 @@ impl Table {
     /// Brings the times of last use up to date: the books learn of them a little later.
     pub(super) fn add_last_use(&self, keys: &mut [Key]) {
         for key in keys {
-            let Some(live) = self.find(key.hash) else {
+            let Some(known) = self.find(key.hash).or_else(|| self.find_ended(key.hash)) else {
                 continue;
             };
-            let at = live.last_used.load(Ordering::Relaxed);
+            let at = known.last_used.load(Ordering::Relaxed);
             if at > 0 {
                 key.last_used_at = Timestamp::from_millisecond(at).ok();
             }
@@ -216,15 +219,17 @@ impl Table {
             let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
             uses.extend(shard.iter().filter_map(|Entry(key)| key.last_use()));
         }
+        uses.extend(self.ended().iter().filter_map(LiveKey::last_use));
         uses
     }
 
     /// Remembers that uses are written down.
-    pub(super) fn noted(uses: &[Use]) {
+    pub(super) fn noted(&self, uses: &[Use]) {
         for Use { key, at } in uses {
             key.last_noted
                 .fetch_max(at.as_millisecond(), Ordering::Relaxed);
         }
+        self.ended().retain(|key| key.last_use().is_some());
     }
 
     fn find(&self, hash: KeyHash) -> Option<Arc<LiveKey>> {
@@ -233,6 +238,15 @@ impl Table {
             .unwrap_or_else(PoisonError::into_inner)
             .get(&hash)
             .map(|Entry(key)| key.clone())
+    }
+
+    fn find_ended(&self, hash: KeyHash) -> Option<Arc<LiveKey>> {
+        let ended = self.ended();
+        ended.iter().find(|key| key.hash == hash).cloned()
+    }
+
+    fn ended(&self) -> MutexGuard<'_, Vec<Arc<LiveKey>>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn shard(&self, hash: &KeyHash) -> &RwLock<Shard> {
@@ -262,7 +276,11 @@ impl Table {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         if row.revoked_at.is_some() {
-            shard.remove(&row.hash);
+            if let Some(Entry(ended)) = shard.take(&row.hash)
+                && ended.last_use().is_some()
+            {
+                self.ended().push(ended);
+            }
             return;
         }
         let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
@@ -385,7 +403,7 @@ mod tests {
         assert_eq!(last_use(), Some(soon));
         let uses = table.uses();
         assert_eq!(uses[0].row(), (row.id, soon));
-        Table::noted(&uses);
+        table.noted(&uses);
         again(&row);
         assert!(table.uses().is_empty());
         // A clock turned back revives nothing, another end does.

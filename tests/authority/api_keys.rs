@@ -302,3 +302,28 @@ async fn an_idempotency_key_makes_one_key_however_often_it_is_sent() {
     let keys = app.books().keys(Some(app.tenant.id), None).await.unwrap();
     assert_eq!(keys.len(), 2);
 }
+
+/// Whoever revokes a key that was lost wants to know above all whether somebody has used it.
+#[tokio::test]
+async fn a_revoked_key_still_tells_when_it_was_used() {
+    let app = App::start().await;
+    let (used, unused) = (
+        app.key(Provider::Ontora).await,
+        app.key(Provider::Ontora).await,
+    );
+    let current = app.get("/v1/api-keys/current");
+    current.key(&used).expect(StatusCode::OK).await;
+    for key in [&used, &unused] {
+        app.books().revoke_key(key.record.id).await.unwrap();
+    }
+    let was_used = async |app: &App| {
+        let list = format!("/v1/api-keys?workspace_id={}", app.tenant.id);
+        let listed = app.get(&list).bearer(&app.admin()).send().await;
+        let row = |index: usize| listed.body[index]["last_used_at"].is_string();
+        (row(1), row(0))
+    };
+    assert_eq!(was_used(&app).await, (true, false));
+    app.authority.note_use().await.unwrap();
+    assert_eq!(was_used(&app).await, (true, false));
+    assert_eq!(was_used(&app.restart().await).await, (true, false));
+}

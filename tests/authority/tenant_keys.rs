@@ -36,6 +36,7 @@ async fn an_admin_makes_lists_and_revokes_keys() {
             .expect(StatusCode::OK)
             .await;
         assert!(revoked.body["revokedAt"].is_string());
+        assert!(revoked.body["lastUsedAt"].is_string());
         app.get("/v1/me")
             .bearer(key)
             .expect(StatusCode::UNAUTHORIZED)
