@@ -15,7 +15,7 @@ use url::Url;
 
 use super::error::Error;
 use super::issuer;
-use super::settings::{Issuer, KeySource};
+use super::settings::{Claims, Issuer, KeySource};
 use super::store::Role;
 use crate::disk;
 use crate::domain::{Host, loopback_addresses};
@@ -57,7 +57,10 @@ pub(super) struct Verifier {
 }
 
 struct Trusted {
-    settings: Issuer,
+    /// The exact `iss` of its tokens.
+    issuer: String,
+    audience: Option<String>,
+    claims: Claims,
     keys: Keys,
 }
 
@@ -110,19 +113,13 @@ impl Verifier {
     /// Trusts these issuers, and the built-in one with this key set.
     pub(super) fn new(issuers: &[Issuer], built_in: &Value) -> Result<Self, Error> {
         let mut trusted = vec![Trusted {
-            settings: Issuer {
-                issuer: issuer::ISSUER.to_owned(),
-                audience: None,
-                keys: KeySource::File(std::path::PathBuf::new()),
-                claims: super::settings::Claims::default(),
-            },
+            issuer: issuer::ISSUER.to_owned(),
+            audience: None,
+            claims: Claims::default(),
             keys: Keys::Fixed(public_keys(built_in)),
         }];
         for settings in issuers {
-            if trusted
-                .iter()
-                .any(|known| known.settings.issuer == settings.issuer)
-            {
+            if trusted.iter().any(|known| known.issuer == settings.issuer) {
                 return Err(Error::IssuerTwice {
                     issuer: settings.issuer.clone(),
                 });
@@ -132,7 +129,9 @@ impl Verifier {
                 KeySource::Url(url) => Keys::Fetched(Fetched::new(url.clone(), PACE)?),
             };
             trusted.push(Trusted {
-                settings: settings.clone(),
+                issuer: settings.issuer.clone(),
+                audience: settings.audience.clone(),
+                claims: settings.claims.clone(),
                 keys,
             });
         }
@@ -152,14 +151,14 @@ impl Verifier {
         let trusted = self
             .issuers
             .iter()
-            .find(|trusted| Some(trusted.settings.issuer.as_str()) == issuer)
+            .find(|trusted| Some(trusted.issuer.as_str()) == issuer)
             .ok_or(Denied::Invalid("issuer is not trusted"))?;
         let candidates = trusted.keys.candidates(&header).await?;
-        let validation = validation(&trusted.settings, header.algorithm);
+        let validation = trusted.validation(header.algorithm);
         let mut reason = Denied::Invalid("no key of the issuer fits");
         for key in candidates {
             match jsonwebtoken::decode::<Value>(token, &key.key, &validation) {
-                Ok(token) => return trusted.settings.identity(&token.claims),
+                Ok(token) => return trusted.identity(&token.claims),
                 Err(error) => reason = Denied::Invalid(why(&error)),
             }
         }
@@ -196,24 +195,6 @@ fn read_header(token: &str) -> Result<TokenHeader, Denied> {
     })
 }
 
-fn validation(issuer: &Issuer, algorithm: Algorithm) -> Validation {
-    let mut validation = Validation::new(algorithm);
-    validation.leeway = LEEWAY;
-    validation.validate_nbf = true;
-    validation.set_issuer(&[&issuer.issuer]);
-    match &issuer.audience {
-        Some(audience) => {
-            validation.set_audience(&[audience]);
-            validation.set_required_spec_claims(&["exp", "iss", "sub", "aud"]);
-        }
-        None => {
-            validation.validate_aud = false;
-            validation.set_required_spec_claims(&["exp", "iss", "sub"]);
-        }
-    }
-    validation
-}
-
 fn why(error: &jsonwebtoken::errors::Error) -> &'static str {
     use jsonwebtoken::errors::ErrorKind;
 
@@ -228,7 +209,25 @@ fn why(error: &jsonwebtoken::errors::Error) -> &'static str {
     }
 }
 
-impl Issuer {
+impl Trusted {
+    fn validation(&self, algorithm: Algorithm) -> Validation {
+        let mut validation = Validation::new(algorithm);
+        validation.leeway = LEEWAY;
+        validation.validate_nbf = true;
+        validation.set_issuer(&[&self.issuer]);
+        match &self.audience {
+            Some(audience) => {
+                validation.set_audience(&[audience]);
+                validation.set_required_spec_claims(&["exp", "iss", "sub", "aud"]);
+            }
+            None => {
+                validation.validate_aud = false;
+                validation.set_required_spec_claims(&["exp", "iss", "sub"]);
+            }
+        }
+        validation
+    }
+
     fn identity(&self, claims: &Value) -> Result<Identity, Denied> {
         let subject = claims
             .get("sub")
