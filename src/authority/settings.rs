@@ -124,9 +124,10 @@ pub struct Issuer {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum KeySource {
-    /// A file, read again when an unknown key is named.
+    /// A file, read for every token.
     File(PathBuf),
-    /// A URL, fetched when first needed and again when an unknown key is named.
+    /// A URL, fetched when first needed, and again when an unknown key is named or when what was
+    /// fetched is ten minutes old.
     Url(Url),
 }
 
