@@ -23,7 +23,9 @@ const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
 
 /// The books of an authority.
 ///
-/// A change is durable, and in force at whoever serves the database, when its call has returned.
+/// A change is durable when its call has succeeded. One that takes something away is in force then
+/// at whoever serves the database; a new key or tenant is known there, unless that process hangs,
+/// and as soon as it goes on.
 #[derive(Clone)]
 pub struct Books {
     store: Arc<dyn Store>,
@@ -58,8 +60,7 @@ pub(super) enum Minted {
 impl Books {
     /// Opens the books without serving them, making them if they are missing.
     ///
-    /// Another process may serve them meanwhile: it learns of every change before the call that
-    /// makes it returns.
+    /// Another process may serve them meanwhile.
     ///
     /// # Errors
     ///

@@ -8,7 +8,7 @@
 //!   hashed with a secret pepper and looked up in a table in memory; its age, its tenant's status
 //!   and its tenant's bucket are looked at; the answer was rendered when the key was made.
 //! * **Revocation** is committed, then removed from that table, then answered. A second process
-//!   that changes the books beside the serving one waits until that one has confirmed the change.
+//!   that revokes beside the serving one succeeds only when that one has confirmed it.
 //! * **A suspended tenant's keys answer 403**, not 401: the key is good and will be again, and its
 //!   owner should not be told to throw it away.
 

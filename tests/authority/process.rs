@@ -135,7 +135,11 @@ fn a_paused_server_confirms_nothing_and_nothing_is_claimed() {
     let server = place.serve();
     assert_eq!(server.verify(&key), 200);
     server.signal(Signal::STOP);
-    let revoked = place.admin(&format!("key revoke {id}"));
+    let (revoked, (_, made)) = thread::scope(|scope| {
+        let made = scope.spawn(|| place.key("ntropii"));
+        let revoked = place.admin(&format!("key revoke {id}"));
+        (revoked, made.join().unwrap())
+    });
     server.signal(Signal::CONT);
     assert_eq!(revoked.status.code(), Some(1), "{revoked:?}");
     let error = String::from_utf8(revoked.stderr).unwrap();
@@ -143,6 +147,8 @@ fn a_paused_server_confirms_nothing_and_nothing_is_claimed() {
     // Asked again, now that the server runs, it waits for the confirmation and says so truly.
     place.admin_ok(&format!("key revoke {id}"));
     assert_eq!(server.verify(&key), 401);
+    // A new key is told nevertheless: it is shown this once, and takes nothing away.
+    assert_eq!(server.verify(&made), 200);
 }
 
 #[test]

@@ -93,6 +93,8 @@ pub(super) async fn revoke(
     key.filter(|key| key.tenant_id == tenant.id && key.provider == Provider::Ntropii)
         .ok_or_else(hidden)?;
     let mut key = authority.books().revoke_key(id).await?;
-    authority.table().add_last_use(std::slice::from_mut(&mut key));
+    authority
+        .table()
+        .add_last_use(std::slice::from_mut(&mut key));
     Ok(Json(render::ntropii_key(&key, None)))
 }

@@ -1,9 +1,11 @@
 //! The books: organisations, tenants and keys, in a database that survives a power cut.
 //!
 //! Whoever verifies keys never asks a [`Store`]: it follows one. A store hands every change to its
-//! [`Follower`] and promises that a call that changes what may be accepted (a key made or revoked,
-//! a tenant suspended) is answered only after it is durable *and* every follower of the same
-//! database, in whatever process, has applied it.
+//! [`Follower`] and promises that a call that takes something away (a key revoked, a tenant
+//! suspended) succeeds only after that is durable *and* every follower of the same database, in
+//! whatever process, has applied it. A call that gives something (a key, a tenant) waits for the
+//! same, and succeeds without it after a bounded time: a follower that hangs refuses the new key
+//! for a while, but an error would leave a key in the books that nobody was shown.
 
 mod error;
 mod rows;

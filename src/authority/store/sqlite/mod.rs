@@ -10,9 +10,10 @@
 //! idle thread, nothing on the path of a request), applies the rows whose `changed` lies above the
 //! epoch it knows, and writes that epoch down as acknowledged. The other process answers only when
 //! its own epoch is acknowledged or the lock is free, that is when the server has ended. A server
-//! that was paused cannot acknowledge, so the other process reports that the change is written but
-//! not confirmed: success is never claimed too early, and it takes no socket, no port and no
-//! signal, on any platform. Leases and acknowledgements of several replicas are the same rule.
+//! that was paused cannot acknowledge, so the other process reports after some seconds that the
+//! change is written but not confirmed: success is never claimed too early, and it takes no socket,
+//! no port and no signal, on any platform. What takes nothing away, a new key for one, succeeds
+//! then all the same. Leases and acknowledgements of several replicas are the same rule.
 mod columns;
 mod feed;
 mod schema;
