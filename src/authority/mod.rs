@@ -36,6 +36,6 @@ pub use keys::{LONGEST_LIFE_IN_DAYS, MintedKey, NewKey};
 pub use server::{Authority, router, serve};
 pub use settings::{Claims, Database, DatabaseError, Issuer, KeySource, Limits, Settings};
 pub use store::{
-    DataPlatform, Key, KeyHash, Member, Organisation, Role, StoreError, Tenant, TenantStatus,
-    UnknownName,
+    DataPlatform, Key, KeyHash, Member, Organisation, Role, SqliteError, StoreError, Tenant,
+    TenantStatus, UnknownName,
 };

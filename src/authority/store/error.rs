@@ -60,7 +60,7 @@ pub enum StoreError {
     },
     /// SQLite refused.
     #[error("the database refused: {0}")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(#[source] SqliteError),
     /// A file beside the database could not be used.
     #[error(transparent)]
     Disk(#[from] crate::disk::Error),
@@ -72,6 +72,17 @@ pub enum StoreError {
     Uncommitted(String),
 }
 
+/// What SQLite says, in words. Of which library it is an error is not promised.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct SqliteError(rusqlite::Error);
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(SqliteError(error))
+    }
+}
+
 impl StoreError {
     /// Returns whether the database cannot do its work at the moment, and may again later: a full
     /// disk, a file that became read-only, a lock that is held.
@@ -81,7 +92,7 @@ impl StoreError {
 
         match self {
             Self::Ended | Self::Unconfirmed { .. } | Self::Uncommitted(_) => true,
-            Self::Sqlite(error) => matches!(
+            Self::Sqlite(SqliteError(error)) => matches!(
                 error.sqlite_error_code(),
                 Some(
                     C::DiskFull

@@ -17,7 +17,7 @@ use std::pin::Pin;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-pub use error::StoreError;
+pub use error::{SqliteError, StoreError};
 pub(super) use rows::{Change, Created, KeyFilter, Once, Succeeded, TenantFilter};
 pub use rows::{
     DataPlatform, Key, KeyHash, Member, Organisation, Role, Tenant, TenantStatus, UnknownName,
