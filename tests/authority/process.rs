@@ -313,6 +313,30 @@ fn what_cannot_be_served_is_told_clearly() {
 }
 
 #[test]
+fn the_life_of_a_token_is_given_as_every_other_time_is() {
+    let place = Place::new();
+    for (life, seconds) in [
+        ("45s", 45),
+        ("8h", 8 * 3_600),
+        ("1d", 86_400),
+        ("52w", 31_449_600),
+    ] {
+        let before = jiff::Timestamp::now().as_second();
+        let made = place.admin_ok(&format!("token --expires-in {life}"));
+        let end: jiff::Timestamp = made["expires_at"].as_str().unwrap().parse().unwrap();
+        let lives = end.as_second() - before;
+        assert!(
+            (seconds..=seconds + 60).contains(&lives),
+            "{life}: {lives} s"
+        );
+    }
+    for life in ["0s", "999ms", "366d", "1h30m", "PT8H", "8"] {
+        let refused = place.admin(&format!("token --expires-in {life}"));
+        assert_eq!(refused.status.code(), Some(2), "{life}: {refused:?}");
+    }
+}
+
+#[test]
 fn an_issuer_of_ones_own_is_named_on_the_command_line() {
     let place = Place::new();
     let issuer = Elliptic::new();

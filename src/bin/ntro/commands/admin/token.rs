@@ -1,6 +1,7 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use jiff::{SignedDuration, Timestamp};
 use ntro::authority::{Books, Role};
+use ntro::domain::Period;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 
@@ -10,8 +11,10 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{Paint, Report};
 
+/// Tokens count in seconds.
+const SHORTEST_LIFE: Period = Period::seconds(1);
 /// The longest life of a token: whoever finds one cannot use it for ever.
-const LONGEST_LIFE: SignedDuration = SignedDuration::from_hours(365 * 24);
+const LONGEST_LIFE: Period = Period::days(365);
 
 /// Print an admin token of the built-in issuer, alone, for scripts
 #[derive(clap::Args, Debug)]
@@ -30,18 +33,17 @@ pub(crate) struct TokenArgs {
     /// Whose name its deeds are written down under
     #[arg(long, value_name = "NAME", default_value = "ntro-admin")]
     subject: String,
-    /// How long the token is good, such as `15m` or `8h`
+    /// How long the token is good, such as `15m`, `8h` or `30d`
     #[arg(long, value_name = "TIME", default_value = "15m", value_parser = life)]
     expires_in: SignedDuration,
 }
 
 fn life(text: &str) -> Result<SignedDuration, String> {
-    let life = text.parse::<SignedDuration>();
-    let life = life.map_err(|_| "expected a time such as `15m` or `8h`".to_owned())?;
-    match life >= SignedDuration::from_secs(1) && life <= LONGEST_LIFE {
-        true => Ok(life),
-        false => Err("a token may be good for one second to 365 days".to_owned()),
+    let life = text.parse::<Period>().map_err(|error| error.to_string())?;
+    if !(SHORTEST_LIFE..=LONGEST_LIFE).contains(&life) {
+        return Err("a token may be good for one second to 365 days".to_owned());
     }
+    SignedDuration::try_from(life.duration()).map_err(|error| error.to_string())
 }
 
 #[derive(Serialize)]
