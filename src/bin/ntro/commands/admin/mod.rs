@@ -15,8 +15,9 @@ use crate::exit::{Exit, Kind};
 
 /// Manage the authority's books on the machine that holds its database
 ///
-/// Works while `ntro serve` runs and while it does not. What is changed is in force at the server
-/// when the command has succeeded.
+/// Works while `ntro serve` runs and while it does not. When a command has succeeded, the server
+/// refuses what it has revoked or suspended, and knows what it has created, unless the server hangs:
+/// then it learns of that as soon as it goes on.
 #[derive(clap::Args, Debug)]
 pub(crate) struct AdminArgs {
     #[command(flatten)]
