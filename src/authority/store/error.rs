@@ -64,6 +64,9 @@ pub enum StoreError {
     /// A file beside the database could not be used.
     #[error(transparent)]
     Disk(#[from] crate::disk::Error),
+    /// The system gave no thread to read or write with.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] std::io::Error),
     /// The store has ended.
     #[error("the store has ended")]
     Ended,

@@ -37,28 +37,30 @@ pub(super) struct Feed {
     epoch: i64,
     /// SQLite's counter of other connections' commits when we last looked.
     seen: Option<i64>,
-    /// Says to other processes that we serve. Dropped, and free, when we end in whatever way.
-    _lock: FileLock,
+}
+
+/// Takes the place of the one who serves. The lock says to other processes that we do; it is free
+/// when we end in whatever way.
+pub(super) fn take_over(files: &Files) -> Result<FileLock, StoreError> {
+    files.serving(TAKE_OVER).map_err(|error| match error {
+        disk::Error::Locked { .. } => StoreError::Served {
+            path: files.database().to_owned(),
+        },
+        error => error.into(),
+    })
 }
 
 impl Feed {
-    /// Takes the place of the one who serves, and hands over all that may be accepted.
+    /// Hands over all that may be accepted.
     pub(super) fn open(
-        files: &Files,
         connection: &Connection,
         follower: Arc<dyn Follower>,
+        _serving: &FileLock,
     ) -> Result<Self, StoreError> {
-        let lock = files.serving(TAKE_OVER).map_err(|error| match error {
-            disk::Error::Locked { .. } => StoreError::Served {
-                path: files.database().to_owned(),
-            },
-            error => error.into(),
-        })?;
         let mut feed = Self {
             follower,
             epoch: -1,
             seen: None,
-            _lock: lock,
         };
         feed.follow(connection)?;
         Ok(feed)

@@ -29,7 +29,8 @@ use tokio::sync::oneshot;
 
 use super::{Answer, Follower, StoreError};
 use crate::authority::files::Files;
-use feed::Feed;
+use crate::disk::FileLock;
+use feed::{Feed, take_over};
 use schema::{connect, prepare};
 use writer::{Job, Query, Side, Task, Thread, Writer};
 
@@ -38,6 +39,9 @@ pub(in crate::authority) struct Sqlite {
     writer: Thread<Box<dyn Job>>,
     reader: Thread<Query>,
     well: Arc<AtomicBool>,
+    /// Of whoever serves. Not the writer's: should that end before its time, keys are verified
+    /// still, by somebody who learns of no revocation and must not be taken for gone.
+    _serving: Option<FileLock>,
 }
 
 impl Sqlite {
@@ -50,6 +54,7 @@ impl Sqlite {
             Side::Beside {
                 files: files.clone(),
             },
+            None,
         )
     }
 
@@ -60,8 +65,9 @@ impl Sqlite {
         follower: Arc<dyn Follower>,
     ) -> Result<Self, StoreError> {
         let connection = prepare(files)?;
-        let feed = Feed::open(files, &connection, follower)?;
-        Self::start(files, connection, Side::Serving(feed))
+        let serving = take_over(files)?;
+        let feed = Feed::open(&connection, follower, &serving)?;
+        Self::start(files, connection, Side::Serving(feed), Some(serving))
     }
 
     /// Returns what proves that a pepper is the database's, if there was one yet.
@@ -84,7 +90,12 @@ impl Sqlite {
         Ok(())
     }
 
-    fn start(files: &Files, connection: Connection, side: Side) -> Result<Self, StoreError> {
+    fn start(
+        files: &Files,
+        connection: Connection,
+        side: Side,
+        serving: Option<FileLock>,
+    ) -> Result<Self, StoreError> {
         let well = Arc::new(AtomicBool::new(true));
         let reading = connect(files.database())?;
         reading.execute_batch("PRAGMA query_only = ON")?;
@@ -95,13 +106,14 @@ impl Sqlite {
             well: well.clone(),
         };
         Ok(Self {
-            writer: Thread::spawn("books-writer", move |jobs| writer.run(&jobs)),
+            writer: Thread::spawn("books-writer", move |jobs| writer.run(&jobs))?,
             reader: Thread::spawn("books-reader", move |queries: Receiver<Query>| {
                 for query in queries {
                     query(&reading);
                 }
-            }),
+            })?,
             well,
+            _serving: serving,
         })
     }
 
@@ -131,5 +143,47 @@ impl Sqlite {
             sent?;
             answered.await.map_err(|_| StoreError::Ended)?
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::authority::store::{Change, Store as _};
+    use crate::disk;
+
+    /// Follows once, and panics then.
+    #[derive(Default)]
+    struct Defective(AtomicBool);
+
+    impl Follower for Defective {
+        fn apply(&self, _: Vec<Change>) {
+            assert!(!self.0.swap(true, Ordering::Relaxed), "a defect");
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_can_follow_no_more_is_not_taken_for_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::beside(&folder.path().join("books.db"));
+        let store = Sqlite::serve(&files, Arc::new(Defective::default())).unwrap();
+        assert!(store.is_well());
+        let nobody = Uuid::new_v4();
+        let answer = store.revoke_successor(nobody, None, Timestamp::now());
+        assert!(matches!(answer.await, Err(StoreError::Ended)));
+        while store.writer.is_alive() {
+            std::thread::yield_now();
+        }
+        assert!(!store.is_well());
+        let serving = files.serving(Duration::ZERO);
+        assert!(matches!(serving, Err(disk::Error::Locked { .. })));
+        drop(store);
+        files.serving(Duration::ZERO).unwrap();
     }
 }

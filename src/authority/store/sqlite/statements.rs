@@ -20,7 +20,7 @@ use crate::authority::store::{
 
 impl Store for Sqlite {
     fn is_well(&self) -> bool {
-        self.well.load(Ordering::Relaxed)
+        self.well.load(Ordering::Relaxed) && self.writer.is_alive() && self.reader.is_alive()
     }
 
     fn create_organisation(&self, row: Organisation) -> Answer<'_, ()> {

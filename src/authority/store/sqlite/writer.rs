@@ -28,16 +28,19 @@ pub(super) struct Thread<T> {
 }
 
 impl<T: Send + 'static> Thread<T> {
-    pub(super) fn spawn(name: &str, body: impl FnOnce(Receiver<T>) + Send + 'static) -> Self {
+    pub(super) fn spawn(
+        name: &str,
+        body: impl FnOnce(Receiver<T>) + Send + 'static,
+    ) -> Result<Self, StoreError> {
         let (queue, received) = mpsc::channel();
         let handle = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || body(received))
-            .ok();
-        Self {
+            .map_err(StoreError::Thread)?;
+        Ok(Self {
             queue: Some(queue),
-            handle,
-        }
+            handle: Some(handle),
+        })
     }
 }
 
@@ -45,6 +48,12 @@ impl<T> Thread<T> {
     pub(super) fn send(&self, item: T) -> Result<(), StoreError> {
         let queue = self.queue.as_ref().ok_or(StoreError::Ended)?;
         queue.send(item).map_err(|_| StoreError::Ended)
+    }
+
+    /// Returns whether the thread runs: one that panicked does not.
+    pub(super) fn is_alive(&self) -> bool {
+        let handle = self.handle.as_ref();
+        handle.is_some_and(|handle| !handle.is_finished())
     }
 }
 
