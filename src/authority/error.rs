@@ -27,10 +27,12 @@ pub enum Error {
     /// A token could not be made.
     #[error("the admin token could not be made")]
     Token,
-    /// A key set is to be fetched unencrypted.
-    #[error("the key set `{url}` must be fetched by https, or from this machine")]
+    /// A key set is to be fetched unencrypted, or with a password.
+    #[error(
+        "the key set `{url}` must be fetched by https, or from this machine, and without a password"
+    )]
     KeySetUrl {
-        /// Its URL.
+        /// Its URL, without password and query.
         url: String,
     },
     /// Two settings name one issuer.

@@ -11,7 +11,7 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, P
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::Value;
 use tokio::sync::Mutex;
-use url::Url;
+use url::{Position, Url};
 
 use super::error::Error;
 use super::issuer;
@@ -291,7 +291,10 @@ fn fitting(keys: &[PublicKey], header: &TokenHeader) -> Vec<PublicKey> {
 
 impl Fetched {
     fn new(url: Url, pace: Pace) -> Result<Self, Error> {
-        match url.as_str().parse::<Host>() {
+        // A query belongs to some issuers' sets, and to no host.
+        let mut base = url.clone();
+        base.set_query(None);
+        match Host::try_from(base) {
             Ok(host) if host.is_safe_transport() => Ok(Self {
                 url,
                 is_loopback: host.is_loopback(),
@@ -300,7 +303,12 @@ impl Fetched {
                 client: Mutex::new(None),
             }),
             _ => Err(Error::KeySetUrl {
-                url: url.to_string(),
+                // What may be secret is left out.
+                url: [
+                    &url[..Position::BeforeUsername],
+                    &url[Position::BeforeHost..Position::AfterPath],
+                ]
+                .concat(),
             }),
         }
     }
@@ -515,6 +523,30 @@ mod tests {
             key_id: Some(id.to_owned()),
         };
         keys.candidates(&header).await.map(|keys| keys.len())
+    }
+
+    #[test]
+    fn a_set_is_fetched_by_https_or_from_this_machine() {
+        let new = |url: &str| Fetched::new(url.parse().unwrap(), PACE);
+        for url in [
+            "https://id.example.com/keys",
+            "https://id.example.com/keys?policy=sign_in&version=2",
+            "http://localhost:8080/keys?policy=sign_in",
+            "http://[::1]/keys",
+        ] {
+            assert!(new(url).is_ok(), "{url}");
+        }
+        for (url, told) in [
+            ("http://id.example.com/keys", "http://id.example.com/keys"),
+            (
+                "https://me:hunter2@id.example.com/keys?code=hunter2",
+                "https://id.example.com/keys",
+            ),
+            ("ftp://localhost/keys", "ftp://localhost/keys"),
+        ] {
+            let error = new(url).err().unwrap().to_string();
+            assert!(error.contains(&format!("`{told}`")), "{error}");
+        }
     }
 
     #[tokio::test]
