@@ -116,7 +116,7 @@ impl Verifier {
             issuer: issuer::ISSUER.to_owned(),
             audience: None,
             claims: Claims::default(),
-            keys: Keys::Fixed(public_keys(built_in)),
+            keys: Keys::Fixed(public_keys(built_in).unwrap_or_default()),
         }];
         for settings in issuers {
             if trusted.iter().any(|known| known.issuer == settings.issuer) {
@@ -263,12 +263,13 @@ impl Keys {
             Self::Fixed(keys) => Ok(fitting(keys, header)),
             Self::File(path) => {
                 let bytes = disk::read_bounded(path, LARGEST_SET);
-                let set = bytes
+                let keys = bytes
                     .ok()
                     .flatten()
-                    .and_then(|bytes| serde_json::from_slice(&bytes).ok());
-                match set {
-                    Some(set) => Ok(fitting(&public_keys(&set), header)),
+                    .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+                    .and_then(|set| public_keys(&set));
+                match keys {
+                    Some(keys) => Ok(fitting(&keys, header)),
                     None => {
                         tracing::error!(path = %path.display(), "no key set in the file");
                         Err(Denied::Unavailable)
@@ -379,7 +380,7 @@ impl Fetched {
             }
         }
         let set = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
-        Ok(public_keys(&set))
+        public_keys(&set).ok_or_else(|| "no key set".to_owned())
     }
 
     /// Makes the client. Whoever answers makes admins: on this machine, where `http` is allowed,
@@ -403,12 +404,13 @@ impl Fetched {
 }
 
 /// The keys of a set that can be used; what cannot is passed over, since sets hold others' too.
-fn public_keys(set: &Value) -> Vec<PublicKey> {
-    let keys = set.get("keys").and_then(Value::as_array);
-    keys.into_iter()
-        .flatten()
-        .filter_map(|key| public_key(serde_json::from_value(key.clone()).ok()?))
-        .collect()
+/// `None` when it is no set at all.
+fn public_keys(set: &Value) -> Option<Vec<PublicKey>> {
+    let keys = set.get("keys")?.as_array()?;
+    let usable = keys
+        .iter()
+        .filter_map(|key| public_key(serde_json::from_value(key.clone()).ok()?));
+    Some(usable.collect())
 }
 
 fn public_key(jwk: Jwk) -> Option<PublicKey> {
@@ -583,6 +585,7 @@ mod tests {
         for (status, body) in [
             (StatusCode::INTERNAL_SERVER_ERROR, "down".to_owned()),
             (StatusCode::OK, "<html>".to_owned()),
+            (StatusCode::OK, json!({"message": "back soon"}).to_string()),
             (StatusCode::OK, " ".repeat(LARGEST_SET as usize + 1)),
             (StatusCode::MOVED_PERMANENTLY, String::new()),
         ] {
