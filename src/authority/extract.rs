@@ -12,11 +12,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::extract::{self, ConnectInfo, FromRequest, FromRequestParts, Request};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderName};
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -283,6 +284,37 @@ extractor!(Caller, |authority, parts| {
         None => Err(ApiError::unauthenticated()),
     }
 });
+
+macro_rules! readable {
+    ($(#[$doc:meta])* $name:ident, $told:literal) => {
+        $(#[$doc])*
+        pub(super) struct $name<T>(pub(super) T);
+
+        impl<T: DeserializeOwned + Send> FromRequestParts<Authority> for $name<T> {
+            type Rejection = ApiError;
+
+            async fn from_request_parts(
+                parts: &mut Parts,
+                authority: &Authority,
+            ) -> Result<Self, ApiError> {
+                let found = extract::$name::from_request_parts(parts, authority).await;
+                found
+                    .map(|extract::$name(found)| Self(found))
+                    .map_err(|_| ApiError::malformed($told))
+            }
+        }
+    };
+}
+
+readable! {
+    /// The variable parts of the path.
+    Path, "The path cannot be read"
+}
+
+readable! {
+    /// What stands behind the `?`.
+    Query, "The query cannot be read"
+}
 
 /// A JSON object, and its bytes.
 pub(super) struct Object(pub(super) Map<String, Value>);

@@ -40,6 +40,26 @@ async fn unknown_paths_speak_both_dialects_and_known_families_their_own() {
 }
 
 #[tokio::test]
+async fn a_path_or_query_that_cannot_be_read_is_told_in_the_dialect_too() {
+    let app = App::start().await;
+    let admin = app.admin();
+    for path in [
+        "/v1/workspace/tenants/%FF",
+        "/v1/workspace/tenants/%FF/api-keys",
+        "/v1/workspace/tenants?status=ACTIVE&status=ACTIVE",
+    ] {
+        let reply = app.get(path).bearer(&admin).expect(StatusCode::BAD_REQUEST);
+        assert_eq!(reply.await.body["statusCode"], 400, "{path}");
+    }
+    for path in ["/v1/workspaces/%FF/members", "/v1/api-keys?limit=1&limit=2"] {
+        app.get(path)
+            .bearer(&admin)
+            .expect_code(StatusCode::BAD_REQUEST, "malformed_request")
+            .await;
+    }
+}
+
+#[tokio::test]
 async fn every_answer_has_a_request_id() {
     let app = App::start().await;
     let key = app.key(Provider::Ntropii).await;

@@ -1,7 +1,7 @@
 //! Ontora's keys: an admin makes, lists and revokes those of the organisation's workspaces.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -10,7 +10,9 @@ use serde::Deserialize;
 use super::body::{Members, once};
 use crate::authority::api_error::ApiError;
 use crate::authority::books::Minted;
-use crate::authority::extract::{Admin, IdempotencyKey, Object, Session, User, parse_id};
+use crate::authority::extract::{
+    Admin, IdempotencyKey, Object, Path, Query, Session, User, parse_id,
+};
 use crate::authority::keys::NewKey;
 use crate::authority::render;
 use crate::authority::server::Authority;

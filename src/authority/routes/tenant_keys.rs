@@ -1,14 +1,14 @@
 //! The keys of an Ntropii tenant. These endpoints are the authority's own: Ntropii has none.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 
 use super::body::{Members, once};
 use crate::authority::api_error::ApiError;
 use crate::authority::books::Minted;
-use crate::authority::extract::{Admin, Caller, IdempotencyKey, Object, parse_id};
+use crate::authority::extract::{Admin, Caller, IdempotencyKey, Object, Path, parse_id};
 use crate::authority::keys::NewKey;
 use crate::authority::render;
 use crate::authority::server::Authority;

@@ -1,7 +1,7 @@
 //! Ntropii's tenants: a key sees its own, an admin those of the organisation.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use super::body::Members;
 use crate::authority::api_error::ApiError;
 use crate::authority::books::{NewTenant, is_slug};
 use crate::authority::error::Error;
-use crate::authority::extract::{Caller, Object, parse_id};
+use crate::authority::extract::{Caller, Object, Path, Query, parse_id};
 use crate::authority::render;
 use crate::authority::server::Authority;
 use crate::authority::store::{Tenant, TenantStatus};

@@ -1,11 +1,11 @@
 //! Ontora's workspaces: the tenants of the caller's organisation under their other name.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 
 use super::api_keys::workspace;
 use crate::authority::api_error::ApiError;
-use crate::authority::extract::{User, parse_id};
+use crate::authority::extract::{Path, User, parse_id};
 use crate::authority::render;
 use crate::authority::server::Authority;
 use crate::wire::ontora;
