@@ -16,7 +16,7 @@ use super::store::{
     Created, DataPlatform, Key, KeyFilter, Member, Once, Organisation, Role, Sqlite, Store,
     Succeeded, Tenant, TenantFilter, TenantStatus,
 };
-use crate::domain::{KeyName, Provider};
+use crate::domain::{KeyName, NameError, Provider};
 
 /// How long the answer to a request with an idempotency key is remembered.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
@@ -99,12 +99,17 @@ impl Books {
     ///
     /// # Errors
     ///
-    /// Fails when the name cannot be one, or the external id is taken.
+    /// Fails when the name cannot be one, or the external id is empty or taken.
     pub async fn create_organisation(
         &self,
         name: &str,
         external_id: Option<&str>,
     ) -> Result<Organisation, Error> {
+        // Some issuers call it "" where a user has no organisation at all.
+        if external_id.is_some_and(|id| id.trim().is_empty()) {
+            let what = "external id";
+            return Err(NameError::Empty { what }.into());
+        }
         let row = Organisation {
             id: Uuid::new_v4(),
             name: display_name(name)?,

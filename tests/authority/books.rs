@@ -175,4 +175,9 @@ async fn what_cannot_be_is_refused() {
     }
     let error = books.revoke_key(app.tenant.id).await.unwrap_err();
     assert!(matches!(error, Error::NoKey { .. }));
+    // An issuer may call every user's organisation "" who has none.
+    for nothing in ["", " "] {
+        let error = books.create_organisation("Initech", Some(nothing)).await;
+        assert!(matches!(error.unwrap_err(), Error::Name(_)), "{nothing:?}");
+    }
 }
