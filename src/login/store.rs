@@ -139,7 +139,15 @@ pub fn store(home: &Home, login: &NewLogin, open: &OpenStore<'_>) -> Result<Stor
     logins.set_guard(login.name.as_str(), guard);
 
     let store = open(login.store);
-    let before = put(store.as_ref(), &item, &login.key, &lock)?;
+    let put = put(store.as_ref(), &item, &login.key, &lock);
+    if let Err(Error::Store(error)) = &put
+        && error.is_no_key()
+        && !old.as_ref().is_some_and(|old| old.recorded)
+    {
+        // It does not come back as it was given, and no connection counts on what is there.
+        let _ = store.erase(&item, &lock);
+    }
+    let before = put?;
     if let Err(first) = write(home, &document, &logins, &lock) {
         let undone = match (login.store, before) {
             // The key was to stand in the file that could not be written.
@@ -176,7 +184,7 @@ fn put(
     }
     let before = match store.get(item) {
         // What is there is no key, and nothing to come back to.
-        Err(secrets::Error::NotAKey { .. }) => None,
+        Err(error) if error.is_no_key() => None,
         answer => answer?,
     };
     store.put(item, key, lock)?;

@@ -306,6 +306,28 @@ fn each_fault_of_a_helper_says_what_to_do() {
     sandbox.assert_nowhere(&key.key);
 }
 
+/// What a helper leaves that was given no key because `ntro` was killed, and what else may lie there.
+#[test]
+fn a_login_replaces_what_is_no_key() {
+    let (sandbox, authority, key) = ground();
+    sandbox.write_config(&helpers(&sandbox, None));
+    let log_in = || {
+        let login = login(&sandbox, &authority, &key, "command");
+        login.run().success().done();
+        let token = sandbox.ntro("auth token").run().success();
+        assert_eq!(token.stdout.trim_end(), key.key);
+    };
+    log_in();
+    let folder = sandbox.home().join("keys");
+    let stored = fs::read_dir(folder).unwrap().next().unwrap().unwrap();
+    for left in ["", "one\ntwo\n", "no key"] {
+        fs::write(stored.path(), left).unwrap();
+        let status = sandbox.ntro("auth status -o json").run().exits(8).json();
+        assert_eq!(status[0]["state"], "failed", "{left:?}: {status}");
+        log_in();
+    }
+}
+
 #[test]
 #[ignore = "needs OpenSSH: run scripts/test"]
 fn an_ssh_key_opens_the_file() {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use ntro::api::Target;
 use ntro::connection::{self, Flags, KeySource, Resolver};
 use ntro::domain::ConnectionName;
-use ntro::secrets::{self, OpenedStores, StoreKind};
+use ntro::secrets::{OpenedStores, StoreKind};
 
 use super::row::{Row, State};
 use crate::error::CliError;
@@ -149,7 +149,7 @@ fn state(error: &connection::Error) -> State {
         E::NoKey { .. } | E::KeyBoundElsewhere { .. } => State::NoKey,
         E::Store(error) if error.is_locked() => State::Locked,
         // The store works, and has something else there.
-        E::Store(secrets::Error::NotAKey { .. }) => State::Failed,
+        E::Store(error) if error.is_no_key() => State::Failed,
         E::Store(_) => State::StoreUnavailable,
         _ => State::Failed,
     }
