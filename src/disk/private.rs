@@ -62,7 +62,7 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
 pub fn replace(path: &Path, bytes: &[u8], _lock: &FileLock) -> Result<(), Error> {
     let target = resolve_links(path)?;
     let folder = target.parent().unwrap_or_else(|| Path::new("."));
-    let temporary = with_suffix(&target, TEMPORARY);
+    let temporary = temporary(&target);
     let written = write_synced(&temporary, bytes)
         .and_then(|()| fs::rename(&temporary, &target))
         .and_then(|()| sync_folder(folder));
@@ -77,7 +77,7 @@ pub fn replace(path: &Path, bytes: &[u8], _lock: &FileLock) -> Result<(), Error>
 /// the one of a writer who is at work.
 #[must_use]
 pub fn leftover(path: &Path) -> Option<PathBuf> {
-    let temporary = with_suffix(path, TEMPORARY);
+    let temporary = temporary(&resolve_links(path).ok()?);
     temporary.symlink_metadata().is_ok().then_some(temporary)
 }
 
@@ -85,7 +85,9 @@ pub fn leftover(path: &Path) -> Option<PathBuf> {
 ///
 /// The next [`replace`] would do so as well. Whether it can be removed is its matter.
 pub fn remove_leftover(path: &Path, _lock: &FileLock) {
-    let _ = fs::remove_file(with_suffix(path, TEMPORARY));
+    if let Ok(target) = resolve_links(path) {
+        let _ = fs::remove_file(temporary(&target));
+    }
 }
 
 /// Removes a file; one that is not there is removed already.
@@ -215,9 +217,10 @@ fn resolve_links(path: &Path) -> Result<PathBuf, Error> {
     Err(Error::io("follow", path)(error))
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
+/// The temporary file of a target that is no symbolic link.
+fn temporary(target: &Path) -> PathBuf {
+    let mut name = target.as_os_str().to_owned();
+    name.push(TEMPORARY);
     PathBuf::from(name)
 }
 
@@ -275,6 +278,20 @@ mod tests {
         replace(&link, b"new", &lock).unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read(&target).unwrap(), b"new");
+    }
+
+    #[test]
+    fn what_a_kill_leaves_behind_a_symbolic_link_is_found_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = FileLock::acquire(&folder.path().join(".lock")).unwrap();
+        let link = folder.path().join("config.toml");
+        let left = folder.path().join("dotfiles.tmp");
+        symlink("dotfiles", &link).unwrap();
+        assert_eq!(leftover(&link), None);
+        fs::write(&left, "half").unwrap();
+        assert_eq!(leftover(&link).as_ref(), Some(&left));
+        remove_leftover(&link, &lock);
+        assert!(!left.exists());
     }
 
     #[test]

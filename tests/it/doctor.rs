@@ -1,7 +1,7 @@
 //! What the doctor finds: each defect is made, found and, where it can be, mended.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -99,6 +99,27 @@ fn on_a_new_machine_it_says_what_comes_first() {
         warning stores: there is no keyring here: the session bus does not take connections
           → store the key elsewhere: `--store file` (encrypted) or `--store plaintext`; or give it as `NTRO_API_KEY`
         ");
+}
+
+/// Where `config.toml` is a symbolic link, it is written beside the file behind it.
+#[test]
+fn a_key_that_a_kill_left_behind_a_symbolic_link_is_found() {
+    let sandbox = logged_in("http://localhost:1/v1", "ntro_prod_good");
+    let dotfiles = sandbox.home().join("dotfiles");
+    fs::create_dir(&dotfiles).unwrap();
+    let config = sandbox.ntro_home().join("config.toml");
+    fs::rename(&config, dotfiles.join("ntro.toml")).unwrap();
+    symlink("../dotfiles/ntro.toml", &config).unwrap();
+    let left = dotfiles.join("ntro.toml.tmp");
+    fs::write(&left, "api_key = \"ntro_half_secret\"").unwrap();
+    let found = sandbox.ntro("doctor --offline -o json").run().success();
+    assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
+        warning leftovers: `[HOME]/.ntro/../dotfiles/ntro.toml.tmp` was left by a command that was killed
+          → ntro doctor --fix
+        ");
+    sandbox.ntro("doctor --offline --fix").run().success().done();
+    sandbox.assert_files_without("ntro_half_secret");
+    assert!(fs::symlink_metadata(&config).unwrap().is_symlink());
 }
 
 #[test]
