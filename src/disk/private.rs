@@ -58,14 +58,14 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
 /// # Errors
 ///
 /// Fails when the temporary file cannot be written or renamed; the old file is then untouched and
-/// the temporary one removed.
+/// the temporary one removed. Fails as well when the system cannot tell that the rename has reached
+/// the disk; the new file is in its place then, and the old one may come back after a power cut.
 pub fn replace(path: &Path, bytes: &[u8], _lock: &FileLock) -> Result<(), Error> {
     let target = resolve_links(path)?;
-    let folder = target.parent().unwrap_or_else(|| Path::new("."));
     let temporary = temporary(&target);
     let written = write_synced(&temporary, bytes)
         .and_then(|()| fs::rename(&temporary, &target))
-        .and_then(|()| sync_folder(folder));
+        .and_then(|()| sync_folder(folder_of(&target)));
     written.map_err(|error| {
         // The first error is the one to tell; the file may not even be there.
         let _ = fs::remove_file(&temporary);
@@ -138,9 +138,7 @@ pub fn ensure_writable(_folder: &Path) -> Result<(), Error> {
 
 /// Opens a lock file for writing, making it and its folder if they are missing.
 pub(super) fn open_lock(path: &Path) -> Result<File, Error> {
-    if let Some(folder) = path.parent() {
-        create_private_folder(folder)?;
-    }
+    create_private_folder(folder_of(path))?;
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -206,15 +204,20 @@ fn resolve_links(path: &Path) -> Result<PathBuf, Error> {
     let mut target = path.to_owned();
     for _ in 0..DEEPEST {
         match fs::read_link(&target) {
-            Ok(link) => {
-                let folder = target.parent().unwrap_or_else(|| Path::new(""));
-                target = folder.join(link);
-            }
+            Ok(link) => target = folder_of(&target).join(link),
             Err(_) => return Ok(target),
         }
     }
     let error = io::Error::other("too many symbolic links");
     Err(Error::io("follow", path)(error))
+}
+
+/// The folder that a file lies in; the working folder where the path does not say.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 /// The temporary file of a target that is no symbolic link.

@@ -4,11 +4,13 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use age::secrecy::SecretString;
+use ntro::disk::{self, Claim, FileLock};
 use ntro::secrets::{
     Error, OpenedStores, Passphrase, PassphraseFor, SecretStore, StoreKind, StoreSettings,
     create_identity,
@@ -398,6 +400,31 @@ const READ_ONLY: &str = "NTRO_TEST_READ_ONLY";
 
 /// Runs in a process of its own, which is nobody's where the tests are root's: no folder is
 /// read-only to root.
+/// This test again, in a process whose working folder is one of its own.
+#[test]
+fn a_name_alone_is_a_file_in_the_working_folder() {
+    const AGAIN: &str = "NTRO_TEST_IN_A_FOLDER_OF_ITS_OWN";
+    if std::env::var_os(AGAIN).is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let again = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "file::a_name_alone_is_a_file_in_the_working_folder"])
+            .env(AGAIN, "1")
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&again.stdout);
+        assert!(again.status.success(), "{said}");
+        let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(folder.path().join("identity.txt")), 0o600);
+        assert_eq!(fs::read(folder.path().join("keys")).unwrap(), b"new");
+        return;
+    }
+    let lock = FileLock::acquire(Path::new("lock")).unwrap();
+    disk::replace(Path::new("keys"), b"new", &lock).unwrap();
+    assert!(create_identity(Path::new("identity.txt"), &lock).unwrap());
+    assert!(Claim::take(Path::new("claim")).unwrap().is_some());
+}
+
 #[test]
 fn a_folder_that_cannot_be_written_to_is_told_by_the_probe() {
     if let Ok(folder) = std::env::var(READ_ONLY) {
