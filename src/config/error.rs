@@ -103,16 +103,16 @@ fn in_words_of_toml(message: &str) -> String {
 
 /// Reads a file of ours as text; `None` when there is none.
 pub(crate) fn read_text(path: &Path) -> Result<Option<zeroize::Zeroizing<String>>, Error> {
-    let Some(bytes) = disk::read_bounded(path, super::LARGEST)? else {
-        return Ok(None);
-    };
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(Some(text.into())),
-        Err(error) => {
-            drop(zeroize::Zeroizing::new(error.into_bytes()));
-            Err(Error::NotUtf8 {
-                path: path.to_owned(),
-            })
+    let bytes = disk::read_bounded(path, super::LARGEST)?;
+    bytes.map(|bytes| to_text(path, bytes)).transpose()
+}
+
+/// Takes what was read from a file for text.
+pub(super) fn to_text(path: &Path, bytes: Vec<u8>) -> Result<zeroize::Zeroizing<String>, Error> {
+    String::from_utf8(bytes).map(Into::into).map_err(|error| {
+        drop(zeroize::Zeroizing::new(error.into_bytes()));
+        Error::NotUtf8 {
+            path: path.to_owned(),
         }
-    }
+    })
 }

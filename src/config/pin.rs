@@ -2,8 +2,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Error;
-use super::error::read_text;
+use super::error::to_text;
+use super::{Error, LARGEST};
+use crate::disk;
 
 /// The file's name.
 const NAME: &str = ".ntro.toml";
@@ -11,7 +12,8 @@ const NAME: &str = ".ntro.toml";
 /// A project's `.ntro.toml`: which connection and tenant are meant in this folder and below.
 ///
 /// It comes with the project, so from somebody else: it may choose among the connections that the
-/// user has, and never name a host or a key.
+/// user has, and never name a host or a key. One that another user of the machine has laid into a
+/// folder that both can write to, such as `/tmp`, chooses nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
     /// The file.
@@ -34,11 +36,13 @@ impl Pin {
     ///
     /// # Errors
     ///
-    /// Fails when the nearest one cannot be read or says more than a connection and a tenant.
+    /// Fails when the nearest one cannot be read, is no file or another user's, or says more than a
+    /// connection and a tenant.
     pub fn find(folder: &Path) -> Result<Option<Self>, Error> {
         for folder in folder.ancestors() {
             let path = folder.join(NAME);
-            if let Some(text) = read_text(&path)? {
+            if let Some(bytes) = disk::read_trusted(&path, LARGEST)? {
+                let text = to_text(&path, bytes)?;
                 return Self::parse(path, &text).map(Some);
             }
         }

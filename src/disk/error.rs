@@ -34,6 +34,22 @@ pub enum Error {
         /// The most that is read.
         limit: u64,
     },
+    /// Something else than a file stands there.
+    #[error("`{}` is {is}, not a file", path.display())]
+    NotAFile {
+        /// Where it stands.
+        path: PathBuf,
+        /// What it is: "a folder", "a pipe", …
+        is: &'static str,
+    },
+    /// Another user of the machine has laid the file there.
+    #[error("`{}` belongs to another user (number {owner})", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The number of its owner.
+        owner: u32,
+    },
 }
 
 impl Error {
@@ -50,7 +66,11 @@ impl Error {
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
-            Self::Io { path, .. } | Self::Locked { path, .. } | Self::TooLarge { path, .. } => path,
+            Self::Io { path, .. }
+            | Self::Locked { path, .. }
+            | Self::TooLarge { path, .. }
+            | Self::NotAFile { path, .. }
+            | Self::Foreign { path, .. } => path,
         }
     }
 }

@@ -10,6 +10,7 @@ mod error;
 mod lock;
 mod permissions;
 mod private;
+mod trusted;
 
 pub use claim::Claim;
 pub use error::Error;
@@ -19,3 +20,4 @@ pub use private::{
     create_private_folder, ensure_writable, leftover, read_bounded, remove, remove_leftover,
     replace,
 };
+pub use trusted::read_trusted;

@@ -1,3 +1,4 @@
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use super::{Error, FileLock};
@@ -40,20 +41,24 @@ pub fn restrict(_finding: &Finding, _lock: &FileLock) -> Result<(), Error> {
 
 /// Returns the number of the user who owns `path`, where that is neither the one who runs this nor
 /// the one who administers the machine.
-#[cfg(unix)]
 #[must_use]
 pub fn foreign_owner(path: &Path) -> Option<u32> {
+    foreign(&std::fs::metadata(path).ok()?)
+}
+
+/// The number of the owner, where that is neither this user nor the administrator.
+#[cfg(unix)]
+pub(super) fn foreign(metadata: &Metadata) -> Option<u32> {
     use std::os::unix::fs::MetadataExt as _;
 
-    let owner = std::fs::metadata(path).ok()?.uid();
+    let owner = metadata.uid();
     let own = rustix::process::geteuid().as_raw();
     (owner != own && owner != 0).then_some(owner)
 }
 
 /// On Windows the profile's folders belong to their user.
 #[cfg(not(unix))]
-#[must_use]
-pub fn foreign_owner(_path: &Path) -> Option<u32> {
+pub(super) fn foreign(_metadata: &Metadata) -> Option<u32> {
     None
 }
 

@@ -1,4 +1,4 @@
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -34,9 +34,19 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io("read", path)(error)),
     };
+    let metadata = file.metadata().map_err(Error::io("read", path))?;
+    read_open(file, &metadata, path, limit).map(Some)
+}
+
+/// Reads a whole file of at most `limit` bytes that is open.
+pub(super) fn read_open(
+    file: File,
+    metadata: &Metadata,
+    path: &Path,
+    limit: u64,
+) -> Result<Vec<u8>, Error> {
     // One allocation: what is read may hold keys, and a buffer that grows leaves copies behind.
-    let length = file.metadata().map_or(0, |metadata| metadata.len());
-    let length = usize::try_from(length.min(limit)).unwrap_or(0);
+    let length = usize::try_from(metadata.len().min(limit)).unwrap_or(0);
     let mut bytes = Vec::with_capacity(length + 1);
     file.take(limit + 1)
         .read_to_end(&mut bytes)
@@ -47,7 +57,7 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
             limit,
         });
     }
-    Ok(Some(bytes))
+    Ok(bytes)
 }
 
 /// Replaces a file as a whole, with mode 0600, so that a kill leaves the old or the new one.

@@ -117,7 +117,11 @@ fn a_key_that_a_kill_left_behind_a_symbolic_link_is_found() {
         warning leftovers: `[HOME]/.ntro/../dotfiles/ntro.toml.tmp` was left by a command that was killed
           → ntro doctor --fix
         ");
-    sandbox.ntro("doctor --offline --fix").run().success().done();
+    sandbox
+        .ntro("doctor --offline --fix")
+        .run()
+        .success()
+        .done();
     sandbox.assert_files_without("ntro_half_secret");
     assert!(fs::symlink_metadata(&config).unwrap().is_symlink());
 }

@@ -3,7 +3,8 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use insta::assert_snapshot;
@@ -195,6 +196,73 @@ fn two_users_of_one_machine_do_not_see_each_others_keys() {
         warning: `[HOME]/.ntro/config.toml` has the permissions 0644 and should have 0600; the next change mends it
         ");
     own(&me, ".ntro");
+}
+
+/// A home with a connection of its own, and a folder where somebody may have laid a pin.
+fn beside_a_pin() -> (Sandbox, PathBuf) {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(GOOD);
+    let folder = sandbox.home().join("project");
+    fs::create_dir(&folder).unwrap();
+    let pin = folder.join(".ntro.toml");
+    (sandbox, pin)
+}
+
+/// Runs a command where the pin is, with a key on its standard input.
+fn at<'a>(sandbox: &'a Sandbox, pin: &Path, line: &str) -> Run<'a> {
+    let run = sandbox.ntro(line).in_folder(pin.parent().unwrap());
+    run.input("ntro_new_topsecret")
+}
+
+#[test]
+fn what_stands_in_the_place_of_a_pin_is_not_waited_for_and_takes_no_key() {
+    let (sandbox, pin) = beside_a_pin();
+    let mkfifo = sandbox.program(Path::new("mkfifo")).arg(&pin);
+    mkfifo.run().success().done();
+    let refused = at(&sandbox, &pin, "auth token").transcript();
+    assert_snapshot!(refused, @r"
+        exit code: 3
+        ----- stderr -----
+        error: `[HOME]/project/.ntro.toml` is a pipe, not a file
+          hint: take it away, or run the command in another folder
+        ");
+    fs::remove_file(&pin).unwrap();
+    symlink("/dev/stdin", &pin).unwrap();
+    let login = LOGIN.strip_prefix("ntro ").unwrap();
+    assert_eq!(at(&sandbox, &pin, login).transcript(), refused);
+    fs::remove_file(&pin).unwrap();
+    // A file that lies elsewhere in the project is a pin like any other.
+    symlink("pin.toml", &pin).unwrap();
+    fs::write(pin.with_file_name("pin.toml"), "connection = \"local\"").unwrap();
+    let token = at(&sandbox, &pin, "auth token").run().success();
+    token.says("ntro_dev_key").done();
+}
+
+#[test]
+#[ignore = "needs root or sudo without a password: run scripts/test"]
+fn a_pin_of_another_user_chooses_no_connection() {
+    let (sandbox, pin) = beside_a_pin();
+    let elsewhere = sandbox.home().join("mine.toml");
+    for path in [&pin, &elsewhere] {
+        fs::write(path, "connection = \"local\"").unwrap();
+    }
+    let mine_then_theirs = || {
+        at(&sandbox, &pin, "auth token").run().success().done();
+        let chown = sandbox.as_root("chown").args("--no-dereference 65533");
+        chown.arg(&pin).run().success().done();
+        at(&sandbox, &pin, "auth token").transcript()
+    };
+    let refused = mine_then_theirs();
+    assert_snapshot!(refused, @r"
+        exit code: 3
+        ----- stderr -----
+        error: `[HOME]/project/.ntro.toml` belongs to another user (number 65533)
+          hint: take it away, or run the command in another folder; if you trust what it says, make it yours with `chown`
+        ");
+    // Nor does a link of theirs to a file of mine.
+    fs::remove_file(&pin).unwrap();
+    symlink(&elsewhere, &pin).unwrap();
+    assert_eq!(mine_then_theirs(), refused);
 }
 
 /// Runs `ntro` on a machine whose clock is off by so much.

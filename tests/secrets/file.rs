@@ -407,7 +407,10 @@ fn a_name_alone_is_a_file_in_the_working_folder() {
     if std::env::var_os(AGAIN).is_none() {
         let folder = tempfile::tempdir().unwrap();
         let again = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "file::a_name_alone_is_a_file_in_the_working_folder"])
+            .args([
+                "--exact",
+                "file::a_name_alone_is_a_file_in_the_working_folder",
+            ])
             .env(AGAIN, "1")
             .current_dir(&folder)
             .output()

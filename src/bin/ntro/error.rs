@@ -108,6 +108,12 @@ impl From<disk::Error> for CliError {
                 "`{}` is not a file of `ntro`: move it away",
                 path.display()
             )),
+            disk::Error::NotAFile { .. } => {
+                Some("take it away, or run the command in another folder".to_owned())
+            }
+            disk::Error::Foreign { .. } => Some(
+                "take it away, or run the command in another folder; if you trust what it says, make it yours with `chown`".to_owned(),
+            ),
             error => permissions(error),
         };
         Self {
