@@ -1,5 +1,5 @@
 use crate::config;
-use crate::domain::{ConnectionName, KeyPrefix};
+use crate::domain::{ConnectionName, KeyPrefix, Policy};
 use crate::secrets::{self, StoreKind};
 use crate::{connection, disk, login};
 
@@ -29,6 +29,16 @@ pub enum Error {
         store: StoreKind,
         /// The connection.
         name: ConnectionName,
+    },
+    /// The policy of the connection is against a key in the clear, or asks a person first.
+    #[error(
+        "the policy of `{name}` is `{policy}`, and in plain text anybody could take its API key from `config.toml`"
+    )]
+    Guarded {
+        /// The connection.
+        name: ConnectionName,
+        /// Its policy.
+        policy: Policy,
     },
     /// There is no file of the official Ontora client, or no key in it.
     #[error("there is no API key in `{}`", path.display())]

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 
 use crate::config::{Config, Document, Home, Login, Logins, OntoraFile};
 use crate::disk::{self, FileLock};
-use crate::domain::{ApiKey, ConnectionName, KeyPrefix, Origin};
+use crate::domain::{ApiKey, ConnectionName, KeyPrefix, Origin, Policy};
 use crate::login::OpenStore;
 use crate::secrets::StoreKind;
 use survey::Survey;
@@ -38,6 +38,8 @@ pub struct Migrator<'a> {
     pub ontora: Option<&'a Path>,
     /// The store that is to have the keys.
     pub to: StoreKind,
+    /// Whether a person has agreed that keys whose policy is `confirm` go into the clear.
+    pub confirmed: bool,
     /// Whether to find out what would be done, and do nothing.
     pub dry_run: bool,
     /// The clock.
@@ -70,13 +72,23 @@ pub enum Change {
     NoKey,
 }
 
+/// Whether the policy of a connection has its say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Permission {
+    /// It has.
+    Asked,
+    /// It had, when the move was begun.
+    Noted,
+}
+
 impl Migrator<'_> {
     /// Moves the key of a connection, and finishes what an earlier run has left of it.
     ///
     /// # Errors
     ///
-    /// Fails when two places have different keys, and when a store does not do its part. The
-    /// connection works as before then, and no key is lost.
+    /// Fails when two places have different keys, when the policy of the connection is against the
+    /// move, and when a store does not do its part. The connection works as before then, and no key
+    /// is lost.
     pub fn connection(&self, name: &ConnectionName) -> Result<Outcome, Error> {
         self.run(name, None)
     }
@@ -107,7 +119,9 @@ impl Migrator<'_> {
 
     fn run(&self, name: &ConnectionName, import: Option<bool>) -> Result<Outcome, Error> {
         if self.dry_run {
-            return Ok(self.survey(name, import)?.outcome());
+            let survey = self.survey(name, import)?;
+            self.permit(&survey)?;
+            return Ok(survey.outcome());
         }
         let lock = self.home.lock()?;
         let mut import = import;
@@ -119,25 +133,29 @@ impl Migrator<'_> {
                 to: begun.to,
                 ..*self
             }
-            .pass(name, earlier, &lock)?;
+            .pass(name, earlier, Permission::Noted, &lock)?;
             if begun.to == self.to || outcome.left_behind.is_some() {
                 return Ok(outcome);
             }
             import = None;
         }
-        self.pass(name, import, &lock)
+        self.pass(name, import, Permission::Asked, &lock)
     }
 
     fn pass(
         &self,
         name: &ConnectionName,
         import: Option<bool>,
+        permission: Permission,
         lock: &FileLock,
     ) -> Result<Outcome, Error> {
         if let (Some(_), Some(path)) = (import, self.ontora) {
             disk::remove_leftover(path, lock);
         }
         let mut survey = self.survey(name, import)?;
+        if permission == Permission::Asked {
+            self.permit(&survey)?;
+        }
         let places = std::mem::take(&mut survey.stale);
         for place in places {
             self.erase(&survey, place, lock)?;
@@ -160,6 +178,23 @@ impl Migrator<'_> {
             survey.journal.end(name.as_str(), lock)?;
         }
         Ok(outcome)
+    }
+
+    /// Keeps a key out of the clear where the policy of its connection says so. In the clear it can
+    /// be had without asking `ntro`.
+    fn permit(&self, survey: &Survey) -> Result<(), Error> {
+        let goes_into_the_clear =
+            self.to == StoreKind::Plaintext && survey.key.is_some() && !survey.has_target();
+        match survey.policy {
+            Policy::Confirm if self.confirmed => Ok(()),
+            policy @ (Policy::Confirm | Policy::Keyless) if goes_into_the_clear => {
+                Err(Error::Guarded {
+                    name: survey.name.clone(),
+                    policy,
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Puts the key into the new store, reads it back, and lets the connection count on it.

@@ -2,7 +2,7 @@ use super::{Begun, Change, Error, Journal, Migrator, Outcome, Place};
 use crate::config::OntoraFile;
 use crate::connection::{self, Flags, Source, StoredKey};
 use crate::domain::{
-    ApiKey, ConnectionName, Host, HostError, KeyPrefix, Origin, Provider, TenantSlug,
+    ApiKey, ConnectionName, Host, HostError, KeyPrefix, Origin, Policy, Provider, TenantSlug,
 };
 use crate::login::{self, Files};
 use crate::secrets::{self, Item, StoreKind};
@@ -14,6 +14,7 @@ pub(super) struct Survey {
     pub(super) name: ConnectionName,
     pub(super) item: Item,
     pub(super) provider: Provider,
+    pub(super) policy: Policy,
     /// The key, which all places of `found` have.
     pub(super) key: Option<ApiKey>,
     /// Places with copies that a login has overtaken since a move was begun.
@@ -138,8 +139,10 @@ impl Migrator<'_> {
         if self.to == StoreKind::Plaintext && !keys.is_empty() && known.new.is_none() {
             self.beside_its_host(&files, &known.item)?;
         }
+        let policy = files.resolver(self.home, &Flags::default()).policy(name);
         Ok(Survey {
             name: name.clone(),
+            policy,
             item: known.item,
             provider: known.provider,
             key: keys.first().map(|(_, key)| key.clone()),

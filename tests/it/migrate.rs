@@ -16,7 +16,7 @@ use ntro::secrets::{
 use serde_json::{Value, json};
 
 use crate::stores::helpers;
-use crate::support::{Mode, Sandbox, SecretService, at_each_effect};
+use crate::support::{Mode, Sandbox, SecretService, Terminal, at_each_effect};
 
 /// Nobody asks this server.
 const ORIGIN: &str = "http://localhost:1";
@@ -231,6 +231,66 @@ fn what_is_said_of_each_connection() {
     assert_token(&sandbox, "theirs", "ntro_dev_key");
     assert_token(&sandbox, "ours", KEY);
     sandbox.assert_no_litter();
+}
+
+#[test]
+fn a_policy_keeps_a_key_out_of_the_clear() {
+    let sandbox = sandbox();
+    login(&sandbox, "guarded", "file --policy keyless", KEY);
+    login(&sandbox, "open", "file", OTHER);
+    login(&sandbox, "asking", "file --policy confirm", ONTORA);
+    let before = sandbox.contents();
+    assert_snapshot!(migrate(&sandbox, "guarded --to plaintext --no-interactive"), @r"
+    exit code: 5
+    ----- stderr -----
+    error: the policy of `guarded` is `keyless`, and in plain text anybody could take its API key from `config.toml`
+      hint: choose another store, `--to STORE`; to allow it, log in again with `ntro auth login --name guarded --store plaintext --policy none`
+    ");
+    assert_snapshot!(migrate(&sandbox, "asking --to plaintext"), @r"
+    exit code: 5
+    ----- stderr -----
+    error: the policy of `asking` is `confirm`, and in plain text anybody could take its API key from `config.toml`
+      hint: run the command on a terminal, without `--no-interactive`
+    ");
+    let mut terminal = Terminal::ntro(&sandbox, "auth migrate asking --to plaintext");
+    terminal.expect("Put the API key of `asking` into `config.toml` in plain text?");
+    terminal.press("n");
+    terminal.end().exits(9).shows("was not handed over").done();
+    let dry = "auth migrate --all --to plaintext --dry-run -o json";
+    let dry = sandbox.ntro(dry).run().exits(5).json();
+    let results = [&dry[0]["result"], &dry[1]["result"], &dry[2]["result"]];
+    assert_eq!(results, ["would_move", "failed", "would_move"]);
+    assert_eq!(sandbox.contents(), before);
+
+    assert_snapshot!(migrate(&sandbox, "--all --to plaintext"), @r"
+    exit code: 5
+    ----- stdout -----
+    CONNECTION  FROM  TO         RESULT  KEY
+    asking      -     plaintext  failed  -                the policy of `asking` is `confirm`, and in plain text anybody could take its API key from `config.toml`
+    guarded     -     plaintext  failed  -                the policy of `guarded` is `keyless`, and in plain text anybody could take its API key from `config.toml`
+    open        file  plaintext  moved   ntro_test_Zu3V…
+    ----- stderr -----
+    `asking`: run the command on a terminal, without `--no-interactive`
+    `guarded`: choose another store, `--to STORE`; to allow it, log in again with `ntro auth login --name guarded --store plaintext --policy none`
+    ");
+    sandbox.assert_files_without(KEY);
+    sandbox.assert_files_without(ONTORA);
+    let mut terminal = Terminal::ntro(&sandbox, "auth migrate asking --to plaintext");
+    terminal.expect("in plain text?").press("y");
+    terminal.end().exits(0).done();
+    assert!(sandbox.config().contains(ONTORA));
+    // What lies in the clear already goes nowhere.
+    sandbox
+        .ntro("auth migrate asking --to plaintext")
+        .run()
+        .success()
+        .done();
+    sandbox
+        .ntro("auth migrate asking --to file")
+        .run()
+        .success()
+        .done();
+    sandbox.assert_files_without(ONTORA);
 }
 
 #[test]

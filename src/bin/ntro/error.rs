@@ -5,6 +5,7 @@
 
 #[cfg(feature = "authority")]
 use ntro::authority;
+use ntro::domain::Policy;
 use ntro::env::NotUnicode;
 use ntro::migration::Place;
 use ntro::secrets::{HelperCall, HelperFault, StoreKind};
@@ -329,6 +330,11 @@ impl From<migration::Error> for CliError {
                 "nothing was changed; log in with the key that is to stay, `ntro auth login --name {name} --store {to}`, or take the other one away"
             )),
             E::NotKept { .. } => of(Kind::Store).hint("choose another store: `--to STORE`"),
+            E::Guarded { policy: Policy::Confirm, .. } => of(Kind::Forbidden)
+                .hint("run the command on a terminal, without `--no-interactive`"),
+            E::Guarded { name, .. } => of(Kind::Forbidden).hint(format!(
+                "choose another store, `--to STORE`; to allow it, log in again with `ntro auth login --name {name} --store plaintext --policy none`"
+            )),
             E::NothingToImport { .. } => {
                 of(Kind::NotAuthenticated).hint("it is written by `ontora auth login`")
             }

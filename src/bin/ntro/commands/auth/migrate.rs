@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use clap::builder::PossibleValuesParser;
 use clap_complete::engine::ArgValueCompleter;
 use ntro::config::{Config, OntoraFile};
-use ntro::domain::ConnectionName;
+use ntro::connection;
+use ntro::domain::{ConnectionName, Policy};
 use ntro::migration::{self, Change, Journal, Migrator, Outcome, Place};
 use ntro::secrets::{self, StoreKind};
 use serde::Serialize;
@@ -20,7 +21,8 @@ use crate::output::{Paint, Report, Table, progress};
 ///
 /// Each key is written to the new store and read back before it is erased where it was. Killed at
 /// any instant, no key is lost, and the next run finishes. Where two places have different keys
-/// for a connection, nothing is done about it (exit code 9).
+/// for a connection, nothing is done about it (exit code 9). A key whose policy is `keyless` is not
+/// moved into the clear (exit code 5), one whose policy is `confirm` only after a yes.
 ///
 /// With `--output json`: an array of objects with `connection`, `from` (the places that had the
 /// key: a store, or `ontora`), `to`, `result` (`moved`, `copied` with `--keep`, `would_move`, `already_there`,
@@ -116,10 +118,25 @@ pub(crate) fn run(args: MigrateArgs, cx: &Context) -> Result<Exit, CliError> {
     let mut rows = Vec::new();
     let mut hints = BTreeSet::new();
     for (name, is_import) in &subjects {
-        let moved = with_migrator(cx, to, args.dry_run, |migrator| match is_import {
+        let work = |migrator: &Migrator<'_>| match is_import {
             true => migrator.import(name, args.keep),
             false => migrator.connection(name),
-        })?;
+        };
+        let mut moved = with_migrator(cx, to, args.dry_run, work)?;
+        if is_to_be_confirmed(cx, &moved) {
+            moved = match bar.suspend(|| confirm(cx, name))? {
+                true => with_migrator(cx, to, false, |migrator| {
+                    work(&Migrator {
+                        confirmed: true,
+                        ..*migrator
+                    })
+                })?,
+                false => Err(connection::Error::NotConfirmed {
+                    connection: name.clone(),
+                }
+                .into()),
+            };
+        }
         bar.inc(1);
         match moved {
             Ok(outcome) => rows.push(Row::new(name, to, &args, outcome)),
@@ -160,6 +177,23 @@ pub(crate) fn run(args: MigrateArgs, cx: &Context) -> Result<Exit, CliError> {
     })
 }
 
+/// Whether a person is there to be asked what the policy of a connection asks.
+fn is_to_be_confirmed(cx: &Context, moved: &Result<Outcome, migration::Error>) -> bool {
+    let asks = matches!(
+        moved,
+        Err(migration::Error::Guarded {
+            policy: Policy::Confirm,
+            ..
+        })
+    );
+    asks && cx.prompter().is_interactive()
+}
+
+fn confirm(cx: &Context, name: &ConnectionName) -> Result<bool, CliError> {
+    let question = format!("Put the API key of `{name}` into `config.toml` in plain text?");
+    cx.prompter().confirm(&question, false)
+}
+
 /// Finishes what a killed migration has left of a connection, before its key is looked for in one
 /// place only.
 pub(super) fn finish(cx: &Context, name: &ConnectionName) -> Result<(), CliError> {
@@ -190,6 +224,8 @@ fn with_migrator<T>(
         open: &|kind| secrets::open(kind, settings),
         ontora: ontora.as_deref(),
         to,
+        // What would be done, if somebody agreed.
+        confirmed: dry_run,
         dry_run,
         now: cx.now(),
     }))
