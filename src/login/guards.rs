@@ -34,6 +34,9 @@ pub fn note_guards(home: &Home) -> Result<(), Error> {
 
 /// Notes what the entries say that speak for themselves, and forgets what is noted of connections
 /// that are gone; returns whether anything has changed.
+///
+/// The official clients write the file in place: read meanwhile, it has no connection. So one of
+/// which a login is on record is not gone.
 pub(super) fn note(config: &Config, logins: &mut Logins) -> bool {
     let mut changed = false;
     for (name, entry) in &config.connections {
@@ -43,7 +46,7 @@ pub(super) fn note(config: &Config, logins: &mut Logins) -> bool {
     }
     let gone: Vec<_> = logins
         .guarded()
-        .filter(|name| !config.connections.contains_key(*name))
+        .filter(|name| !config.connections.contains_key(*name) && logins.get(name).is_none())
         .map(str::to_owned)
         .collect();
     for name in gone {
@@ -60,14 +63,20 @@ pub(super) fn put_back(
 ) -> Result<(), Error> {
     for (name, entry) in &config.connections {
         if entry.guard().is_none() {
-            let Guard { policy, production } = logins.guard(name);
-            if let Some(policy) = policy {
-                document.set(name, "policy", policy.as_str())?;
-            }
-            if let Some(production) = production {
-                document.set(name, "production", production)?;
-            }
+            write(logins.guard(name), name, document)?;
         }
+    }
+    Ok(())
+}
+
+/// Writes a guard into the entry of a connection, which is made if there is none.
+pub(super) fn write(guard: Guard, name: &str, document: &mut Document) -> Result<(), Error> {
+    let Guard { policy, production } = guard;
+    if let Some(policy) = policy {
+        document.set(name, "policy", policy.as_str())?;
+    }
+    if let Some(production) = production {
+        document.set(name, "production", production)?;
     }
     Ok(())
 }

@@ -72,6 +72,15 @@ impl Files {
         Ok(document)
     }
 
+    /// Writes what is noted of the safety of a connection into the entry that it is about to get,
+    /// if it has none now: that would speak for itself, and say that there is no policy.
+    pub(crate) fn guard_new(&self, name: &str, document: &mut Document) -> Result<(), Error> {
+        match self.config.connections.contains_key(name) {
+            true => Ok(()),
+            false => guards::write(self.logins.guard(name), name, document),
+        }
+    }
+
     /// Returns a resolver over the two files alone.
     pub(crate) fn resolver<'a>(&'a self, home: &'a Home, flags: &'a Flags) -> Resolver<'a> {
         static NOTHING: Env = Env::empty();

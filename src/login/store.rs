@@ -214,6 +214,7 @@ fn edited(
     if let Some(tenant) = &login.default_tenant {
         document.set(name, "default_tenant", tenant.as_str())?;
     }
+    files.guard_new(name, &mut document)?;
     match login.policy {
         None => {}
         Some(Policy::Open) => document.unset(name, "policy")?,

@@ -323,6 +323,7 @@ impl Migrator<'_> {
             if let Some(tenant) = &new.default_tenant {
                 document.set(name, "default_tenant", tenant.as_str())?;
             }
+            survey.files.guard_new(name, &mut document)?;
             if survey.files.config.default_name().is_none() {
                 document.set_default(name);
             }

@@ -198,6 +198,40 @@ fn two_users_of_one_machine_do_not_see_each_others_keys() {
     own(&me, ".ntro");
 }
 
+/// The official clients empty `config.toml` before they write it anew.
+#[test]
+fn a_policy_outlives_a_configuration_that_is_read_while_it_is_written() {
+    let sandbox = Sandbox::new();
+    sandbox.make_identity();
+    let host = "http://localhost:1/v1";
+    let log_in = |options: &str| {
+        let options = format!("--no-verify --store file --name local {options}");
+        sandbox.log_in(&options, host, "ntro_prod_topsecret");
+    };
+    let is_keyless = || {
+        let token = sandbox.ntro("auth token -c local").run().exits(5);
+        token.complains("is `keyless`").done();
+    };
+    log_in("--policy keyless");
+    sandbox.write_config("");
+    sandbox.log_in(
+        "--no-verify --store file --name other",
+        host,
+        "ntro_dev_other",
+    );
+    let rewritten = format!("[connections.local]\nhost = \"{host}\"\n");
+    sandbox.write_config(&rewritten);
+    is_keyless();
+    // Nor does a login do away with it that says nothing of it.
+    sandbox.write_config("");
+    log_in("");
+    is_keyless();
+    // A removal does.
+    sandbox.ntro("auth remove local").run().success().done();
+    log_in("");
+    sandbox.ntro("auth token -c local").run().success().done();
+}
+
 /// A home with a connection of its own, and a folder where somebody may have laid a pin.
 fn beside_a_pin() -> (Sandbox, PathBuf) {
     let sandbox = Sandbox::new();
