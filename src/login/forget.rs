@@ -1,7 +1,8 @@
 use super::{Error, Files, OpenStore};
 use crate::config::{Document, Guard, Home};
+use crate::connection::StoredKey;
 use crate::domain::{ConnectionName, KeyPrefix};
-use crate::secrets::{self, StoreKind};
+use crate::secrets::{self, Item, StoreKind};
 
 /// What a logout did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,18 +61,18 @@ fn forget(
     files.require(name)?;
     super::require_settled(home, name)?;
     let plain = files.config.connections[name.as_str()].api_key.is_some();
-    // A connection whose host or store cannot be read has no key that could be found.
-    let stored = files.stored_key(home, name).ok();
-    let mut erased = false;
-    if let Some(stored) = stored
-        .as_ref()
-        .filter(|stored| stored.kind != StoreKind::Plaintext)
-    {
-        erased = match open(stored.kind).erase(&stored.item, &lock) {
+    let places = files.places(home, name);
+    let mut erased = None;
+    for stored in &places {
+        if stored.kind == StoreKind::Plaintext {
+            continue;
+        }
+        let had_key = match open(stored.kind).erase(&stored.item, &lock) {
             // Nothing says that there is a key, so there is none to be kept from harm.
             Err(secrets::Error::Absent { .. }) if !stored.recorded => false,
             answer => answer?,
         };
+        erased = erased.or(had_key.then_some(stored));
     }
     let mut document = files.document(home)?;
     edit(&mut document)?;
@@ -84,11 +85,30 @@ fn forget(
     if changed {
         files.logins.save(&home.logins(), &lock)?;
     }
+    let told = erased.or(places.first());
     Ok(Forgotten {
-        store: stored
-            .as_ref()
-            .map_or(StoreKind::Plaintext, |stored| stored.kind),
-        had_key: erased || plain,
-        key_prefix: stored.and_then(|stored| stored.prefix),
+        store: told.map_or(StoreKind::Plaintext, |stored| stored.kind),
+        had_key: erased.is_some() || plain,
+        key_prefix: told.and_then(|stored| stored.prefix.clone()),
     })
+}
+
+impl Files {
+    /// Returns where the key of a connection lies, or may lie: where `config.toml` says, and where
+    /// the record of the login says, should somebody have edited the store or the host since.
+    fn places(&self, home: &Home, name: &ConnectionName) -> Vec<StoredKey> {
+        // One whose host or store cannot be read says nothing.
+        let configured = self.stored_key(home, name).ok();
+        let recorded = self.logins.get(name.as_str()).and_then(|login| {
+            Some(StoredKey {
+                kind: login.store.parse().ok()?,
+                item: Item::new(name.clone(), login.origin.parse().ok()?),
+                prefix: Some(KeyPrefix::recorded(&login.key_prefix)),
+                recorded: true,
+            })
+        });
+        let mut places: Vec<_> = configured.into_iter().chain(recorded).collect();
+        places.dedup_by(|second, first| (second.kind, &second.item) == (first.kind, &first.item));
+        places
+    }
 }

@@ -174,3 +174,34 @@ fn everybody_at_once_as_far_as_it_goes() {
         For more information, try '--help'.
         ");
 }
+
+/// Whoever edits `store` leaves the key where the login has put it.
+#[test]
+fn a_key_is_forgotten_where_it_lies_and_not_only_where_the_configuration_says() {
+    for (store, line) in [
+        ("plaintext", "auth logout local"),
+        ("plaintext", "auth logout local --revoke"),
+        ("plaintext", "auth remove local"),
+        ("no-such-store", "auth logout local"),
+        ("no-such-store", "auth remove local"),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.make_identity();
+        sandbox.log_in(
+            "--no-verify --name local --store file",
+            "http://localhost:1/v1",
+            "ntro_prod_good",
+        );
+        let config = sandbox.config();
+        let edited = config.replace("store = \"file\"", &format!("store = \"{store}\""));
+        assert_ne!(edited, config);
+        sandbox.write_config(&edited);
+        let done = sandbox.ntro(line).run().success();
+        let warned = done.stderr.contains("the key of `local` was not revoked");
+        assert_eq!(warned, line.contains("--revoke"), "{done}");
+        done.says("its key").says("file").done();
+        // Set back, there is none.
+        sandbox.write_config(&config);
+        sandbox.ntro("auth token").run().exits(4).done();
+    }
+}

@@ -102,6 +102,13 @@ fn one(cx: &Context, name: &ConnectionName, revoke: Option<Sure>) -> Result<One,
         None => false,
     };
     let forgotten = login::logout(cx.home()?, name, &|kind| secrets::open(kind, settings))?;
+    if revoke.is_some() && forgotten.had_key && !revoked {
+        // Where no call would have found it.
+        cx.printer().warn(&format!(
+            "the key of `{name}` was not revoked: it was in the {} store, and not where `config.toml` says",
+            forgotten.store
+        ));
+    }
     Ok(One {
         name: name.to_string(),
         had_key: Some(forgotten.had_key),
