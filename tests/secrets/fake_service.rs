@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
+use ntro::secrets::KeyringSettings;
 use zbus::export::futures_core::Stream;
 use zbus::message::{Message, Type};
 use zbus::{Connection, MessageStream, ObjectPath, OwnedObjectPath, Variant};
@@ -30,6 +31,8 @@ pub enum Habit {
     SaysControlCharacters,
     /// Its answers have other types than they should.
     AnswersNonsense,
+    /// It takes more than a third of the usual bound before its first answer.
+    StartsSlowly,
 }
 
 /// A bus with nothing else on it.
@@ -97,9 +100,13 @@ async fn serve(connection: &Connection, mut messages: MessageStream, habit: Habi
     let next = async |messages: &mut MessageStream| {
         std::future::poll_fn(|cx| std::pin::Pin::new(&mut *messages).poll_next(cx)).await
     };
+    let mut is_slow = habit == Habit::StartsSlowly;
     while let Some(Ok(message)) = next(&mut messages).await {
         if message.message_type() != Type::MethodCall {
             continue;
+        }
+        if std::mem::take(&mut is_slow) {
+            tokio::time::sleep(KeyringSettings::TIMEOUT.mul_f32(0.37)).await;
         }
         let header = message.header();
         let member = header.member().unwrap().as_str().to_owned();

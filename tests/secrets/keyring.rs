@@ -274,6 +274,18 @@ fn a_write_without_an_answer_is_read_back() {
     assert!(store.erase(&production, &home.lock()).unwrap());
 }
 
+/// The calls that are made at once wait for one start, and it costs its time once.
+#[test]
+#[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
+fn a_service_that_starts_slowly_uses_up_no_more_than_its_time() {
+    let service = FakeService::start(Habit::StartsSlowly);
+    let home = Home::new();
+    let store = Keyring::new(keyring(bus(&service.bus)));
+    let production = item("production", ORIGIN);
+    store.put(&production, &key("one"), &home.lock()).unwrap();
+    assert_eq!(store.get(&production).unwrap(), Some(key("one")));
+}
+
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
 fn a_prompt_that_somebody_answers_unlocks() {

@@ -29,6 +29,8 @@ pub(super) const PROMPT_BOUND: Duration = Duration::from_secs(60);
 /// What a path is when there is no such object.
 const NOTHING: &str = "/";
 const CONTENT_TYPE: &str = "text/plain";
+/// The name of the collection that new items go into.
+const DEFAULT: &(&str,) = &("default",);
 
 /// A secret as it travels: session, parameters, value, content type.
 type Secret = (OwnedObjectPath, Vec<u8>, Vec<u8>, String);
@@ -94,13 +96,14 @@ impl Bus {
     }
 
     pub(super) async fn search(&self, attributes: &Attributes<'_>) -> Result<Found, Error> {
-        let (unlocked, locked) = self.service("SearchItems", &(attributes,)).await?;
-        Ok(Found { unlocked, locked })
+        within(&self.budget, None, self.find(attributes)).await?
     }
 
     /// Searches, and meanwhile opens the session that reading needs.
     pub(super) async fn prepare_to_read(&self, name: &Attributes<'_>) -> Result<Found, Error> {
-        let (found, session) = tokio::join!(self.search(name), self.open_session());
+        // What is waited for at once costs its time once.
+        let both = async { tokio::join!(self.find(name), self.open_session()) };
+        let (found, session) = within(&self.budget, None, both).await?;
         session?;
         found
     }
@@ -110,20 +113,29 @@ impl Bus {
         &self,
         name: &Attributes<'_>,
     ) -> Result<(Found, Option<OwnedObjectPath>), Error> {
-        let (found, session, collection) = tokio::join!(
-            self.search(name),
-            self.open_session(),
-            self.default_collection()
-        );
+        let all = async {
+            tokio::join!(
+                self.find(name),
+                self.open_session(),
+                self.ask_service("ReadAlias", DEFAULT)
+            )
+        };
+        let (found, session, collection) = within(&self.budget, None, all).await?;
         session?;
-        Ok((found?, collection?))
+        Ok((found?, collection.map(something)?))
+    }
+
+    /// As [`Bus::search`], for whoever bounds it.
+    async fn find(&self, attributes: &Attributes<'_>) -> Result<Found, Error> {
+        let (unlocked, locked) = self.ask_service("SearchItems", &(attributes,)).await?;
+        Ok(Found { unlocked, locked })
     }
 
     async fn open_session(&self) -> Result<(), Error> {
         if self.session.get().is_none() {
             let input = ("plain", Variant::from(""));
             let (_, session): (OwnedVariant, OwnedObjectPath) =
-                self.service("OpenSession", &input).await?;
+                self.ask_service("OpenSession", &input).await?;
             let _ = self.session.set(session);
         }
         Ok(())
@@ -137,9 +149,7 @@ impl Bus {
 
     /// The collection that new items go into, if there is one.
     pub(super) async fn default_collection(&self) -> Result<Option<OwnedObjectPath>, Error> {
-        self.service("ReadAlias", &("default",))
-            .await
-            .map(something)
+        self.service("ReadAlias", DEFAULT).await.map(something)
     }
 
     pub(super) async fn is_locked(&self, collection: &OwnedObjectPath) -> Result<bool, Error> {
@@ -307,8 +317,17 @@ impl Bus {
         method: &str,
         body: &(impl Serialize + DynamicType),
     ) -> Result<T, Error> {
+        within(&self.budget, None, self.ask_service(method, body)).await?
+    }
+
+    /// As [`Bus::service`], for whoever bounds it.
+    async fn ask_service<T: DeserializeOwned + zbus::Type>(
+        &self,
+        method: &str,
+        body: &(impl Serialize + DynamicType),
+    ) -> Result<T, Error> {
         let path = ObjectPath::try_from(SERVICE_PATH).map_err(|error| explain(&error))?;
-        self.answer(&path, SERVICE, method, body, None).await
+        self.ask(&path, SERVICE, method, body).await
     }
 
     async fn call<T: DeserializeOwned + zbus::Type>(
@@ -318,7 +337,7 @@ impl Bus {
         method: &str,
         body: &(impl Serialize + DynamicType),
     ) -> Result<T, Error> {
-        self.answer(path, interface, method, body, None).await
+        within(&self.budget, None, self.ask(path, interface, method, body)).await?
     }
 
     /// As [`Bus::call`], but leaves some time to find out what happened if it gets no answer.
@@ -329,23 +348,21 @@ impl Bus {
         method: &str,
         body: &(impl Serialize + DynamicType),
     ) -> Result<T, Error> {
-        self.answer(path, interface, method, body, Some(2.0 / 3.0))
-            .await
+        let asking = self.ask(path, interface, method, body);
+        within(&self.budget, Some(2.0 / 3.0), asking).await?
     }
 
-    async fn answer<T: DeserializeOwned + zbus::Type>(
+    async fn ask<T: DeserializeOwned + zbus::Type>(
         &self,
         path: &ObjectPath<'_>,
         interface: &str,
         method: &str,
         body: &(impl Serialize + DynamicType),
-        share: Option<f32>,
     ) -> Result<T, Error> {
         let call =
             self.connection
                 .call_method(Some(DESTINATION), path, Some(interface), method, body);
-        let message = within(&self.budget, share, call).await?;
-        read(&message.map_err(|error| explain(&error))?)
+        read(&call.await.map_err(|error| explain(&error))?)
     }
 }
 
