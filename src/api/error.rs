@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::proxy::BadProxy;
 use crate::domain::{Origin, TenantSlug};
 
 /// What a server said when it refused. All text is cleaned for the terminal and bounded.
@@ -165,6 +166,14 @@ pub enum Error {
         /// The system's or the library's own words; may be empty.
         detail: String,
     },
+    /// A variable that is to name the proxy does not. Nothing was sent.
+    #[error("{bad}")]
+    Proxy {
+        /// Which server was to be called.
+        origin: Origin,
+        /// Which variable, and what is wrong with it.
+        bad: BadProxy,
+    },
     /// Plain `http` to another machine. Nothing was sent.
     #[error("`{origin}` is plain `http` to another machine: a key would travel unencrypted")]
     InsecureTransport {
@@ -256,6 +265,7 @@ impl Error {
             Self::NotOffered { origin, .. }
             | Self::OutOfReach { origin, .. }
             | Self::Unreachable { origin, .. }
+            | Self::Proxy { origin, .. }
             | Self::InsecureTransport { origin }
             | Self::WrongOrigin { origin, .. }
             | Self::Redirected { origin, .. }

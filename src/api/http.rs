@@ -129,12 +129,7 @@ impl Http {
     async fn send_by(&self, call: &Call, deadline: Instant) -> Result<Answer, Error> {
         let (url, origin) = self.checked_url(&call.url)?;
         let headers = self.headers(call, &origin)?;
-        let client = self.transport.client(&self.host);
-        let client = client.map_err(|detail| Error::Unreachable {
-            origin: origin.clone(),
-            cause: Cause::Tls,
-            detail: detail.to_owned(),
-        })?;
+        let client = self.transport.client(&self.host)?;
         let started = Instant::now();
         let mut tries = 0;
         let mut resent = false;

@@ -8,7 +8,7 @@
 //! * Plain `http` stays on this machine, unless the target says otherwise.
 //! * Idempotent requests are tried again, within one bound for the whole call.
 //! * `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are honoured, except that nothing on
-//!   the loopback goes through a proxy. Certificates are checked against the system's roots, or
+//!   the loopback goes through a proxy; a proxy that cannot be understood is an error. Certificates are checked against the system's roots, or
 //!   on Linux against those in `SSL_CERT_FILE` and `SSL_CERT_DIR` alone where they are set.
 //!
 //! ```no_run
@@ -41,6 +41,7 @@ mod key_info;
 mod ntropii;
 mod ontora;
 mod path;
+mod proxy;
 mod reach;
 mod retry;
 mod settings;
@@ -53,6 +54,7 @@ pub use client::Client;
 pub use error::{Cause, Error, Misfit, Refusal};
 pub use identity::Identity;
 pub use key_info::{Expiry, KeyInfo, NewKey, Revocation};
+pub use proxy::BadProxy;
 pub use reach::Reached;
 pub use settings::{Settings, Target};
 pub use tenant::Tenant;

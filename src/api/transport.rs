@@ -4,9 +4,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::dns::Resolver;
+use super::error::{Cause, Error};
 use super::failure;
+use super::proxy::Proxies;
 use super::settings::Settings;
 use crate::domain::Host;
+use crate::env::Env;
 
 /// How long a connection over which nothing goes is kept. Long enough for the next of many checks
 /// at the same server, too short for a thousand servers to use up the file descriptors.
@@ -24,6 +27,7 @@ struct Shared {
     connect_timeout: Duration,
     user_agent: String,
     idle: Option<Duration>,
+    proxies: OnceLock<Proxies>,
     ways: [OnceLock<Result<reqwest::Client, String>>; 3],
 }
 
@@ -67,16 +71,28 @@ impl Transport {
             connect_timeout: settings.connect_timeout,
             user_agent: settings.user_agent.clone(),
             idle,
+            proxies: OnceLock::new(),
             ways: Default::default(),
         }))
     }
 
-    pub(super) fn client(&self, host: &Host) -> Result<&reqwest::Client, &str> {
+    pub(super) fn client(&self, host: &Host) -> Result<&reqwest::Client, Error> {
         let way = Way::to(host);
-        self.0.ways[way as usize]
-            .get_or_init(|| self.0.build(way))
-            .as_ref()
-            .map_err(String::as_str)
+        if let Way::Abroad = way {
+            // The client reads the same variables by itself.
+            let proxies = || Proxies::of(&Env::from_process());
+            let proxies = self.0.proxies.get_or_init(proxies);
+            proxies.permit(host).map_err(|bad| Error::Proxy {
+                origin: host.origin(),
+                bad: bad.clone(),
+            })?;
+        }
+        let client = self.0.ways[way as usize].get_or_init(|| self.0.build(way));
+        client.as_ref().map_err(|detail| Error::Unreachable {
+            origin: host.origin(),
+            cause: Cause::Tls,
+            detail: detail.clone(),
+        })
     }
 }
 

@@ -367,6 +367,34 @@ async fn a_proxy_that_is_not_there_is_not_taken_for_the_server() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_makes_no_sense_is_not_passed_over() {
+    let server = Secure::start().await;
+    // What a call that goes straight would find is this server, by its name in the certificate.
+    let host = format!("https://{NAME}/v1");
+    for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        for value in [":::bad", "socks9://x:1", "socks5://canary:canary@x:1"] {
+            let process = Process::new().env("SSL_CERT_FILE", server.ca());
+            let said = process.env(variable, value).ask(host.clone()).await;
+            let named = format!("variable: \"{}\"", variable.to_uppercase());
+            assert!(said.starts_with("error Proxy {"), "{variable}: {said}");
+            assert!(said.contains(&named), "{variable}: {said}");
+        }
+    }
+    let said = Process::new()
+        .insecure()
+        .env("HTTP_PROXY", ":::bad")
+        .ask(format!("http://{NAME}/v1"))
+        .await;
+    assert!(said.starts_with("error Proxy {"), "{said}");
+    let said = Process::new()
+        .env("HTTPS_PROXY", ":::bad")
+        .env("NO_PROXY", NAME)
+        .ask(host)
+        .await;
+    assert!(said.contains("cause: Dns"), "{said}");
+}
+
+#[tokio::test]
 async fn plain_http_on_the_loopback_reads_no_certificates() {
     let server = Server::start([json("200 OK", profile())]).await;
     let said = Process::new()
@@ -392,6 +420,14 @@ async fn nothing_on_the_loopback_goes_through_a_proxy() {
         assert!(server.only().line.starts_with("GET /v1/me "));
     }
     assert!(proxy.heads().is_empty());
+
+    let server = Server::start([json("200 OK", profile())]).await;
+    let said = Process::new()
+        .env("HTTP_PROXY", ":::bad")
+        .env("ALL_PROXY", ":::bad")
+        .ask(format!("{}/v1", server.origin()))
+        .await;
+    assert_eq!(said, "identity u1");
 }
 
 #[tokio::test]

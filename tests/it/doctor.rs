@@ -225,6 +225,37 @@ fn variables_that_hide_a_login_are_named() {
 }
 
 #[test]
+fn a_proxy_that_nothing_can_go_through_is_found() {
+    let sandbox = logged_in("http://localhost:1/v1", "ntro_prod_good");
+    let found = sandbox
+        .ntro("doctor --offline -o json")
+        .env("https_proxy", "socks5://ada:secret@proxy.example:1080")
+        .env("ALL_PROXY", ":::secret")
+        .run()
+        .exits(1);
+    assert_snapshot!(complaints(&found), @r"
+        problem network: the variable `HTTPS_PROXY` names no proxy: proxies are spoken to by `http` and `https` alone
+          → set `HTTPS_PROXY`, or `https_proxy` where that is what is set, to `http://HOST:PORT`, or unset it
+        problem network: the variable `ALL_PROXY` names no proxy: it is not of the form `http://HOST:PORT`
+          → set `ALL_PROXY`, or `all_proxy` where that is what is set, to `http://HOST:PORT`, or unset it
+        ");
+    let refused = sandbox
+        .ntro("auth test --host https://ntropii.invalid/v1")
+        .env("NTRO_API_KEY", "ntro_prod_other")
+        .env("https_proxy", "socks9://ada:secret@proxy.example:1080")
+        .run()
+        .exits(2);
+    assert_snapshot!(refused, @r"
+        exit code: 2
+        ----- stderr -----
+        warning: the variable `NTRO_API_KEY` overrides the stored API key of `acme`
+        error: the variable `HTTPS_PROXY` names no proxy: proxies are spoken to by `http` and `https` alone
+          hint: set `HTTPS_PROXY`, or `https_proxy` where that is what is set, to `http://HOST:PORT`, or unset it
+        ");
+    sandbox.assert_nowhere("secret");
+}
+
+#[test]
 fn a_store_that_does_not_hold_what_it_should_is_a_problem() {
     let sandbox = logged_in("http://localhost:1/v1", "ntro_prod_good");
     let home = sandbox.ntro_home();

@@ -394,6 +394,15 @@ impl From<rotation::Error> for CliError {
     }
 }
 
+/// What to do about a variable that names no proxy.
+pub(crate) fn proxy_hint(bad: &api::BadProxy) -> String {
+    let upper = bad.variable;
+    format!(
+        "set `{upper}`, or `{}` where that is what is set, to `http://HOST:PORT`, or unset it",
+        upper.to_lowercase()
+    )
+}
+
 impl From<api::Error> for CliError {
     fn from(error: api::Error) -> Self {
         use api::Error as E;
@@ -418,6 +427,7 @@ impl From<api::Error> for CliError {
                 api::Cause::TimedOut => "check the host, and that the server is running; a slow one is given more time by `NTRO_TIMEOUT`",
                 _ => "check the host, and that the server is running",
             }),
+            E::Proxy { bad, .. } => of(Kind::Usage).hint(proxy_hint(bad)),
             E::InsecureTransport { .. } => of(Kind::Usage)
                 .hint("use `https`; `--insecure-http` allows it all the same"),
             E::WrongOrigin { .. } => {
