@@ -155,6 +155,28 @@ impl TryFrom<Url> for Host {
     }
 }
 
+/// Returns what may be shown of a text that stands where a host is to be: all of a host, and of
+/// anything else no user name, password, query or fragment, which may hold secrets.
+#[must_use]
+pub fn shown_host(text: &str) -> String {
+    if text.parse::<Host>().is_ok() {
+        return text.to_owned();
+    }
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), text),
+    };
+    // A password that is not quoted as it should be may have any character in it.
+    let (user, rest) = match rest.rsplit_once('@') {
+        Some((_, rest)) => ("…@", rest),
+        None => ("", rest),
+    };
+    match rest.find(['?', '#']) {
+        Some(end) => format!("{scheme}{user}{}…", &rest[..=end]),
+        None => format!("{scheme}{user}{rest}"),
+    }
+}
+
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.text)
@@ -193,6 +215,22 @@ mod tests {
 
     fn host(text: &str) -> Host {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn no_password_of_a_host_is_shown() {
+        for (text, shown) in [
+            ("https://a.example/v1", "https://a.example/v1"),
+            ("a.example", "a.example"),
+            ("http://u:SECRET@h/", "http://…@h/"),
+            ("u:SECRET@h", "…@h"),
+            ("http://u:SEC/RE@T@h/v1", "http://…@h/v1"),
+            ("https://h/?key=SECRET", "https://h/?…"),
+            ("https://h/#SECRET", "https://h/#…"),
+            ("not a host", "not a host"),
+        ] {
+            assert_eq!(shown_host(text), shown);
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod text;
 
 pub use api_key::{ApiKey, ApiKeyError, KeyPrefix};
 pub use bound_key::BoundKey;
-pub use host::{Host, HostError, Origin};
+pub use host::{Host, HostError, Origin, shown_host};
 pub use issued_key::{IssuedKey, KeyEnvironment, ParsedKey};
 pub use loopback::loopback_addresses;
 pub use names::{ConnectionName, KeyName, NameError, TenantSlug};
@@ -24,4 +24,4 @@ pub use period::{Period, PeriodError};
 pub use policy::{Policy, UnknownPolicy};
 pub use provider::{Provider, UnknownProvider};
 pub use scope::{Scope, UnknownScope};
-pub use text::printable;
+pub use text::{is_printable, printable};

@@ -36,6 +36,16 @@ pub fn printable(text: &str, limit: usize) -> String {
     clean
 }
 
+/// Returns whether `text` is one line without anything that steers a terminal or reorders what is
+/// read, so that it can be shown as it is.
+#[must_use]
+pub fn is_printable(text: &str) -> bool {
+    let breaks_lines = |character| matches!(character, '\u{2028}' | '\u{2029}');
+    !text
+        .chars()
+        .any(|character| character.is_control() || is_format(character) || breaks_lines(character))
+}
+
 /// Characters that are not seen themselves but change what is: Unicode's category Cf, as far as
 /// it is no part of a script's spelling.
 fn is_format(character: char) -> bool {
@@ -67,6 +77,7 @@ mod tests {
             ("  \n ", ""),
         ] {
             assert_eq!(printable(text, 100), expected, "{text:?}");
+            assert_eq!(is_printable(text), text == expected, "{text:?}");
         }
     }
 
@@ -84,6 +95,7 @@ mod tests {
             let clean = printable(&text, limit);
             prop_assert!(clean.chars().count() <= limit);
             prop_assert!(!clean.chars().any(|c| c.is_control() || is_format(c)));
+            prop_assert!(is_printable(&clean));
             prop_assert_eq!(clean.trim(), clean.as_str());
             prop_assert_eq!(printable(&clean, limit), clean);
         }

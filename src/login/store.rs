@@ -4,7 +4,9 @@ use super::{Error, Files, OpenStore};
 use crate::config::{Document, Home, Login, Logins};
 use crate::connection::StoredKey;
 use crate::disk::FileLock;
-use crate::domain::{ApiKey, ConnectionName, Host, KeyPrefix, Policy, Provider, TenantSlug};
+use crate::domain::{
+    ApiKey, ConnectionName, Host, KeyPrefix, Policy, Provider, TenantSlug, shown_host,
+};
 use crate::secrets::{self, Item, SecretStore, StoreKind};
 
 /// A key that is to be stored, with its connection.
@@ -46,7 +48,7 @@ pub struct Stored {
 /// What a login would replace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replaced {
-    /// The host that the connection has now, as it stands in the file.
+    /// The host that the connection has now, fit to be shown.
     pub host: Option<String>,
     /// Whether it is of the same origin.
     pub same_origin: bool,
@@ -98,7 +100,7 @@ impl Files {
         let provider = entry.provider.as_deref();
         let provider = provider.or_else(|| Some(login?.provider.as_str()));
         Some(Replaced {
-            host: entry.host.clone(),
+            host: entry.host.as_deref().map(shown_host),
             provider: provider.and_then(|provider| provider.parse().ok()),
             // A connection that never had a host is nobody's yet.
             same_origin: entry.host.is_none() || existing.as_ref() == Some(&host.origin()),

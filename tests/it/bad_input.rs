@@ -53,6 +53,66 @@ fn a_file_that_is_not_toml_is_named_with_line_and_column() {
     }
 }
 
+/// What a hand-made file can hold: names and values that would steer the terminal, and a password.
+const STEERING: &str = r#"
+default_connection_name = "good"
+[connections.good]
+host = "http://localhost:1/v1"
+default_tenant = "acme\u202Exyz"
+[connections."evil\u001b[31m\nname"]
+host = "http://ada:SECRET@localhost:1/\u001b]0;title\u0007"
+default_tenant = "t\u0000"
+store = "no\u001b[2Jsuch"
+"#;
+
+#[test]
+fn nothing_in_a_file_steers_the_terminal() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(STEERING);
+    let list = sandbox.ntro("auth list").run().success();
+    assert_snapshot!(list, @r"
+        exit code: 0
+        ----- stdout -----
+           NAME           PROVIDER  HOST                           TENANT   STORE      LOGGED IN
+           evil[31m name  -         http://…@localhost:1/]0;title  t        no[2Jsuch  no
+        ●  good           ntropii   http://localhost:1/v1          acmexyz  keyring    no
+        ");
+    let unknown = sandbox.ntro("auth test -c nope").run().exits(3);
+    assert_snapshot!(unknown, @r"
+        exit code: 3
+        ----- stderr -----
+        error: there is no connection `nope` (named by `--connection`)
+          hint: the connections are: evil[31m name, good
+        ");
+    for command in [
+        "auth list --color always",
+        "auth status --all --color always",
+        "auth use nope",
+        "auth test -c nope",
+        "doctor --offline",
+        "auth whoami",
+    ] {
+        let said = sandbox.ntro(command).transcript();
+        for raw in ["\u{1b}]", "\u{1b}[31m\n", "\u{1b}[2J", "\u{202e}", "\u{0}"] {
+            assert!(!said.contains(raw), "{command}: {said:?}");
+        }
+        assert!(!said.contains("SECRET"), "{command}: {said}");
+    }
+    // Programs get the name as it is.
+    let list = sandbox.ntro("auth list -o json").run().success().json();
+    let names: Vec<_> = list.as_array().unwrap().iter().collect();
+    assert_eq!(names[0]["name"], "evil\u{1b}[31m\nname");
+    sandbox.assert_only_in("SECRET", &[".ntro/config.toml"]);
+
+    sandbox.write_config("[connections.good]\npolicy = 'x'\n\"\\u001b[31mred\" = 1\n");
+    let refused = sandbox.ntro("auth list").run().exits(3);
+    assert!(!refused.stderr.contains('\u{1b}'), "{refused}");
+    sandbox.write_config("[connections.good]\n\"\\u001b[31mred\" = 1\n");
+    let noted = sandbox.ntro("doctor --offline").run();
+    assert!(!noted.stdout.contains('\u{1b}'), "{noted}");
+    noted.done();
+}
+
 #[test]
 fn a_value_of_a_wrong_type_is_named_with_line_and_column() {
     assert_snapshot!(

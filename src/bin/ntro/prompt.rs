@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::error::CliError;
 use crate::exit::Kind;
 use crate::interrupt;
+use crate::output::plain;
 
 /// Checks an answer; the text says what is wrong with it and the question is asked again.
 pub(crate) type Check<'a> = dyn Fn(&str) -> Result<(), String> + 'a;
@@ -118,7 +119,7 @@ impl Prompter for Terminal {
     fn confirm(&self, question: &str, default: bool) -> Result<bool, CliError> {
         let _asking = interrupt::guard_terminal();
         Confirm::with_theme(&*self.theme)
-            .with_prompt(question)
+            .with_prompt(plain(question))
             .default(default)
             .interact_opt()
             .map_err(stopped)?

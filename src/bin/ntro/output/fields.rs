@@ -1,4 +1,4 @@
-use super::Paint;
+use super::{Paint, plain};
 
 /// Names and values, one pair a line, the values below each other.
 pub(crate) struct Fields {
@@ -15,7 +15,7 @@ impl Fields {
     }
 
     pub(crate) fn put(&mut self, name: &'static str, value: &str) {
-        self.lines.push((name, value.to_owned()));
+        self.lines.push((name, plain(value).into_owned()));
     }
 
     /// Leaves the line out where there is nothing to tell.

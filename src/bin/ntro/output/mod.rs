@@ -5,9 +5,11 @@ mod fields;
 pub(crate) mod progress;
 mod table;
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
+use ntro::domain::{is_printable, printable};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -17,6 +19,16 @@ pub(crate) use table::{Table, terminal_height};
 use crate::cli::{Format, Global, When};
 use crate::error::CliError;
 use crate::exit::Kind;
+
+/// Returns a text that may come from anywhere, such as out of a file that was edited by hand, without
+/// what steers a terminal. Everything that is printed for people passes through here before colour
+/// is added to it.
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
+    match is_printable(text) {
+        true => text.into(),
+        false => printable(text, usize::MAX).into(),
+    }
+}
 
 /// A result: for programs as JSON, for people as text, from the same value.
 pub(crate) trait Report: Serialize {
@@ -157,13 +169,13 @@ impl Printer {
     /// Tells something on standard error that nobody asked for.
     pub(crate) fn note(&self, text: &str) {
         if !self.quiet {
-            stderr_line(text);
+            stderr_line(&plain(text));
         }
     }
 
     /// Warns on standard error; also when it is to be quiet.
     pub(crate) fn warn(&self, text: &str) {
-        stderr_line(&format!("{}: {text}", self.stderr.warn("warning")));
+        stderr_line(&format!("{}: {}", self.stderr.warn("warning"), plain(text)));
     }
 
     /// Prints why a command failed, and returns how the process ends.
@@ -171,12 +183,14 @@ impl Printer {
         match self.format {
             Format::Json => json_failure(error),
             Format::Text => {
-                stderr_line(&format!("{}: {}", self.stderr.bad("error"), error.message));
+                let line =
+                    |name: String, text: &str| stderr_line(&format!("{name}: {}", plain(text)));
+                line(self.stderr.bad("error"), &error.message);
                 if let Some(hint) = &error.hint {
-                    stderr_line(&format!("  {}: {hint}", self.stderr.bold("hint")));
+                    line(format!("  {}", self.stderr.bold("hint")), hint);
                 }
                 if let Some(id) = &error.request_id {
-                    stderr_line(&format!("  {}: {id}", self.stderr.bold("request id")));
+                    line(format!("  {}", self.stderr.bold("request id")), id);
                 }
             }
         }
@@ -210,7 +224,7 @@ pub(crate) fn json_failure(error: &CliError) {
 
 /// Passes on a line that a helper of the `command` store has said.
 pub(crate) fn helper_said(paint: Paint, line: &str) {
-    stderr_line(&format!("{}: {line}", paint.bold("helper")));
+    stderr_line(&format!("{}: {}", paint.bold("helper"), plain(line)));
 }
 
 fn stderr_line(line: &str) {
@@ -229,6 +243,6 @@ pub(crate) struct Done<T: Serialize> {
 
 impl<T: Serialize> Report for Done<T> {
     fn text(&self, paint: Paint) -> String {
-        format!("{} {}\n", paint.good("✓"), self.text)
+        format!("{} {}\n", paint.good("✓"), plain(&self.text))
     }
 }

@@ -1,7 +1,9 @@
+use std::borrow::Cow;
+
 use comfy_table::{ContentArrangement, presets};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::Paint;
+use super::{Paint, plain};
 
 /// What stands between two columns.
 const GAP: usize = 2;
@@ -24,7 +26,11 @@ impl Table {
     }
 
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().collect());
+        let cells = cells.into_iter().map(|cell| match plain(&cell) {
+            Cow::Borrowed(_) => cell,
+            Cow::Owned(plain) => plain,
+        });
+        self.rows.push(cells.collect());
     }
 
     pub(crate) fn text(&self) -> String {

@@ -1,5 +1,5 @@
 use ntro::connection::{Flags, Resolver, Source};
-use ntro::domain::{ConnectionName, Policy};
+use ntro::domain::{ConnectionName, Policy, shown_host};
 use ntro::secrets::StoreKind;
 use serde::Serialize;
 
@@ -48,7 +48,7 @@ pub(crate) fn run(_args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
             name: name.clone(),
             active: active == Some(name.as_str()),
             provider: known.provider.or_else(|| entry.provider.clone()),
-            host: entry.host.clone(),
+            host: entry.host.as_deref().map(shown_host),
             default_tenant: entry.default_tenant.clone(),
             store: known.store.or_else(|| entry.store.clone()),
             policy: known.policy.as_str(),

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use crate::error::CliError;
-use crate::output::{Paint, Report};
+use crate::output::{Paint, Report, plain};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -106,8 +106,10 @@ impl Report for Findings {
                 (Level::Problem, _) => paint.bad("✗ problem:"),
             };
             let check = paint.dim(&format!("{:<width$}", finding.check));
-            text.push_str(&format!("{check}  {mark} {}\n", finding.message));
+            let message = plain(&finding.message);
+            text.push_str(&format!("{check}  {mark} {message}\n"));
             if let Some(mend) = &finding.mend {
+                let mend = plain(mend);
                 text.push_str(&format!("{:width$}    {} {mend}\n", "", paint.bold("→")));
             }
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use ntro::api::Target;
 use ntro::connection::{self, Flags, KeySource, Resolver};
-use ntro::domain::ConnectionName;
+use ntro::domain::{ConnectionName, shown_host};
 use ntro::secrets::{OpenedStores, StoreKind};
 
 use super::row::{Row, State};
@@ -87,7 +87,8 @@ impl<'a> Keys<'a> {
 
     fn row(&self, name: &str) -> Row {
         let entry = self.resolver.config.connections.get(name);
-        Row::new(name.to_owned(), entry.and_then(|entry| entry.host.clone()))
+        let host = entry.and_then(|entry| entry.host.as_deref());
+        Row::new(name.to_owned(), host.map(shown_host))
     }
 
     fn take(&mut self, name: &ConnectionName, resolver: Resolver<'_>) -> Result<Asked, CliError> {

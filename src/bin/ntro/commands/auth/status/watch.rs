@@ -21,7 +21,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
 use crate::interrupt;
-use crate::output::terminal_height;
+use crate::output::{plain, terminal_height};
 
 /// One round, as a line of JSON.
 #[derive(Serialize)]
@@ -181,7 +181,7 @@ impl<'a> Screen<'a> {
             if before.as_ref().is_some_and(|before| !row.differs(before)) {
                 continue;
             }
-            let _ = write!(text, "{now} {}: ", row.name);
+            let _ = write!(text, "{now} {}: ", plain(&row.name));
             if let Some(before) = before {
                 let _ = write!(text, "{} → ", before.status());
             }
@@ -193,7 +193,7 @@ impl<'a> Screen<'a> {
             text.push('\n');
         }
         for name in self.before.keys() {
-            let _ = writeln!(text, "{now} {name}: removed");
+            let _ = writeln!(text, "{now} {}: removed", plain(name));
         }
         text
     }
