@@ -15,6 +15,7 @@
 )]
 #![cfg(unix)]
 
+mod admin;
 mod bad_input;
 mod canary;
 mod completions;

@@ -5,6 +5,7 @@ use ntro::env;
 
 use crate::context::Context;
 use crate::error::CliError;
+use crate::exit::Kind;
 
 /// In the folder of `ntro`, when no database is named.
 const DEFAULT: &str = "authority.db";
@@ -34,8 +35,20 @@ impl DatabaseArgs {
         Ok(Database::Sqlite(cx.home()?.folder().join(DEFAULT)))
     }
 
-    /// Opens the books, beside a serving process or without one.
-    pub(crate) fn books(&self, cx: &Context) -> Result<Books, CliError> {
-        Ok(Books::open(&self.database(cx)?)?)
+    /// Opens the books, beside a serving process or without one. Where there are none yet they
+    /// are made only if that is what is wanted: whoever reads them has named the wrong ones.
+    pub(crate) fn books(&self, cx: &Context, make: bool) -> Result<Books, CliError> {
+        let database = self.database(cx)?;
+        if let Database::Sqlite(path) = &database
+            && !make
+            && !path.try_exists().unwrap_or(true)
+        {
+            return Err(CliError::new(
+                Kind::Config,
+                format!("there is no database `{}`", path.display()),
+            )
+            .hint("name another one with `--database`, or make it: `ntro serve` does, and `ntro admin organisation create NAME`"));
+        }
+        Ok(Books::open(&database)?)
     }
 }

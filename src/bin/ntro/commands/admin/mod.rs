@@ -42,7 +42,12 @@ enum Command {
 }
 
 pub(crate) fn run(args: AdminArgs, cx: &Context) -> Result<Exit, CliError> {
-    let books = args.database.books(cx)?;
+    // All else is about an organisation, of which new books have none.
+    let begins = matches!(
+        args.command,
+        Command::Organisation(organisation::Command::Create(_))
+    );
+    let books = args.database.books(cx, begins)?;
     match args.command {
         Command::Organisation(command) => command.run(&books, cx),
         Command::Tenant(command) => command.run(&books, cx),
