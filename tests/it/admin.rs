@@ -1,10 +1,21 @@
 //! `ntro admin`, on books that nobody serves.
 
+use std::path::Path;
+
 use insta::assert_snapshot;
 
 use crate::support::{Outcome, Sandbox};
 
 const BOOKS: &str = "--database sqlite:books/authority.db";
+
+/// A home with books that have one tenant.
+fn with_books() -> Sandbox {
+    let sandbox = Sandbox::new();
+    for line in ["organisation create Acme", "tenant create acme"] {
+        admin(&sandbox, line).success().done();
+    }
+    sandbox
+}
 
 fn admin(sandbox: &Sandbox, line: &str) -> Outcome {
     sandbox.ntro(&format!("admin {BOOKS} {line}")).run()
@@ -36,4 +47,24 @@ fn books_that_are_not_there_are_made_only_where_they_begin() {
     admin(&sandbox, "organisation create Acme").success().done();
     admin(&sandbox, "tenant create acme").success().done();
     admin(&sandbox, "tenant list").success().says("acme").done();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_key_that_nobody_could_read_is_revoked() {
+    let sandbox = with_books();
+    for nowhere in ["/dev/full", "&-", "/dev/null"] {
+        let script = format!(
+            "'{}' admin {BOOKS} key create --tenant acme --provider ntropii >{nowhere}",
+            env!("CARGO_BIN_EXE_ntro")
+        );
+        let shell = sandbox.program(Path::new("/bin/sh"));
+        let refused = shell.arg("-c").arg(script).run().exits(1);
+        let refused = refused.complains("cannot write to standard output: ");
+        refused.complains("; the new key was revoked").done();
+    }
+    let keys = admin(&sandbox, "key list -o json").success().json();
+    let keys = keys.as_array().unwrap();
+    assert_eq!(keys.len(), 3);
+    assert!(keys.iter().all(|key| key["state"] == "revoked"), "{keys:?}");
 }

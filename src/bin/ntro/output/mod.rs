@@ -122,8 +122,13 @@ impl Printer {
         self.raw(self.rendered(report)?.as_bytes())
     }
 
-    /// Prints a result that nobody can have again. A reader that has gone away is a failure here.
+    /// Prints a result that nobody can have again. A reader that has gone away is a failure here,
+    /// and so is one that there never was.
     pub(crate) fn hand_over(&self, report: &impl Report) -> Result<(), CliError> {
+        if leads_nowhere() {
+            let message = "cannot write to standard output: it is closed, or the null device";
+            return Err(CliError::new(Kind::Failure, message));
+        }
         let text = Zeroizing::new(self.rendered(report)?);
         write(text.as_bytes()).map_err(|error| cannot_write(&error))
     }
@@ -202,6 +207,26 @@ fn write(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes)?;
     stdout.flush()
+}
+
+/// Returns whether nobody can read what is written to standard output. One that was closed has been
+/// opened again, on the null device, before `main`.
+#[cfg(unix)]
+fn leads_nowhere() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let Ok(null) = std::fs::metadata("/dev/null") else {
+        return false;
+    };
+    rustix::fs::fstat(io::stdout()).is_ok_and(|stdout| {
+        let kind = rustix::fs::FileType::from_raw_mode(stdout.st_mode);
+        kind.is_char_device() && stdout.st_rdev == null.rdev()
+    })
+}
+
+#[cfg(not(unix))]
+fn leads_nowhere() -> bool {
+    false
 }
 
 fn cannot_write(error: &io::Error) -> CliError {

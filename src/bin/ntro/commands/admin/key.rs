@@ -140,15 +140,38 @@ fn create(args: CreateArgs, books: &Books, cx: &Context) -> Result<Exit, CliErro
         let tenant = books.tenant(slug.as_str()).await?;
         books.create_key(&tenant, new).await
     })??;
-    cx.printer().print(&Minted {
+    let shown = cx.printer().hand_over(&Minted {
         key: minted.key.expose(),
         record: Key::new(&minted.record, Some(slug.to_string()), cx.now()),
-    })?;
+    });
+    shown.map_err(|error| take_back(books, cx, minted.record.id, error))?;
     cx.printer().note(&format!(
         "The key {} of the tenant `{slug}` is shown this once.",
         minted.record.id
     ));
     Ok(Exit::Fine)
+}
+
+/// Revokes a key that nobody has seen, and adds to the error what became of it.
+fn take_back(books: &Books, cx: &Context, id: Uuid, error: CliError) -> CliError {
+    let revoked = cx
+        .block_on(books.revoke_key(id))
+        .and_then(|revoked| Ok(revoked?));
+    let message = &error.message;
+    match revoked {
+        Ok(_) => CliError {
+            message: format!("{message}; the new key was revoked"),
+            ..error
+        },
+        Err(second) => CliError {
+            message: format!(
+                "{message}; the new key is still live, since it could not be revoked: {}",
+                second.message
+            ),
+            ..error
+        }
+        .hint(format!("revoke it: `ntro admin key revoke {id}`")),
+    }
 }
 
 fn list(args: &ListArgs, books: &Books, cx: &Context) -> Result<Exit, CliError> {
