@@ -303,3 +303,19 @@ fn a_variable_over_a_stored_login_is_told_and_can_be_refused() {
     let empty = with("auth token", "NTRO_API_KEY", "").env("NTRO_STRICT", "1");
     empty.run().success().says("ntro_staging_secret0").done();
 }
+
+#[test]
+fn a_password_in_what_should_be_a_host_is_shown_nowhere() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(
+        "default_connection_name = 'a'\n[connections.a]\nhost = 'https://ada:hunter2@a.example/v1'\n",
+    );
+    for line in ["auth explain", "auth explain -o json"] {
+        sandbox.ntro(line).run().exits(3).says("a.example").done();
+    }
+    let shadowed = sandbox
+        .ntro("auth explain")
+        .env("NTRO_HOST", "https://b.example");
+    shadowed.run().says("overrides").done();
+    sandbox.assert_only_in("hunter2", &[".ntro/config.toml"]);
+}

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Resolver;
 use crate::connection::{Candidate, Error, Sourced};
-use crate::domain::{Host, printable};
+use crate::domain::{Host, printable, shown_host};
 use crate::env;
 
 /// One of the values that are decided.
@@ -88,7 +88,7 @@ impl Resolver<'_> {
                 add(
                     Value::Host,
                     variable,
-                    format!("the host of `{name}`, {}", shown(over)),
+                    format!("the host of `{name}`, {}", shown_host(&shown(over))),
                 );
             }
         }

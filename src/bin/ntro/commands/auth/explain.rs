@@ -1,5 +1,5 @@
 use ntro::connection::{Decision, Error, Resolver, Shadow, Value};
-use ntro::domain::printable;
+use ntro::domain::{printable, shown_host};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -45,7 +45,7 @@ pub(crate) fn run(_args: ExplainArgs, cx: &Context) -> Result<Exit, CliError> {
     let resolver = cx.resolver()?;
     let shadows = resolver.shadows().unwrap_or_default();
     let overridden = |explained: Explained, value| explained.overridden(&resolver, &shadows, value);
-    let explanation = Explanation {
+    let mut explanation = Explanation {
         connection: overridden(
             explained(resolver.explain_connection(), resolver.name().err()),
             Value::Connection,
@@ -66,6 +66,7 @@ pub(crate) fn run(_args: ExplainArgs, cx: &Context) -> Result<Exit, CliError> {
         policy: explained(resolver.explain_policy(), None),
         production: explained(resolver.explain_production(), None),
     };
+    explanation.host.without_passwords();
     cx.printer().print(&explanation)?;
     // The first value that cannot be decided says how the call would have failed.
     let failure = resolver.name().err().or(resolver.host().err());
@@ -90,6 +91,16 @@ impl Explained {
             }
         }
         self
+    }
+}
+
+impl Explained {
+    /// Takes out of a host what may be a password, where it is none and stands there all the same.
+    fn without_passwords(&mut self) {
+        let found = self.sources.iter_mut().map(|place| &mut place.found);
+        for text in std::iter::once(&mut self.value).chain(found).flatten() {
+            *text = shown_host(text);
+        }
     }
 }
 

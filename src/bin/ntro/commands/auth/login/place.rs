@@ -53,13 +53,15 @@ pub(super) fn host(name: &ConnectionName, cx: &Context) -> Result<Host, CliError
     }
     let existing = cx.config()?.connections.get(name.as_str());
     let existing = existing.and_then(|entry| entry.host.clone());
-    let existing = existing.filter(|host| host.parse::<Host>().is_ok());
+    // One that is none is not offered: it may hold a password.
+    let interactive = cx.prompter().is_interactive();
+    let existing = existing.filter(|host| !interactive || host.parse::<Host>().is_ok());
     let default = existing.or_else(|| match name.as_str() {
         "local" => Some(Provider::Ntropii.local_host().to_owned()),
         "production" => Some(Provider::Ntropii.production_host().to_owned()),
         _ => None,
     });
-    if cx.prompter().is_interactive() {
+    if interactive {
         let insecure = cx.global().insecure_http;
         let answer = cx
             .prompter()
