@@ -25,13 +25,14 @@ pub fn logout(
     name: &ConnectionName,
     open: &OpenStore<'_>,
 ) -> Result<Forgotten, Error> {
-    forget(home, name, open, |document| {
+    forget(home, name, open, Gone::Unknown, |document| {
         document.unset(name.as_str(), "api_key")?;
         Ok(())
     })
 }
 
-/// Erases the key of a connection, and the connection.
+/// Erases the key of a connection, and the connection; also what is left of one that somebody else
+/// has taken out of `config.toml`.
 ///
 /// # Errors
 ///
@@ -41,7 +42,7 @@ pub fn remove(
     name: &ConnectionName,
     open: &OpenStore<'_>,
 ) -> Result<Forgotten, Error> {
-    forget(home, name, open, |document| {
+    forget(home, name, open, Gone::IfRecorded, |document| {
         document.remove_connection(name.as_str())?;
         if document.default_name() == Some(name.as_str()) {
             document.unset_default();
@@ -50,17 +51,32 @@ pub fn remove(
     })
 }
 
+/// What a connection is that is on record and not in `config.toml`.
+#[derive(PartialEq, Eq)]
+enum Gone {
+    /// One that there is not.
+    Unknown,
+    /// One that can be forgotten all the same.
+    IfRecorded,
+}
+
 fn forget(
     home: &Home,
     name: &ConnectionName,
     open: &OpenStore<'_>,
+    gone: Gone,
     edit: impl FnOnce(&mut Document) -> Result<(), Error>,
 ) -> Result<Forgotten, Error> {
     let lock = home.lock()?;
     let mut files = Files::read(home)?;
-    files.require(name)?;
+    let is_recorded = files.logins.get(name.as_str()).is_some();
+    if gone == Gone::Unknown || !is_recorded {
+        files.require(name)?;
+    }
     super::require_settled(home, name)?;
-    let plain = files.config.connections[name.as_str()].api_key.is_some();
+    let entry = files.config.connections.get(name.as_str());
+    let is_there = entry.is_some();
+    let plain = entry.is_some_and(|entry| entry.api_key.is_some());
     let places = files.places(home, name);
     let mut erased = None;
     for stored in &places {
@@ -75,8 +91,11 @@ fn forget(
         erased = erased.or(had_key.then_some(stored));
     }
     let mut document = files.document(home)?;
-    edit(&mut document)?;
-    document.save(&lock)?;
+    // Where there is nothing to take out, nothing is written: somebody else may be at it.
+    if is_there || document.default_name() == Some(name.as_str()) {
+        edit(&mut document)?;
+        document.save(&lock)?;
+    }
     let mut changed = files.noted;
     changed |= files.logins.remove(name.as_str()).is_some();
     if !document.has_connection(name.as_str()) {

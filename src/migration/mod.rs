@@ -5,9 +5,11 @@
 //! the record of the connection is switched, and only then is the key erased where it was. What
 //! is about to happen is written into a [`Journal`] first and taken out last, so the next run
 //! finds what a killed one has left. Each run looks at everything anew: finishing a move is the
-//! same as making it, with some of it done.
+//! same as making it, with some of it done. A key whose connection was removed meanwhile is not
+//! moved any further: what is left of it is erased.
 
 mod error;
+mod gone;
 mod journal;
 mod place;
 mod survey;
@@ -70,6 +72,9 @@ pub enum Change {
     AlreadyThere,
     /// There is none.
     NoKey,
+    /// Somebody had removed its connection while it was on its way, and what was left of it is
+    /// erased.
+    Erased,
 }
 
 /// Whether the policy of a connection has its say.
@@ -82,7 +87,8 @@ enum Permission {
 }
 
 impl Migrator<'_> {
-    /// Moves the key of a connection, and finishes what an earlier run has left of it.
+    /// Moves the key of a connection, and finishes what an earlier run has left of it. Of a
+    /// connection that was removed since, that is erased.
     ///
     /// # Errors
     ///
@@ -118,15 +124,24 @@ impl Migrator<'_> {
     }
 
     fn run(&self, name: &ConnectionName, import: Option<bool>) -> Result<Outcome, Error> {
-        if self.dry_run {
+        let lock = match self.dry_run {
+            true => None,
+            false => Some(self.home.lock()?),
+        };
+        let journal = Journal::read(&self.home.migrations())?;
+        let begun = journal.get(name.as_str());
+        if let Some(begun) = begun
+            && self.is_gone(name, begun)?
+        {
+            return self.clear_away(name, begun, lock.as_ref());
+        }
+        let Some(lock) = lock else {
             let survey = self.survey(name, import)?;
             self.permit(&survey)?;
             return Ok(survey.outcome());
-        }
-        let lock = self.home.lock()?;
+        };
         let mut import = import;
-        let begun = Journal::read(&self.home.migrations())?;
-        if let Some(begun) = begun.get(name.as_str()) {
+        if let Some(begun) = begun {
             let imports = begun.from.contains(&Place::Ontora);
             let earlier = import.or(imports.then_some(begun.keep));
             let outcome = Self {

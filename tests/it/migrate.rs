@@ -890,6 +890,30 @@ fn a_logout_after_a_kill_leaves_no_copy() {
     assert!(kills >= 20, "only {kills}");
 }
 
+/// So does a removal, also where the official client was there first.
+#[test]
+#[ignore = "needs strace: run scripts/test"]
+fn a_removal_after_a_kill_leaves_no_copy() {
+    let sandbox = sandbox();
+    login(&sandbox, "local", "plaintext", KEY);
+    let start = sandbox.contents();
+    let kills = at_each_effect(
+        &sandbox,
+        "auth migrate --to file",
+        |_| lay_out(&sandbox, &start),
+        |done| {
+            remove_officially(&sandbox, "local");
+            sandbox.ntro("auth remove local").run().success().done();
+            let file = held(&sandbox, None, StoreKind::File, "local");
+            assert_eq!(file, None, "{done}");
+            sandbox.assert_no_litter();
+            sandbox.assert_files_without(KEY);
+            assert!(!sandbox.read("logins.toml").contains(".local]"), "{done}");
+        },
+    );
+    assert!(kills >= 20, "only {kills}");
+}
+
 /// A login after a kill decides: what the killed run has left of the older key goes.
 #[test]
 #[ignore = "needs strace: run scripts/test"]
@@ -910,4 +934,151 @@ fn a_login_after_a_kill_decides_which_key_stays() {
             sandbox.assert_no_litter();
         },
     );
+}
+
+/// Takes a connection out of `config.toml`, as the official clients do.
+fn remove_officially(sandbox: &Sandbox, name: &str) {
+    let config = sandbox.config();
+    let (head, rest) = config
+        .split_once(&format!("[connections.{name}]\n"))
+        .unwrap();
+    let tail = rest.find("\n[").map_or("", |next| &rest[next..]);
+    sandbox.write_config(&format!("{head}{tail}"));
+}
+
+/// A home where a move from the encrypted file to helpers was killed before its last step, and its
+/// connection was removed after that. `there` is the key that the helpers have.
+fn removed_on_the_way(there: &str) -> Sandbox {
+    let sandbox = sandbox();
+    sandbox.write_config(&helpers(&sandbox, None));
+    login(&sandbox, "other", "file", OTHER);
+    login(&sandbox, "local", "file --policy keyless", KEY);
+    let lock = FileLock::acquire(&sandbox.ntro_home().join(".lock")).unwrap();
+    let store = opened(&sandbox, StoreKind::Command);
+    store
+        .put(&item("local"), &there.parse().unwrap(), &lock)
+        .unwrap();
+    drop(lock);
+    let noted = format!(
+        "[migrations.local]\nfrom = [\"file\"]\nto = \"command\"\norigin = \"{ORIGIN}\"\nkey_prefix = \"ntro_prod_k9Zr\"\n"
+    );
+    fs::write(sandbox.ntro_home().join("migrations.toml"), noted).unwrap();
+    remove_officially(&sandbox, "local");
+    sandbox
+}
+
+#[track_caller]
+fn assert_nothing_is_left(sandbox: &Sandbox) {
+    sandbox.assert_files_without(KEY);
+    sandbox.assert_no_litter();
+    assert!(!sandbox.read("logins.toml").contains(".local]"));
+    for kind in [StoreKind::File, StoreKind::Command] {
+        assert_eq!(held(sandbox, None, kind, "local"), None, "{kind}");
+    }
+    assert_token(sandbox, "other", OTHER);
+    let doctor = sandbox.ntro("doctor --offline").run();
+    assert!(doctor.stdout.contains("no key is half way"), "{doctor}");
+    // The name is free for another connection.
+    login(sandbox, "local", "file", OTHER);
+    assert_token(sandbox, "local", OTHER);
+}
+
+#[test]
+fn a_move_whose_connection_was_removed_can_be_ended() {
+    let sandbox = removed_on_the_way(KEY);
+    let doctor = sandbox.ntro("doctor --offline").run();
+    let doctor = doctor.says(
+        "the key of `local` was being moved to another store when the connection was removed",
+    );
+    doctor.says("ntro auth remove local").done();
+    let before = sandbox.contents();
+    assert_snapshot!(migrate(&sandbox, "local --to file --dry-run"), @r"
+    exit code: 0
+    ----- stdout -----
+    CONNECTION  FROM           TO  RESULT       KEY
+    local       file, command  -   would erase  ntro_prod_k9Zr…  the connection was removed while its key was on its way
+    ");
+    assert_eq!(sandbox.contents(), before);
+    assert_snapshot!(migrate(&sandbox, "local --to file"), @r"
+    exit code: 0
+    ----- stdout -----
+    CONNECTION  FROM           TO  RESULT  KEY
+    local       file, command  -   erased  ntro_prod_k9Zr…  the connection was removed while its key was on its way
+    ");
+    assert_nothing_is_left(&sandbox);
+
+    let sandbox = removed_on_the_way(KEY);
+    assert_snapshot!(migrate(&sandbox, "--all --to file"), @r"
+    exit code: 0
+    ----- stdout -----
+    CONNECTION  FROM           TO    RESULT         KEY
+    local       file, command  -     erased         ntro_prod_k9Zr…  the connection was removed while its key was on its way
+    other       -              file  already there  ntro_test_Zu3V…
+    ");
+    assert_nothing_is_left(&sandbox);
+
+    let sandbox = removed_on_the_way(KEY);
+    assert_snapshot!(sandbox.ntro("auth remove local").transcript(), @r"
+    exit code: 0
+    ----- stdout -----
+    ✓ removed what was left of the connection `local`, and its key from the stores file, command
+    ");
+    assert_nothing_is_left(&sandbox);
+}
+
+#[test]
+fn a_move_whose_connection_was_removed_erases_no_other_key() {
+    let sandbox = removed_on_the_way(OTHER);
+    assert_snapshot!(migrate(&sandbox, "local --to file"), @r"
+    exit code: 0
+    ----- stdout -----
+    CONNECTION  FROM  TO  RESULT  KEY
+    local       file  -   erased  ntro_prod_k9Zr…  the connection was removed while its key was on its way
+    ");
+    let command = StoreKind::Command;
+    let held = held(&sandbox, None, command, "local");
+    assert_eq!(held.as_deref(), Some(OTHER));
+    sandbox.assert_files_without(KEY);
+    sandbox.assert_no_litter();
+}
+
+#[test]
+fn a_copy_that_stays_of_a_connection_that_was_removed_is_told_and_tried_again() {
+    let sandbox = removed_on_the_way(KEY);
+    let config = sandbox.config();
+    let erase = format!("rm {}", sandbox.home().join("keys").display());
+    assert!(config.contains(&erase), "{config}");
+    sandbox.write_config(&config.replace(&erase, "echo sealed >&2; exit 2; "));
+    let failed = sandbox.ntro("auth migrate local --to file").run().exits(8);
+    failed
+        .says("a copy is still in command")
+        .says("sealed")
+        .done();
+    let failed = sandbox.ntro("auth remove local").run().exits(8);
+    failed.complains("sealed").done();
+    sandbox.write_config(&config);
+    sandbox.ntro("auth remove local").run().success().done();
+    assert_nothing_is_left(&sandbox);
+}
+
+#[test]
+fn what_the_official_client_has_left_of_a_connection_is_removed() {
+    let sandbox = sandbox();
+    login(&sandbox, "other", "file", OTHER);
+    login(&sandbox, "local", "file", KEY);
+    remove_officially(&sandbox, "local");
+    let doctor = sandbox.ntro("doctor --offline").run();
+    doctor.says("ntro auth remove local").done();
+    let logout = sandbox.ntro("auth logout local").run().exits(3);
+    logout.complains("there is no connection `local`").done();
+    assert_snapshot!(sandbox.ntro("auth remove local").transcript(), @r"
+    exit code: 0
+    ----- stdout -----
+    ✓ removed what was left of the connection `local`, and its key from the file store
+    ");
+    assert_eq!(held(&sandbox, None, StoreKind::File, "local"), None);
+    assert!(!sandbox.read("logins.toml").contains(".local]"));
+    assert_token(&sandbox, "other", OTHER);
+    let remove = sandbox.ntro("auth remove local").run().exits(3);
+    remove.complains("there is no connection `local`").done();
 }

@@ -1,5 +1,7 @@
 use clap_complete::engine::ArgValueCompleter;
+use ntro::config::Config;
 use ntro::domain::ConnectionName;
+use ntro::migration::Place;
 use ntro::{login, secrets};
 use serde::Serialize;
 
@@ -25,20 +27,43 @@ struct Removed {
 }
 
 pub(crate) fn run(args: RemoveArgs, cx: &Context) -> Result<Exit, CliError> {
-    migrate::finish(cx, &args.name)?;
+    let name = &args.name;
+    let config = Config::read(&cx.home()?.config())?;
+    let is_there = config.connections.contains_key(name.as_str());
+    let left = match is_there {
+        true => {
+            migrate::finish(cx, name)?;
+            None
+        }
+        false => migrate::forget(cx, name)?,
+    };
     let settings = cx.stores()?;
-    let forgotten = login::remove(cx.home()?, &args.name, &|kind| {
-        secrets::open(kind, settings)
-    })?;
-    let key = match forgotten.had_key {
-        true => format!(", and its key from the {} store", forgotten.store),
-        false => String::new(),
+    let removed = login::remove(cx.home()?, name, &|kind| secrets::open(kind, settings));
+    let mut stores = left.clone().unwrap_or_default();
+    match removed {
+        Ok(forgotten) if forgotten.had_key => stores.push(Place::Store(forgotten.store)),
+        Ok(_) => {}
+        // What there was of it was on its way to another store.
+        Err(login::Error::UnknownConnection { .. }) if left.is_some() => {}
+        Err(error) => return Err(error.into()),
+    }
+    stores.sort_unstable();
+    stores.dedup();
+    let what = match is_there {
+        true => "the connection",
+        false => "what was left of the connection",
+    };
+    let stores: Vec<_> = stores.iter().map(ToString::to_string).collect();
+    let key = match stores.as_slice() {
+        [] => String::new(),
+        [store] => format!(", and its key from the {store} store"),
+        stores => format!(", and its key from the stores {}", stores.join(", ")),
     };
     cx.printer().confirm(&Done {
-        text: format!("removed the connection `{}`{key}", args.name),
+        text: format!("removed {what} `{name}`{key}"),
         value: Removed {
-            name: args.name.to_string(),
-            had_key: forgotten.had_key,
+            name: name.to_string(),
+            had_key: !stores.is_empty(),
         },
     })?;
     Ok(Exit::Fine)

@@ -20,7 +20,9 @@ pub(super) fn check(files: &Files, findings: &mut Findings) {
             findings.warning(
                 CHECK,
                 format!("a key was stored for `{name}`, which `config.toml` no longer has"),
-                format!("ntro auth login --name {name}, or ntro auth remove {name} after it"),
+                format!(
+                    "ntro auth remove {name}, or ntro auth login --name {name} to have it again"
+                ),
             );
         }
     }

@@ -32,7 +32,7 @@ pub(super) fn check(cx: &Context, files: &Files, findings: &mut Findings) -> Res
         return default_store(cx, findings);
     }
     for (kind, items) in expected {
-        one(cx, kind, &items, findings)?;
+        one(cx, files, kind, &items, findings)?;
     }
     Ok(())
 }
@@ -51,6 +51,7 @@ fn default_store(cx: &Context, findings: &mut Findings) -> Result<(), CliError> 
 
 fn one(
     cx: &Context,
+    files: &Files,
     kind: StoreKind,
     expected: &Items,
     findings: &mut Findings,
@@ -79,7 +80,7 @@ fn one(
             let stored = stored.map(|(item, _)| item);
             missing(kind, stored.filter(|item| !listed.contains(item)), findings);
             let unused = listed.iter().filter(|item| !expected.contains_key(item));
-            no_longer_used(kind, unused, findings);
+            no_longer_used(files, kind, unused, findings);
             findings.ok(
                 CHECK,
                 format!("the `{kind}` store answers, in {} ms", took.as_millis()),
@@ -117,18 +118,29 @@ fn missing<'a>(kind: StoreKind, items: impl Iterator<Item = &'a Item>, findings:
 
 /// A key that no connection uses is not erased unasked: somebody may have edited a host.
 fn no_longer_used<'a>(
+    files: &Files,
     kind: StoreKind,
     items: impl Iterator<Item = &'a Item>,
     findings: &mut Findings,
 ) {
     for item in items {
+        let name = item.connection.as_str();
+        // The official clients take a connection out of `config.toml`, and know no store.
+        let removed = !files.config.connections.contains_key(name)
+            && files.logins.get(name).is_some_and(|login| {
+                login.store == kind.as_str() && login.origin == item.origin.as_str()
+            });
         findings.warning(
             CHECK,
             format!(
-                "the `{kind}` store has a key for `{}` at {}, which no connection uses",
-                item.connection, item.origin
+                "the `{kind}` store has a key for `{name}` at {}, which no connection uses",
+                item.origin
             ),
-            "point the connection there again, or erase it with the store's own tool",
+            match removed {
+                true => format!("ntro auth remove {name}"),
+                false => "point the connection there again, or erase it with the store's own tool"
+                    .to_owned(),
+            },
         );
     }
 }

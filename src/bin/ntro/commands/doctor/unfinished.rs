@@ -17,11 +17,15 @@ fn migrations(files: &Files, findings: &mut Findings) {
     match Journal::read(&files.home.migrations()) {
         Ok(journal) => {
             for name in journal.names() {
-                findings.warning(
-                    CHECK,
-                    format!("the key of `{name}` was being moved to another store"),
-                    format!("ntro auth migrate {name}"),
-                );
+                let moved = format!("the key of `{name}` was being moved to another store");
+                match files.config.connections.contains_key(name) {
+                    true => findings.warning(CHECK, moved, format!("ntro auth migrate {name}")),
+                    false => findings.warning(
+                        CHECK,
+                        format!("{moved} when the connection was removed"),
+                        format!("ntro auth remove {name}"),
+                    ),
+                }
             }
         }
         Err(error) => findings.failure(CHECK, error),
