@@ -12,6 +12,7 @@ use ntro::secrets::{HelperCall, HelperFault, StoreKind};
 use ntro::{api, config, connection, disk, login, migration, rotation, secrets};
 
 use crate::exit::Kind;
+use crate::shell::quoted;
 
 /// A failure, fit to be printed.
 #[derive(Debug)]
@@ -248,9 +249,12 @@ impl From<connection::Error> for CliError {
                 of(Kind::UnknownConnection).hint(known_connections(known))
             }
             E::NoHost { name, .. } => of(Kind::Config)
-                .hint(format!("run `ntro auth login --name {name} --host URL`")),
+                .hint(format!("run `ntro auth login --name {} --host URL`", quoted(name.as_str()))),
             E::NoKey { connection: Some(name), .. } => of(Kind::NotAuthenticated)
-                .hint(format!("run `ntro auth login --name {name}`, or set `NTRO_API_KEY`")),
+                .hint(format!(
+                    "run `ntro auth login --name {}`, or set `NTRO_API_KEY`",
+                    quoted(name.as_str())
+                )),
             E::NoKey { connection: None, .. } => {
                 of(Kind::NotAuthenticated).hint("set `NTRO_API_KEY`, or run `ntro auth login`")
             }
@@ -259,7 +263,8 @@ impl From<connection::Error> for CliError {
             )),
             E::KeyElsewhere { .. } => of(Kind::NotAuthenticated),
             E::Keyless { connection } => of(Kind::Forbidden).hint(format!(
-                "`ntro` itself still uses it, as in `ntro auth whoami`; to allow more, log in again with `ntro auth login --name {connection} --policy none`"
+                "`ntro` itself still uses it, as in `ntro auth whoami`; to allow more, log in again with `ntro auth login --name {} --policy none`",
+                quoted(connection.as_str())
             )),
             E::NotConfirmed { .. } => of(Kind::Conflict),
             E::NoAdminToken { .. } => of(Kind::NotAuthenticated).hint(
@@ -327,7 +332,8 @@ impl From<migration::Error> for CliError {
             E::Login(login::Error::OtherOrigin { .. }) => of(Kind::Conflict)
                 .hint("nothing was changed; import it under another name, `--ontora --name NAME`"),
             E::Conflict { name, to, .. } => of(Kind::Conflict).hint(format!(
-                "nothing was changed; log in with the key that is to stay, `ntro auth login --name {name} --store {to}`, or take the other one away"
+                "nothing was changed; log in with the key that is to stay, `ntro auth login --name {} --store {to}`, or take the other one away",
+                quoted(name.as_str())
             )),
             E::NotKept { .. } => of(Kind::Store).hint("choose another store: `--to STORE`"),
             E::Guarded { policy: Policy::Confirm, .. } => of(Kind::Forbidden)
@@ -354,12 +360,14 @@ impl From<rotation::Error> for CliError {
             E::Busy { .. } => of(Kind::Conflict).hint("wait for it, or end it, and try again"),
             E::Changed { .. } => of(Kind::Conflict).hint("see what is stored now: `ntro auth list`"),
             E::Stranded { name, .. } => of(Kind::Conflict).hint(format!(
-                "both keys may still be live at the server: revoke there what you do not need, then run `ntro auth rotate {name} --abandon`"
+                "both keys may still be live at the server: revoke there what you do not need, then run `ntro auth rotate {} --abandon`",
+                quoted(name.as_str())
             )),
             E::NotKept { .. } => of(Kind::Store),
             E::AnswerLost { .. } => of(Kind::Unreachable).hint("try again"),
             E::Lost { name, .. } => of(Kind::Store).hint(format!(
-                "run `ntro auth rotate {name} --abandon`, then log in again: `ntro auth login --name {name}`"
+                "run `ntro auth rotate {0} --abandon`, then log in again: `ntro auth login --name {0}`",
+                quoted(name.as_str())
             )),
             E::SameKey => of(Kind::Usage).hint("make a new key and give that one"),
             E::OtherTenant { .. } | E::FewerScopes { .. } => of(Kind::Conflict)

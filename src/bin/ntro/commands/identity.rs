@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Kind;
 use crate::output::{Fields, Paint, Report};
+use crate::shell::quoted;
 
 /// What `auth whoami` tells.
 #[derive(Debug, Serialize)]
@@ -113,7 +114,10 @@ pub(crate) fn out_of_reach(
         reached => format!("it reaches {}", reached.join(", ")),
     };
     CliError::new(Kind::Forbidden, message).hint(match cx.connection_for(wanted) {
-        Some(name) => format!("{reaches}; the connection for `{wanted}` is `{name}`: `-c {name}`"),
+        Some(name) => format!(
+            "{reaches}; the connection for `{wanted}` is `{name}`: `-c {}`",
+            quoted(&name)
+        ),
         None => format!("{reaches}; log in with a key of `{wanted}`: `ntro auth login`"),
     })
 }

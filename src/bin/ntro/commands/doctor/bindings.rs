@@ -4,6 +4,7 @@ use ntro::config::Login;
 use ntro::domain::{ConnectionName, Host};
 
 use super::{Files, Findings};
+use crate::shell::quoted;
 
 const CHECK: &str = "origins";
 
@@ -21,7 +22,8 @@ pub(super) fn check(files: &Files, findings: &mut Findings) {
                 CHECK,
                 format!("a key was stored for `{name}`, which `config.toml` no longer has"),
                 format!(
-                    "ntro auth remove {name}, or ntro auth login --name {name} to have it again"
+                    "ntro auth remove {0}, or ntro auth login --name {0} to have it again",
+                    quoted(name)
                 ),
             );
         }
@@ -38,7 +40,11 @@ fn bound(name: &ConnectionName, host: &Host, login: &Login, findings: &mut Findi
                 "the key of `{name}` is for {}, and the connection calls {origin}",
                 login.origin
             ),
-            format!("ntro auth login --name {name} --host {host} --overwrite"),
+            format!(
+                "ntro auth login --name {} --host {} --overwrite",
+                quoted(name.as_str()),
+                quoted(host.as_str())
+            ),
         );
     }
 }

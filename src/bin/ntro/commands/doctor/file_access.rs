@@ -7,6 +7,7 @@ use ntro::disk;
 use super::Findings;
 use crate::context::Context;
 use crate::error::CliError;
+use crate::shell::quoted;
 
 const CHECK: &str = "access";
 
@@ -43,7 +44,10 @@ fn owned(path: &std::path::Path, findings: &mut Findings) {
             "`{}` belongs to the user with the number {owner}",
             path.display()
         ),
-        format!("sudo chown -R \"$USER\" {}", quoted(path)),
+        format!(
+            "sudo chown -R \"$USER\" {}",
+            quoted(&path.display().to_string())
+        ),
     );
 }
 
@@ -74,18 +78,8 @@ fn restricted(
                 "`{place}` has the permissions {:04o}: others can use it",
                 open.mode
             ),
-            format!("chmod {:o} {}", open.expected, quoted(&open.path)),
+            format!("chmod {:o} {}", open.expected, quoted(&place.to_string())),
         );
     }
     Ok(())
-}
-
-/// Quotes a path for a shell.
-fn quoted(path: &std::path::Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-    match text.chars().all(plain) {
-        true => text,
-        false => format!("'{}'", text.replace('\'', r"'\''")),
-    }
 }

@@ -9,6 +9,7 @@ use ntro::secrets::{self, Item, StoreKind};
 use super::{Files, Findings};
 use crate::context::Context;
 use crate::error::CliError;
+use crate::shell::quoted;
 
 pub(super) const CHECK: &str = "stores";
 
@@ -111,7 +112,10 @@ fn missing<'a>(kind: StoreKind, items: impl Iterator<Item = &'a Item>, findings:
                 "the `{kind}` store has no key for `{}` at {}",
                 item.connection, item.origin
             ),
-            format!("ntro auth login --name {}", item.connection),
+            format!(
+                "ntro auth login --name {}",
+                quoted(item.connection.as_str())
+            ),
         );
     }
 }

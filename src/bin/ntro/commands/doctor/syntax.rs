@@ -9,6 +9,7 @@ use ntro::secrets::StoreKind;
 use super::{Files, Findings};
 use crate::context::Context;
 use crate::error::CliError;
+use crate::shell::quoted;
 
 const CHECK: &str = "files";
 
@@ -63,7 +64,7 @@ fn connections(files: &Files, findings: &mut Findings) {
             None => findings.problem(
                 CHECK,
                 format!("the connection `{name}` has no host"),
-                format!("ntro auth login --name {name} --host URL"),
+                format!("ntro auth login --name {} --host URL", quoted(name)),
             ),
             Some(Err(error)) => findings.problem(
                 CHECK,
