@@ -3,6 +3,7 @@
 use reqwest::StatusCode;
 
 use super::admin::created;
+use super::answer::Answer;
 use super::credential::Credential;
 use super::error::Error;
 use super::http::{Call, Http};
@@ -79,11 +80,11 @@ impl Client {
         match self.provider {
             Provider::Ntropii => {
                 let call = Call::get(ntropii::me(self.host()));
-                ntropii::identity(&self.http.success(&call).await?)
+                ntropii::identity(&self.known(&call).await?)
             }
             Provider::Ontora => {
                 let call = Call::get(ontora::current_key(self.host()));
-                ontora::identity(&self.http.success(&call).await?)
+                ontora::identity(&self.known(&call).await?)
             }
         }
     }
@@ -97,7 +98,7 @@ impl Client {
         match self.provider {
             Provider::Ntropii => {
                 let call = Call::get(ntropii::tenants(self.host()));
-                ntropii::tenant_list(&self.http.success(&call).await?)
+                ntropii::tenant_list(&self.known(&call).await?)
             }
             Provider::Ontora => Ok(vec![self.workspace().await?]),
         }
@@ -138,14 +139,14 @@ impl Client {
         match self.provider {
             Provider::Ntropii => {
                 let call = Call::get(ntropii::me(self.host()));
-                let answer = self.http.success(&call).await?;
+                let answer = self.known(&call).await?;
                 ntropii::identity(&answer)?
                     .key
                     .ok_or_else(|| answer.not_offered("a description of the key"))
             }
             Provider::Ontora => {
                 let call = Call::get(ontora::current_key(self.host()));
-                ontora::current(&self.http.success(&call).await?)
+                ontora::current(&self.known(&call).await?)
             }
         }
     }
@@ -255,9 +256,17 @@ impl Client {
         format!("{current}{rest}")
     }
 
+    /// Makes a call that every server of this kind knows.
+    async fn known(&self, call: &Call) -> Result<Answer, Error> {
+        self.http.success(call).await.map_err(|error| match error {
+            Error::NotFound(refusal) => Error::UnknownApi(refusal),
+            error => error,
+        })
+    }
+
     async fn workspace(&self) -> Result<Tenant, Error> {
         let call = Call::get(ontora::current_key(self.host()));
-        let answer = self.http.success(&call).await?;
+        let answer = self.known(&call).await?;
         ontora::workspace_of(&answer, &ontora::current(&answer)?)
     }
 }

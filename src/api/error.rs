@@ -110,6 +110,9 @@ pub enum Error {
     /// 403: the key is good, but not for this.
     #[error("`{origin}` forbids this ({0})", origin = .0.origin)]
     Forbidden(Box<Refusal>),
+    /// 404 where every server of this kind answers: another service is there, or another path.
+    #[error("`{origin}` knows nothing of this API ({0})", origin = .0.origin)]
+    UnknownApi(Box<Refusal>),
     /// 404: there is no such thing, or none that this key may see.
     #[error("`{origin}` does not have this ({0})", origin = .0.origin)]
     NotFound(Box<Refusal>),
@@ -240,6 +243,7 @@ impl Error {
         match self {
             Self::Rejected(refusal)
             | Self::Forbidden(refusal)
+            | Self::UnknownApi(refusal)
             | Self::NotFound(refusal)
             | Self::Conflict(refusal)
             | Self::Invalid(refusal)
@@ -256,6 +260,7 @@ impl Error {
         match self {
             Self::Rejected(refusal)
             | Self::Forbidden(refusal)
+            | Self::UnknownApi(refusal)
             | Self::NotFound(refusal)
             | Self::Conflict(refusal)
             | Self::Invalid(refusal)

@@ -14,7 +14,7 @@ async fn each_status_is_an_error_of_its_own() {
         ("400 Bad Request", "Invalid"),
         ("401 Unauthorized", "Rejected"),
         ("403 Forbidden", "Forbidden"),
-        ("404 Not Found", "NotFound"),
+        ("404 Not Found", "UnknownApi"),
         ("409 Conflict", "Conflict"),
         ("418 I'm a teapot", "Unexpected"),
         ("422 Unprocessable Content", "Invalid"),
@@ -31,6 +31,17 @@ async fn each_status_is_an_error_of_its_own() {
         assert_eq!(refusal.origin.as_str(), server.origin());
         assert_eq!(server.seen().len(), 1, "{status} is not tried again");
     }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_told_apart_from_an_api_that_is_not() {
+    let not_found = || json("404 Not Found", json!({"message": "No"}));
+    let server = Server::start([not_found()]).await;
+    let error = server.ntropii().tenant(&"acme".parse().unwrap()).await;
+    assert!(matches!(error, Err(Error::NotFound(_))), "{error:?}");
+    let server = Server::start([not_found()]).await;
+    let error = server.ntropii().tenants().await;
+    assert!(matches!(error, Err(Error::UnknownApi(_))), "{error:?}");
 }
 
 #[tokio::test]

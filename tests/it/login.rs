@@ -1079,3 +1079,22 @@ fn a_stored_key_is_never_sent_elsewhere() {
     assert!(!keys.is_empty());
     assert!(keys.iter().all(|key| key.as_deref() == Some("ntro_other")));
 }
+
+#[test]
+fn a_path_that_is_not_the_apis_is_told_apart_from_what_the_key_reaches() {
+    let authority = Authority::start();
+    let sandbox = sandbox_with(&authority);
+    let key = authority.key(Provider::Ntropii, "acme-fund-admin");
+    let login = format!(
+        "auth login --no-interactive --store file --api-key-stdin --host {}",
+        authority.origin()
+    );
+    let refused = sandbox.ntro(&login).input(&key.key).transcript();
+    assert_snapshot!(refused, @r"
+        exit code: 1
+        ----- stderr -----
+        error: `[AUTHORITY]` knows nothing of this API (HTTP 404: Not found [not_found])
+          hint: check the host: an API of Ntropii is most often at a path that ends in `/v1`
+          request id: [REQUEST ID]
+        ");
+}

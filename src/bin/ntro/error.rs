@@ -402,6 +402,10 @@ impl From<rotation::Error> for CliError {
     }
 }
 
+/// What to do where something else answers than was called.
+const NOT_THERE: &str =
+    "check the host: an API of Ntropii is most often at a path that ends in `/v1`";
+
 /// What to do about a variable that names no proxy.
 pub(crate) fn proxy_hint(bad: &api::BadProxy) -> String {
     let upper = bad.variable;
@@ -423,6 +427,7 @@ impl From<api::Error> for CliError {
                 .hint("it may be revoked, expired or another server's: run `ntro auth login` with a new key"),
             E::Forbidden(_) => of(Kind::Forbidden).hint("use a key that has the right to do this"),
             E::OutOfReach { .. } => of(Kind::Forbidden),
+            E::UnknownApi(_) => of(Kind::Failure).hint(NOT_THERE),
             E::NotFound(_) => of(Kind::Failure).hint("see what the key reaches: `ntro tenant list`"),
             E::Conflict(_) => of(Kind::Conflict),
             E::Invalid(_) => of(Kind::Usage),
@@ -445,9 +450,7 @@ impl From<api::Error> for CliError {
                 Some(_) => "log in with the host that it points to, if you trust it",
                 None => "check the host",
             }),
-            E::NotUnderstood { .. } => of(Kind::Failure).hint(
-                "check the host: an API of Ntropii is most often at a path that ends in `/v1`",
-            ),
+            E::NotUnderstood { .. } => of(Kind::Failure).hint(NOT_THERE),
             E::KeyLost { id, .. } => {
                 of(Kind::Failure).hint(format!("revoke it: `ntro key revoke {id}`"))
             }
