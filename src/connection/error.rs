@@ -1,5 +1,5 @@
 use crate::config;
-use crate::domain::{ConnectionName, Origin};
+use crate::domain::{ConnectionName, Host, Origin};
 use crate::env::NotUnicode;
 use crate::secrets::{self, StoreKind};
 
@@ -63,15 +63,16 @@ pub enum Error {
     },
     /// The key belongs to another origin than the one that is to be called.
     #[error(
-        "the stored API key of `{connection}` belongs to {bound}, not to {wanted} (named by {source_of_value})"
+        "the stored API key of `{connection}` belongs to {bound}, not to {} (named by {source_of_value})",
+        origin_of(wanted)
     )]
     KeyBoundElsewhere {
         /// The connection.
         connection: ConnectionName,
         /// Where the key may be sent.
         bound: Origin,
-        /// Where it would have been sent.
-        wanted: Origin,
+        /// Where it would have been sent: a host, its path included.
+        wanted: Box<str>,
         /// What names that origin.
         source_of_value: Source,
     },
@@ -125,4 +126,11 @@ pub enum Error {
         /// What it overrides.
         over: String,
     },
+}
+
+fn origin_of(host: &str) -> String {
+    match host.parse::<Host>() {
+        Ok(host) => host.origin().to_string(),
+        Err(_) => host.to_owned(),
+    }
 }

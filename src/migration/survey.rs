@@ -237,7 +237,7 @@ impl Migrator<'_> {
         Err(connection::Error::KeyBoundElsewhere {
             connection: item.connection.clone(),
             bound: item.origin.clone(),
-            wanted,
+            wanted: wanted.as_str().into(),
             source_of_value: Source::Config {
                 path: self.home.config(),
                 key: format!("connections.{}.host", item.connection),

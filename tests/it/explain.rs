@@ -282,7 +282,7 @@ fn a_variable_over_a_stored_login_is_told_and_can_be_refused() {
         ----- stderr -----
         warning: the variable `NTRO_HOST` overrides the host of `staging`, https://staging.example/v1
         error: the stored API key of `staging` belongs to https://staging.example, not to https://env.example (named by the variable `NTRO_HOST`)
-          hint: a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name staging --host https://env.example --overwrite`
+          hint: a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name staging --host https://env.example/v1 --overwrite`
         ");
     for command in ["auth token", "auth whoami", "auth test"] {
         let strict = with(command, "NTRO_API_KEY", "ntro_env_secret1").env("NTRO_STRICT", "1");

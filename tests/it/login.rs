@@ -981,19 +981,19 @@ fn a_stored_key_is_never_sent_elsewhere() {
         exit code: 4
         ----- stderr -----
         error: the stored API key of `local` belongs to [AUTHORITY], not to [ELSEWHERE] (named by `--host`)
-          hint: a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name local --host [ELSEWHERE] --overwrite`
+          hint: a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name local --host [ELSEWHERE]/v1 --overwrite`
         ");
     assert_snapshot!(call("auth token"), @r"
         exit code: 4
         ----- stderr -----
         error: the stored API key of `local` belongs to [AUTHORITY], not to [ELSEWHERE] (named by `--host`)
-          hint: a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name local --host [ELSEWHERE] --overwrite`
+          hint: a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name local --host [ELSEWHERE]/v1 --overwrite`
         ");
     assert_snapshot!(call("auth test"), @r"
         exit code: 4
         ----- stderr -----
         error: the stored API key of `local` belongs to [AUTHORITY], not to [ELSEWHERE] (named by `--host`)
-          hint: a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name local --host [ELSEWHERE] --overwrite`
+          hint: a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name local --host [ELSEWHERE]/v1 --overwrite`
         ");
     assert_snapshot!(call("auth explain"), @r"
         exit code: 4
@@ -1041,7 +1041,7 @@ fn a_stored_key_is_never_sent_elsewhere() {
         ----- stderr -----
         warning: the variable `NTRO_HOST` overrides the host of `local`, [AUTHORITY]/v1
         error: the stored API key of `local` belongs to [AUTHORITY], not to [ELSEWHERE] (named by the variable `NTRO_HOST`)
-          hint: a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name local --host [ELSEWHERE] --overwrite`
+          hint: a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name local --host [ELSEWHERE]/v1 --overwrite`
         "
     );
     // Somebody edits the file: the key does not follow.
@@ -1053,7 +1053,7 @@ fn a_stored_key_is_never_sent_elsewhere() {
         exit code: 4
         ----- stderr -----
         error: the stored API key of `local` belongs to [AUTHORITY], not to [ELSEWHERE] (named by `connections.local.host` in `[HOME]/.ntro/config.toml`)
-          hint: a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name local --host [ELSEWHERE] --overwrite`
+          hint: a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name local --host [ELSEWHERE]/v1 --overwrite`
         ");
     assert_snapshot!(sandbox.ntro("auth status --all").transcript(), @r"
         exit code: 4
@@ -1065,7 +1065,7 @@ fn a_stored_key_is_never_sent_elsewhere() {
         exit code: 4
         ----- stderr -----
         error: the stored API key of `local` belongs to [AUTHORITY], not to [ELSEWHERE] (named by `connections.local.host` in `[HOME]/.ntro/config.toml`)
-          hint: a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name local --host [ELSEWHERE] --overwrite`
+          hint: a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name local --host [ELSEWHERE]/v1 --overwrite`
         ");
     assert!(elsewhere.seen().is_empty(), "{:?}", elsewhere.seen());
 

@@ -259,7 +259,9 @@ impl From<connection::Error> for CliError {
                 of(Kind::NotAuthenticated).hint("set `NTRO_API_KEY`, or run `ntro auth login`")
             }
             E::KeyBoundElsewhere { connection, wanted, .. } => of(Kind::NotAuthenticated).hint(format!(
-                "a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name {connection} --host {wanted} --overwrite`"
+                "a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name {} --host {} --overwrite`",
+                quoted(connection.as_str()),
+                quoted(wanted)
             )),
             E::KeyElsewhere { .. } => of(Kind::NotAuthenticated),
             E::Keyless { connection } => of(Kind::Forbidden).hint(format!(

@@ -98,7 +98,7 @@ impl Resolver<'_> {
             return Err(Error::KeyBoundElsewhere {
                 connection: name,
                 bound: stored.item.origin,
-                wanted,
+                wanted: host.value.as_str().into(),
                 source_of_value: host.source,
             });
         }
