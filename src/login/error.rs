@@ -1,3 +1,5 @@
+use jiff::Timestamp;
+
 use crate::domain::{ConnectionName, Origin, Provider};
 use crate::{config, connection, disk, secrets};
 
@@ -48,11 +50,19 @@ pub enum Error {
         /// The name.
         name: ConnectionName,
     },
+    /// A connection cannot be renamed to what it is called.
+    #[error("the connection is called `{name}` already")]
+    SameName {
+        /// The name.
+        name: ConnectionName,
+    },
     /// A rotation of the connection's key is not finished.
-    #[error("the rotation of the key of `{name}` is not finished")]
+    #[error("the rotation of the key of `{name}` is not finished{}", lives_on(until.as_ref()))]
     RotationUnfinished {
         /// The name.
         name: ConnectionName,
+        /// Until when its old key lives on, where nothing else is left to be done.
+        until: Option<Timestamp>,
     },
     /// The change failed, and so did taking its first half back.
     #[error("{first}; the key that was stored already could not be taken back: {second}")]
@@ -62,6 +72,15 @@ pub enum Error {
         /// Why it could not be undone.
         second: secrets::Error,
     },
+}
+
+fn lives_on(until: Option<&Timestamp>) -> String {
+    until.map_or_else(String::new, |until| {
+        format!(
+            ": its old key lives on until {}",
+            until.strftime("%F %T UTC")
+        )
+    })
 }
 
 impl From<connection::Error> for Error {

@@ -35,7 +35,10 @@ pub use crate::secrets::OpenStore;
 pub fn require_settled(home: &Home, name: &ConnectionName) -> Result<(), Error> {
     match Rotations::read(&home.rotations())?.get(name.as_str()) {
         None => Ok(()),
-        Some(_) => Err(Error::RotationUnfinished { name: name.clone() }),
+        Some(noted) => Err(Error::RotationUnfinished {
+            name: name.clone(),
+            until: noted.revoke_after,
+        }),
     }
 }
 

@@ -23,6 +23,9 @@ pub fn rename(
     for name in [from, to] {
         super::require_settled(home, name)?;
     }
+    if from == to {
+        return Err(Error::SameName { name: to.clone() });
+    }
     if files.config.connections.contains_key(to.as_str()) {
         return Err(Error::NameTaken { name: to.clone() });
     }

@@ -174,7 +174,7 @@ fn the_old_key_lives_on_for_the_grace() {
         .ntro("doctor --offline")
         .run()
         .says("is not finished, the old key lives on until")
-        .says("ntro auth rotate local")
+        .says("→ wait for it, or ntro auth rotate local --grace 0s")
         .done();
     // Not yet, and not by anybody else.
     let early = sandbox
@@ -194,7 +194,14 @@ fn the_old_key_lives_on_for_the_grace() {
             true => sandbox.ntro(command).args(&host).input(&old.key).run(),
             false => sandbox.ntro(command).run(),
         };
-        run.exits(9).complains("ntro auth rotate local").done();
+        let refused = run.exits(9).complains("`ntro auth rotate local");
+        match command.contains("migrate") {
+            true => refused.done(),
+            false => refused
+                .complains(": its old key lives on until 20")
+                .complains("`ntro auth rotate local --grace 0s` revokes it now")
+                .done(),
+        }
     }
     assert_eq!(stored(&sandbox, "local"), new);
 
@@ -327,6 +334,16 @@ fn what_somebody_else_has_stored_meanwhile_is_left_alone() {
         .done();
     sandbox.assert_no_litter();
     sandbox.ntro("auth rotate").run().success().done();
+}
+
+#[test]
+fn what_is_forgotten_in_the_grace_is_named_and_no_more() {
+    let (_authority, sandbox, old) = logged_in(Provider::Ntropii);
+    let graced = sandbox.ntro("auth rotate --grace 1h --no-wait").run();
+    graced.success().done();
+    let forgotten = sandbox.ntro("auth rotate --abandon").run().success();
+    assert!(forgotten.stderr.contains(&old.prefix), "{forgotten}");
+    assert!(!forgotten.stderr.contains("one more"), "{forgotten}");
 }
 
 #[test]

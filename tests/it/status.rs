@@ -511,7 +511,7 @@ fn a_name_that_is_taken_is_not_given_twice() {
         exit code: 9
         ----- stderr -----
         error: there is already a connection `two`
-          hint: choose another name, or remove it first: `ntro auth remove two`
+          hint: choose another name, or remove that connection and its key first: `ntro auth remove two`
         ");
     assert_snapshot!(sandbox.ntro("auth rename three four").transcript(), @r"
         exit code: 3

@@ -304,12 +304,22 @@ impl From<login::Error> for CliError {
             E::OtherOrigin { .. } | E::OtherProvider { .. } => {
                 of(Kind::Conflict).hint("give `--overwrite`, or another `--name`")
             }
-            E::RotationUnfinished { name } => of(Kind::Conflict).hint(format!(
-                "finish it first: `ntro auth rotate {name}`; where that cannot be, `ntro auth rotate {name} --abandon` forgets it"
-            )),
+            E::RotationUnfinished { name, until } => {
+                let name = quoted(name.as_str());
+                // Until then, nothing but an end of the grace finishes it.
+                let finish = match until {
+                    Some(_) => format!("`ntro auth rotate {name} --grace 0s` revokes it now"),
+                    None => format!("finish it first: `ntro auth rotate {name}`"),
+                };
+                of(Kind::Conflict).hint(format!(
+                    "{finish}; where that cannot be, `ntro auth rotate {name} --abandon` forgets it"
+                ))
+            }
             E::NameTaken { name } => of(Kind::Conflict).hint(format!(
-                "choose another name, or remove it first: `ntro auth remove {name}`"
+                "choose another name, or remove that connection and its key first: `ntro auth remove {}`",
+                quoted(name.as_str())
             )),
+            E::SameName { .. } => of(Kind::Conflict).hint("choose another name"),
             E::HalfDone { .. } => of(Kind::Store).hint("log in again to make both agree"),
             _ => match error {
                 E::Config(error) => error.into(),

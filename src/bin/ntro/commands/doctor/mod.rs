@@ -44,7 +44,7 @@ pub(crate) fn run(args: DoctorArgs, cx: &Context) -> Result<Exit, CliError> {
     leftovers::check(cx, left, args.fix, &mut findings)?;
     if let Some(files) = syntax::check(cx, &mut findings)? {
         variables::check(cx, &mut findings);
-        unfinished::check(&files, &mut findings);
+        unfinished::check(&files, cx.now(), &mut findings);
         clear_keys::check(cx, &files, &mut findings);
         bindings::check(&files, &mut findings);
         if let Err(error) = stores::check(cx, &files, &mut findings) {

@@ -1,15 +1,17 @@
 //! What a command was cut off in: keys on their way to another store, and rotations.
 
+use jiff::Timestamp;
 use ntro::migration::Journal;
 use ntro::rotation::Rotations;
 
 use super::{Files, Findings};
+use crate::shell::quoted;
 
 const CHECK: &str = "unfinished";
 
-pub(super) fn check(files: &Files, findings: &mut Findings) {
+pub(super) fn check(files: &Files, now: Timestamp, findings: &mut Findings) {
     migrations(files, findings);
-    rotations(files, findings);
+    rotations(files, now, findings);
     findings.ok_otherwise(CHECK, "no key is half way to anywhere");
 }
 
@@ -18,12 +20,13 @@ fn migrations(files: &Files, findings: &mut Findings) {
         Ok(journal) => {
             for name in journal.names() {
                 let moved = format!("the key of `{name}` was being moved to another store");
+                let word = quoted(name);
                 match files.config.connections.contains_key(name) {
-                    true => findings.warning(CHECK, moved, format!("ntro auth migrate {name}")),
+                    true => findings.warning(CHECK, moved, format!("ntro auth migrate {word}")),
                     false => findings.warning(
                         CHECK,
                         format!("{moved} when the connection was removed"),
-                        format!("ntro auth remove {name}"),
+                        format!("ntro auth remove {word}"),
                     ),
                 }
             }
@@ -32,7 +35,7 @@ fn migrations(files: &Files, findings: &mut Findings) {
     }
 }
 
-fn rotations(files: &Files, findings: &mut Findings) {
+fn rotations(files: &Files, now: Timestamp, findings: &mut Findings) {
     let rotations = match Rotations::read(&files.home.rotations()) {
         Ok(rotations) => rotations,
         Err(error) => return findings.failure(CHECK, error),
@@ -48,7 +51,16 @@ fn rotations(files: &Files, findings: &mut Findings) {
             format!(
                 "the rotation of the key of `{name}`, begun at {begun}, is not finished{until}"
             ),
-            format!("ntro auth rotate {name}"),
+            match noted.revoke_after {
+                // Nothing else ends it before its time.
+                Some(at) if at > now => {
+                    format!(
+                        "wait for it, or ntro auth rotate {} --grace 0s",
+                        quoted(name)
+                    )
+                }
+                _ => format!("ntro auth rotate {}", quoted(name)),
+            },
         );
     }
 }

@@ -113,8 +113,12 @@ fn abandon(args: &RotateArgs, cx: &Context) -> Result<Exit, CliError> {
             .flatten()
             .map(|prefix| format!("{prefix}…"))
             .collect();
+        let one_more = match noted.new_prefix {
+            Some(_) => "",
+            None => ", and one more that was made and not noted",
+        };
         cx.printer().warn(&format!(
-            "these keys may be live at {}, and one more that was made and not noted: {}",
+            "these keys may be live at {}{one_more}: {}",
             noted.origin,
             keys.join(", ")
         ));
