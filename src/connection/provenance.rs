@@ -9,6 +9,8 @@ use crate::secrets::StoreKind;
 pub enum Source {
     /// An option of the command line.
     Flag(&'static str),
+    /// A word of the command line that is no option.
+    Argument(&'static str),
     /// An environment variable.
     Variable(&'static str),
     /// A project's `.ntro.toml`.
@@ -40,6 +42,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(flag) => write!(f, "`{flag}`"),
+            Self::Argument(name) => write!(f, "the argument `{name}`"),
             Self::Variable(name) => write!(f, "the variable `{name}`"),
             Self::Pin(path) => write!(f, "`{}`", path.display()),
             Self::NoPin => f.write_str("no `.ntro.toml` here or above"),
@@ -104,7 +107,11 @@ impl Decision {
             return None;
         };
         let is_meant = |place: &&Candidate| {
-            place.found.is_some() && !matches!(place.source, Source::Flag(_) | Source::Variable(_))
+            place.found.is_some()
+                && !matches!(
+                    place.source,
+                    Source::Flag(_) | Source::Argument(_) | Source::Variable(_)
+                )
         };
         let over = self.candidates.iter().find(is_meant)?;
         (over.found != winner.found).then_some((variable, over))

@@ -25,6 +25,8 @@ pub struct Flags {
     pub host: Option<Host>,
     /// `--tenant`.
     pub tenant: Option<TenantSlug>,
+    /// Whether the connection is the command's own argument instead.
+    pub named_by_argument: bool,
 }
 
 impl Flags {
@@ -33,7 +35,15 @@ impl Flags {
     pub fn of_connection(name: ConnectionName) -> Self {
         Self {
             connection: Some(name),
+            named_by_argument: true,
             ..Self::default()
+        }
+    }
+
+    fn source_of_name(&self) -> Source {
+        match self.named_by_argument {
+            true => Source::Argument("NAME"),
+            false => Source::Flag("--connection"),
         }
     }
 }
@@ -77,7 +87,7 @@ impl<'a> Resolver<'a> {
     pub fn explain_connection(&self) -> Result<Decision, Error> {
         let mut decision = Decision::default();
         decision.look(
-            Source::Flag("--connection"),
+            self.flags.source_of_name(),
             self.flags.connection.as_ref().map(ConnectionName::as_str),
         );
         self.variable(&mut decision, &env::NTRO_CONNECTION)?;
@@ -104,7 +114,7 @@ impl<'a> Resolver<'a> {
         {
             return Ok(Some(Sourced {
                 value: name.clone(),
-                source: Source::Flag("--connection"),
+                source: self.flags.source_of_name(),
             }));
         }
         let decision = self.explain_connection()?;

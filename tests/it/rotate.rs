@@ -347,6 +347,16 @@ fn what_is_forgotten_in_the_grace_is_named_and_no_more() {
 }
 
 #[test]
+fn a_connection_that_is_not_there_is_named_by_the_argument() {
+    let (_authority, sandbox, _) = logged_in(Provider::Ntropii);
+    for command in ["auth rotate nope", "auth logout nope --revoke"] {
+        let refused = sandbox.ntro(command).run().exits(3);
+        assert!(!refused.stderr.contains("--connection"), "{refused}");
+        refused.complains("no connection `nope`").done();
+    }
+}
+
+#[test]
 fn a_key_in_a_variable_is_stored_nowhere_and_not_rotated() {
     let (authority, sandbox, key) = logged_in(Provider::Ntropii);
     sandbox

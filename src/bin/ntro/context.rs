@@ -57,6 +57,7 @@ impl Context {
                 connection: global.connection.clone(),
                 host: global.host.clone(),
                 tenant: global.tenant.clone(),
+                ..Flags::default()
             },
             global,
             env,

@@ -240,6 +240,7 @@ fn every_combination_comes_out_as_the_table_says() {
             connection: name.map(|name| name.parse().unwrap()),
             host: host.map(|host| host.parse().unwrap()),
             tenant: tenant.map(|tenant| tenant.parse().unwrap()),
+            ..Flags::default()
         };
         let env = variables([
             (&env::NTRO_CONNECTION, first),
