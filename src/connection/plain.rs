@@ -77,9 +77,9 @@ impl PlainKeys for ConfigKeys {
             .and_then(|entry| entry.api_key.as_ref());
         key.map(|key| key.expose_secret().parse())
             .transpose()
-            .map_err(|reason: ApiKeyError| Error::NotAKey {
-                store: StoreKind::Plaintext,
-                account: connection.to_string(),
+            .map_err(|reason: ApiKeyError| Error::NotAPlainKey {
+                key: format!("connections.{connection}.api_key"),
+                path: self.path.clone(),
                 reason: reason.to_string(),
             })
     }

@@ -122,6 +122,16 @@ pub enum Error {
         /// Why it is none.
         reason: String,
     },
+    /// What stands in `config.toml` in the place of a key is none.
+    #[error("`{key}` in `{}` is not an API key: {reason}", path.display())]
+    NotAPlainKey {
+        /// The dotted key.
+        key: String,
+        /// The file.
+        path: PathBuf,
+        /// Why it is none.
+        reason: String,
+    },
     /// The `command` store is not set up, or not as it has to be: write it into `config.toml`.
     #[error("the `command` store is not set up: {reason}")]
     NotConfigured {
@@ -159,7 +169,7 @@ impl Error {
     #[must_use]
     pub fn is_no_key(&self) -> bool {
         let fault = match self {
-            Self::NotAKey { .. } => return true,
+            Self::NotAKey { .. } | Self::NotAPlainKey { .. } => return true,
             Self::Helper { fault, .. } => fault,
             _ => return false,
         };

@@ -233,7 +233,7 @@ fn what_stands_in_the_way_of_each_is_told_apart() {
         ("d-failing", 1),
         ("e-nowhere", 8),
         ("f-hostless", 3),
-        ("g-odd", 8),
+        ("g-odd", 3),
         ("h-locked", 8),
     ] {
         agreeing(&sandbox, &format!("auth status -c {name}"), code);

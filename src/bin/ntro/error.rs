@@ -220,6 +220,10 @@ impl From<secrets::Error> for CliError {
                 this.hint("name the right age identity or SSH key in `NTRO_IDENTITY_FILE`")
             }
             E::NotAKey { .. } => this.hint("log in again: `ntro auth login`"),
+            E::NotAPlainKey { .. } => Self {
+                kind: Kind::Config,
+                ..this.hint("correct it with an editor, or log in again: `ntro auth login`")
+            },
             _ => this,
         }
     }
