@@ -294,6 +294,18 @@ fn a_key_that_could_not_be_stored_after_all_is_revoked() {
     assert!(!sandbox.config().contains("connections.ci"));
 }
 
+#[test]
+fn a_workspace_that_is_not_there_is_named() {
+    let story = Story::begin();
+    let refused = story.sandbox.ntro("-c research -t nosuch key list");
+    insta::assert_snapshot!(refused.transcript(), @r"
+        exit code: 1
+        ----- stderr -----
+        error: the admin token's owner sees no workspace `nosuch` (named by `--tenant`)
+          hint: name one by its id with `--tenant`: [UUID]
+        ");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_key_that_nobody_could_read_is_revoked() {

@@ -67,7 +67,7 @@ impl Admin {
             if let Source::Pin(_) = &tenant.source {
                 self.reaches(cx, &tenant)?;
             }
-            return Ok(tenant.value);
+            return self.known(cx, tenant);
         }
         // An administrator needs no key, so one that is not there or not accepted is no failure.
         if let Ok([only]) = self.reached(cx).as_deref() {
@@ -86,6 +86,27 @@ impl Admin {
                     .hint(format!("name one with `--tenant`: {}", slugs.join(", "))))
             }
         }
+    }
+
+    /// Returns what the server calls a tenant. Ontora's endpoints take the id of a workspace alone,
+    /// so anything else is looked for among the workspaces that the administrator sees.
+    fn known(&self, cx: &Context, tenant: Sourced<TenantSlug>) -> Result<TenantSlug, CliError> {
+        let is_id = uuid::Uuid::try_parse(tenant.value.as_str()).is_ok();
+        if self.provider != Provider::Ontora || is_id {
+            return Ok(tenant.value);
+        }
+        let seen = self.call(cx, self.client.tenants())?;
+        if let Some(found) = seen.iter().find(|seen| seen.is(&tenant.value)) {
+            return Ok(found.id.parse().unwrap_or(tenant.value));
+        }
+        let Sourced { value, source } = tenant;
+        let message =
+            format!("the admin token's owner sees no workspace `{value}` (named by {source})");
+        let ids: Vec<_> = seen.iter().map(|seen| seen.id.as_str()).collect();
+        Err(CliError::new(Kind::Failure, message).hint(match &*ids {
+            [] => "get a token of the organisation that owns it".to_owned(),
+            ids => format!("name one by its id with `--tenant`: {}", ids.join(", ")),
+        }))
     }
 
     /// Makes sure that a project's pin and the connection that is meant are about the same tenant.
