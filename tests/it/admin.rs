@@ -68,3 +68,23 @@ fn a_key_that_nobody_could_read_is_revoked() {
     assert_eq!(keys.len(), 3);
     assert!(keys.iter().all(|key| key["state"] == "revoked"), "{keys:?}");
 }
+
+#[test]
+fn what_cannot_be_is_named_as_what_it_is() {
+    let sandbox = with_books();
+    let run = |line: &str| sandbox.ntro(&format!("admin {BOOKS}")).args(line);
+    assert_snapshot!(run("organisation create").arg("").transcript(), @r"
+        exit code: 2
+        ----- stderr -----
+        error: invalid value '' for '<NAME>': the name is empty
+
+        For more information, try '--help'.
+        ");
+    assert_snapshot!(run("key revoke nope").transcript(), @r"
+        exit code: 2
+        ----- stderr -----
+        error: invalid value 'nope' for '<ID>': expected the id of a key, as `ntro admin key list` shows it
+
+        For more information, try '--help'.
+        ");
+}

@@ -67,7 +67,13 @@ pub(super) struct ListArgs {
 #[derive(clap::Args, Debug)]
 pub(super) struct RevokeArgs {
     /// Id of the key
+    #[arg(value_parser = id)]
     id: Uuid,
+}
+
+fn id(text: &str) -> Result<Uuid, &'static str> {
+    text.parse()
+        .map_err(|_| "expected the id of a key, as `ntro admin key list` shows it")
 }
 
 fn provider() -> impl TypedValueParser<Value = Provider> {

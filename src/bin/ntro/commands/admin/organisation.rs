@@ -1,9 +1,10 @@
 use clap::Subcommand;
 use jiff::Timestamp;
 use ntro::authority::{self, Books};
+use ntro::domain::KeyName;
 use serde::Serialize;
 
-use super::or_dash;
+use super::{display_name, or_dash};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -21,7 +22,8 @@ pub(super) enum Command {
 #[derive(clap::Args, Debug)]
 pub(super) struct CreateArgs {
     /// Display name
-    name: String,
+    #[arg(value_parser = display_name)]
+    name: KeyName,
     /// Id of the organisation at the issuer of its admins' tokens
     #[arg(long, value_name = "ID")]
     external_id: Option<String>,
@@ -50,7 +52,7 @@ impl Command {
 
 fn create(args: &CreateArgs, books: &Books, cx: &Context) -> Result<Exit, CliError> {
     let external_id = args.external_id.as_deref();
-    let made = cx.block_on(books.create_organisation(&args.name, external_id))??;
+    let made = cx.block_on(books.create_organisation(args.name.as_str(), external_id))??;
     cx.printer().confirm(&Done {
         text: format!("created the organisation `{}` ({})", made.name, made.id),
         value: Organisation::from(made),

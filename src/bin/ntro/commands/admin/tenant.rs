@@ -2,10 +2,10 @@ use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use jiff::Timestamp;
 use ntro::authority::{self, Books, DataPlatform, NewTenant, TenantStatus};
-use ntro::domain::TenantSlug;
+use ntro::domain::{KeyName, TenantSlug};
 use serde::Serialize;
 
-use super::organisation;
+use super::{display_name, organisation};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -29,8 +29,8 @@ pub(super) struct CreateArgs {
     /// Name for URLs: lower-case letters, digits and dashes
     slug: TenantSlug,
     /// Display name [default: the slug]
-    #[arg(long)]
-    name: Option<String>,
+    #[arg(long, value_parser = display_name)]
+    name: Option<KeyName>,
     /// Organisation that owns it: id, external id or name [default: the only one]
     #[arg(long, value_name = "NAME")]
     organisation: Option<String>,
@@ -103,7 +103,10 @@ fn create(args: CreateArgs, books: &Books, cx: &Context) -> Result<Exit, CliErro
         let owner = organisation(books, args.organisation.as_deref()).await?;
         let new = NewTenant {
             organisation_id: owner.id,
-            name: args.name.unwrap_or_else(|| args.slug.to_string()),
+            name: match args.name {
+                Some(name) => name.to_string(),
+                None => args.slug.to_string(),
+            },
             slug: args.slug.to_string(),
             data_platform: args.data_platform,
             data_platform_config_id: args.data_platform_config,
