@@ -446,7 +446,7 @@ fn variables_that_cannot_be_are_named() {
         exit code: 3
         ----- stderr -----
         error: cannot create the folder `/dev/null/x`: not a directory
-          hint: something on the way to `/dev/null/x` is not a folder
+          hint: `NTRO_HOME` names no folder: set it to one that can be made and written
         "
     );
     assert_snapshot!(
@@ -470,6 +470,64 @@ fn variables_that_cannot_be_are_named() {
           hint: set it to, for instance, `10`
         "
     );
+}
+
+#[test]
+fn a_mend_does_what_it_says_and_nothing_worse() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(GOOD);
+    assert_snapshot!(sandbox.ntro("auth rename local local").transcript(), @r"
+        exit code: 9
+        ----- stderr -----
+        error: the connection is called `local` already
+          hint: choose another name
+        ");
+    assert_snapshot!(
+        sandbox.ntro("auth use local").env("NTRO_HOME", "/proc/x").transcript(),
+        @r"
+        exit code: 3
+        ----- stderr -----
+        error: cannot create the folder `/proc/x`: no such file or directory
+          hint: `NTRO_HOME` names no folder: set it to one that can be made and written
+        "
+    );
+    let file = sandbox.ntro_home().join("config.toml");
+    let refused = sandbox.ntro("auth list").env("NTRO_HOME", file).run();
+    refused
+        .exits(3)
+        .complains("hint: `NTRO_HOME` names no folder")
+        .done();
+    sandbox.write_config("[connections.a]\nhost = 'http://localhost:1'\napi_key = 'ké'\n");
+    assert_snapshot!(sandbox.ntro("auth token").args("-c a").transcript(), @r"
+        exit code: 3
+        ----- stderr -----
+        error: `connections.a.api_key` in `[HOME]/.ntro/config.toml` is not an API key: the API key contains a character that is not ASCII at position 2: keys are visible ASCII characters only
+          hint: correct it with an editor, or log in again: `ntro auth login`
+        ");
+    // What a shell would take apart is quoted.
+    sandbox.write_config("[connections.'a $(b)']\nhost = 'http://localhost:1'\n");
+    let refused = sandbox.ntro("auth token -c").arg("a $(b)").run().exits(4);
+    refused
+        .complains("`ntro auth login --name 'a $(b)'`")
+        .done();
+}
+
+#[test]
+fn a_sealed_file_that_is_damaged_has_a_mend_everywhere() {
+    let sandbox = Sandbox::new();
+    sandbox.make_identity();
+    let login = "--no-verify --store file --name sealed";
+    sandbox.log_in(login, "http://localhost:1/v1", "ntro_dev_key");
+    fs::write(sandbox.ntro_home().join("keys.age"), "damaged").unwrap();
+    assert_snapshot!(sandbox.ntro("auth test").transcript(), @r"
+        exit code: 8
+        ----- stderr -----
+        error: `[HOME]/.ntro/keys.age` is damaged: it is not an age file, or was cut off
+          hint: put a copy of `[HOME]/.ntro/keys.age` back, or move it away and log in again: without one its keys are lost
+        ");
+    let doctor = sandbox.ntro("doctor --offline").run().exits(1);
+    assert!(!doctor.stdout.contains("→ \n"), "{doctor}");
+    doctor.says("→ put a copy of `").done();
 }
 
 #[test]

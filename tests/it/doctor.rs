@@ -97,7 +97,7 @@ fn on_a_new_machine_it_says_what_comes_first() {
         warning access: there is no `[HOME]/.ntro` yet
           → ntro auth login
         warning stores: there is no keyring here: the session bus does not take connections
-          → store the key elsewhere: `--store file` (encrypted) or `--store plaintext`; or give it as `NTRO_API_KEY`
+          → store the key elsewhere: `ntro auth login --store file` (encrypted) or `--store plaintext`; or give it as `NTRO_API_KEY`
         ");
 }
 
@@ -190,7 +190,7 @@ fn each_mistake_in_the_files_is_found() {
         problem files: `default_connection_name` is `gone`, and there is no such connection
           → ntro auth use NAME
         warning clear keys: `config.toml` has the key of `clear` in the clear
-          → ntro auth migrate clear
+          → ntro auth migrate clear --to file
         warning origins: the key of `acme` is for http://localhost:1, and the connection calls http://localhost:2
           → ntro auth login --name acme --host http://localhost:2/v1 --overwrite
         ");
@@ -351,7 +351,7 @@ fn a_key_in_the_file_of_the_official_ontora_client_is_found() {
     let found = sandbox.ntro("doctor --offline -o json").run().success();
     assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
         warning clear keys: `[HOME]/.ontora/config.yaml` has a key in the clear
-          → ntro auth migrate --ontora
+          → ntro auth migrate --ontora --to file
         ");
     fs::write(folder.join("config.yaml"), "api_key: [\n").unwrap();
     let found = sandbox.ntro("doctor --offline -o json").run().success();

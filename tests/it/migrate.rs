@@ -223,11 +223,11 @@ fn what_is_said_of_each_connection() {
       hint: the connections are: empty, ours, theirs, there
     ");
     assert_snapshot!(migrate(&sandbox, "ours"), @r"
-    exit code: 8
-    ----- stderr -----
-    error: there is no keyring here: the session bus does not take connections
-      hint: store the key elsewhere: `--store file` (encrypted) or `--store plaintext`; or give it as `NTRO_API_KEY`
-    ");
+        exit code: 8
+        ----- stderr -----
+        error: there is no keyring here: the session bus does not take connections
+          hint: to move keys elsewhere than there, name another store: `--to file`
+        ");
     assert_token(&sandbox, "theirs", "ntro_dev_key");
     assert_token(&sandbox, "ours", KEY);
     sandbox.assert_no_litter();

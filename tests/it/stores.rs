@@ -121,19 +121,19 @@ fn a_kernel_that_keeps_nothing_says_why() {
         exit code: 8
         ----- stderr -----
         error: there is no keyutils here: the kernel's keyring is blocked, as it is in most containers
-          hint: store the key elsewhere: `--store file` (encrypted) or `--store plaintext`; or give it as `NTRO_API_KEY`
+          hint: store the key elsewhere: `ntro auth login --store file` (encrypted) or `--store plaintext`; or give it as `NTRO_API_KEY`
         ");
     assert_snapshot!(answer("keyctl", "EACCES"), @r"
         exit code: 8
         ----- stderr -----
         error: the keyutils refused: the kernel does not let this process have the keyring of its user
-          hint: `--store file` and `NTRO_API_KEY` do without it
+          hint: `ntro auth login --store file` and `NTRO_API_KEY` do without it
         ");
     assert_snapshot!(answer("add_key", "EDQUOT"), @r"
         exit code: 8
         ----- stderr -----
         error: the keyutils failed: all that the kernel allows a user to keep there is used up, see `/proc/key-users`
-          hint: `--store file` and `NTRO_API_KEY` do without it
+          hint: `ntro auth login --store file` and `NTRO_API_KEY` do without it
         ");
     assert!(!sandbox.files().iter().any(|file| file.ends_with(".toml")));
 }

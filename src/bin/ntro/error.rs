@@ -6,7 +6,7 @@
 #[cfg(feature = "authority")]
 use ntro::authority;
 use ntro::domain::Policy;
-use ntro::env::NotUnicode;
+use ntro::env::{self, Env, NotUnicode};
 use ntro::migration::Place;
 use ntro::secrets::{HelperCall, HelperFault, StoreKind};
 use ntro::{api, config, connection, disk, login, migration, rotation, secrets};
@@ -71,6 +71,13 @@ fn permissions(error: &disk::Error) -> Option<String> {
         return None;
     };
     use std::io::ErrorKind;
+    let home = Env::from_process().path(&env::NTRO_HOME);
+    let no_folder = *action == "create the folder" || source.kind() == ErrorKind::NotADirectory;
+    if no_folder && home.is_some_and(|home| path.starts_with(home)) {
+        return Some(
+            "`NTRO_HOME` names no folder: set it to one that can be made and written".to_owned(),
+        );
+    }
     // A file is written as a new one beside it, so its folder is what has to allow it.
     let refusing = match (*action, path.parent()) {
         ("write" | "remove", Some(folder)) => folder,
@@ -196,19 +203,19 @@ impl From<secrets::Error> for CliError {
                 "a helper cannot ask on the terminal: unlock the secret manager first; `timeout` in `[stores.command]` gives it more time",
             ),
             E::Absent { .. } => this.hint(
-                "store the key elsewhere: `--store file` (encrypted) or `--store plaintext`; or give it as `NTRO_API_KEY`",
+                "store the key elsewhere: `ntro auth login --store file` (encrypted) or `--store plaintext`; or give it as `NTRO_API_KEY`",
             ),
             E::Locked { .. } => this.hint(
-                "unlock it, or run the command on a terminal in your desktop session; `--store file` and `NTRO_API_KEY` do without it",
+                "unlock it, or run the command on a terminal in your desktop session; `ntro auth login --store file` and `NTRO_API_KEY` do without it",
             ),
             E::TimedOut { .. } => this.hint(
-                "restart the keyring's service; `--store file` and `NTRO_API_KEY` do without it, `NTRO_KEYRING_TIMEOUT` gives it more time",
+                "restart the keyring's service; `ntro auth login --store file` and `NTRO_API_KEY` do without it, `NTRO_KEYRING_TIMEOUT` gives it more time",
             ),
             E::Empty { .. } => this.hint(
-                "open your keyring's window and make a default keyring, or use `--store file`",
+                "open your keyring's window and make a default keyring, or use `ntro auth login --store file`",
             ),
             E::Refused { .. } | E::Unavailable { .. } => {
-                this.hint("`--store file` and `NTRO_API_KEY` do without it")
+                this.hint("`ntro auth login --store file` and `NTRO_API_KEY` do without it")
             }
             E::PassphraseRequired { .. } => this.hint(
                 "set `NTRO_PASSPHRASE` or `NTRO_PASSPHRASE_FILE`, or name an age identity or an SSH key in `NTRO_IDENTITY_FILE`",
@@ -224,6 +231,14 @@ impl From<secrets::Error> for CliError {
                 kind: Kind::Config,
                 ..this.hint("correct it with an editor, or log in again: `ntro auth login`")
             },
+            E::Corrupt { path, .. } => this.hint(format!(
+                "put a copy of `{0}` back, or move it away and log in again: without one its keys are lost",
+                path.display()
+            )),
+            E::TooMuchWork { path, .. } => this.hint(format!(
+                "seal `{}` anew with less, or move it away and log in again",
+                path.display()
+            )),
             _ => this,
         }
     }
@@ -359,6 +374,12 @@ impl From<migration::Error> for CliError {
             )),
             E::NothingToImport { .. } => {
                 of(Kind::NotAuthenticated).hint("it is written by `ontora auth login`")
+            }
+            E::Login(login::Error::Store(secrets::Error::Absent { store, .. }))
+                if *store != StoreKind::Command =>
+            {
+                of(Kind::Store)
+                    .hint("to move keys elsewhere than there, name another store: `--to file`")
             }
             _ => match error {
                 E::Login(error) => error.into(),
@@ -530,6 +551,44 @@ impl From<authority::Error> for CliError {
                 error => Self::new(Kind::Failure, error.to_string()),
             },
             _ => of(Kind::Failure),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Most commands that open a store have no option that names another one.
+    #[test]
+    fn a_store_is_chosen_where_that_can_be_done() {
+        let store = StoreKind::Keyring;
+        let reason = String::new;
+        for error in [
+            secrets::Error::Absent {
+                store,
+                reason: reason(),
+            },
+            secrets::Error::Locked { store },
+            secrets::Error::TimedOut {
+                store,
+                after: Duration::from_secs(3),
+                in_doubt: false,
+            },
+            secrets::Error::Empty { store },
+            secrets::Error::Refused {
+                store,
+                reason: reason(),
+            },
+            secrets::Error::Unavailable {
+                store,
+                reason: reason(),
+            },
+        ] {
+            let told = CliError::from(error).hint.unwrap();
+            assert!(told.contains("`ntro auth login --store file`"), "{told}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Keys that lie somewhere in the clear.
 
+use std::cell::OnceCell;
+
 use ntro::config::OntoraFile;
 use ntro::connection::Flags;
 use ntro::secrets::StoreKind;
@@ -7,10 +9,12 @@ use ntro::secrets::StoreKind;
 use super::{Files, Findings};
 use crate::context::Context;
 use crate::error::CliError;
+use crate::shell::quoted;
 
 const CHECK: &str = "clear keys";
 
 pub(super) fn check(cx: &Context, files: &Files, findings: &mut Findings) {
+    let to = OnceCell::new();
     for name in files.names() {
         let entry = files.config.connections.get(name.as_str());
         if entry.is_none_or(|entry| entry.api_key.is_none()) {
@@ -25,14 +29,25 @@ pub(super) fn check(cx: &Context, files: &Files, findings: &mut Findings) {
             }
             false => format!("`config.toml` has the key of `{name}` in the clear"),
         };
-        findings.warning(CHECK, message, format!("ntro auth migrate {name}"));
+        let to = to.get_or_init(|| elsewhere(cx));
+        let mend = format!("ntro auth migrate {}{to}", quoted(name.as_str()));
+        findings.warning(CHECK, message, mend);
     }
-    ontora(cx, findings);
+    ontora(cx, &to, findings);
     findings.ok_otherwise(CHECK, "no connection has its key in the clear");
 }
 
+/// Returns the option that a migration needs, if any: without one the key goes into the keyring.
+fn elsewhere(cx: &Context) -> &'static str {
+    let keyring = cx.open_store(StoreKind::Keyring);
+    match keyring.is_ok_and(|keyring| keyring.probe().is_ok()) {
+        true => "",
+        false => " --to file",
+    }
+}
+
 /// The official client of Ontora keeps its key in a file of its own, and in no other way.
-fn ontora(cx: &Context, findings: &mut Findings) {
+fn ontora(cx: &Context, to: &OnceCell<&str>, findings: &mut Findings) {
     let Some(path) = OntoraFile::locate(cx.env()) else {
         return;
     };
@@ -40,7 +55,10 @@ fn ontora(cx: &Context, findings: &mut Findings) {
         Ok(Some(file)) if file.api_key().is_some_and(|key| !key.is_empty()) => findings.warning(
             CHECK,
             format!("`{}` has a key in the clear", path.display()),
-            "ntro auth migrate --ontora",
+            format!(
+                "ntro auth migrate --ontora{}",
+                to.get_or_init(|| elsewhere(cx))
+            ),
         ),
         Ok(_) => {}
         Err(error) => {

@@ -82,6 +82,8 @@ impl Findings {
     }
 
     fn add(&mut self, check: &'static str, level: Level, message: String, mend: Option<String>) {
+        // Of some failures nobody knows the mend.
+        let mend = mend.filter(|mend| !mend.is_empty());
         self.findings.push(Finding {
             check,
             level,
