@@ -1,8 +1,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
+use serde::de::MapAccess;
+use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer};
 
 use super::error::read_text;
@@ -79,16 +82,41 @@ pub(super) struct Wire {
     #[serde(default, deserialize_with = "non_empty")]
     default_connection_name: Option<String>,
     #[serde(default)]
-    connections: BTreeMap<String, ConnectionEntry>,
+    connections: BTreeMap<String, Table<ConnectionEntry>>,
     #[serde(default)]
-    stores: Stores,
+    stores: Table<Stores>,
+}
+
+/// A table and nothing else: an array would be taken for one without the keys, its values in the
+/// order in which they stand here.
+#[derive(Default)]
+struct Table<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
+            type Value = Table<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(table)).map(Table)
+            }
+        }
+
+        deserializer.deserialize_map(Visitor(PhantomData))
+    }
 }
 
 #[derive(Default, Deserialize)]
 #[serde(expecting = "a table")]
 struct Stores {
     #[serde(default)]
-    command: Option<HelperEntry>,
+    command: Option<Table<HelperEntry>>,
 }
 
 impl Config {
@@ -128,8 +156,12 @@ impl Config {
             path: path.to_owned(),
             exists: true,
             default_connection_name: wire.default_connection_name,
-            connections: wire.connections,
-            command: wire.stores.command,
+            connections: wire
+                .connections
+                .into_iter()
+                .map(|(name, entry)| (name, entry.0))
+                .collect(),
+            command: wire.stores.0.command.map(|command| command.0),
         })
     }
 
@@ -301,6 +333,18 @@ mod tests {
                 "line 2, column 8: invalid type: integer `7`, expected a string",
             ),
             ("connections = 3", "line 1, column 15: invalid type"),
+            (
+                "[connections]\na = ['http://localhost:1', 'ntro_dev_key', 'tenant']",
+                "line 2, column 5: invalid type: array, expected a table",
+            ),
+            (
+                "[[connections.a]]\nhost = 'http://localhost:1'",
+                "line 1, column 1: invalid type: array, expected a table",
+            ),
+            (
+                "[stores]\ncommand = [['pass']]",
+                "line 2, column 11: invalid type: array, expected a table",
+            ),
             (
                 "[connections.a]\npolicy = \"keyles\"",
                 "line 2, column 10: unknown policy: expected `keyless`, `confirm` or `none`",

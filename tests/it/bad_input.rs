@@ -531,6 +531,28 @@ fn a_sealed_file_that_is_damaged_has_a_mend_everywhere() {
 }
 
 #[test]
+fn a_connection_that_is_no_table_is_no_connection() {
+    for (text, place) in [
+        (
+            "[connections]\na = ['http://localhost:1', 'ntro_dev_key', 'acme']",
+            "line 2, column 5",
+        ),
+        (
+            "[[connections.a]]\nhost = 'http://localhost:1'\napi_key = 'ntro_dev_key'",
+            "line 1, column 1",
+        ),
+    ] {
+        for command in ["auth list", "auth token -c a", "auth use a"] {
+            let refused = with_config(command, text);
+            let told = format!("{place}: invalid type: array, expected a table");
+            assert!(refused.contains("exit code: 3"), "{refused}");
+            assert!(refused.contains(&told), "{refused}");
+            assert!(!refused.contains("ntro_dev_key"), "{refused}");
+        }
+    }
+}
+
+#[test]
 fn a_closed_standard_input_or_output_is_no_hang() {
     let sandbox = Sandbox::new();
     sandbox.write_config(GOOD);
