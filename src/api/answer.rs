@@ -83,7 +83,8 @@ impl Answer {
     /// Reads a value out of the body as a certain shape, `null` members being as good as missing.
     pub(super) fn shaped<T: DeserializeOwned>(&self, value: Value) -> Result<T, Error> {
         // The reason may quote the server's text, so it is cleaned as that is.
-        serde_json::from_value(without_nulls(value)).map_err(|error| self.misshapen(error))
+        let shaped = serde_json::from_value(without_nulls(value));
+        shaped.map_err(|error| self.misshapen(in_words_of_json(&error.to_string())))
     }
 
     /// Reads the body as any JSON.
@@ -94,6 +95,9 @@ impl Answer {
                 return Err(self.not_understood(Misfit::TooLarge { limit: *limit }));
             }
         };
+        if body.is_empty() {
+            return Err(self.not_understood(Misfit::Empty));
+        }
         serde_json::from_slice(body).map_err(|_| {
             self.not_understood(Misfit::NotJson {
                 content_type: self.header(header::CONTENT_TYPE.as_str(), 80),
@@ -197,6 +201,20 @@ impl Answer {
         let text = printable(&String::from_utf8_lossy(value.as_bytes()), limit);
         (!text.is_empty()).then_some(text)
     }
+}
+
+/// Calls things what they are called in JSON, and not as this program calls its types.
+fn in_words_of_json(message: &str) -> String {
+    let message = match message.split_once("expected struct ") {
+        Some((before, after)) => {
+            let name = after.find(|c: char| !c.is_alphanumeric() && c != '_');
+            let rest = &after[name.unwrap_or(after.len())..];
+            format!("{before}expected an object{rest}")
+        }
+        None => message.to_owned(),
+    };
+    let message = message.replace("type: map,", "type: object,");
+    message.replace("type: sequence,", "type: array,")
 }
 
 /// Drops members that are `null`: to a lenient reader they are as good as missing.

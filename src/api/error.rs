@@ -73,6 +73,8 @@ impl fmt::Display for Cause {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Misfit {
+    /// Nothing at all.
+    Empty,
     /// Not JSON at all; the content type that the server claimed.
     NotJson {
         /// The `Content-Type` header, if there was one.
@@ -90,6 +92,12 @@ pub enum Misfit {
 impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Empty => f.write_str("it is empty"),
+            Self::NotJson {
+                content_type: Some(content_type),
+            } if content_type.contains("json") => {
+                write!(f, "it is not JSON, though it is called `{content_type}`")
+            }
             Self::NotJson {
                 content_type: Some(content_type),
             } => write!(f, "it is not JSON but `{content_type}`"),

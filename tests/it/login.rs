@@ -1098,3 +1098,21 @@ fn a_path_that_is_not_the_apis_is_told_apart_from_what_the_key_reaches() {
           request id: [REQUEST ID]
         ");
 }
+
+#[test]
+fn an_answer_that_is_no_profile_is_told_in_words_of_json() {
+    let sandbox = Sandbox::new();
+    let server = Stub::start(|_| Reply::Json(200, serde_json::json!(7)));
+    sandbox.redacting(&server.origin(), "[SERVER]");
+    let login = format!(
+        "auth login --no-interactive --store plaintext --api-key-stdin --host {}",
+        server.host()
+    );
+    let refused = sandbox.ntro(&login).input("ntro_prod_good").transcript();
+    assert_snapshot!(refused, @r"
+        exit code: 1
+        ----- stderr -----
+        error: the answer of `[SERVER]` cannot be read: invalid type: integer `7`, expected an object
+          hint: check the host: an API of Ntropii is most often at a path that ends in `/v1`
+        ");
+}
