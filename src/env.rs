@@ -76,6 +76,8 @@ variables! {
     SSL_CERT_DIR = "SSL_CERT_DIR";
     /// Any value turns colour off
     NO_COLOR = "NO_COLOR";
+    /// Kind of terminal; on `dumb` there is no colour
+    TERM = "TERM";
     /// Address of the session bus on which the Secret Service is found
     DBUS_SESSION_BUS_ADDRESS = "DBUS_SESSION_BUS_ADDRESS";
     /// Folder in which the session bus is looked for when its address is not set

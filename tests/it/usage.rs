@@ -1,6 +1,6 @@
 //! Command lines that make no sense.
 
-use crate::support::Sandbox;
+use crate::support::{Sandbox, Terminal};
 
 #[test]
 fn people_are_told_in_words() {
@@ -144,4 +144,21 @@ fn a_reader_that_goes_away_is_no_failure() {
         assert_eq!(outcome.stdout, expected, "{line}: {outcome}");
         assert!(!outcome.stderr.contains("panicked"), "{outcome}");
     }
+}
+
+#[test]
+fn a_terminal_that_knows_nothing_gets_no_colour() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config("[connections.local]\nhost = 'http://localhost:1'\n");
+    let line = |setting: &str| {
+        // The sandbox has no colour anywhere.
+        Terminal::shell(
+            &sandbox,
+            &format!("unset NO_COLOR; {setting} ntro auth list"),
+        )
+        .end()
+        .heard
+    };
+    assert!(line("TERM=xterm").contains("\u{1b}[1m"));
+    assert!(!line("TERM=dumb").contains('\u{1b}'));
 }

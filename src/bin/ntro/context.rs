@@ -51,7 +51,7 @@ impl Context {
     }
 
     fn with(global: Global, env: Env) -> Self {
-        let printer = Printer::new(&global, env.is_set(&env::NO_COLOR));
+        let printer = Printer::new(&global, &env);
         Self {
             flags: Flags {
                 connection: global.connection.clone(),

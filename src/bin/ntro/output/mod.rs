@@ -10,6 +10,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
 use ntro::domain::{is_printable, printable};
+use ntro::env::{self, Env};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -82,7 +83,9 @@ pub(crate) struct Printer {
 }
 
 impl Printer {
-    pub(crate) fn new(global: &Global, no_color: bool) -> Self {
+    pub(crate) fn new(global: &Global, env: &Env) -> Self {
+        let dumb = env.text(&env::TERM) == Ok(Some("dumb"));
+        let no_color = dumb || env.is_set(&env::NO_COLOR);
         let wanted = |terminal: bool| match global.color {
             When::Always => true,
             When::Never => false,
