@@ -146,6 +146,24 @@ fn a_reader_that_goes_away_is_no_failure() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn help_that_could_not_be_printed_is_a_failure() {
+    let sandbox = Sandbox::new();
+    for line in ["--help", "--version", "auth --help", "help key create"] {
+        let ntro = env!("CARGO_BIN_EXE_ntro");
+        let run = |script: String| {
+            let shell = sandbox.program("sh".as_ref()).arg("-c").arg(script);
+            shell.run()
+        };
+        run(format!("'{ntro}' {line} >/dev/full"))
+            .exits(1)
+            .complains("error: cannot write to standard output: ")
+            .done();
+        run(format!("'{ntro}' {line} | true")).success().done();
+    }
+}
+
 #[test]
 fn a_terminal_that_knows_nothing_gets_no_colour() {
     let sandbox = Sandbox::new();

@@ -1,6 +1,7 @@
 //! What is said when the command line makes no sense: by clap to people, as JSON to programs.
 
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 
 use clap::FromArgMatches as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -27,9 +28,15 @@ pub(crate) fn report(error: clap::Error, arguments: &[OsString]) -> Exit {
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     ) {
-        // A reader that has gone away is no failure.
-        let _ = error.print();
-        return Exit::Fine;
+        return match error.print().and_then(|()| io::stdout().flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let failure = output::cannot_write(&error);
+                output::early_failure(&failure, wants_json(arguments));
+                Exit::Found(failure.kind)
+            }
+            // A reader that has gone away is no failure.
+            _ => Exit::Fine,
+        };
     }
     hide_secrets(&mut error);
     if wants_json(arguments) {

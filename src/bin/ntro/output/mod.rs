@@ -232,11 +232,19 @@ fn leads_nowhere() -> bool {
     false
 }
 
-fn cannot_write(error: &io::Error) -> CliError {
+pub(crate) fn cannot_write(error: &io::Error) -> CliError {
     CliError::new(
         Kind::Failure,
         format!("cannot write to standard output: {error}"),
     )
+}
+
+/// Prints why nothing could be printed, before it is known what colours are wanted.
+pub(crate) fn early_failure(error: &CliError, json: bool) {
+    match json {
+        true => json_failure(error),
+        false => stderr_line(&format!("error: {}", plain(&error.message))),
+    }
 }
 
 /// Prints why a command failed, for programs.
