@@ -165,6 +165,13 @@ fn help_that_could_not_be_printed_is_a_failure() {
 }
 
 #[test]
+fn a_page_that_is_not_there_is_named_as_it_is_typed() {
+    let sandbox = Sandbox::new();
+    let refused = sandbox.ntro("man auth nope").run().exits(2);
+    refused.complains("no command `ntro auth nope`").done();
+}
+
+#[test]
 fn a_terminal_that_knows_nothing_gets_no_colour() {
     let sandbox = Sandbox::new();
     sandbox.write_config("[connections.local]\nhost = 'http://localhost:1'\n");

@@ -49,13 +49,14 @@ fn page(path: &[String]) -> anyhow::Result<Vec<u8>> {
     command.build();
     let mut name = "ntro".to_owned();
     for part in path {
+        name = format!("{name} {part}");
         command = command
             .find_subcommand(part)
-            .with_context(|| format!("there is no command `{name} {part}`"))?
+            .with_context(|| format!("there is no command `{name}`"))?
             .clone();
-        name = format!("{name}-{part}");
     }
     let mut page = Vec::new();
-    Man::new(command).title(name).render(&mut page)?;
+    let title = name.replace(' ', "-");
+    Man::new(command).title(title).render(&mut page)?;
     Ok(page)
 }
