@@ -313,8 +313,8 @@ fn keys_that_cannot_be_are_refused_without_being_shown() {
     assert_snapshot!(login(&b"topsecret".repeat(100_000)), @r"
         exit code: 2
         ----- stderr -----
-        error: standard input: the API key has 65536 bytes, at most 2500 are allowed
-          hint: copy the key again, and nothing else
+        error: standard input has more than 65536 bytes, which no key has
+          hint: pipe the key in, and nothing else
         ");
     assert_snapshot!(
         sandbox
@@ -550,6 +550,15 @@ fn a_connection_that_is_no_table_is_no_connection() {
             assert!(!refused.contains("ntro_dev_key"), "{refused}");
         }
     }
+}
+
+#[test]
+fn a_text_that_is_far_too_long_is_not_measured_by_where_reading_ends() {
+    let sandbox = Sandbox::new();
+    let login = "auth login --no-verify --store plaintext --host localhost:1 --api-key-stdin";
+    let refused = sandbox.ntro(login).input("k".repeat(100_000)).run();
+    let refused = refused.exits(2);
+    refused.complains("more than 65536 bytes").done();
 }
 
 #[test]

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::error::CliError;
 
-/// More than any key or token, with room to say by how much it is too long.
+/// More than any key or token.
 const LONGEST: u64 = 64 * 1024;
 
 /// Reads a secret to the end of standard input, which `option` says it comes from.
@@ -21,11 +21,17 @@ pub(crate) fn secret(what: &str, option: &str) -> Result<Zeroizing<String>, CliE
     let mut text = Zeroizing::new(String::new());
     stdin
         .lock()
-        .take(LONGEST)
+        .take(LONGEST + 1)
         .read_to_string(&mut text)
         .map_err(|error| {
             CliError::usage(format!("standard input cannot be read: {error}"))
                 .hint(format!("pipe the {what} in: `{option} < FILE`"))
         })?;
+    if text.len() as u64 > LONGEST {
+        return Err(CliError::usage(format!(
+            "standard input has more than {LONGEST} bytes, which no {what} has"
+        ))
+        .hint(format!("pipe the {what} in, and nothing else")));
+    }
     Ok(text)
 }
