@@ -47,7 +47,7 @@ impl StoreKind {
     pub const fn summary(self) -> &'static str {
         match self {
             Self::Keyring => "the keyring of this system",
-            Self::File => "an encrypted file under `~/.ntro`",
+            Self::File => "an encrypted file in the folder of `ntro`",
             Self::Keyutils => "the keyring of the Linux kernel, in memory only: gone at reboot",
             Self::Command => "a secret manager, by the commands in `[stores.command]`",
             Self::Plaintext => "in plain text in `config.toml`, where the official SDK reads it",

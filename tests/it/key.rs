@@ -306,6 +306,17 @@ fn a_workspace_that_is_not_there_is_named() {
         ");
 }
 
+#[test]
+fn a_key_for_the_clear_is_said_to_be_there() {
+    let story = Story::begin();
+    let made = story
+        .sandbox
+        .ntro("-c local key create --name x --save-as kl --store plaintext");
+    let made = made.run().success();
+    let place = "of `acme-fund-admin` for `kl` in plain text in `config.toml`";
+    made.says(place).done();
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_key_that_nobody_could_read_is_revoked() {

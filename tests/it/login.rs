@@ -56,7 +56,7 @@ fn an_ntropii_key_from_the_first_login_to_the_last_logout() {
         ----- stdout -----
         ✓ logged in to `local` as [UUID]@keys.invalid
         host     [AUTHORITY]/v1 (ntropii)
-        key      [KEY PREFIX]… in an encrypted file under `~/.ntro`
+        key      [KEY PREFIX]… in an encrypted file in the folder of `ntro`
         tenant   acme-fund-admin
         default  yes
         "
@@ -658,7 +658,7 @@ fn nothing_is_stored_before_the_server_has_accepted_the_key() {
         ----- stdout -----
         ✓ logged in to `local`, without asking the server
         host     http://[NOBODY]/v1 (ntropii)
-        key      [KEY PREFIX]… in an encrypted file under `~/.ntro`
+        key      [KEY PREFIX]… in an encrypted file in the folder of `ntro`
         default  yes
         "
     );
@@ -714,7 +714,7 @@ fn a_literal_key_works_and_is_called_visible() {
         ----- stdout -----
         ✓ logged in to `self` as [UUID]@keys.invalid
         host     [AUTHORITY]/v1 (ntropii)
-        key      [KEY PREFIX]… in an encrypted file under `~/.ntro`
+        key      [KEY PREFIX]… in an encrypted file in the folder of `ntro`
         tenant   acme-fund-admin
         default  yes
         ----- stderr -----
@@ -770,7 +770,7 @@ fn a_login_replaces_the_key_of_one_origin_and_asks_before_it_goes_to_another() {
         ----- stdout -----
         ✓ logged in to `local` as [UUID]@keys.invalid
         host     [OTHER]/v1 (ntropii)
-        key      [ELSEWHERE PREFIX]… in an encrypted file under `~/.ntro`
+        key      [ELSEWHERE PREFIX]… in an encrypted file in the folder of `ntro`
         tenant   acme-fund-admin
         default  yes
         ");

@@ -195,9 +195,15 @@ fn save(
     }
     let report = Done {
         text: format!(
-            "stored the key {}… of `{tenant}` for `{}` in {}",
+            "stored the key {}… of `{tenant}` for `{}` {}{}",
             new.key.prefix(),
             new.name,
+            // Its summary says where by itself.
+            if store == StoreKind::Plaintext {
+                ""
+            } else {
+                "in "
+            },
             store.summary()
         ),
         value: Saved {
