@@ -26,6 +26,7 @@ mod explain;
 mod faults;
 mod guards;
 mod help;
+mod json;
 mod key;
 mod keyring;
 mod kills;

@@ -5,6 +5,8 @@
     reason = "the page is a file of the repository, and written on request"
 )]
 
+mod json;
+
 use std::fmt::Write as _;
 
 use clap::{Arg, Command, Id};
@@ -40,6 +42,28 @@ fn the_reference_page_is_the_help_of_every_command() {
 }
 
 #[test]
+fn what_every_command_prints_for_programs_is_described() {
+    fn collect(command: &Command, names: &mut Vec<String>) {
+        if !command.has_subcommands() {
+            let name = command.get_bin_name().unwrap();
+            names.push(name.strip_prefix("ntro ").unwrap().to_owned());
+        }
+        for command in visible(command) {
+            collect(command, names);
+        }
+    }
+    let mut root = Cli::tree();
+    root.build();
+    let mut names = Vec::new();
+    collect(&root, &mut names);
+    names.retain(|name| !json::WITHOUT.contains(&name.as_str()));
+    names.sort();
+    let mut described: Vec<_> = json::SHAPES.iter().map(|shape| shape.command).collect();
+    described.sort_unstable();
+    assert_eq!(names, described);
+}
+
+#[test]
 fn the_command_tree_is_sound() {
     Cli::tree().debug_assert();
 }
@@ -49,7 +73,10 @@ fn page() -> String {
     root.build();
     let mut page = format!(
         "# Reference\n\n<!-- Made by a test, not by hand. To make it anew: {UPDATE} -->\n\n\
-         Every command, what else decides what it does, and what it answers.\n\n"
+         Every command, what else decides what it does, and what it answers.\n\n\
+         With `--output json`, a command prints one JSON value. Every member that is listed is \
+         there, also where it is null; a time is a text as in RFC 3339, `2026-11-21T09:08:07Z`. \
+         Members may be added.\n\n"
     );
     let commands = visible(&root).map(|command| {
         let name = command.get_bin_name().unwrap_or_default();
@@ -111,6 +138,11 @@ fn section(page: &mut String, command: &Command, depth: usize, known: &[&Id]) {
         page.push('\n');
         page.extend(own.iter().copied().map(described));
     }
+    if let Some(rules) = command.get_after_long_help() {
+        let _ = write!(page, "\n{}\n", rules.to_string().trim());
+    }
+    let json = name.strip_prefix("ntro ").and_then(json::Shape::of);
+    page.extend(json.map(json::Shape::described));
     let known: Vec<_> = known
         .iter()
         .copied()
@@ -188,7 +220,8 @@ fn exit_codes() -> String {
     };
     let mut text =
         "\n## Exit codes\n\nWith `--output json`, a failure is one line on standard error: \
-         `{\"error\":{\"code\",\"message\",\"hint\",\"request_id\"}}`.\n\n\
+         `{\"error\":{\"code\",\"message\",\"hint\",\"request_id\"}}`, each of them a text, the last \
+         two or null.\n\n\
          | exit code | `code` | what it means |\n| --- | --- | --- |\n| 0 | | fine |\n"
             .to_owned();
     for kind in KINDS {
