@@ -11,7 +11,7 @@ use super::{Begun, Change, Error, Journal, Migrator, Outcome, Place, survey};
 use crate::config::{Config, Guard, OntoraFile};
 use crate::disk::FileLock;
 use crate::domain::ConnectionName;
-use crate::login::Files;
+use crate::login::{self, Files};
 use crate::secrets::{self, Item, StoreKind};
 
 /// How long the official clients may take to write `config.toml`, which they empty first.
@@ -67,7 +67,7 @@ impl Migrator<'_> {
         lock: Option<&FileLock>,
     ) -> Result<Outcome, Error> {
         let mut files = Files::read(self.home)?;
-        files.require_settled(self.home, name)?;
+        login::require_settled(self.home, name)?;
         let item = Item::new(name.clone(), begun.origin.clone());
         let mut outcome = Outcome {
             change: Change::Erased,
