@@ -17,6 +17,10 @@ const FILES: [&str; 6] = [
     "rotations.toml",
 ];
 
+/// As much of a name as goes into the name of a file: systems take 255 bytes and less, and 64
+/// characters of most scripts are three times as many.
+const LONGEST: usize = 200;
+
 /// The folder of `ntro`, and the files in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
@@ -93,8 +97,19 @@ impl Home {
     /// Returns the path of the file that says that a connection's key is being rotated.
     #[must_use]
     pub fn rotating(&self, name: &ConnectionName) -> PathBuf {
-        let name = utf8_percent_encode(name.as_str(), NON_ALPHANUMERIC);
-        self.folder.join(format!(".rotating-{name}"))
+        let mut file = format!(
+            ".rotating-{}",
+            utf8_percent_encode(name.as_str(), NON_ALPHANUMERIC)
+        );
+        if file.len() > LONGEST {
+            // Two names that share a file cannot be rotated at once, which is all that comes of it.
+            file.truncate(LONGEST);
+            file.push_str(&format!(
+                "-{:08x}",
+                crc32fast::hash(name.as_str().as_bytes())
+            ));
+        }
+        self.folder.join(file)
     }
 
     /// Waits for the right to write anything in the folder, making it if it is missing, and
@@ -137,6 +152,21 @@ mod tests {
         let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, [".lock", "mine.tmp"]);
+    }
+
+    #[test]
+    fn every_name_has_a_file_of_its_own_that_systems_take() {
+        let home = Home::at("");
+        let file = |name: &str| home.rotating(&name.parse().unwrap()).into_os_string();
+        assert_eq!(file("local"), ".rotating-local");
+        assert_eq!(file("a/b"), ".rotating-a%2Fb");
+        let long = "\u{5317}".repeat(63);
+        let (first, second) = (file(&format!("{long}a")), file(&format!("{long}b")));
+        assert_eq!(first, file(&format!("{long}a")));
+        assert_ne!(first, second);
+        assert!(first.len() < 255, "{first:?}");
+        // No other name is encoded with a dash.
+        assert_eq!(file("a-b"), ".rotating-a%2Db");
     }
 
     #[test]

@@ -198,6 +198,21 @@ fn two_users_of_one_machine_do_not_see_each_others_keys() {
     own(&me, ".ntro");
 }
 
+/// Percent-encoded it is longer than the name of any file may be.
+#[test]
+fn a_connection_with_the_longest_name_can_be_rotated() {
+    let authority = Authority::start();
+    let key = authority.key(Provider::Ontora, "acme");
+    let sandbox = Sandbox::new();
+    sandbox.make_identity();
+    let name = "\u{5317}".repeat(64);
+    let options = format!("--store file --name {name}");
+    sandbox.log_in(&options, &authority.host(Provider::Ontora), &key.key);
+    let rotate = sandbox.ntro("auth rotate").arg(&name).run().success();
+    rotate.says("is replaced by").done();
+    sandbox.assert_no_litter();
+}
+
 /// The official clients empty `config.toml` before they write it anew.
 #[test]
 fn a_policy_outlives_a_configuration_that_is_read_while_it_is_written() {
