@@ -84,6 +84,10 @@ variables! {
     XDG_RUNTIME_DIR = "XDG_RUNTIME_DIR";
 }
 
+/// The variables that hold a secret themselves. A program that `ntro` starts for something else than
+/// to have one has no need to know it.
+pub const SECRETS: &[&EnvVar] = &[&NTRO_API_KEY, &NTRO_PASSPHRASE, &NTRO_ADMIN_TOKEN];
+
 /// A snapshot of the environment. Empty variables count as unset.
 #[derive(Clone, Default)]
 pub struct Env {

@@ -22,12 +22,6 @@ use crate::stdin;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// More than any token, with room to say by how much it is too long.
 const LONGEST: u64 = 64 * 1024;
-/// What the command has no need to know.
-const STRIPPED: [&env::EnvVar; 3] = [
-    &env::NTRO_API_KEY,
-    &env::NTRO_PASSPHRASE,
-    &env::NTRO_ADMIN_TOKEN,
-];
 
 /// Returns the admin token of a call to `origin`.
 pub(crate) fn get(cx: &Context, on_stdin: bool, origin: Origin) -> Result<AdminToken, CliError> {
@@ -121,7 +115,7 @@ async fn printed(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true);
-    for variable in STRIPPED {
+    for variable in env::SECRETS {
         process.env_remove(variable.name);
     }
     let mut child = with_users_umask(|| process.spawn()).map_err(|error| {

@@ -17,12 +17,6 @@ const LONGEST: usize = 1 << 20;
 const HOLD_BACK: Duration = Duration::from_millis(500);
 /// How long something that the helper has left behind may keep its output open.
 const LINGER: Duration = Duration::from_millis(250);
-/// What the helper has no need to know.
-const STRIPPED: [&env::EnvVar; 3] = [
-    &env::NTRO_API_KEY,
-    &env::NTRO_PASSPHRASE,
-    &env::NTRO_ADMIN_TOKEN,
-];
 
 /// How a helper ended, and what it wrote.
 pub(super) struct Ran {
@@ -64,7 +58,7 @@ pub(super) fn run(
         })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    for variable in STRIPPED {
+    for variable in env::SECRETS {
         command.env_remove(variable.name);
     }
     // A group of its own, so that what it starts can be ended with it.
