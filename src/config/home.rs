@@ -11,8 +11,8 @@ use crate::env::{self, Env};
 const FILES: [&str; 6] = [
     "config.toml",
     "logins.toml",
-    "keys.age",
-    "identity.txt",
+    disk::KEYS,
+    disk::IDENTITY,
     "migrations.toml",
     "rotations.toml",
 ];
@@ -70,6 +70,18 @@ impl Home {
     #[must_use]
     pub fn logins(&self) -> PathBuf {
         self.folder.join("logins.toml")
+    }
+
+    /// Returns the path of the encrypted file with the keys of the `file` store.
+    #[must_use]
+    pub fn keys(&self) -> PathBuf {
+        self.folder.join(disk::KEYS)
+    }
+
+    /// Returns the path of the identity that opens it when no other is named.
+    #[must_use]
+    pub fn identity(&self) -> PathBuf {
+        self.folder.join(disk::IDENTITY)
     }
 
     /// Returns every file in the folder that `ntro` keeps, whether it is there or not.
@@ -176,6 +188,16 @@ mod tests {
         let home = Home::locate(&none.with_home("/home/ada")).unwrap();
         assert_eq!(home.config(), Path::new("/home/ada/.ntro/config.toml"));
         let env = Env::from_pairs([(&env::NTRO_HOME, "/srv/ntro")]).with_home("/home/ada");
-        assert_eq!(Home::locate(&env).unwrap().folder(), Path::new("/srv/ntro"));
+        let home = Home::locate(&env).unwrap();
+        assert_eq!(home.folder(), Path::new("/srv/ntro"));
+        let named = [
+            home.config(),
+            home.logins(),
+            home.keys(),
+            home.identity(),
+            home.migrations(),
+            home.rotations(),
+        ];
+        assert!(home.files().eq(named));
     }
 }

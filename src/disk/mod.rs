@@ -8,6 +8,7 @@
 mod claim;
 mod error;
 mod lock;
+mod names;
 mod permissions;
 mod private;
 mod trusted;
@@ -15,6 +16,7 @@ mod trusted;
 pub use claim::Claim;
 pub use error::Error;
 pub use lock::FileLock;
+pub use names::{IDENTITY, KEYS};
 pub use permissions::{Finding, foreign_owner, inspect, restrict};
 pub use private::{
     create_private_folder, ensure_writable, leftover, read_bounded, remove, remove_leftover,

@@ -28,10 +28,6 @@ use contents::Contents;
 use identity::Identities;
 use seal::Seal;
 
-/// The file in the folder of `ntro`.
-const FILE: &str = "keys.age";
-/// The identity that opens it when no other is named.
-const IDENTITY_FILE: &str = "identity.txt";
 /// Thousands of keys; a file that is larger is not ours.
 const LARGEST: u64 = 16 << 20;
 
@@ -55,7 +51,7 @@ impl FileStore {
     pub(super) fn new(settings: &StoreSettings) -> Self {
         Self {
             folder: settings.folder.clone(),
-            path: settings.folder.join(FILE),
+            path: settings.folder.join(disk::KEYS),
             identity: settings.identity.clone(),
             passphrase: settings.passphrase.clone(),
             opened: Mutex::default(),
@@ -77,7 +73,7 @@ impl FileStore {
         match self.identities()? {
             Some(identities) => Ok(Seal::Identity(identities.unlock(&self.passphrase)?)),
             None => Err(Error::BadIdentity {
-                path: self.folder.join(IDENTITY_FILE),
+                path: self.folder.join(disk::IDENTITY),
                 reason: format!("there is none, and one seals `{}`", self.path.display()),
             }),
         }
@@ -103,7 +99,7 @@ impl FileStore {
                     reason: "there is no such file".to_owned(),
                 }),
             },
-            None => Identities::read(&self.folder.join(IDENTITY_FILE)),
+            None => Identities::read(&self.folder.join(disk::IDENTITY)),
         }
     }
 
