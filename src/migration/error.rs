@@ -40,6 +40,12 @@ pub enum Error {
         /// Its policy.
         policy: Policy,
     },
+    /// The connection was removed by somebody else while its key was on its way.
+    #[error("the connection `{name}` was removed while its key was on its way to another store")]
+    Gone {
+        /// The connection.
+        name: ConnectionName,
+    },
     /// There is no file of the official Ontora client, or no key in it.
     #[error("there is no API key in `{}`", path.display())]
     NothingToImport {

@@ -4,18 +4,12 @@
 //! official clients know nothing of the stores. What is left there are copies that nobody finds
 //! any more.
 
-use std::thread;
-use std::time::Duration;
-
-use super::{Begun, Change, Error, Journal, Migrator, Outcome, Place, survey};
+use super::{Begun, Error, Forgotten, Journal, Migrator, Place, survey};
 use crate::config::{Config, Guard, OntoraFile};
 use crate::disk::FileLock;
 use crate::domain::ConnectionName;
 use crate::login::{self, Files};
 use crate::secrets::{self, Item, StoreKind};
-
-/// How long the official clients may take to write `config.toml`, which they empty first.
-const PAUSE: Duration = Duration::from_millis(200);
 
 impl Migrator<'_> {
     /// Erases what an earlier run has left of a connection that is gone, if it has left anything.
@@ -25,32 +19,37 @@ impl Migrator<'_> {
     ///
     /// Fails when the files cannot be read or written. A copy that cannot be erased is told in the
     /// outcome.
-    pub fn forget(&self, name: &ConnectionName) -> Result<Option<Outcome>, Error> {
+    pub fn forget(&self, name: &ConnectionName) -> Result<Option<Forgotten>, Error> {
         let lock = self.home.lock()?;
         match Journal::read(&self.home.migrations())?.get(name.as_str()) {
             Some(begun) if !self.is_configured(name)? => {
-                self.clear_away(name, begun, Some(&lock)).map(Some)
+                self.clear_away(name, begun, &lock).map(Some)
             }
             _ => Ok(None),
         }
     }
 
-    /// Returns whether the connection of an unfinished move is gone, and is not about to be made
-    /// for the key in the file of Ontora's official client.
-    pub(super) fn is_gone(&self, name: &ConnectionName, begun: &Begun) -> Result<bool, Error> {
+    /// Refuses to go on where the connection of an unfinished move is gone, and is not about to be
+    /// made for the key in the file of Ontora's official client.
+    ///
+    /// Nothing is erased for that: a file that another program is writing, or that lies elsewhere
+    /// for a while, has no connections either.
+    pub(super) fn require_connection(
+        &self,
+        name: &ConnectionName,
+        begun: &Begun,
+    ) -> Result<(), Error> {
         if self.is_configured(name)? {
-            return Ok(false);
+            return Ok(());
         }
         let file = match self.ontora.filter(|_| begun.from.contains(&Place::Ontora)) {
             Some(path) => OntoraFile::read(path)?,
             None => None,
         };
-        if survey::ontora_key(file.as_ref())?.is_some() {
-            return Ok(false);
+        match survey::ontora_key(file.as_ref())? {
+            Some(_) => Ok(()),
+            None => Err(Error::Gone { name: name.clone() }),
         }
-        // Perhaps it is being written.
-        thread::sleep(PAUSE);
-        Ok(!self.is_configured(name)?)
     }
 
     fn is_configured(&self, name: &ConnectionName) -> Result<bool, Error> {
@@ -59,23 +58,17 @@ impl Migrator<'_> {
     }
 
     /// Erases the copies of the key that was on its way, and forgets the move and the login that it
-    /// was for. Other keys stay, whosever they are. Without the lock nothing is changed.
-    pub(super) fn clear_away(
+    /// was for. Other keys stay, whosever they are.
+    fn clear_away(
         &self,
         name: &ConnectionName,
         begun: &Begun,
-        lock: Option<&FileLock>,
-    ) -> Result<Outcome, Error> {
+        lock: &FileLock,
+    ) -> Result<Forgotten, Error> {
         let mut files = Files::read(self.home)?;
         login::require_settled(self.home, name)?;
         let item = Item::new(name.clone(), begun.origin.clone());
-        let mut outcome = Outcome {
-            change: Change::Erased,
-            from: Vec::new(),
-            key_prefix: Some(begun.key_prefix.clone()),
-            left_behind: None,
-            earlier: None,
-        };
+        let mut outcome = Forgotten::default();
         let mut places = begun.from.clone();
         places.push(Place::Store(begun.to));
         places.sort_unstable();
@@ -89,10 +82,7 @@ impl Migrator<'_> {
             let store = (self.open)(kind);
             let erased = match self.has_copy(kind, &item, begun) {
                 Ok(false) => continue,
-                Ok(true) => match lock {
-                    Some(lock) => store.erase(&item, lock).map(drop),
-                    None => Ok(()),
-                },
+                Ok(true) => store.erase(&item, lock).map(drop),
                 Err(error) => Err(error),
             };
             match erased {
@@ -100,7 +90,7 @@ impl Migrator<'_> {
                 Err(error) => outcome.left_behind = Some((place, error.into())),
             }
         }
-        if let (Some(lock), None) = (lock, &outcome.left_behind) {
+        if outcome.left_behind.is_none() {
             let login = files.logins.get(name.as_str());
             if login.is_some_and(|login| {
                 login.origin == begun.origin.as_str()

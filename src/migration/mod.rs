@@ -63,6 +63,15 @@ pub struct Outcome {
     pub earlier: Option<(StoreKind, Origin)>,
 }
 
+/// What was erased of a connection that is gone.
+#[derive(Debug, Default)]
+pub struct Forgotten {
+    /// The places that had the key.
+    pub from: Vec<Place>,
+    /// A place that still has it, and why.
+    pub left_behind: Option<(Place, Error)>,
+}
+
 /// What was done with a key, or would be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -72,9 +81,6 @@ pub enum Change {
     AlreadyThere,
     /// There is none.
     NoKey,
-    /// Somebody had removed its connection while it was on its way, and what was left of it is
-    /// erased.
-    Erased,
 }
 
 /// Whether the policy of a connection has its say.
@@ -130,10 +136,8 @@ impl Migrator<'_> {
         };
         let journal = Journal::read(&self.home.migrations())?;
         let begun = journal.get(name.as_str());
-        if let Some(begun) = begun
-            && self.is_gone(name, begun)?
-        {
-            return self.clear_away(name, begun, lock.as_ref());
+        if let Some(begun) = begun {
+            self.require_connection(name, begun)?;
         }
         let Some(lock) = lock else {
             let survey = self.survey(name, import)?;

@@ -360,6 +360,10 @@ impl From<migration::Error> for CliError {
                     "nothing was changed; import it under another name, `--ontora --name NAME`, or take one of the keys away",
                 )
             }
+            E::Gone { name } => of(Kind::UnknownConnection).hint(format!(
+                "nothing was changed; to erase what is left of it, `ntro auth remove {0}`; to have it again, put it back into `config.toml` and run `ntro auth migrate {0}`",
+                quoted(name.as_str())
+            )),
             E::Login(login::Error::OtherOrigin { .. }) => of(Kind::Conflict)
                 .hint("nothing was changed; import it under another name, `--ontora --name NAME`"),
             E::Conflict { name, to, .. } => of(Kind::Conflict).hint(format!(

@@ -7,7 +7,7 @@ use clap_complete::engine::ArgValueCompleter;
 use ntro::config::{Config, OntoraFile};
 use ntro::connection;
 use ntro::domain::{ConnectionName, Policy};
-use ntro::migration::{self, Change, Journal, Migrator, Outcome, Place};
+use ntro::migration::{self, Change, Forgotten, Journal, Migrator, Outcome, Place};
 use ntro::secrets::{self, StoreKind};
 use serde::Serialize;
 
@@ -26,9 +26,8 @@ use crate::output::{Paint, Report, Table, progress};
 ///
 /// With `--output json`: an array of objects with `connection`, `from` (the places that had the
 /// key: a store, or `ontora`), `to`, `result` (`moved`, `copied` with `--keep`, `would_move`, `already_there`,
-/// `no_key`, `copy_left`, `erased`, `would_erase`, `conflict` or `failed`), `key_prefix`, and `code`
-/// and `message` where something went wrong. What a killed run has left of a connection that was
-/// removed since is `erased`.
+/// `no_key`, `copy_left`, `conflict` or `failed`), `key_prefix`, and `code` and `message` where
+/// something went wrong.
 #[derive(clap::Args, Debug)]
 pub(crate) struct MigrateArgs {
     /// Connection whose key is moved, instead of the one that `-c` or the default names
@@ -89,8 +88,6 @@ enum Verdict {
     AlreadyThere,
     NoKey,
     CopyLeft,
-    Erased,
-    WouldErase,
     Conflict,
     Failed,
 }
@@ -104,8 +101,6 @@ impl Verdict {
             Self::AlreadyThere => "already there",
             Self::NoKey => "no key",
             Self::CopyLeft => "copy left",
-            Self::Erased => "erased",
-            Self::WouldErase => "would erase",
             Self::Conflict => "conflict",
             Self::Failed => "failed",
         }
@@ -223,7 +218,7 @@ pub(super) fn forget(cx: &Context, name: &ConnectionName) -> Result<Option<Vec<P
         migrator.forget(name)
     })?;
     match forgotten? {
-        Some(Outcome {
+        Some(Forgotten {
             left_behind: Some((_, error)),
             ..
         }) => Err(error.into()),
@@ -318,9 +313,6 @@ impl Row {
             (Change::Moved, None) => Verdict::Moved,
             (Change::AlreadyThere, _) => Verdict::AlreadyThere,
             (Change::NoKey, _) => Verdict::NoKey,
-            (Change::Erased, Some(_)) => Verdict::CopyLeft,
-            (Change::Erased, None) if args.dry_run => Verdict::WouldErase,
-            (Change::Erased, None) => Verdict::Erased,
         };
         let left = left_behind.map(|(place, error)| {
             let error = CliError::from(error);
@@ -328,11 +320,9 @@ impl Row {
             (error.kind, format!("{message}: {}", error.message))
         });
         let earlier = earlier.filter(|_| change == Change::Moved);
-        let remark = earlier.map(|(store, origin)| {
+        let earlier = earlier.map(|(store, origin)| {
             format!("an earlier key, for {origin}, stays in the {store} store")
         });
-        let gone = || "the connection was removed while its key was on its way".to_owned();
-        let remark = remark.or_else(|| (change == Change::Erased).then(gone));
         Self {
             connection: name.to_string(),
             from: from.iter().map(|place| place.as_str()).collect(),
@@ -341,7 +331,7 @@ impl Row {
             key_prefix: key_prefix.map(|prefix| prefix.to_string()),
             code: left.as_ref().map(|(kind, _)| kind.as_str()),
             kind: left.as_ref().map(|(kind, _)| *kind),
-            message: left.map(|(_, message)| message).or(remark),
+            message: left.map(|(_, message)| message).or(earlier),
             places: from,
         }
     }
@@ -403,10 +393,7 @@ impl Report for Moves {
                     [] => "-".to_owned(),
                     from => from.join(", "),
                 },
-                match row.result {
-                    Verdict::Erased | Verdict::WouldErase => "-".to_owned(),
-                    _ => row.to.clone(),
-                },
+                row.to.clone(),
                 row.result.as_str().to_owned(),
                 match &row.key_prefix {
                     Some(prefix) => format!("{prefix}…"),
