@@ -29,7 +29,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "connection",
         &["domain", "env", "disk", "config", "secrets"],
     ),
-    ("api", &["domain", "wire"]),
+    ("api", &["domain", "env", "wire"]),
     (
         "rotation",
         &[
