@@ -320,13 +320,27 @@ pub(super) const SHAPES: &[Shape] = &[
         value: "an array of objects, one for each connection",
         members: &[
             NAME,
-            ("had_key", "boolean", "Whether there was a key to forget"),
+            (
+                "had_key",
+                "boolean or null",
+                "Whether there was a key to forget; null where it stays logged in",
+            ),
             (
                 "revoked",
                 "boolean",
                 "Whether the key was revoked at its server",
             ),
-            ("store", STORE, "Where the key lay"),
+            (
+                "store",
+                "`keyring`, `file`, `keyutils`, `command`, `plaintext` or null",
+                "Where the key lay",
+            ),
+            (
+                "code",
+                "text or null",
+                "Of a failure, the `code` that is listed below the exit codes",
+            ),
+            ("message", "text or null", "Why it stays logged in"),
         ],
     },
     Shape {
