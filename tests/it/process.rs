@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use ntro::domain::ApiKey;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::stores::helpers;
 use crate::support::{Reply, Sandbox, Stub};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -207,6 +208,24 @@ fn a_program_that_is_started_has_the_umask_of_the_user() {
         let seen = fs::read_to_string(sandbox.home().join("seen")).unwrap();
         assert_eq!(seen.trim_end(), umask);
     }
+}
+
+/// What it makes may hold a key.
+#[test]
+fn a_helper_of_a_store_makes_files_for_their_owner_alone() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(&helpers(&sandbox, None));
+    let script = format!(
+        "umask 000; {} auth login --no-verify --api-key-stdin --host http://localhost:1/v1 --store command",
+        env!("CARGO_BIN_EXE_ntro")
+    );
+    let shell = sandbox.program("sh".as_ref()).arg("-c").arg(script);
+    shell.input(KEY).run().success().done();
+    let keys = fs::read_dir(sandbox.home().join("keys")).unwrap();
+    let modes: Vec<_> = keys
+        .map(|key| key.unwrap().metadata().unwrap().permissions().mode() & 0o777)
+        .collect();
+    assert_eq!(modes, [0o600]);
 }
 
 /// Freed memory is looked at through the system, since the language allows it in no other way.

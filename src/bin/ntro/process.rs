@@ -50,8 +50,9 @@ mod unix {
         let _ = USERS.set(users);
     }
 
-    /// Does something under the user's own umask: starts a program that may make files, or makes
-    /// files that the user has asked for.
+    /// Does something under the user's own umask: starts a program whose files are the user's own
+    /// matter, or makes files that the user has asked for. The helpers of the `command` store are
+    /// not started so: what they make may hold a key, and is the user's alone.
     ///
     /// The umask is the whole process's. The private files of `ntro` do not count on it, they
     /// are made with their mode.
