@@ -60,6 +60,43 @@ impl Budget {
         self.spent().time += taken;
     }
 
+    /// Waits for a call that may never return, for at most `bound`; `None` when it has not by then.
+    /// It is made in a thread of its own, which is left behind and ends with the process.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there can be no further thread.
+    #[cfg(any(test, target_os = "macos", target_os = "windows"))]
+    pub(super) fn wait_for<T: Send + 'static>(
+        &self,
+        bound: Duration,
+        call: impl FnOnce() -> T + Send + 'static,
+    ) -> std::io::Result<Option<T>> {
+        use std::sync::mpsc::{self, RecvTimeoutError};
+        use std::thread;
+
+        let start = Instant::now();
+        let (sender, answer) = mpsc::channel();
+        let thread = thread::Builder::new().spawn(move || {
+            // Whoever has stopped waiting wants no answer.
+            let _ = sender.send(call());
+        })?;
+        match answer.recv_timeout(bound) {
+            Ok(answer) => {
+                self.charge_answered(start);
+                Ok(Some(answer))
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                self.charge(start);
+                Ok(None)
+            }
+            Err(RecvTimeoutError::Disconnected) => match thread.join() {
+                Ok(()) => Ok(None),
+                Err(panic) => std::panic::resume_unwind(panic),
+            },
+        }
+    }
+
     fn spent(&self) -> MutexGuard<'_, Spent> {
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -110,6 +147,19 @@ mod tests {
         let left = budget.left().unwrap();
         assert!(left >= Duration::from_millis(900), "{left:?}");
         assert!(left <= Duration::from_millis(1_100), "{left:?}");
+    }
+
+    #[test]
+    fn a_call_that_never_returns_is_waited_for_once() {
+        let budget = Budget::new(Duration::from_millis(200));
+        let answer = budget.wait_for(budget.left().unwrap(), || 7);
+        assert_eq!(answer.unwrap(), Some(7));
+        let left = budget.left().unwrap();
+        let never = || loop {
+            std::thread::park();
+        };
+        assert_eq!(budget.wait_for::<()>(left, never).unwrap(), None);
+        assert_eq!(budget.left(), None);
     }
 
     #[test]

@@ -8,6 +8,12 @@
 //! be sent to. A connection that is pointed at another origin therefore has no key.
 
 mod command;
+#[cfg(any(
+    target_os = "linux",
+    target_os = "freebsd",
+    target_os = "macos",
+    target_os = "windows"
+))]
 mod deadline;
 mod error;
 mod file;

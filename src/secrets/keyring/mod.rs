@@ -5,8 +5,8 @@
 //! Keychain alone asks whether another program may have a key.
 //!
 //! All systems are spoken to through `keyring_core`. macOS and Windows use the stock stores of the
-//! `keyring` crate; on Linux a store of our own stands in their place, since the stock one waits
-//! for ever for a service that hangs. What is stored is found by other tools under the service
+//! `keyring` crate, each call in a thread that is not waited for longer than the keyring may take;
+//! on Linux a store of our own stands in their place, which gives up by itself. What is stored is found by other tools under the service
 //! `ntro` and the user name `<connection>@<origin>`.
 
 #[cfg_attr(
@@ -42,6 +42,13 @@ use platform::Platform;
 
 /// The service under which every item is stored.
 const SERVICE: &str = "ntro";
+
+/// What is done if an answer does not come in time: nothing, or perhaps something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Call {
+    Read,
+    Change,
+}
 
 /// The keyring of this system.
 ///
@@ -87,8 +94,10 @@ impl SecretStore for Keyring {
     }
 
     fn get(&self, item: &Item) -> Result<Option<ApiKey>, Error> {
-        let secret = match self.entry(item)?.get_secret() {
-            Ok(secret) => Zeroizing::new(secret),
+        let entry = self.entry(item)?;
+        let read = move || entry.get_secret().map(Zeroizing::new);
+        let secret = match self.platform.run(Call::Read, read) {
+            Ok(secret) => secret,
             Err(keyring_core::Error::NoEntry) => return Ok(None),
             Err(error) => return Err(explain(error)),
         };
@@ -105,14 +114,16 @@ impl SecretStore for Keyring {
     }
 
     fn put(&self, item: &Item, key: &ApiKey, _lock: &FileLock) -> Result<(), Error> {
+        let (entry, key) = (self.entry(item)?, key.clone());
         // As bytes: as text, Windows would store two bytes for each character.
-        self.entry(item)?
-            .set_secret(key.expose().as_bytes())
-            .map_err(explain)
+        let write = move || entry.set_secret(key.expose().as_bytes());
+        self.platform.run(Call::Change, write).map_err(explain)
     }
 
     fn erase(&self, item: &Item, _lock: &FileLock) -> Result<bool, Error> {
-        match self.entry(item)?.delete_credential() {
+        let entry = self.entry(item)?;
+        let delete = move || entry.delete_credential();
+        match self.platform.run(Call::Change, delete) {
             Ok(()) => Ok(true),
             Err(keyring_core::Error::NoEntry) => Ok(false),
             Err(error) => Err(explain(error)),
@@ -120,7 +131,9 @@ impl SecretStore for Keyring {
     }
 
     fn list(&self) -> Result<Vec<Item>, Error> {
-        let found = self.platform.store()?.search(&Platform::ours());
+        let store = self.platform.store()?;
+        let search = move || store.search(&Platform::ours());
+        let found = self.platform.run(Call::Read, search);
         let mut items: Vec<Item> = found
             .map_err(explain)?
             .iter()

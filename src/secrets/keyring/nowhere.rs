@@ -6,7 +6,7 @@ use std::sync::Arc;
 use keyring_core::CredentialStore;
 
 use super::super::{Error, StoreKind};
-use super::KeyringSettings;
+use super::{Call, KeyringSettings};
 
 pub(super) struct Platform;
 
@@ -30,5 +30,15 @@ impl Platform {
             store: StoreKind::Keyring,
             reason: "this system has none that is known".to_owned(),
         })
+    }
+
+    /// Makes a call, of which there are none.
+    #[expect(clippy::unused_self, reason = "the counterpart bounds it")]
+    pub(super) fn run<T: Send + 'static>(
+        &self,
+        _call: Call,
+        work: impl FnOnce() -> keyring_core::Result<T> + Send + 'static,
+    ) -> keyring_core::Result<T> {
+        work()
     }
 }

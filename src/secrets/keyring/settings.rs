@@ -17,6 +17,9 @@ impl KeyringSettings {
     /// How long a keyring may stay silent when nothing else is said.
     pub const TIMEOUT: Duration = Duration::from_secs(3);
 
+    /// How long a person may take to answer the system's prompt.
+    pub const PROMPT_TIMEOUT: Duration = Duration::from_secs(60);
+
     /// Returns the address of the session bus that the environment names, if it names one.
     #[must_use]
     pub fn session_bus(env: &Env) -> Option<String> {

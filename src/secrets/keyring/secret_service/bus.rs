@@ -24,8 +24,6 @@ const ITEM: &str = "org.freedesktop.Secret.Item";
 const PROMPT: &str = "org.freedesktop.Secret.Prompt";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
-/// How long a person may take to answer a prompt.
-pub(super) const PROMPT_BOUND: Duration = Duration::from_secs(60);
 /// What a path is when there is no such object.
 const NOTHING: &str = "/";
 const CONTENT_TYPE: &str = "text/plain";

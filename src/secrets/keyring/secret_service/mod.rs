@@ -16,7 +16,7 @@ use keyring_core::{Credential, CredentialStore, Entry};
 use zeroize::Zeroizing;
 
 use super::super::Error;
-use super::{KeyringSettings, SERVICE};
+use super::{Call, KeyringSettings, SERVICE};
 use service::SecretService;
 
 /// The bus name and, with a version, the identity of the store.
@@ -48,6 +48,16 @@ impl Platform {
     #[expect(clippy::unnecessary_wraps, reason = "the counterparts can fail")]
     pub(super) fn store(&self) -> Result<Arc<CredentialStore>, Error> {
         Ok(Arc::clone(&self.store) as _)
+    }
+
+    /// Makes a call, which gives up by itself.
+    #[expect(clippy::unused_self, reason = "the counterpart bounds it")]
+    pub(super) fn run<T: Send + 'static>(
+        &self,
+        _call: Call,
+        work: impl FnOnce() -> keyring_core::Result<T> + Send + 'static,
+    ) -> keyring_core::Result<T> {
+        work()
     }
 }
 

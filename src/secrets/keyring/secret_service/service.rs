@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::super::super::deadline::Budget;
 use super::super::super::{Error, StoreKind};
 use super::super::KeyringSettings;
-use super::bus::{Bus, Created, Found, PROMPT_BOUND};
+use super::bus::{Bus, Created, Found};
 
 /// What an item is found by, or described by.
 pub(super) type Attributes<'a> = HashMap<&'a str, &'a str>;
@@ -216,7 +216,7 @@ impl SecretService {
     /// Has the service's prompt shown and waits for the person in front of it.
     async fn answer(&self, bus: &Bus, prompt: &OwnedObjectPath) -> Result<(), Error> {
         if self.interactive {
-            bus.prompt(prompt, PROMPT_BOUND).await
+            bus.prompt(prompt, KeyringSettings::PROMPT_TIMEOUT).await
         } else {
             Err(Error::Locked {
                 store: StoreKind::Keyring,
