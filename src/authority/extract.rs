@@ -8,6 +8,9 @@
 //! | [`User`] | a person's token; a good key is told that it is not enough |
 //! | [`Admin`] | the token of an organisation's admin |
 //! | [`Caller`] | Ntropii: a key, or the token of an organisation's admin |
+//!
+//! Every `DELETE` ends keys: it takes from a bucket of its own, so that no other request, of whomever
+//! it may be, holds it up.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -15,7 +18,7 @@ use std::sync::Arc;
 use axum::extract::{self, ConnectInfo, FromRequest, FromRequestParts, Request};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap, HeaderName};
+use axum::http::{Extensions, HeaderMap, HeaderName, Method};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -23,7 +26,7 @@ use uuid::Uuid;
 
 use super::api_error::ApiError;
 use super::front::Head;
-use super::limits::Source;
+use super::limits::{Payer, Source};
 use super::server::Authority;
 use super::store::{Member, Organisation, Role, Tenant};
 use super::table::LiveKey;
@@ -127,6 +130,23 @@ impl Authority {
         Ok(self.table().verify(key, provider, now)?)
     }
 
+    /// Verifies a key that does more than look.
+    fn verify_for(
+        &self,
+        parts: &Parts,
+        key: &str,
+        provider: Provider,
+    ) -> Result<Arc<LiveKey>, ApiError> {
+        if parts.method != Method::DELETE {
+            return self.verify(key, provider);
+        }
+        let now = Timestamp::now();
+        let key = self.table().verify_unlimited(key, provider, now)?;
+        let payer = Payer::RevokingKey(key.id, parts.uri.path().to_owned());
+        self.payers().take(&payer).map_err(ApiError::limited)?;
+        Ok(key)
+    }
+
     /// Lets a failed authentication pay: when its source has failed too often, it is told to wait.
     fn failed(&self, source: Option<IpAddr>, error: ApiError) -> ApiError {
         match source {
@@ -140,15 +160,19 @@ impl Authority {
         }
     }
 
-    async fn session(&self, token: &str) -> Result<Session, ApiError> {
+    async fn session(&self, parts: &Parts, token: &str) -> Result<Session, ApiError> {
         let identity = self.tokens().verify(token).await?;
+        let principal = format!("{} {}", identity.issuer, identity.subject);
         let organisation = match identity.organisation {
             Some(name) => self.books().store().organisation(name).await?,
             None => None,
         };
         if let Some(organisation) = &organisation {
-            let bucket = self.organisations().take(&organisation.id);
-            bucket.map_err(ApiError::limited)?;
+            let payer = match parts.method {
+                Method::DELETE => Payer::Revoker(principal.clone()),
+                _ => Payer::Organisation(organisation.id),
+            };
+            self.payers().take(&payer).map_err(ApiError::limited)?;
             let member = Member {
                 user_id: identity.subject.clone(),
                 role: identity.role,
@@ -157,7 +181,7 @@ impl Authority {
             self.note_member(organisation.id, member).await;
         }
         Ok(Session {
-            principal: format!("{} {}", identity.issuer, identity.subject),
+            principal,
             subject: identity.subject,
             role: identity.role,
             organisation,
@@ -166,7 +190,7 @@ impl Authority {
 
     async fn user(&self, parts: &Parts, dialect: Dialect) -> Result<Session, ApiError> {
         match credential(&parts.headers, dialect) {
-            Some(Credential::Token(token)) => self.session(token).await,
+            Some(Credential::Token(token)) => self.session(parts, token).await,
             Some(Credential::Key(key, provider)) => {
                 // On Ontora's paths a key in `Authorization` is no credential at all.
                 let expected = match dialect {
@@ -259,7 +283,9 @@ extractor!(OntoraKey, |authority, parts| {
 
 extractor!(OwnKey, |authority, parts| {
     match credential(&parts.headers, Dialect::Ontora) {
-        Some(Credential::Key(key, provider)) => authority.verify(key, provider).map(Self),
+        Some(Credential::Key(key, provider)) => {
+            authority.verify_for(parts, key, provider).map(Self)
+        }
         _ => Err(ApiError::unauthenticated()),
     }
 });
@@ -277,7 +303,7 @@ extractor!(Caller, |authority, parts| {
     match credential(&parts.headers, Dialect::Ntropii) {
         Some(Credential::Key(key, provider)) => authority.verify(key, provider).map(Self::Key),
         Some(Credential::Token(token)) => authority
-            .session(token)
+            .session(parts, token)
             .await
             .and_then(Session::admin)
             .map(Self::Admin),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
+use uuid::Uuid;
 
 /// How many sources are remembered before those whose buckets are full again are dropped.
 const REMEMBERED: usize = 10_000;
@@ -52,6 +53,18 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
             .check_key(whose)
             .map_err(|until| until.wait_time_from(DefaultClock::default().now()))
     }
+}
+
+/// Whose bucket a request takes from, where that is not the bucket of a key's tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Payer {
+    /// An organisation, for all its people.
+    Organisation(Uuid),
+    /// A person who ends keys: no reading, whoever's it is, holds that up.
+    Revoker(String),
+    /// A key that ends keys, for each such request by itself: whoever else holds the key cannot
+    /// keep its owner from ending it.
+    RevokingKey(Uuid, String),
 }
 
 /// What counts as one source: an address, or the network of 64 bits that one IPv6 host owns.

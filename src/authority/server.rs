@@ -14,7 +14,7 @@ use super::connections::Bounds;
 use super::error::Error;
 use super::files::Files;
 use super::front::Front;
-use super::limits::{Buckets, Source};
+use super::limits::{Buckets, Payer, Source};
 use super::oidc::Verifier;
 use super::settings::{Database, Settings};
 use super::store::{Member, Role, Sqlite};
@@ -34,7 +34,7 @@ struct Inner {
     table: Arc<Table>,
     tokens: Verifier,
     failures: Buckets<Source>,
-    organisations: Buckets<Uuid>,
+    payers: Buckets<Payer>,
     /// Who was written down, with which role.
     seen: Mutex<HashMap<(Uuid, String), Role>>,
     settings: Settings,
@@ -67,7 +67,7 @@ impl Authority {
             table,
             tokens,
             failures: Buckets::per_minute(settings.limits.failures_per_minute),
-            organisations: Buckets::per_minute(settings.limits.tenant_per_minute),
+            payers: Buckets::per_minute(settings.limits.tenant_per_minute),
             seen: Mutex::default(),
             settings,
             draining: AtomicBool::new(false),
@@ -115,8 +115,8 @@ impl Authority {
         &self.0.failures
     }
 
-    pub(super) fn organisations(&self) -> &Buckets<Uuid> {
-        &self.0.organisations
+    pub(super) fn payers(&self) -> &Buckets<Payer> {
+        &self.0.payers
     }
 
     pub(super) fn settings(&self) -> &Settings {

@@ -81,7 +81,8 @@ impl Default for Settings {
 /// Token buckets: so many requests a minute, all of which may come at once. 0 is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Requests of one tenant's keys, and of one organisation's admins.
+    /// Requests of one tenant's keys, and of one organisation's people. Whoever ends keys has as
+    /// many more for that alone.
     pub tenant_per_minute: u32,
     /// Failed authentications from one source address. Requests with a good key never count.
     pub failures_per_minute: u32,

@@ -51,6 +51,14 @@ impl Use {
 }
 
 impl LiveKey {
+    /// A second apart is near enough, and spares a busy key the contention.
+    fn note_use(&self, now: Timestamp) {
+        let now = now.as_millisecond();
+        if now - self.last_used.load(Ordering::Relaxed) >= 1_000 {
+            self.last_used.store(now, Ordering::Relaxed);
+        }
+    }
+
     fn last_use(self: &Arc<Self>) -> Option<Use> {
         let at = self.last_used.load(Ordering::Relaxed);
         let is_new = at > self.last_noted.load(Ordering::Relaxed);
@@ -175,6 +183,30 @@ impl Table {
         provider: Provider,
         now: Timestamp,
     ) -> Result<Arc<LiveKey>, Refusal> {
+        let key = self.recognise(text, provider, now)?;
+        key.tenant.bucket.take().map_err(Refusal::Limited)?;
+        key.note_use(now);
+        Ok(key)
+    }
+
+    /// As [`Table::verify`], whatever is left in the tenant's bucket.
+    pub(super) fn verify_unlimited(
+        &self,
+        text: &str,
+        provider: Provider,
+        now: Timestamp,
+    ) -> Result<Arc<LiveKey>, Refusal> {
+        let key = self.recognise(text, provider, now)?;
+        key.note_use(now);
+        Ok(key)
+    }
+
+    fn recognise(
+        &self,
+        text: &str,
+        provider: Provider,
+        now: Timestamp,
+    ) -> Result<Arc<LiveKey>, Refusal> {
         // Garbage is refused by its checksum, before any hashing.
         let parsed = ParsedKey::parse(text).ok_or(Refusal::Unknown)?;
         if parsed.provider() != provider {
@@ -190,11 +222,6 @@ impl Table {
         }
         if !key.tenant.active.load(Ordering::Acquire) {
             return Err(Refusal::Suspended);
-        }
-        key.tenant.bucket.take().map_err(Refusal::Limited)?;
-        // A second apart is near enough, and spares a busy key the contention.
-        if now - key.last_used.load(Ordering::Relaxed) >= 1_000 {
-            key.last_used.store(now, Ordering::Relaxed);
         }
         Ok(key)
     }

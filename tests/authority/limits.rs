@@ -72,3 +72,51 @@ async fn failures_from_one_address_are_slowed_down_and_good_keys_are_not() {
         .await;
     assert_eq!(fail("192.0.2.2").await.status, 401);
 }
+
+#[tokio::test]
+async fn no_revocation_waits_behind_other_requests() {
+    let app = App::start_with(settings(5, 0)).await;
+    let keys = [
+        app.key(Provider::Ontora).await,
+        app.key(Provider::Ntropii).await,
+    ];
+    let (member, admin) = (app.member(), app.admin());
+    let workspaces = |token: &str| app.get("/v1/workspaces").bearer(token);
+    while workspaces(&member).send().await.status == 200 {}
+    let reply = workspaces(&admin).send().await;
+    assert_eq!(reply.status, 429);
+    let [ontora, ntropii] = keys.each_ref().map(|key| key.record.id);
+    app.delete(&format!("/v1/api-keys/{ontora}"))
+        .bearer(&admin)
+        .expect(StatusCode::NO_CONTENT)
+        .await;
+    let tenant = "/v1/workspace/tenants/acme-fund-admin";
+    app.delete(&format!("{tenant}/api-keys/{ntropii}"))
+        .bearer(&admin)
+        .expect(StatusCode::OK)
+        .await;
+    // Whoever holds a leaked key can ask all the time; it is ended all the same.
+    for provider in Provider::ALL {
+        let leaked = app.key(provider).await;
+        let successor = || app.delete("/v1/api-keys/current/successor").key(&leaked);
+        while app.get("/v1/me").key(&leaked).send().await.status == 200 {}
+        let path = match provider {
+            Provider::Ntropii => "/v1/me",
+            Provider::Ontora => "/v1/api-keys/current",
+        };
+        while app.get(path).key(&leaked).send().await.status == 200 {}
+        // Each is a change of the books, so even these are bounded.
+        for _ in 0..5 {
+            successor().expect(StatusCode::NO_CONTENT).await;
+        }
+        successor().expect(StatusCode::TOO_MANY_REQUESTS).await;
+        app.delete("/v1/api-keys/current")
+            .key(&leaked)
+            .expect(StatusCode::NO_CONTENT)
+            .await;
+    }
+    app.delete(tenant)
+        .bearer(&admin)
+        .expect(StatusCode::OK)
+        .await;
+}
