@@ -167,12 +167,13 @@ impl Authority {
             Some(name) => self.books().store().organisation(name).await?,
             None => None,
         };
+        let payer = match &organisation {
+            None => Payer::Stranger(principal.clone()),
+            Some(_) if parts.method == Method::DELETE => Payer::Revoker(principal.clone()),
+            Some(organisation) => Payer::Organisation(organisation.id),
+        };
+        self.payers().take(&payer).map_err(ApiError::limited)?;
         if let Some(organisation) = &organisation {
-            let payer = match parts.method {
-                Method::DELETE => Payer::Revoker(principal.clone()),
-                _ => Payer::Organisation(organisation.id),
-            };
-            self.payers().take(&payer).map_err(ApiError::limited)?;
             let member = Member {
                 user_id: identity.subject.clone(),
                 role: identity.role,

@@ -60,6 +60,8 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
 pub(super) enum Payer {
     /// An organisation, for all its people.
     Organisation(Uuid),
+    /// A person whose token names no organisation that is known.
+    Stranger(String),
     /// A person who ends keys: no reading, whoever's it is, holds that up.
     Revoker(String),
     /// A key that ends keys, for each such request by itself: whoever else holds the key cannot

@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 
 use axum::extract::ConnectInfo;
 use axum::http::StatusCode;
-use ntro::authority::{Limits, Settings};
+use jiff::SignedDuration;
+use ntro::authority::{Limits, Organisation, Role, Settings};
 use ntro::domain::Provider;
+use secrecy::ExposeSecret as _;
 
 use crate::support::{App, key};
 
@@ -117,6 +119,32 @@ async fn no_revocation_waits_behind_other_requests() {
     }
     app.delete(tenant)
         .bearer(&admin)
+        .expect(StatusCode::OK)
+        .await;
+}
+
+#[tokio::test]
+async fn a_token_of_no_organisation_that_is_known_has_a_bucket_too() {
+    let app = App::start_with(settings(2, 0)).await;
+    let nobody = Organisation {
+        id: app.tenant.id,
+        ..app.organisation.clone()
+    };
+    let token = |subject: &str| {
+        let life = SignedDuration::from_mins(5);
+        let minted = app
+            .books()
+            .mint_admin_token(&nobody, Role::Admin, subject, life);
+        minted.unwrap().expose_secret().to_owned()
+    };
+    let ask = async |subject: &str| {
+        let call = app.get("/v1/workspaces").bearer(&token(subject));
+        call.send().await.status
+    };
+    assert_eq!([ask("a").await, ask("a").await], [200, 200]);
+    assert_eq!([ask("a").await, ask("b").await], [429, 200]);
+    app.get("/v1/workspaces")
+        .bearer(&app.admin())
         .expect(StatusCode::OK)
         .await;
 }
