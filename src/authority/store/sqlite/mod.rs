@@ -104,6 +104,7 @@ impl Sqlite {
             side,
             path: files.database().to_owned(),
             well: well.clone(),
+            tried: None,
         };
         Ok(Self {
             writer: Thread::spawn("books-writer", move |jobs| writer.run(&jobs))?,
@@ -149,7 +150,7 @@ impl Sqlite {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::Ordering;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use jiff::Timestamp;
     use uuid::Uuid;
@@ -185,5 +186,41 @@ mod tests {
         assert!(matches!(serving, Err(disk::Error::Locked { .. })));
         drop(store);
         files.serving(Duration::ZERO).unwrap();
+    }
+
+    /// Follows whatever comes.
+    struct Calm;
+
+    impl Follower for Calm {
+        fn apply(&self, _: Vec<Change>) {}
+    }
+
+    #[tokio::test]
+    async fn books_that_somebody_else_locks_are_not_well_before_the_lock_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::beside(&folder.path().join("books.db"));
+        let connection = prepare(&files).unwrap();
+        connection.busy_timeout(Duration::ZERO).unwrap();
+        let serving = take_over(&files).unwrap();
+        let feed = Feed::open(&connection, Arc::new(Calm), &serving).unwrap();
+        let side = Side::Serving(feed);
+        let store = Sqlite::start(&files, connection, side, Some(serving)).unwrap();
+        let other = connect(files.database()).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let nobody = Uuid::new_v4();
+        let refused = store.revoke_key(nobody, Timestamp::now()).await;
+        assert!(matches!(refused, Err(StoreError::Uncommitted(_))));
+        let locked = Instant::now();
+        while locked.elapsed() < 2 * Duration::from_secs(1) {
+            assert!(!store.is_well(), "after {:?}", locked.elapsed());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // Nobody has to write for it to be noticed.
+        other.execute_batch("ROLLBACK").unwrap();
+        let free = Instant::now();
+        while !store.is_well() {
+            assert!(free.elapsed() < Duration::from_secs(60));
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }

@@ -17,7 +17,7 @@ const MIGRATIONS: &[&str] = &[
 /// "ntro" in ASCII: tells our databases from other people's.
 const APPLICATION_ID: i64 = 0x6e74_726f;
 /// How long SQLite waits for another process's transaction.
-const BUSY: Duration = Duration::from_secs(10);
+pub(super) const BUSY: Duration = Duration::from_secs(10);
 
 /// Makes the file if it is missing, and brings its schema up to date.
 pub(super) fn prepare(files: &Files) -> Result<Connection, StoreError> {

@@ -5,17 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::StoreError;
 use super::feed::{Feed, confirm, epoch};
+use super::schema::BUSY;
 use crate::authority::files::Files;
 
 /// How often a serving writer with nothing to do looks for commits of other processes.
 const LOOK: Duration = Duration::from_millis(20);
+/// How often a writer that could not write tries whether it can again.
+const TRY: Duration = Duration::from_secs(1);
 /// The most changes that share one sync.
 const BATCH: usize = 256;
 
@@ -141,6 +144,8 @@ pub(super) struct Writer {
     pub(super) side: Side,
     pub(super) path: PathBuf,
     pub(super) well: Arc<AtomicBool>,
+    /// When a writer that is not well last tried to write.
+    pub(super) tried: Option<Instant>,
 }
 
 impl Writer {
@@ -176,8 +181,11 @@ impl Writer {
             }
             (Side::Beside { .. }, _) => Ok(()),
         };
-        let well = committed.is_ok() && followed.is_ok();
-        if self.well.swap(well, Ordering::Relaxed) != well {
+        // A turn without a change shows nothing: whoever is not well has to write first.
+        let was_well = self.well.load(Ordering::Relaxed);
+        let well = committed.is_ok() && followed.is_ok() && (was_well || self.can_write());
+        if was_well != well {
+            self.well.store(well, Ordering::Relaxed);
             if well {
                 tracing::info!("the books can be written again");
             } else {
@@ -195,6 +203,34 @@ impl Writer {
             job.answer(failure);
         }
     }
+
+    /// Tries whether changes can be written again, from time to time: while the server is not
+    /// ready, nobody may be sending any.
+    fn can_write(&mut self) -> bool {
+        if self.tried.is_some_and(|tried| tried.elapsed() < TRY) {
+            return false;
+        }
+        self.tried = Some(Instant::now());
+        try_to_write(&self.connection).is_ok()
+    }
+}
+
+/// Writes as much as some changes do, to the disk, and takes it back.
+fn try_to_write(connection: &Connection) -> Result<(), rusqlite::Error> {
+    // Nobody's lock is waited for, so that the changes of others are followed meanwhile.
+    connection.busy_timeout(Duration::ZERO)?;
+    let written = connection
+        .execute_batch(
+            "BEGIN IMMEDIATE; CREATE TABLE attempt (bytes BLOB) STRICT; \
+             INSERT INTO attempt VALUES (zeroblob(256 * 1024))",
+        )
+        .and_then(|()| connection.cache_flush());
+    let mut undone = Ok(());
+    if !connection.is_autocommit() {
+        undone = connection.execute_batch("ROLLBACK");
+    }
+    connection.busy_timeout(BUSY)?;
+    written.and(undone)
 }
 
 /// Runs a batch in one transaction, each job on its own; returns the epochs before and after.
