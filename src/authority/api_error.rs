@@ -366,7 +366,9 @@ impl From<Error> for ApiError {
             Error::NoOrganisation { .. } => Self::not_found("Organisation not found"),
             Error::NoTenant { .. } => Self::not_found("Tenant not found"),
             Error::NoKey { .. } => Self::not_found("API key not found"),
-            Error::TenantClosed { .. } => Self::conflict("tenant_suspended", error.to_string()),
+            Error::TenantClosed { .. } | Error::TenantGone { .. } => {
+                Self::conflict("tenant_suspended", error.to_string())
+            }
             Error::RotationOff => Self::new(
                 StatusCode::FORBIDDEN,
                 "rotation_off",

@@ -209,14 +209,20 @@ impl Books {
     ///
     /// # Errors
     ///
-    /// Fails when there is no such tenant, or the change is not confirmed by whoever serves.
+    /// Fails when there is no such tenant, when it is taken down already, or when the change is
+    /// not confirmed by whoever serves.
     pub async fn set_tenant_status(&self, id: Uuid, status: TenantStatus) -> Result<Tenant, Error> {
-        self.store
-            .set_tenant_status(id, status, now())
-            .await?
-            .ok_or_else(|| Error::NoTenant {
-                name: id.to_string(),
-            })
+        let changed = self.store.set_tenant_status(id, status, now()).await?;
+        let tenant = changed.ok_or_else(|| Error::NoTenant {
+            name: id.to_string(),
+        })?;
+        if tenant.status != status {
+            return Err(Error::TenantGone {
+                slug: tenant.slug,
+                status: tenant.status,
+            });
+        }
+        Ok(tenant)
     }
 
     /// Replaces a tenant's settings.

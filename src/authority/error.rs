@@ -67,6 +67,14 @@ pub enum Error {
         /// Where it stands.
         status: TenantStatus,
     },
+    /// The tenant is taken down.
+    #[error("the tenant `{slug}` is {status}: it is neither suspended nor resumed any more")]
+    TenantGone {
+        /// The tenant's slug.
+        slug: String,
+        /// Where it stands.
+        status: TenantStatus,
+    },
     /// A name that cannot be one.
     #[error(transparent)]
     Name(#[from] NameError),

@@ -181,3 +181,22 @@ async fn what_cannot_be_is_refused() {
         assert!(matches!(error.unwrap_err(), Error::Name(_)), "{nothing:?}");
     }
 }
+
+#[tokio::test]
+async fn a_tenant_that_is_taken_down_is_neither_suspended_nor_resumed() {
+    let app = App::start().await;
+    let key = app.key(Provider::Ntropii).await;
+    let path = "/v1/workspace/tenants/acme-fund-admin";
+    let take_down = || app.delete(path).bearer(&app.admin());
+    take_down().expect(StatusCode::OK).await;
+    for status in [TenantStatus::Suspended, TenantStatus::Active] {
+        let changed = app.books().set_tenant_status(app.tenant.id, status).await;
+        let error = changed.unwrap_err().to_string();
+        assert!(error.contains("DEPROVISIONING"), "{error}");
+        let refused = app.get("/v1/me").key(&key).send().await;
+        assert_eq!(refused.status, 403, "{}", refused.body);
+    }
+    take_down().expect(StatusCode::OK).await;
+    let tenant = app.books().tenant("acme-fund-admin").await.unwrap();
+    assert_eq!(tenant.status, TenantStatus::Deprovisioning);
+}

@@ -56,7 +56,7 @@ pub(super) trait Store: Send + Sync {
     fn tenants(&self, filter: TenantFilter) -> Answer<'_, Vec<Tenant>>;
     /// Returns the tenant with this id or slug.
     fn tenant(&self, name: String) -> Answer<'_, Option<Tenant>>;
-    /// Changes a tenant's status; returns the tenant as it is now.
+    /// Changes a tenant's status, unless that is final; returns the tenant as it is now.
     fn set_tenant_status(
         &self,
         id: Uuid,

@@ -89,6 +89,15 @@ closed! {
     }
 }
 
+impl TenantStatus {
+    /// Returns whether a tenant that stands like this is on its way out, or gone: it is in use
+    /// never again.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Deprovisioning | Self::Decommissioned)
+    }
+}
+
 closed! {
     /// What a tenant's data lies on.
     DataPlatform, "data platform", {

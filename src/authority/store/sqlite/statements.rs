@@ -149,6 +149,16 @@ impl Store for Sqlite {
         at: Timestamp,
     ) -> Answer<'_, Option<Tenant>> {
         self.write(true, move |connection| {
+            let standing = connection
+                .prepare_cached(&format!("SELECT {TENANT} FROM tenants WHERE id = ?1"))?
+                .query_row([id_text(id)], tenant)
+                .optional()?;
+            if let Some(tenant) = standing
+                && tenant.status.is_final()
+                && !status.is_final()
+            {
+                return Ok(Some(tenant));
+            }
             let changed = next_epoch(connection)?;
             let mut row = connection.prepare_cached(&format!(
                 "UPDATE tenants SET status = ?2, updated_at = ?3, changed = ?4 WHERE id = ?1 \
