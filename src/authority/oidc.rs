@@ -234,27 +234,37 @@ impl Trusted {
             .and_then(Value::as_str)
             .filter(|subject| !subject.is_empty() && subject.len() <= 255)
             .ok_or(Denied::Invalid("no subject"))?;
-        let role = first(claims, &self.claims.role).map(|role| {
+        let Claims { organisation, role } = &self.claims;
+        let organisation = first(claims, organisation);
+        let role = match organisation {
+            Some((version, _)) if self.claims == Claims::default() => text(claims, &role[version]),
+            _ => first(claims, role).map(|(_, role)| role),
+        };
+        let role = role.map(|role| {
             let role = role.strip_prefix("org:").unwrap_or(role);
             role.parse().unwrap_or(Role::Member)
         });
         Ok(Identity {
             issuer: self.issuer.clone(),
             subject: subject.to_owned(),
-            organisation: first(claims, &self.claims.organisation).map(str::to_owned),
+            organisation: organisation.map(|(_, organisation)| organisation.to_owned()),
             role: role.unwrap_or(Role::Member),
         })
     }
 }
 
-/// The first of the claims that is there: each is tried as it is written, then as a path.
-fn first<'a>(claims: &'a Value, paths: &[String]) -> Option<&'a str> {
-    paths.iter().find_map(|path| {
-        claims
-            .get(path)
-            .or_else(|| path.split('.').try_fold(claims, |at, part| at.get(part)))
-            .and_then(Value::as_str)
-    })
+/// The first of the claims that is there, and the place of its path.
+fn first<'a>(claims: &'a Value, paths: &[String]) -> Option<(usize, &'a str)> {
+    let mut found = paths.iter().map(|path| text(claims, path)).enumerate();
+    found.find_map(|(place, text)| Some((place, text?)))
+}
+
+/// The text of a claim: its path is tried as it is written, then as a path.
+fn text<'a>(claims: &'a Value, path: &str) -> Option<&'a str> {
+    claims
+        .get(path)
+        .or_else(|| path.split('.').try_fold(claims, |at, part| at.get(part)))
+        .and_then(Value::as_str)
 }
 
 impl Keys {

@@ -133,7 +133,10 @@ pub enum KeySource {
 }
 
 /// Paths of claims, dots between members, the first one present wins.
-#[derive(Clone, Debug)]
+///
+/// The default is two versions of one issuer's tokens. There the role is that of the version which
+/// names the organisation: a token may have members of both, each of another organisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
     /// The organisation's id.
     pub organisation: Vec<String>,

@@ -143,3 +143,20 @@ async fn a_token_of_another_authority_is_no_good_here() {
         .expect(StatusCode::UNAUTHORIZED)
         .await;
 }
+
+#[tokio::test]
+async fn the_role_is_that_of_the_organisation_that_the_token_is_taken_to_be_of() {
+    let (app, clerk) = App::start_with_clerk().await;
+    app.stranger().await;
+    for change in [
+        json!({"o": {"id": "org_acme"}, "org_id": "org_globex", "org_role": "org:admin"}),
+        json!({"o": {"id": "org_acme", "rol": "member"}, "org_role": "org:admin"}),
+        json!({"o": {"rol": "admin"}, "org_id": "org_acme", "org_role": "org:member"}),
+        json!({"o": {"rol": "admin"}, "org_id": "org_acme", "org_role": null}),
+    ] {
+        app.post("/v1/api-keys", &new_key(&app))
+            .bearer(&clerk.sign(&claims_with(&change)))
+            .expect_code(StatusCode::FORBIDDEN, "admin_required")
+            .await;
+    }
+}
