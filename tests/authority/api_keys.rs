@@ -327,3 +327,37 @@ async fn a_revoked_key_still_tells_when_it_was_used() {
     assert_eq!(was_used(&app).await, (true, false));
     assert_eq!(was_used(&app.restart().await).await, (true, false));
 }
+
+#[tokio::test]
+async fn a_member_that_is_not_known_is_refused_and_not_passed_over() {
+    let app = App::start().await;
+    let mut body = body(&app);
+    body["expiresInDays"] = json!(3);
+    body["note"] = json!("for the nightly build");
+    let refused = app
+        .post("/v1/api-keys", &body)
+        .bearer(&app.admin())
+        .expect(StatusCode::UNPROCESSABLE_ENTITY)
+        .await;
+    let told = |name: &str| json!({"loc": ["body", name], "msg": "unknown field", "type": "extra_forbidden"});
+    assert_eq!(
+        refused.body["detail"],
+        json!([told("expiresInDays"), told("note")])
+    );
+    let tenant_keys = "/v1/workspace/tenants/acme-fund-admin/api-keys";
+    let refused = app
+        .post(tenant_keys, &json!({"name": "x", "expires_in_days": 3}))
+        .bearer(&app.admin())
+        .expect(StatusCode::BAD_REQUEST)
+        .await;
+    assert_eq!(
+        refused.body["message"],
+        json!(["expires_in_days: unknown field"])
+    );
+    assert_eq!(app.books().keys(None, None).await.unwrap(), []);
+    // Null is what a client says that knows more fields than it fills in.
+    app.post(tenant_keys, &json!({"name": "x", "scopes": null}))
+        .bearer(&app.admin())
+        .expect(StatusCode::CREATED)
+        .await;
+}

@@ -76,6 +76,13 @@ pub(super) async fn create(
     let scopes = members.scopes();
     let expires_in_days = members.days("expires_in_days");
     let may_rotate = members.may_rotate("may_rotate");
+    members.only(&[
+        "name",
+        "workspace_id",
+        "scopes",
+        "expires_in_days",
+        "may_rotate",
+    ]);
     members.done()?;
     let (Some(name), Some(workspace_id), Some(scopes), Some(expires_in_days), Some(may_rotate)) =
         (name, workspace_id, scopes, expires_in_days, may_rotate)

@@ -141,6 +141,17 @@ impl<'a> Members<'a> {
         Some(scopes)
     }
 
+    /// Refuses members by any other name: what was meant by them would not be done. Null says
+    /// nothing under any name.
+    pub(super) fn only(&mut self, known: &[&str]) {
+        let is_known = |name: &str| known.contains(&name);
+        for (name, value) in self.body {
+            if !is_known(name) && !value.is_null() {
+                self.fault([name.as_str().into()], "unknown field", "extra_forbidden");
+            }
+        }
+    }
+
     /// Ends the reading: an error if there was any fault.
     pub(super) fn done(self) -> Result<(), ApiError> {
         if self.faults.is_empty() {

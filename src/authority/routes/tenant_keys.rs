@@ -51,6 +51,7 @@ pub(super) async fn create(
     let name = members.key_name();
     let expires_in_days = members.days("expiresInDays");
     let may_rotate = members.may_rotate("mayRotate");
+    members.only(&["name", "expiresInDays", "mayRotate"]);
     members.done()?;
     let (Some(name), Some(expires_in_days), Some(may_rotate)) = (name, expires_in_days, may_rotate)
     else {
