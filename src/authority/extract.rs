@@ -15,7 +15,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{self, ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
+use axum::extract::{self, ConnectInfo, DefaultBodyLimit, FromRequest, FromRequestParts, Request};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderName, Method};
@@ -349,12 +351,18 @@ pub(super) struct Object(pub(super) Map<String, Value>);
 impl FromRequest<Authority> for Object {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, authority: &Authority) -> Result<Self, ApiError> {
-        let body = axum::body::to_bytes(request.into_body(), LARGEST_BODY);
+    async fn from_request(mut request: Request, authority: &Authority) -> Result<Self, ApiError> {
+        DefaultBodyLimit::max(LARGEST_BODY).apply(&mut request);
+        let body = Bytes::from_request(request, authority);
         let bytes = tokio::time::timeout(authority.settings().patience, body)
             .await
             .map_err(|_| ApiError::too_slow())?
-            .map_err(|_| ApiError::too_large())?;
+            .map_err(|rejection| match rejection {
+                BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
+                    ApiError::too_large()
+                }
+                _ => ApiError::malformed("The body breaks off or is malformed"),
+            })?;
         match serde_json::from_slice(&bytes) {
             Ok(Value::Object(object)) => Ok(Self(object)),
             Ok(_) => Err(ApiError::malformed("The body must be a JSON object")),

@@ -198,3 +198,28 @@ async fn a_key_set_is_fetched_from_its_url_and_an_issuer_that_is_down_is_503() {
             .await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_breaks_off_or_is_garbage_is_malformed_and_not_too_large() {
+    let served = Served::start(Settings::default()).await;
+    let head = format!(
+        "POST /v1/api-keys HTTP/1.1\r\nhost: authority\r\nauthorization: Bearer {}\r\n\
+         connection: close\r\n",
+        served.app.admin()
+    );
+    for body in [
+        "transfer-encoding: chunked\r\n\r\nno number\r\n{}\r\n0\r\n\r\n",
+        "content-length: 100\r\n\r\n{",
+    ] {
+        let (address, bytes) = (served.address, format!("{head}{body}"));
+        let answer = spawn_blocking(move || {
+            let mut stream = wire::connect(address);
+            stream.write_all(bytes.as_bytes()).unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            wire::rest(&mut stream)
+        });
+        let answer = answer.await.unwrap();
+        assert_eq!(wire::status(&answer), Some(400), "{answer}");
+        assert!(answer.contains("malformed_request"), "{answer}");
+    }
+}
