@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request};
+use axum::http::header::ALLOW;
 use axum::http::{self, HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::Response;
 use bytes::Bytes;
@@ -116,13 +117,20 @@ impl Front {
                 Err(_) => Poll::Ready(None),
             }
         });
+        let mut allow = None;
         let answered = handled.await.map(|mut response| {
+            // Which methods a path takes is known to the router alone.
+            allow = response.headers_mut().remove(ALLOW);
             match response.extensions_mut().remove::<ApiError>() {
                 Some(error) => Err(error),
                 None => Ok(response),
             }
         });
-        finish(answered, uri.path(), id)
+        let mut response = finish(answered, uri.path(), id);
+        if let Some(allow) = allow {
+            response.headers_mut().insert(ALLOW, allow);
+        }
+        response
     }
 }
 

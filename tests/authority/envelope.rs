@@ -37,6 +37,21 @@ async fn unknown_paths_speak_both_dialects_and_known_families_their_own() {
         .expect(StatusCode::METHOD_NOT_ALLOWED)
         .await;
     assert_eq!(reply.body["statusCode"], 405);
+    for (path, allowed) in [
+        ("/v1/me", "GET,HEAD"),
+        ("/v1/api-keys", "GET,HEAD,POST"),
+        ("/v1/api-keys/current/rotate", "POST"),
+        (
+            "/v1/workspace/tenants/acme-fund-admin",
+            "GET,HEAD,PATCH,DELETE",
+        ),
+    ] {
+        let reply = app
+            .call("PUT", path)
+            .expect(StatusCode::METHOD_NOT_ALLOWED)
+            .await;
+        assert_eq!(reply.header("allow"), Some(allowed), "{path}");
+    }
 }
 
 #[tokio::test]
