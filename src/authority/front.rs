@@ -3,11 +3,12 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 
 use axum::Router;
@@ -183,14 +184,16 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     }
 }
 
-/// A number drawn once for the process, and a count: unique, and no system call.
+/// A count under a hash whose key is drawn once for the process: no system call, and nobody can
+/// tell from the ids of two requests how many of others lie between them. Two halves make equal
+/// ids as unlikely as equal keys.
 fn next_id() -> HeaderValue {
-    static PROCESS: OnceLock<u64> = OnceLock::new();
+    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     static COUNT: AtomicU64 = AtomicU64::new(0);
 
-    let process = PROCESS.get_or_init(|| uuid::Uuid::new_v4().as_u64_pair().0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let number = (u128::from(*process) << 64) | u128::from(count);
+    let half = |half: u64| u128::from(KEY.hash_one((count, half)));
+    let number = (half(0) << 64) | half(1);
     let mut text = [0_u8; 32];
     for (pair, byte) in text.chunks_exact_mut(2).zip(number.to_be_bytes()) {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -235,9 +238,18 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_new_each_time() {
-        let (one, two) = (next_id(), next_id());
-        assert_eq!(one.len(), 32);
-        assert_ne!(one, two);
+    fn ids_are_new_each_time_and_tell_nothing_of_each_other() {
+        let ids: Vec<_> = std::iter::repeat_with(next_id).take(1_000).collect();
+        let mut parts = std::collections::HashSet::new();
+        let mut steps = std::collections::HashSet::new();
+        for pair in ids.windows(2) {
+            let number = |id: &HeaderValue| u128::from_str_radix(id.to_str().unwrap(), 16).unwrap();
+            let [one, two] = [number(&pair[0]), number(&pair[1])];
+            assert!(steps.insert(two.wrapping_sub(one)), "steps repeat");
+            assert_eq!(pair[0].len(), 32);
+            for half in pair[0].as_bytes().chunks(16) {
+                assert!(parts.insert(half.to_vec()), "half of an id comes again");
+            }
+        }
     }
 }
