@@ -112,7 +112,7 @@ impl Books {
         }
         let row = Organisation {
             id: Uuid::new_v4(),
-            name: display_name(name)?,
+            name: display_name(name, "organisation's name")?,
             external_id: external_id.map(str::to_owned),
             created_at: now(),
         };
@@ -162,7 +162,7 @@ impl Books {
             id: Uuid::new_v4(),
             organisation_id: new.organisation_id,
             slug: new.slug,
-            name: display_name(&new.name)?,
+            name: display_name(&new.name, "tenant's name")?,
             data_platform: new.data_platform,
             data_platform_config_id: new.data_platform_config_id,
             status: TenantStatus::Active,
@@ -408,8 +408,10 @@ pub(super) fn now() -> Timestamp {
     Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
-fn display_name(name: &str) -> Result<String, Error> {
-    Ok(name.parse::<KeyName>()?.as_str().to_owned())
+/// Reads what is shown to people and never typed; `what` it is, for the error.
+fn display_name(text: &str, what: &'static str) -> Result<String, NameError> {
+    let name = text.parse::<KeyName>().map_err(|error| error.about(what))?;
+    Ok(name.as_str().to_owned())
 }
 
 /// A slug becomes part of host names, and must not look like an id.

@@ -47,8 +47,30 @@ pub enum NameError {
     },
 }
 
+impl NameError {
+    /// Returns the same of a name of another kind, whose rules are these as well.
+    #[must_use]
+    pub fn about(mut self, kind: &'static str) -> Self {
+        let (Self::Empty { what }
+        | Self::TooLong { what, .. }
+        | Self::Character { what, .. }
+        | Self::LooksLikeKey { what }
+        | Self::LeadingDash { what }) = &mut self;
+        *what = kind;
+        self
+    }
+}
+
+/// Whether a name is typed as an argument, or shown and no more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Argument,
+    Display,
+}
+
 fn check(
     what: &'static str,
+    used: Use,
     text: &str,
     limit: usize,
     forbidden: fn(char) -> bool,
@@ -71,7 +93,7 @@ fn check(
     if let Some(character) = text.chars().find(|&c| c.is_control() || forbidden(c)) {
         return Err(NameError::Character { what, character });
     }
-    if text.starts_with('-') {
+    if used == Use::Argument && text.starts_with('-') {
         return Err(NameError::LeadingDash { what });
     }
     Ok(text.to_owned())
@@ -86,7 +108,7 @@ fn looks_like_key(text: &str) -> bool {
 }
 
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $limit:literal, $forbidden:expr) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $used:expr, $limit:literal, $forbidden:expr) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(String);
@@ -103,7 +125,7 @@ macro_rules! name {
             type Err = NameError;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                check($what, text, $limit, $forbidden).map(Self)
+                check($what, $used, text, $limit, $forbidden).map(Self)
             }
         }
 
@@ -128,6 +150,7 @@ name!(
     /// clients set no rule, and a connection that they made must stay reachable.
     ConnectionName,
     "connection name",
+    Use::Argument,
     64,
     |_| false
 );
@@ -138,6 +161,7 @@ name!(
     /// It becomes one segment of a URL's path, so it holds no slash, space or query sign.
     TenantSlug,
     "tenant",
+    Use::Argument,
     128,
     |c| c.is_whitespace() || matches!(c, '/' | '\\' | '?' | '#' | '%')
 );
@@ -146,6 +170,7 @@ name!(
     /// The display name that a server-side key is given when it is made.
     KeyName,
     "key name",
+    Use::Display,
     255,
     |_| false
 );

@@ -211,3 +211,35 @@ async fn settings_are_the_one_thing_that_a_key_changes() {
         patch(body).expect(StatusCode::BAD_REQUEST).await;
     }
 }
+
+#[tokio::test]
+async fn a_name_may_begin_with_a_dash_and_is_called_what_it_is() {
+    let app = App::start().await;
+    let tenant = |name: &str| {
+        let body = json!({"name": name, "slug": "new", "dataPlatform": "managed-postgres"});
+        app.post("/v1/workspace/tenants", &body)
+            .bearer(&app.admin())
+    };
+    let refused = tenant(" ").expect(StatusCode::BAD_REQUEST).await;
+    assert_eq!(
+        refused.body["message"],
+        json!(["name: the tenant's name is empty"])
+    );
+    let made = tenant("-foo").expect(StatusCode::CREATED).await;
+    assert_eq!(made.body["name"], "-foo");
+    let error = app.books().create_organisation(" ", None).await;
+    let error = error.unwrap_err().to_string();
+    assert_eq!(error, "the organisation's name is empty");
+    let body = json!({"name": "-foo", "workspace_id": app.tenant.id.to_string(), "scopes": ["*"]});
+    for (path, body) in [
+        ("/v1/api-keys", body),
+        (
+            "/v1/workspace/tenants/acme-fund-admin/api-keys",
+            json!({"name": "-foo"}),
+        ),
+    ] {
+        let call = app.post(path, &body).bearer(&app.admin());
+        let made = call.expect(StatusCode::CREATED).await;
+        assert_eq!(made.body["name"], "-foo");
+    }
+}
