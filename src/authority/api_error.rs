@@ -387,9 +387,9 @@ impl From<Error> for ApiError {
             }
             Error::Slug { .. } => field("slug", &error),
             Error::Name(_) => field("name", &error),
-            Error::PlatformConfigMissing | Error::PlatformConfigForbidden => {
-                field("dataPlatformConfigId", &error)
-            }
+            Error::PlatformConfigMissing
+            | Error::PlatformConfig(_)
+            | Error::PlatformConfigForbidden => field("dataPlatformConfigId", &error),
             Error::ScopesMissing | Error::ScopesUnknown => field("scopes", &error),
             Error::Life { .. } => field("expires_in_days", &error),
             Error::Store(error) if error.is_unavailability() => {

@@ -152,11 +152,17 @@ impl Books {
         if !is_slug(&new.slug) {
             return Err(Error::Slug { slug: new.slug });
         }
-        match (new.data_platform, &new.data_platform_config_id) {
+        let config_id = new.data_platform_config_id.as_deref();
+        let config_id = match (new.data_platform, config_id) {
             (DataPlatform::ManagedPostgres, Some(_)) => return Err(Error::PlatformConfigForbidden),
-            (DataPlatform::ManagedPostgres, None) | (_, Some(_)) => {}
+            (DataPlatform::ManagedPostgres, None) => None,
             (_, None) => return Err(Error::PlatformConfigMissing),
-        }
+            (_, Some(id)) => match display_name(id, "id of the platform's configuration") {
+                Ok(id) => Some(id),
+                Err(NameError::Empty { .. }) => return Err(Error::PlatformConfigMissing),
+                Err(error) => return Err(Error::PlatformConfig(error)),
+            },
+        };
         let at = now();
         let row = Tenant {
             id: Uuid::new_v4(),
@@ -164,7 +170,7 @@ impl Books {
             slug: new.slug,
             name: display_name(&new.name, "tenant's name")?,
             data_platform: new.data_platform,
-            data_platform_config_id: new.data_platform_config_id,
+            data_platform_config_id: config_id,
             status: TenantStatus::Active,
             config: None,
             created_at: at,

@@ -90,6 +90,9 @@ pub enum Error {
     /// A data platform without its configuration.
     #[error("the data platform needs the id of its configuration")]
     PlatformConfigMissing,
+    /// An id that cannot be that of a data platform's configuration.
+    #[error(transparent)]
+    PlatformConfig(NameError),
     /// A configuration for a data platform that takes none.
     #[error("the data platform `managed-postgres` takes no configuration")]
     PlatformConfigForbidden,

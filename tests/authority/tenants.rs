@@ -243,3 +243,29 @@ async fn a_name_may_begin_with_a_dash_and_is_called_what_it_is() {
         assert_eq!(made.body["name"], "-foo");
     }
 }
+
+#[tokio::test]
+async fn the_id_of_a_platforms_configuration_is_looked_at() {
+    let app = App::start().await;
+    let tenant = |id: &str| {
+        let body = json!({
+            "name": "New", "slug": "new", "dataPlatform": "snowflake", "dataPlatformConfigId": id,
+        });
+        app.post("/v1/workspace/tenants", &body)
+            .bearer(&app.admin())
+    };
+    let long = "x".repeat(5_000);
+    for (id, told) in [
+        ("", "the data platform needs the id of its configuration"),
+        (" ", "the data platform needs the id of its configuration"),
+        ("a\0b", "contains '\\0', which is not allowed there"),
+        (&long, "has 5000 characters, at most 255 are allowed"),
+    ] {
+        let refused = tenant(id).expect(StatusCode::BAD_REQUEST).await;
+        let message = refused.body["message"][0].as_str().unwrap();
+        assert!(message.starts_with("dataPlatformConfigId: "), "{message}");
+        assert!(message.ends_with(told), "{message}");
+    }
+    let made = tenant("cfg-1").expect(StatusCode::CREATED).await;
+    assert_eq!(made.body["dataPlatformConfigId"], "cfg-1");
+}
