@@ -99,7 +99,8 @@ impl Books {
     ///
     /// # Errors
     ///
-    /// Fails when the name cannot be one, or the external id is empty or taken.
+    /// Fails when the name cannot be one, or the external id is empty, taken, or the id of another
+    /// organisation.
     pub async fn create_organisation(
         &self,
         name: &str,

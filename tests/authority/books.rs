@@ -200,3 +200,16 @@ async fn a_tenant_that_is_taken_down_is_neither_suspended_nor_resumed() {
     let tenant = app.books().tenant("acme-fund-admin").await.unwrap();
     assert_eq!(tenant.status, TenantStatus::Deprovisioning);
 }
+
+#[tokio::test]
+async fn no_organisation_goes_by_the_id_of_another() {
+    let app = App::start().await;
+    let id = app.organisation.id.to_string();
+    let error = app.books().create_organisation("Initech", Some(&id)).await;
+    let error = error.unwrap_err();
+    assert!(
+        matches!(error, Error::Store(StoreError::Conflict { .. })),
+        "{error}"
+    );
+    assert_eq!(app.books().organisations().await.unwrap().len(), 1);
+}

@@ -38,7 +38,7 @@ pub(super) trait Store: Send + Sync {
     /// Returns whether changes can be written and followed at the moment.
     fn is_well(&self) -> bool;
 
-    /// Adds an organisation; a conflict if its external id is taken.
+    /// Adds an organisation; a conflict if its external id is taken, or another one's id.
     fn create_organisation(&self, row: Organisation) -> Answer<'_, ()>;
     /// Returns every organisation, oldest first.
     fn organisations(&self) -> Answer<'_, Vec<Organisation>>;

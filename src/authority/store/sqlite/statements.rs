@@ -25,6 +25,16 @@ impl Store for Sqlite {
 
     fn create_organisation(&self, row: Organisation) -> Answer<'_, ()> {
         self.write(false, move |connection| {
+            // Whoever is asked for by a name is found by either.
+            let is_an_id: bool = connection
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM organisations WHERE id = ?1)")?
+                .query_row([&row.external_id], |row| row.get(0))?;
+            if is_an_id {
+                return Err(StoreError::Conflict {
+                    what: "an organisation with the id",
+                    name: row.external_id.unwrap_or_default(),
+                });
+            }
             let added = connection.execute(
                 "INSERT INTO organisations (id, name, external_id, created_at) VALUES (?1, ?2, ?3, ?4)",
                 params![id_text(row.id), row.name, row.external_id, millis(row.created_at)],
