@@ -1,6 +1,8 @@
 //! Admin tokens: JSON Web Tokens of OpenID Connect issuers, checked against their key sets.
 
+use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -125,7 +127,11 @@ impl Verifier {
                 });
             }
             let keys = match &settings.keys {
-                KeySource::File(path) => Keys::File(path.clone()),
+                KeySource::File(path) => {
+                    // Said now, and not to the first admin who is locked out.
+                    read_keys(path)?;
+                    Keys::File(path.clone())
+                }
                 KeySource::Url(url) => Keys::Fetched(Fetched::new(url.clone(), PACE)?),
             };
             trusted.push(Trusted {
@@ -271,24 +277,31 @@ impl Keys {
     async fn candidates(&self, header: &TokenHeader) -> Result<Vec<PublicKey>, Denied> {
         match self {
             Self::Fixed(keys) => Ok(fitting(keys, header)),
-            Self::File(path) => {
-                let bytes = disk::read_bounded(path, LARGEST_SET);
-                let keys = bytes
-                    .ok()
-                    .flatten()
-                    .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-                    .and_then(|set| public_keys(&set));
-                match keys {
-                    Some(keys) => Ok(fitting(&keys, header)),
-                    None => {
-                        tracing::error!(path = %path.display(), "no key set in the file");
-                        Err(Denied::Unavailable)
-                    }
+            Self::File(path) => match read_keys(path) {
+                Ok(keys) => Ok(fitting(&keys, header)),
+                Err(error) => {
+                    tracing::error!(%error, "no key set in the file");
+                    Err(Denied::Unavailable)
                 }
-            }
+            },
             Self::Fetched(fetched) => fetched.candidates(header).await,
         }
     }
+}
+
+/// Reads the key set in a file.
+fn read_keys(path: &Path) -> Result<Vec<PublicKey>, disk::Error> {
+    let cannot = |source: io::Error| disk::Error::Io {
+        action: "read the key set",
+        path: path.to_owned(),
+        source,
+    };
+    let bytes = disk::read_bounded(path, LARGEST_SET)?
+        .ok_or_else(|| cannot(io::Error::new(io::ErrorKind::NotFound, "no such file")))?;
+    serde_json::from_slice(&bytes)
+        .ok()
+        .and_then(|set| public_keys(&set))
+        .ok_or_else(|| cannot(io::Error::other("it holds no JSON Web Key Set")))
 }
 
 /// The keys that may have signed a token with such a header.

@@ -1,10 +1,13 @@
 //! The books: what lasts, what is kept secret, and what is refused.
 
 use axum::http::StatusCode;
-use ntro::authority::{Authority, Books, Database, Error, Settings, StoreError, TenantStatus};
+use ntro::authority::{
+    Authority, Books, Claims, Database, Error, Issuer, KeySource, Settings, StoreError,
+    TenantStatus,
+};
 use ntro::domain::Provider;
 
-use crate::support::{App, key, new_key};
+use crate::support::{App, database, key, new_key};
 
 #[tokio::test]
 async fn a_restart_keeps_everything() {
@@ -212,4 +215,31 @@ async fn no_organisation_goes_by_the_id_of_another() {
         "{error}"
     );
     assert_eq!(app.books().organisations().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_holds_no_key_set_is_told_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text");
+    std::fs::write(&text, "no key set").unwrap();
+    for (path, why) in [
+        (folder.path().join("jwks.json"), "no such file"),
+        (folder.path().to_owned(), "directory"),
+        (text, "holds no JSON Web Key Set"),
+        ("HTTP://id.example.test/keys".into(), "no such file"),
+    ] {
+        let settings = Settings {
+            issuers: vec![Issuer {
+                issuer: "https://id.example.test".to_owned(),
+                audience: None,
+                keys: KeySource::File(path.clone()),
+                claims: Claims::default(),
+            }],
+            ..Settings::default()
+        };
+        let opened = Authority::open(&database(&folder), settings).map(drop);
+        let error = opened.unwrap_err().to_string();
+        assert!(error.contains(path.to_str().unwrap()), "{error}");
+        assert!(error.contains(why), "{error}");
+    }
 }
