@@ -283,8 +283,8 @@ impl Books {
     }
 
     /// Makes the successor of a key, for the key itself. It is pending until it has ended its
-    /// predecessor by [`Books::revoke_predecessor`], and ends with it until then; a key has one
-    /// pending successor at most, the newest.
+    /// predecessor by [`Books::revoke_predecessor`], and is revoked with it until then, but has an
+    /// expiry of its own; a key has one pending successor at most, the newest.
     ///
     /// # Errors
     ///

@@ -184,6 +184,30 @@ async fn a_pending_successor_mints_nothing_and_ends_with_its_predecessor() {
 }
 
 #[tokio::test]
+async fn a_pending_successor_outlives_a_predecessor_that_expires() {
+    let app = App::start().await;
+    for provider in Provider::ALL {
+        let old = app.key(provider).await;
+        let new = text(&rotate(&app, old.key.expose()).await["key"]);
+        let beside = rusqlite::Connection::open(app.folder.path().join("books.db")).unwrap();
+        let now = Timestamp::now().as_millisecond();
+        let expire = format!(
+            "BEGIN IMMEDIATE; UPDATE meta SET epoch = epoch + 1; UPDATE api_keys SET \
+             expires_at = {now}, changed = (SELECT epoch FROM meta) WHERE id = '{}'; COMMIT",
+            old.record.id
+        );
+        beside.execute_batch(&expire).unwrap();
+        while works(&app, old.key.expose()).await {
+            tokio::task::yield_now().await;
+        }
+        // It may be the one that is stored, and completes the rotation as ever.
+        assert!(works(&app, &new).await);
+        end(&app, PREDECESSOR, &new).await;
+        rotate(&app, &new).await;
+    }
+}
+
+#[tokio::test]
 async fn it_can_be_switched_off_for_a_key() {
     let app = App::start().await;
     for provider in Provider::ALL {

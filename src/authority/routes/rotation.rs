@@ -1,8 +1,10 @@
 //! A key of either provider mints its successor, and ends the one or the other of the two.
 //!
 //! These endpoints are the authority's own. A successor is pending until it has ended its
-//! predecessor. A key has one pending successor at most, which ends with it; so a client that was
-//! killed half way leaves no key behind that nobody holds, whatever it had got to.
+//! predecessor. A key has one pending successor at most, which is revoked with it; so a client that
+//! was killed half way leaves no key behind that nobody holds, whatever it had got to, if it comes
+//! back before the key expires. A successor does not expire with its predecessor: the client may
+//! have stored it already, and which of the two it holds, nobody knows here.
 
 use axum::Json;
 use axum::extract::State;

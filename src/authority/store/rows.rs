@@ -210,7 +210,7 @@ pub struct Key {
     pub may_rotate: bool,
     /// The key that minted it, if one did.
     pub predecessor: Option<Uuid>,
-    /// Whether it has yet to end its predecessor: until then it ends with it.
+    /// Whether it has yet to end its predecessor: until then it is revoked with it.
     pub is_pending: bool,
 }
 
