@@ -511,8 +511,12 @@ impl From<authority::Error> for CliError {
             }
             E::NoTenant { .. } => of(Kind::Failure).hint("see them: `ntro admin tenant list`"),
             E::NoKey { .. } => of(Kind::Failure).hint("see them: `ntro admin key list`"),
-            E::TenantClosed { slug, .. } => {
-                of(Kind::Conflict).hint(format!("resume it: `ntro admin tenant resume {slug}`"))
+            E::TenantClosed {
+                slug,
+                status: authority::TenantStatus::Suspended,
+            } => of(Kind::Conflict).hint(format!("resume it: `ntro admin tenant resume {slug}`")),
+            E::TenantClosed { .. } | E::TenantGone { .. } => {
+                of(Kind::Conflict).hint("make another: `ntro admin tenant create`")
             }
             E::IssuerKey { path } => of(Kind::Config).hint(format!(
                 "move `{}` away: a new one is made, and tokens signed with the old one end",

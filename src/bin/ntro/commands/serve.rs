@@ -27,7 +27,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "REGION", default_value = "us")]
     region: String,
     /// Requests a minute of the keys of one tenant, and of the admins of one organisation; 0 is
-    /// no limit
+    /// no limit. What revokes is counted by itself, and waits for nothing else
     #[arg(long, value_name = "PER_MINUTE", default_value_t = Limits::default().tenant_per_minute)]
     rate_limit: u32,
     /// Failed authentications a minute from one address; 0 is no limit
@@ -107,7 +107,13 @@ impl IssuerArgs {
 }
 
 fn key_source(text: &str) -> Result<KeySource, CliError> {
-    if !text.starts_with("http:") && !text.starts_with("https:") {
+    let scheme = text.split_once(':').map(|(scheme, _)| scheme);
+    let is_url = |scheme: &str| {
+        ["http", "https"]
+            .iter()
+            .any(|url| scheme.eq_ignore_ascii_case(url))
+    };
+    if !scheme.is_some_and(is_url) {
         return Ok(KeySource::File(PathBuf::from(text)));
     }
     match text.parse::<Url>() {

@@ -14,6 +14,7 @@ use crate::error::CliError;
 use crate::exit::{Exit, Kind};
 use crate::output::{Paint, Report};
 use crate::production::{self, Sure};
+use crate::shell::quoted;
 
 /// Forget the key of a connection; its other settings stay for the next login
 #[derive(clap::Args, Debug)]
@@ -153,7 +154,8 @@ fn revoke_key(cx: &Context, name: &ConnectionName, sure: Sure) -> Result<bool, C
             format!("`{origin}` lets no key revoke itself; the key of `{name}` was kept"),
         )
         .hint(format!(
-            "revoke it in the web application or with `ntro key revoke`, then run `ntro auth logout {name}`"
+            "revoke it in the web application or with `ntro key revoke`, then run `ntro auth logout {}`",
+            quoted(name.as_str())
         ))),
         Err(error) => {
             let error = CliError::from(error);

@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Kind;
 use crate::production;
+use crate::shell::quoted;
 use crate::stdin;
 
 pub(super) struct One<'a> {
@@ -70,7 +71,7 @@ impl<'a> One<'a> {
             )
             .hint(format!(
                 "finish it first: `ntro auth migrate {}`",
-                self.name
+                quoted(self.name.as_str())
             )));
         }
         self.with(|rotation| {
@@ -225,7 +226,7 @@ impl<'a> One<'a> {
                 noted.new_prefix.as_deref().unwrap_or_default(),
                 noted.old_prefix,
                 due.strftime("%F %T UTC"),
-                self.name
+                quoted(self.name.as_str())
             ));
             wait::until(self.cx, due)?;
         }
@@ -284,7 +285,7 @@ impl<'a> One<'a> {
 
     /// Adds how things stand, where a rotation is left unfinished.
     fn explained(&self, error: CliError, rotation: &Rotation<'_>) -> CliError {
-        let name = self.name;
+        let word = quoted(self.name.as_str());
         let what = match rotation.next() {
             Next::Begin | Next::Stranded => return error,
             Next::RollBack(_) => "the old key is stored",
@@ -292,7 +293,7 @@ impl<'a> One<'a> {
         };
         let then = match error.kind {
             Kind::NotAuthenticated => format!(
-                "; if the server accepts the stored key no more, `ntro auth rotate {name} --abandon` forgets the rotation"
+                "; if the server accepts the stored key no more, `ntro auth rotate {word} --abandon` forgets the rotation"
             ),
             _ => String::new(),
         };
@@ -301,7 +302,7 @@ impl<'a> One<'a> {
                 Kind::Interrupted => format!("interrupted: {what}"),
                 _ => format!("{}; {what}", error.message),
             },
-            hint: Some(format!("`ntro auth rotate {name}` goes on from here{then}")),
+            hint: Some(format!("`ntro auth rotate {word}` goes on from here{then}")),
             ..error
         }
     }

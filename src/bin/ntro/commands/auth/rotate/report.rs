@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::error::CliError;
 use crate::exit::Kind;
 use crate::output::{Paint, Report};
+use crate::shell::quoted;
 
 /// What became of one connection.
 #[derive(Debug, Serialize)]
@@ -122,7 +123,8 @@ impl Report for Row {
             State::InGrace => (
                 paint.good("✓"),
                 format!(
-                    "{old} is replaced by {new}{by}; the next `ntro auth rotate {name}` after {} revokes it",
+                    "{old} is replaced by {new}{by}; the next `ntro auth rotate {}` after {} revokes it",
+                    quoted(name),
                     self.revoke_after
                         .map_or_else(String::new, |at| at.strftime("%F %T UTC").to_string())
                 ),
