@@ -51,8 +51,8 @@ pub(crate) fn restore_terminal() {}
 #[cfg(unix)]
 mod unix {
     use std::io::Write as _;
-    use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::Ordering;
+    use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
     use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -63,8 +63,13 @@ mod unix {
     /// The terminal's modes before the first question; none where they cannot be told.
     static BEFORE: OnceLock<Option<Termios>> = OnceLock::new();
 
-    /// Whether a question is on the screen.
-    static ASKING: AtomicBool = AtomicBool::new(false);
+    /// Whether a question is on the screen. Who ends the process holds this to the end, so that no
+    /// question changes the terminal any more that was just put back.
+    static ASKING: Mutex<bool> = Mutex::new(false);
+
+    fn asking() -> MutexGuard<'static, bool> {
+        ASKING.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
     /// A question that is on the screen, until this is dropped.
     #[must_use]
@@ -72,7 +77,7 @@ mod unix {
 
     impl Drop for Asking {
         fn drop(&mut self) {
-            ASKING.store(false, Ordering::SeqCst);
+            *asking() = false;
         }
     }
 
@@ -83,33 +88,31 @@ mod unix {
             let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).ok()?;
             std::thread::spawn(move || {
                 for signal in signals.forever() {
-                    let asking = ASKING.load(Ordering::SeqCst);
+                    let asking = asking();
                     let awaited = match signal {
                         SIGINT => INTERRUPT.load(Ordering::SeqCst),
                         SIGTERM => TERMINATION.load(Ordering::SeqCst),
                         _ => false,
                     };
-                    if asking || !awaited {
-                        end(signal, asking);
+                    if *asking || !awaited {
+                        end(signal, *asking);
                     }
                 }
             });
             Some(before)
         });
-        ASKING.store(true, Ordering::SeqCst);
+        *asking() = true;
         Asking(())
     }
 
+    /// Ends the process. The terminal's modes come last, and after them nothing: a prompt that is
+    /// just about to change them has no time left to do so.
     fn end(signal: i32, asking: bool) -> ! {
         if asking {
-            restore_terminal();
             let _ = std::io::stderr().write_all(b"\n");
         }
-        #[expect(
-            clippy::exit,
-            reason = "the answer to a signal, from outside the main thread"
-        )]
-        std::process::exit(128 + signal)
+        restore_terminal();
+        signal_hook::low_level::exit(128 + signal)
     }
 
     /// Puts the terminal back as it was before the first question.
@@ -118,9 +121,9 @@ mod unix {
     /// learns of it as well, and may end the process before the other one has got its turn.
     pub(crate) fn restore_terminal() {
         if let Some(Some(before)) = BEFORE.get() {
-            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
             // The cursor is shown again.
             let _ = std::io::stderr().write_all(b"\x1b[?25h");
+            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
         }
     }
 }
