@@ -195,10 +195,7 @@ fn choose_store(cx: &Context) -> Result<StoreKind, CliError> {
         return Ok(StoreKind::Keyring);
     };
     let home = cx.home()?;
-    let (keys, identity) = (
-        home.folder().join("keys.age"),
-        home.folder().join("identity.txt"),
-    );
+    let (keys, identity) = (home.keys(), home.identity());
     if !keys.exists() && !identity.exists() {
         secrets::create_identity(&identity, &home.lock()?)?;
     }
