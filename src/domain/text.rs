@@ -40,6 +40,10 @@ pub fn printable(text: &str, limit: usize) -> String {
 /// read, so that it can be shown as it is.
 #[must_use]
 pub fn is_printable(text: &str) -> bool {
+    // Most texts are this, and a list has thousands.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return true;
+    }
     let breaks_lines = |character| matches!(character, '\u{2028}' | '\u{2029}');
     !text
         .chars()
