@@ -47,6 +47,26 @@ impl CliError {
         Self::new(Kind::Interrupted, "interrupted")
     }
 
+    /// Adds what became of a new key that reached nobody, and so was to be revoked; `mend` is the
+    /// command that revokes it.
+    pub(crate) fn after_revoking(self, revoked: Result<(), Self>, mend: &str) -> Self {
+        let message = &self.message;
+        match revoked {
+            Ok(()) => Self {
+                message: format!("{message}; the new key was revoked"),
+                ..self
+            },
+            Err(second) => Self {
+                message: format!(
+                    "{message}; the new key is still live, since it could not be revoked: {}",
+                    second.message
+                ),
+                ..self
+            }
+            .hint(format!("revoke it: `{mend}`")),
+        }
+    }
+
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

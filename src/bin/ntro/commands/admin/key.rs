@@ -162,22 +162,8 @@ fn create(args: CreateArgs, books: &Books, cx: &Context) -> Result<Exit, CliErro
 fn take_back(books: &Books, cx: &Context, id: Uuid, error: CliError) -> CliError {
     let revoked = cx
         .block_on(books.revoke_key(id))
-        .and_then(|revoked| Ok(revoked?));
-    let message = &error.message;
-    match revoked {
-        Ok(_) => CliError {
-            message: format!("{message}; the new key was revoked"),
-            ..error
-        },
-        Err(second) => CliError {
-            message: format!(
-                "{message}; the new key is still live, since it could not be revoked: {}",
-                second.message
-            ),
-            ..error
-        }
-        .hint(format!("revoke it: `ntro admin key revoke {id}`")),
-    }
+        .and_then(|revoked| Ok(revoked.map(drop)?));
+    error.after_revoking(revoked, &format!("ntro admin key revoke {id}"))
 }
 
 fn list(args: &ListArgs, books: &Books, cx: &Context) -> Result<Exit, CliError> {

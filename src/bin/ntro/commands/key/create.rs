@@ -242,31 +242,17 @@ fn take_back(
     made: &NewKey,
     error: CliError,
 ) -> CliError {
-    let message = &error.message;
     let Some(id) = &made.info.id else {
         return CliError {
-            message: format!("{message}; the new key is still live"),
+            message: format!("{}; the new key is still live", error.message),
             ..error
         }
         .hint("find and revoke it: `ntro key list`");
     };
-    let revoked: Result<(), CliError> = cx
+    let revoked = cx
         .block_on(admin.client.revoke_key(tenant, id))
         .and_then(|revoked: Result<(), api::Error>| Ok(revoked?));
-    match revoked {
-        Ok(()) => CliError {
-            message: format!("{message}; the new key was revoked"),
-            ..error
-        },
-        Err(second) => CliError {
-            message: format!(
-                "{message}; the new key is still live, since it could not be revoked: {}",
-                second.message
-            ),
-            ..error
-        }
-        .hint(format!("revoke it: `ntro key revoke {id}`")),
-    }
+    error.after_revoking(revoked, &format!("ntro key revoke {id}"))
 }
 
 impl Report for Shown<'_> {
