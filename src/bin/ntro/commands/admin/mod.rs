@@ -7,7 +7,7 @@ mod token;
 
 use clap::Subcommand;
 use ntro::authority::{self, Books, Organisation};
-use ntro::domain::KeyName;
+use ntro::domain::{KeyName, NameError};
 
 use super::database::DatabaseArgs;
 use crate::context::Context;
@@ -90,10 +90,10 @@ async fn organisation(books: &Books, wanted: Option<&str>) -> Result<Organisatio
 }
 
 /// Reads the display name of an organisation or a tenant.
-fn display_name(text: &str) -> Result<KeyName, String> {
+fn display_name(text: &str) -> Result<KeyName, NameError> {
     // The rules are those of keys' names.
     let name = text.parse::<KeyName>();
-    name.map_err(|error| error.to_string().replace("key name", "name"))
+    name.map_err(|error| error.about("name"))
 }
 
 /// A cell of a table: a dash where there is nothing.

@@ -1,11 +1,11 @@
 use ntro::connection::{Decision, Error, Resolver, Shadow, Value};
-use ntro::domain::{printable, shown_host};
+use ntro::domain::shown_host;
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{Paint, Report};
+use crate::output::{Paint, Report, plain};
 
 /// Tell which connection, host, key, tenant and provider a call would use, and why
 ///
@@ -92,9 +92,7 @@ impl Explained {
         }
         self
     }
-}
 
-impl Explained {
     /// Takes out of a host what may be a password, where it is none and stands there all the same.
     fn without_passwords(&mut self) {
         let found = self.sources.iter_mut().map(|place| &mut place.found);
@@ -147,8 +145,8 @@ impl Report for Explanation {
             ("production", &self.production, "no"),
         ] {
             let value = match (&explained.error, &explained.value) {
-                (Some(error), _) => paint.bad(&shown(error)),
-                (None, Some(value)) => paint.bold(&shown(value)),
+                (Some(error), _) => paint.bad(&plain(error)),
+                (None, Some(value)) => paint.bold(&plain(value)),
                 (None, None) => otherwise.to_owned(),
             };
             text.push_str(&format!("{name}: {value}\n"));
@@ -156,7 +154,7 @@ impl Report for Explanation {
                 text.push_str(&format!(
                     "  {} overrides {}\n",
                     paint.warn("!"),
-                    shown(over)
+                    plain(over)
                 ));
             }
             for place in &explained.sources {
@@ -165,16 +163,10 @@ impl Report for Explanation {
                 } else {
                     " ".to_owned()
                 };
-                let found = place.found.as_deref().map_or("-".to_owned(), shown);
-                text.push_str(&format!("  {mark} {}: {found}\n", shown(&place.source)));
+                let found = place.found.as_deref().map_or("-".into(), plain);
+                text.push_str(&format!("  {mark} {}: {found}\n", plain(&place.source)));
             }
         }
         text
     }
-}
-
-/// What a terminal is shown of a value: a project's pin comes from somebody else, and what is said
-/// here is what they are judged by.
-fn shown(text: &str) -> String {
-    printable(text, 1_000)
 }

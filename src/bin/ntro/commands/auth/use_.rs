@@ -1,7 +1,7 @@
 use clap_complete::engine::ArgValueCompleter;
 use ntro::config::Config;
 use ntro::connection::{Flags, Resolver};
-use ntro::domain::{ConnectionName, printable};
+use ntro::domain::ConnectionName;
 use ntro::login;
 use serde::Serialize;
 
@@ -50,7 +50,7 @@ fn tell_what_is_stronger(name: &ConnectionName, cx: &Context) -> Result<(), CliE
     if let Some(other) = other {
         cx.printer().warn(&format!(
             "here `{}` is meant all the same, by {}",
-            printable(other.found.as_deref().unwrap_or_default(), 100),
+            other.found.as_deref().unwrap_or_default(),
             other.source
         ));
     }
