@@ -9,7 +9,7 @@ use crate::config::{Config, Guard, OntoraFile};
 use crate::disk::FileLock;
 use crate::domain::ConnectionName;
 use crate::login::{self, Files};
-use crate::secrets::{self, Item, StoreKind};
+use crate::secrets::{self, Item, SecretStore, StoreKind};
 
 impl Migrator<'_> {
     /// Erases what an earlier run has left of a connection that is gone, if it has left anything.
@@ -80,7 +80,7 @@ impl Migrator<'_> {
                 continue;
             }
             let store = (self.open)(kind);
-            let erased = match self.has_copy(kind, &item, begun) {
+            let erased = match has_copy(store.as_ref(), &item, begun) {
                 Ok(false) => continue,
                 Ok(true) => store.erase(&item, lock).map(drop),
                 Err(error) => Err(error),
@@ -104,17 +104,12 @@ impl Migrator<'_> {
         }
         Ok(outcome)
     }
+}
 
-    fn has_copy(
-        &self,
-        kind: StoreKind,
-        item: &Item,
-        begun: &Begun,
-    ) -> Result<bool, secrets::Error> {
-        match (self.open)(kind).get(item) {
-            // A run that was killed may have left anything where it was about to put the key.
-            Err(error) if kind == begun.to && error.is_no_key() => Ok(true),
-            answer => Ok(answer?.is_some_and(|key| key.prefix() == begun.key_prefix)),
-        }
+fn has_copy(store: &dyn SecretStore, item: &Item, begun: &Begun) -> Result<bool, secrets::Error> {
+    match store.get(item) {
+        // A run that was killed may have left anything where it was about to put the key.
+        Err(error) if store.kind() == begun.to && error.is_no_key() => Ok(true),
+        answer => Ok(answer?.is_some_and(|key| key.prefix() == begun.key_prefix)),
     }
 }

@@ -6,7 +6,7 @@
 //! is about to happen is written into a [`Journal`] first and taken out last, so the next run
 //! finds what a killed one has left. Each run looks at everything anew: finishing a move is the
 //! same as making it, with some of it done. A key whose connection was removed meanwhile is not
-//! moved any further: what is left of it is erased.
+//! moved any further, and what is left of it is erased by [`Migrator::forget`] alone.
 
 mod error;
 mod gone;
@@ -93,8 +93,7 @@ enum Permission {
 }
 
 impl Migrator<'_> {
-    /// Moves the key of a connection, and finishes what an earlier run has left of it. Of a
-    /// connection that was removed since, that is erased.
+    /// Moves the key of a connection, and finishes what an earlier run has left of it.
     ///
     /// # Errors
     ///
