@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use ntro::authority::{
     Authority, DataPlatform, Database, Limits, NewKey, NewTenant, Settings, serve,
 };
-use ntro::config::{Home, Login, Logins};
+use ntro::config::{KeyRecord, KeyRecords, NtroDir};
 use ntro::connection::ConfigKeys;
 use ntro::domain::{ApiKey, Provider};
 use ntro::secrets::{
@@ -51,7 +51,7 @@ fn main() {
     let (connections, rounds) = (number("--connections", 1_000), number("--rounds", 11));
     let folder = tempfile::tempdir().unwrap();
     let program = installed(Path::new(env!("CARGO_BIN_EXE_ntro")), folder.path(), "ntro");
-    let server = Server::start(&folder.path().join("books.db"), connections);
+    let server = Server::start(&folder.path().join("registry.db"), connections);
     let in_file = lay_out(&folder.path().join("file"), StoreKind::File, &server);
     let in_clear = lay_out(&folder.path().join("clear"), StoreKind::Plaintext, &server);
     println!("{connections} connections, {rounds} rounds\n");
@@ -237,8 +237,8 @@ impl Server {
         let database = Database::Sqlite(database.to_owned());
         let (listener, served, keys) = runtime.block_on(async {
             let served = Authority::open(&database, settings).unwrap();
-            let books = served.books();
-            let organisation = books.create_organisation("Acme", None).await.unwrap();
+            let registry = served.registry();
+            let organisation = registry.create_organisation("Acme", None).await.unwrap();
             let tenant = NewTenant {
                 organisation_id: organisation.id,
                 slug: "acme".to_owned(),
@@ -246,7 +246,7 @@ impl Server {
                 data_platform: DataPlatform::ManagedPostgres,
                 data_platform_config_id: None,
             };
-            let tenant = books.create_tenant(tenant).await.unwrap();
+            let tenant = registry.create_tenant(tenant).await.unwrap();
             let mut keys = Vec::new();
             for _ in 0..count {
                 let new = NewKey {
@@ -258,7 +258,7 @@ impl Server {
                     created_by: None,
                     may_rotate: true,
                 };
-                keys.push(books.create_key(&tenant, new).await.unwrap().key);
+                keys.push(registry.create_key(&tenant, new).await.unwrap().key);
             }
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             (listener, served, keys)
@@ -275,12 +275,12 @@ impl Server {
 
 /// Writes a home with a connection for each key, as a thousand logins would have left it.
 fn lay_out(folder: &Path, kind: StoreKind, server: &Server) -> PathBuf {
-    let home = Home::at(folder);
+    let home = NtroDir::at(folder);
     let lock = home.lock().unwrap();
     secrets::create_identity(&folder.join("identity.txt"), &lock).unwrap();
     let origin = format!("http://{}", server.address);
     let mut config = "default_connection_name = \"c0000\"\n".to_owned();
-    let mut logins = Logins::default();
+    let mut logins = KeyRecords::default();
     let stores = OpenedStores::new(StoreSettings {
         folder: folder.to_owned(),
         keyring: Keyring::new(KeyringSettings {
@@ -306,7 +306,7 @@ fn lay_out(folder: &Path, kind: StoreKind, server: &Server) -> PathBuf {
             let item = Item::new(name.parse().unwrap(), origin.parse().unwrap());
             stores.get(kind).put(&item, key, &lock).unwrap();
         }
-        let login = Login {
+        let login = KeyRecord {
             store: kind.to_string(),
             origin: origin.clone(),
             provider: "ntropii".to_owned(),

@@ -40,7 +40,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use ntro::authority::{
-    self, Authority, Books, DataPlatform, Database, Limits, NewKey, NewTenant, Settings,
+    self, Authority, DataPlatform, Database, Limits, NewKey, NewTenant, Registry, Settings,
 };
 use ntro::domain::{Provider, Scope};
 use tokio::net::TcpListener;
@@ -89,7 +89,7 @@ impl Plan {
 
 fn compare(plan: &Plan) {
     let folder = tempfile::tempdir().unwrap();
-    let database = folder.path().join("books.db");
+    let database = folder.path().join("registry.db");
     let [ntropii, ontora] = fill(&database, plan.keys);
     println!(
         "{} live keys, {CONNECTIONS} connections, {} rounds of {} ms each\n",
@@ -132,14 +132,14 @@ fn compare(plan: &Plan) {
 
 /// Makes live keys, half for each provider.
 fn fill(database: &Path, count: usize) -> [Vec<String>; 2] {
-    let books = Books::open(&Database::Sqlite(database.to_owned())).unwrap();
+    let registry = Registry::open(&Database::Sqlite(database.to_owned())).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
-        let organisation = books.create_organisation("Acme", None).await.unwrap();
-        let tenant = books
+        let organisation = registry.create_organisation("Acme", None).await.unwrap();
+        let tenant = registry
             .create_tenant(NewTenant {
                 organisation_id: organisation.id,
                 slug: "acme-fund-admin".to_owned(),
@@ -153,7 +153,7 @@ fn fill(database: &Path, count: usize) -> [Vec<String>; 2] {
         for (provider, keys) in Provider::ALL.into_iter().zip(&mut made) {
             let mut tasks = JoinSet::new();
             for _ in 0..count / 2 {
-                let (books, tenant) = (books.clone(), tenant.clone());
+                let (registry, tenant) = (registry.clone(), tenant.clone());
                 let new = NewKey {
                     provider,
                     environment: None,
@@ -166,7 +166,7 @@ fn fill(database: &Path, count: usize) -> [Vec<String>; 2] {
                     created_by: None,
                     may_rotate: true,
                 };
-                tasks.spawn(async move { books.create_key(&tenant, new).await.unwrap() });
+                tasks.spawn(async move { registry.create_key(&tenant, new).await.unwrap() });
             }
             while let Some(minted) = tasks.join_next().await {
                 keys.push(minted.unwrap().key.expose().to_owned());

@@ -4,19 +4,19 @@
 //! and a typed client of both systems. It prints nothing and never ends the process.
 //!
 //! ```
-//! use ntro::config::{Config, Home, Logins};
+//! use ntro::config::{Config, NtroDir, KeyRecords};
 //! use ntro::connection::{Flags, Resolver};
 //! use ntro::env::{self, Env};
 //!
-//! // A program takes `Env::from_process()` and `Home::locate(&env)`.
+//! // A program takes `Env::from_process()` and `NtroDir::locate(&env)`.
 //! let env = Env::from_pairs([
 //!     (&env::NTRO_HOST, "http://localhost:3000/v1"),
 //!     (&env::NTRO_API_KEY, "ntro_dev_key"),
 //! ]);
-//! let home = Home::at("/nowhere");
+//! let home = NtroDir::at("/nowhere");
 //! let (flags, config) = (Flags::default(), Config::read(&home.config())?);
-//! let logins = Logins::read(&home.logins())?;
-//! let resolver = Resolver { flags: &flags, env: &env, pin: None, config: &config, logins: &logins, home: &home };
+//! let records = KeyRecords::read(&home.logins())?;
+//! let resolver = Resolver { flags: &flags, env: &env, pin: None, config: &config, records: &records, home: &home };
 //!
 //! let connection = resolver.connection(|kind| unreachable!("no key is in the {kind} store"))?;
 //! assert_eq!(connection.host.value.as_str(), "http://localhost:3000/v1");

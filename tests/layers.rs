@@ -115,8 +115,8 @@ fn the_program_gets_a_key_through_its_policy_alone() {
         let source = std::fs::read_to_string(&file).unwrap();
         let path = file.strip_prefix(&root).unwrap().display();
         let around = source.contains(".for_origin(");
-        assert!(!around, "{path}: take the key by `Context::hand_over`");
-        handed_over += source.matches("connection.hand_over(").count();
+        assert!(!around, "{path}: take the key by `Context::reveal`");
+        handed_over += source.matches("connection.reveal(").count();
     }
     assert_eq!(handed_over, 1, "one place asks the person");
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use ntro::config::Logins;
+use ntro::config::KeyRecords;
 use ntro::migration::Journal;
 use ntro::rotation::Rotations;
 use tempfile::TempDir;
@@ -30,9 +30,9 @@ fuzz_target!(|text: &str| {
             assert_eq!(rotations.get(name), Some(unfinished));
         }
     }
-    if let Ok(logins) = Logins::read(&path) {
-        for name in logins.names() {
-            assert!(logins.get(name).is_some());
+    if let Ok(records) = KeyRecords::read(&path) {
+        for name in records.names() {
+            assert!(records.get(name).is_some());
         }
     }
 });

@@ -8,11 +8,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::answer::Answer;
 use super::credential::Credential;
 use super::error::Error;
 use super::http::{Call, Http};
 use super::key_info::{KeyInfo, NewKey};
+use super::response::ServerResponse;
 use super::settings::Settings;
 use super::tenant::Tenant;
 use super::transport::Transport;
@@ -333,7 +333,7 @@ impl AdminClient {
 /// Reads the answer to a creation; the secret moves out of it without a copy.
 pub(super) fn created(
     provider: Provider,
-    answer: &Answer,
+    answer: &ServerResponse,
 ) -> Result<(KeyInfo, Option<ApiKey>), Error> {
     let mut value = answer.value()?;
     let key = match value.get_mut("key").map(Value::take) {

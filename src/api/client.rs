@@ -3,12 +3,12 @@
 use reqwest::StatusCode;
 
 use super::admin::created;
-use super::answer::Answer;
 use super::credential::Credential;
 use super::error::Error;
 use super::http::{Call, Http};
 use super::identity::Identity;
 use super::key_info::{KeyInfo, NewKey, Revocation};
+use super::response::ServerResponse;
 use super::settings::{Settings, Target};
 use super::tenant::Tenant;
 use super::transport::Transport;
@@ -257,7 +257,7 @@ impl Client {
     }
 
     /// Makes a call that every server of this kind knows.
-    async fn known(&self, call: &Call) -> Result<Answer, Error> {
+    async fn known(&self, call: &Call) -> Result<ServerResponse, Error> {
         self.http.success(call).await.map_err(|error| match error {
             Error::NotFound(refusal) => Error::UnknownApi(refusal),
             error => error,

@@ -56,7 +56,7 @@ impl Credential {
     /// What a server says ends up in messages, tables and files; it knows the secret, and may put
     /// it into any of them by mistake or on purpose. A text that is shorter than any secret is
     /// left alone: it would occur by chance.
-    pub(super) fn blacken(&self, body: &mut [u8]) {
+    pub(super) fn redact(&self, body: &mut [u8]) {
         const SHORTEST: usize = 12;
 
         let (secret, shown) = match self {
@@ -84,10 +84,10 @@ impl Credential {
     }
 
     /// Blackens the secret in headers: content types and request ids are shown as well.
-    pub(super) fn blacken_headers(&self, headers: &mut HeaderMap) {
+    pub(super) fn redact_headers(&self, headers: &mut HeaderMap) {
         for value in headers.values_mut() {
             let mut bytes = value.as_bytes().to_vec();
-            self.blacken(&mut bytes);
+            self.redact(&mut bytes);
             if bytes != value.as_bytes() {
                 // Asterisks are fit for a header wherever what they stand for was.
                 *value = HeaderValue::from_bytes(&bytes)
@@ -113,7 +113,7 @@ mod tests {
         let origin: Origin = "https://api.ntropii.com".parse().unwrap();
         let blackened = |credential: &Credential, body: &str| {
             let mut bytes = body.as_bytes().to_vec();
-            credential.blacken(&mut bytes);
+            credential.redact(&mut bytes);
             String::from_utf8(bytes).unwrap()
         };
         let key = |text: &str| {
@@ -140,7 +140,7 @@ mod tests {
         let echo = HeaderValue::from_str(&format!("applicat{secret}")).unwrap();
         headers.insert(header::CONTENT_TYPE, echo);
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("3"));
-        long.blacken_headers(&mut headers);
+        long.redact_headers(&mut headers);
         assert_eq!(headers[header::CONTENT_TYPE], format!("applicat{hidden}"));
         assert_eq!(headers[header::RETRY_AFTER], "3");
     }

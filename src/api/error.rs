@@ -72,7 +72,7 @@ impl fmt::Display for Cause {
 /// What was wrong with an answer of status 2xx.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Misfit {
+pub enum InvalidResponse {
     /// Nothing at all.
     Empty,
     /// Not JSON at all; the content type that the server claimed.
@@ -89,7 +89,7 @@ pub enum Misfit {
     },
 }
 
-impl fmt::Display for Misfit {
+impl fmt::Display for InvalidResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("it is empty"),
@@ -219,7 +219,7 @@ pub enum Error {
         /// The HTTP status.
         status: u16,
         /// What was wrong.
-        misfit: Misfit,
+        misfit: InvalidResponse,
         /// What to quote to the server's keepers.
         request_id: Option<String>,
     },

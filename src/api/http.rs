@@ -11,10 +11,10 @@ use serde_json::Value;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::answer::{Answer, Body};
 use super::credential::Credential;
 use super::error::{Cause, Error};
 use super::failure::Failure;
+use super::response::{Body, ServerResponse};
 use super::retry;
 use super::settings::Settings;
 use super::transport::Transport;
@@ -110,23 +110,27 @@ impl Http {
     }
 
     /// Sends a request until it is answered, and returns the answer if it is a success.
-    pub(super) async fn success(&self, call: &Call) -> Result<Answer, Error> {
+    pub(super) async fn success(&self, call: &Call) -> Result<ServerResponse, Error> {
         self.success_by(call, self.deadline()).await
     }
 
     /// As [`Http::success`], for one of several calls that share their time.
-    pub(super) async fn success_by(&self, call: &Call, deadline: Instant) -> Result<Answer, Error> {
+    pub(super) async fn success_by(
+        &self,
+        call: &Call,
+        deadline: Instant,
+    ) -> Result<ServerResponse, Error> {
         self.send_by(call, deadline).await?.into_success()
     }
 
     /// Sends a request until it is answered or there is no point in going on.
     ///
     /// An answer of any status is returned, except redirects, which are errors.
-    pub(super) async fn send(&self, call: &Call) -> Result<Answer, Error> {
+    pub(super) async fn send(&self, call: &Call) -> Result<ServerResponse, Error> {
         self.send_by(call, self.deadline()).await
     }
 
-    async fn send_by(&self, call: &Call, deadline: Instant) -> Result<Answer, Error> {
+    async fn send_by(&self, call: &Call, deadline: Instant) -> Result<ServerResponse, Error> {
         let (url, origin) = self.checked_url(&call.url)?;
         let headers = self.headers(call, &origin)?;
         let client = self.transport.client(&self.host)?;
@@ -175,7 +179,7 @@ impl Http {
     }
 
     /// Returns how long to wait before the next try, or nothing if there is to be none.
-    fn pause(&self, outcome: &Result<Answer, Failure>, tries: u32) -> Option<Duration> {
+    fn pause(&self, outcome: &Result<ServerResponse, Failure>, tries: u32) -> Option<Duration> {
         let backoff = retry::backoff(self.settings.backoff, tries);
         match outcome {
             // A certificate will not be better in half a second, and neither will a proxy's mind.
@@ -236,13 +240,13 @@ impl Http {
         &self,
         request: reqwest::RequestBuilder,
         origin: &Origin,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<ServerResponse, Failure> {
         let mut response = request.send().await.map_err(|error| Failure::of(&error))?;
         let status = response.status();
         let body = match self.read(&mut response).await {
             Ok(mut body) => {
                 if let (Body::Read(body), Some(credential)) = (&mut body, &self.credential) {
-                    credential.blacken(body);
+                    credential.redact(body);
                 }
                 body
             }
@@ -252,9 +256,9 @@ impl Http {
         };
         let mut headers = std::mem::take(response.headers_mut());
         if let Some(credential) = &self.credential {
-            credential.blacken_headers(&mut headers);
+            credential.redact_headers(&mut headers);
         }
-        Ok(Answer {
+        Ok(ServerResponse {
             origin: origin.clone(),
             status,
             headers,
@@ -289,7 +293,7 @@ impl Http {
         url: &Url,
         tries: u32,
         started: Instant,
-        outcome: &Result<Answer, Failure>,
+        outcome: &Result<ServerResponse, Failure>,
     ) {
         let mut shown = url.clone();
         shown.set_query(None);

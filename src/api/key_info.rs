@@ -48,7 +48,7 @@ impl Default for KeyInfo {
             name: None,
             tenant: None,
             scopes: None,
-            expires: Expiry::Untold,
+            expires: Expiry::Unknown,
             created_at: None,
             last_used_at: None,
             created_by: None,
@@ -64,7 +64,7 @@ impl Default for KeyInfo {
 pub enum Expiry {
     /// The server does not tell.
     #[default]
-    Untold,
+    Unknown,
     /// The server tells that it does not.
     Never,
     /// Then.
@@ -77,14 +77,14 @@ impl Expiry {
     pub fn at(self) -> Option<Timestamp> {
         match self {
             Self::At(moment) => Some(moment),
-            Self::Untold | Self::Never => None,
+            Self::Unknown | Self::Never => None,
         }
     }
 
     /// Reads a member that may be missing, `null` or a moment.
     pub(super) fn read(member: Option<&Value>) -> Result<Self, NotATime> {
         match member {
-            None => Ok(Self::Untold),
+            None => Ok(Self::Unknown),
             Some(Value::Null) => Ok(Self::Never),
             Some(Value::String(text)) => moment(text).map(Self::At),
             Some(_) => Err(NotATime),
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn missing_never_and_a_moment_are_three_answers() {
         let read = |value: Value| Expiry::read(value.get("at")).ok();
-        assert_eq!(read(json!({})), Some(Expiry::Untold));
+        assert_eq!(read(json!({})), Some(Expiry::Unknown));
         assert_eq!(read(json!({"at": null})), Some(Expiry::Never));
         let at = Expiry::At("2026-01-01T00:00:00Z".parse().unwrap());
         for text in [

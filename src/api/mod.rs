@@ -29,7 +29,6 @@
 //! ```
 
 mod admin;
-mod answer;
 mod client;
 mod credential;
 mod dns;
@@ -43,6 +42,7 @@ mod ontora;
 mod path;
 mod proxy;
 mod reach;
+mod response;
 mod retry;
 mod settings;
 mod tenant;
@@ -51,7 +51,7 @@ mod transport;
 
 pub use admin::{AdminClient, AdminTarget, AdminToken, AdminTokenError, KeyRequest};
 pub use client::Client;
-pub use error::{Cause, Error, Misfit, Refusal};
+pub use error::{Cause, Error, InvalidResponse, Refusal};
 pub use identity::Identity;
 pub use key_info::{Expiry, KeyInfo, NewKey, Revocation};
 pub use proxy::BadProxy;

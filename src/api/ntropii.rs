@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::answer::Answer;
 use super::error::Error;
 use super::identity::Identity;
 use super::key_info::{Expiry, KeyInfo, moment, revoked};
 use super::path::segment;
+use super::response::ServerResponse;
 use super::tenant::{Tenant, tenant_called};
-use super::text::{all_told, clean, prefix, told};
+use super::text::{all_non_empty, clean, non_empty, prefix};
 use crate::domain::{Host, TenantSlug};
 use crate::wire::ntropii as wire;
 
@@ -42,7 +42,7 @@ pub(super) fn current_key(host: &Host) -> String {
     }
 }
 
-pub(super) fn identity(answer: &Answer) -> Result<Identity, Error> {
+pub(super) fn identity(answer: &ServerResponse) -> Result<Identity, Error> {
     let value = answer.value()?;
     let key = value
         .get("key")
@@ -57,7 +57,7 @@ pub(super) fn identity(answer: &Answer) -> Result<Identity, Error> {
                 .into_iter()
                 .map(|tenant| {
                     Ok(Tenant {
-                        name: told(&tenant.name),
+                        name: non_empty(&tenant.name),
                         ..tenant_called(answer, &tenant.id, &tenant.slug)?
                     })
                 })
@@ -67,20 +67,20 @@ pub(super) fn identity(answer: &Answer) -> Result<Identity, Error> {
     Ok(Identity {
         id: clean(&profile.id),
         name: clean(&profile.name),
-        email: told(&profile.email),
-        organisation: told(&profile.org_id),
-        roles: all_told(&profile.roles),
+        email: non_empty(&profile.email),
+        organisation: non_empty(&profile.org_id),
+        roles: all_non_empty(&profile.roles),
         key,
         tenants,
         region: None,
     })
 }
 
-fn key_ref(answer: &Answer, value: &Value) -> Result<KeyInfo, Error> {
+fn key_ref(answer: &ServerResponse, value: &Value) -> Result<KeyInfo, Error> {
     let expires = Expiry::read(value.get("expiresAt")).map_err(|error| answer.misshapen(error))?;
     let key: wire::KeyRef = answer.shaped(value.clone())?;
     Ok(KeyInfo {
-        id: told(&key.id),
+        id: non_empty(&key.id),
         prefix: prefix(&key.prefix),
         expires,
         created_at: key.created_at.and_then(|at| moment(&at).ok()),
@@ -89,7 +89,7 @@ fn key_ref(answer: &Answer, value: &Value) -> Result<KeyInfo, Error> {
     })
 }
 
-pub(super) fn tenant_list(answer: &Answer) -> Result<Vec<Tenant>, Error> {
+pub(super) fn tenant_list(answer: &ServerResponse) -> Result<Vec<Tenant>, Error> {
     let list: wire::List<wire::Tenant> = answer.json()?;
     list.into_items()
         .into_iter()
@@ -97,22 +97,22 @@ pub(super) fn tenant_list(answer: &Answer) -> Result<Vec<Tenant>, Error> {
         .collect()
 }
 
-pub(super) fn one_tenant(answer: &Answer) -> Result<Tenant, Error> {
+pub(super) fn one_tenant(answer: &ServerResponse) -> Result<Tenant, Error> {
     tenant_of(answer, &answer.json()?)
 }
 
-fn tenant_of(answer: &Answer, tenant: &wire::Tenant) -> Result<Tenant, Error> {
+fn tenant_of(answer: &ServerResponse, tenant: &wire::Tenant) -> Result<Tenant, Error> {
     Ok(Tenant {
-        name: told(&tenant.name),
-        status: told(&tenant.status),
-        data_platform: told(&tenant.data_platform),
+        name: non_empty(&tenant.name),
+        status: non_empty(&tenant.status),
+        data_platform: non_empty(&tenant.data_platform),
         entity_count: Some(tenant.entity_count),
         created_at: tenant.created_at.as_deref().and_then(|at| moment(at).ok()),
         ..tenant_called(answer, &tenant.id, &tenant.slug)?
     })
 }
 
-pub(super) fn key_list(answer: &Answer) -> Result<Vec<KeyInfo>, Error> {
+pub(super) fn key_list(answer: &ServerResponse) -> Result<Vec<KeyInfo>, Error> {
     answer
         .items()?
         .into_iter()
@@ -120,19 +120,19 @@ pub(super) fn key_list(answer: &Answer) -> Result<Vec<KeyInfo>, Error> {
         .collect()
 }
 
-pub(super) fn tenant_key_of(answer: &Answer, value: Value) -> Result<KeyInfo, Error> {
+pub(super) fn tenant_key_of(answer: &ServerResponse, value: Value) -> Result<KeyInfo, Error> {
     let expires = Expiry::read(value.get("expiresAt")).map_err(|error| answer.misshapen(error))?;
     let key: wire::TenantKey = answer.shaped(value)?;
     Ok(KeyInfo {
-        id: told(&key.id),
+        id: non_empty(&key.id),
         prefix: prefix(&key.key_prefix),
-        name: told(&key.name),
-        tenant: told(&key.tenant_id),
+        name: non_empty(&key.name),
+        tenant: non_empty(&key.tenant_id),
         scopes: None,
         expires,
         created_at: moment(&key.created_at).ok(),
         last_used_at: key.last_used_at.and_then(|at| moment(&at).ok()),
-        created_by: key.created_by.as_deref().and_then(told),
+        created_by: key.created_by.as_deref().and_then(non_empty),
         revoked_at: revoked(key.revoked_at.as_deref()).map_err(|error| answer.misshapen(error))?,
         region: None,
         may_rotate: key.may_rotate != Some(false),

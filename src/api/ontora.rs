@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::answer::Answer;
 use super::error::Error;
 use super::identity::Identity;
 use super::key_info::{Expiry, KeyInfo, moment, revoked};
 use super::path::segment;
+use super::response::ServerResponse;
 use super::tenant::{Tenant, tenant_called};
-use super::text::{all_told, prefix, told};
+use super::text::{all_non_empty, non_empty, prefix};
 use crate::domain::{Host, TenantSlug};
 use crate::wire::ntropii::List;
 use crate::wire::ontora as wire;
@@ -41,7 +41,7 @@ pub(super) fn workspaces(host: &Host) -> String {
 }
 
 /// Reads the presented key. Without a workspace it is no answer of Ontora.
-pub(super) fn current(answer: &Answer) -> Result<KeyInfo, Error> {
+pub(super) fn current(answer: &ServerResponse) -> Result<KeyInfo, Error> {
     let key = key_of(answer, answer.value()?)?;
     if key.tenant.is_none() {
         return Err(answer.misshapen("it names no workspace"));
@@ -49,7 +49,7 @@ pub(super) fn current(answer: &Answer) -> Result<KeyInfo, Error> {
     Ok(key)
 }
 
-pub(super) fn identity(answer: &Answer) -> Result<Identity, Error> {
+pub(super) fn identity(answer: &ServerResponse) -> Result<Identity, Error> {
     let key = current(answer)?;
     let workspace = workspace_of(answer, &key)?;
     Ok(Identity {
@@ -65,32 +65,32 @@ pub(super) fn identity(answer: &Answer) -> Result<Identity, Error> {
 }
 
 /// Returns the one workspace of a key.
-pub(super) fn workspace_of(answer: &Answer, key: &KeyInfo) -> Result<Tenant, Error> {
+pub(super) fn workspace_of(answer: &ServerResponse, key: &KeyInfo) -> Result<Tenant, Error> {
     let id = key.tenant.as_deref().unwrap_or_default();
     tenant_called(answer, id, id)
 }
 
-pub(super) fn key_of(answer: &Answer, value: Value) -> Result<KeyInfo, Error> {
+pub(super) fn key_of(answer: &ServerResponse, value: Value) -> Result<KeyInfo, Error> {
     let expires = Expiry::read(value.get("expires_at")).map_err(|error| answer.misshapen(error))?;
     let key: wire::ApiKeyInfo = answer.shaped(value)?;
     let time = |at: Option<String>| at.and_then(|at| moment(&at).ok());
     Ok(KeyInfo {
-        id: told(&key.id),
+        id: non_empty(&key.id),
         prefix: prefix(&key.key_prefix),
-        name: told(&key.name),
-        tenant: told(&key.workspace_id),
-        scopes: Some(all_told(&key.scopes)),
+        name: non_empty(&key.name),
+        tenant: non_empty(&key.workspace_id),
+        scopes: Some(all_non_empty(&key.scopes)),
         expires,
         created_at: time(key.created_at),
         last_used_at: time(key.last_used_at),
-        created_by: key.created_by.as_deref().and_then(told),
+        created_by: key.created_by.as_deref().and_then(non_empty),
         revoked_at: revoked(key.revoked_at.as_deref()).map_err(|error| answer.misshapen(error))?,
-        region: key.region.as_deref().and_then(told),
+        region: key.region.as_deref().and_then(non_empty),
         may_rotate: key.may_rotate != Some(false),
     })
 }
 
-pub(super) fn key_list(answer: &Answer) -> Result<Vec<KeyInfo>, Error> {
+pub(super) fn key_list(answer: &ServerResponse) -> Result<Vec<KeyInfo>, Error> {
     answer
         .items()?
         .into_iter()
@@ -98,14 +98,14 @@ pub(super) fn key_list(answer: &Answer) -> Result<Vec<KeyInfo>, Error> {
         .collect()
 }
 
-pub(super) fn workspace_list(answer: &Answer) -> Result<Vec<Tenant>, Error> {
+pub(super) fn workspace_list(answer: &ServerResponse) -> Result<Vec<Tenant>, Error> {
     let list: List<wire::Workspace> = answer.json()?;
     list.into_items()
         .into_iter()
         .map(|workspace| {
             Ok(Tenant {
-                name: told(&workspace.name),
-                role: told(&workspace.role),
+                name: non_empty(&workspace.name),
+                role: non_empty(&workspace.role),
                 created_at: workspace.created_at.and_then(|at| moment(&at).ok()),
                 ..tenant_called(answer, &workspace.id, &workspace.id)?
             })

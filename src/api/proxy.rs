@@ -59,7 +59,7 @@ impl Proxies {
     }
 
     /// Refuses a server that is to be called through a proxy of which nobody knows where it is.
-    pub(super) fn permit(&self, host: &Host) -> Result<(), &BadProxy> {
+    pub(super) fn check(&self, host: &Host) -> Result<(), &BadProxy> {
         let bad = match host.is_https() {
             true => &self.https,
             false => &self.http,
@@ -103,7 +103,7 @@ mod tests {
 
     fn permits(variables: &[(&EnvVar, &str)], host: &str) -> Result<(), &'static str> {
         let proxies = Proxies::of(&Env::from_pairs(variables.iter().copied()));
-        let permitted = proxies.permit(&host.parse().unwrap());
+        let permitted = proxies.check(&host.parse().unwrap());
         permitted.map_err(|bad| bad.variable)
     }
 

@@ -1,7 +1,7 @@
 //! What a key reaches.
 
-use super::answer::Answer;
 use super::error::Error;
+use super::response::ServerResponse;
 use super::text::clean;
 use crate::domain::TenantSlug;
 
@@ -36,7 +36,11 @@ impl Tenant {
 }
 
 /// Returns a tenant of which nothing more is told than what it is called.
-pub(super) fn tenant_called(answer: &Answer, id: &str, slug: &str) -> Result<Tenant, Error> {
+pub(super) fn tenant_called(
+    answer: &ServerResponse,
+    id: &str,
+    slug: &str,
+) -> Result<Tenant, Error> {
     let id = clean(id);
     let slug = clean(slug)
         .parse()

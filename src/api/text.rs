@@ -11,13 +11,13 @@ pub(super) fn clean(text: &str) -> String {
 }
 
 /// Returns a server's text, cleaned, or nothing if there is none.
-pub(super) fn told(text: &str) -> Option<String> {
+pub(super) fn non_empty(text: &str) -> Option<String> {
     Some(clean(text)).filter(|text| !text.is_empty())
 }
 
 /// Returns those of a server's texts that say something, cleaned.
-pub(super) fn all_told(texts: &[String]) -> Vec<String> {
-    texts.iter().filter_map(|text| told(text)).collect()
+pub(super) fn all_non_empty(texts: &[String]) -> Vec<String> {
+    texts.iter().filter_map(|text| non_empty(text)).collect()
 }
 
 /// Returns the head of a key, if the server tells it.

@@ -33,21 +33,21 @@ struct Shared {
 
 /// Hosts that need the same client.
 #[derive(Clone, Copy)]
-enum Way {
+enum Route {
     /// This machine, in plain `http`.
     Loopback,
     /// This machine, with TLS.
     LoopbackTls,
     /// Any other.
-    Abroad,
+    Remote,
 }
 
-impl Way {
+impl Route {
     fn to(host: &Host) -> Self {
         match (host.is_loopback(), host.is_https()) {
             (true, false) => Self::Loopback,
             (true, true) => Self::LoopbackTls,
-            (false, _) => Self::Abroad,
+            (false, _) => Self::Remote,
         }
     }
 }
@@ -77,12 +77,12 @@ impl Transport {
     }
 
     pub(super) fn client(&self, host: &Host) -> Result<&reqwest::Client, Error> {
-        let way = Way::to(host);
-        if let Way::Abroad = way {
+        let way = Route::to(host);
+        if let Route::Remote = way {
             // The client reads the same variables by itself.
             let proxies = || Proxies::of(&Env::from_process());
             let proxies = self.0.proxies.get_or_init(proxies);
-            proxies.permit(host).map_err(|bad| Error::Proxy {
+            proxies.check(host).map_err(|bad| Error::Proxy {
                 origin: host.origin(),
                 bad: bad.clone(),
             })?;
@@ -97,7 +97,7 @@ impl Transport {
 }
 
 impl Shared {
-    fn build(&self, way: Way) -> Result<reqwest::Client, String> {
+    fn build(&self, way: Route) -> Result<reqwest::Client, String> {
         let mut builder = reqwest::Client::builder()
             .user_agent(&self.user_agent)
             .connect_timeout(self.connect_timeout)
@@ -110,9 +110,9 @@ impl Shared {
         }
         builder = match way {
             // What stays on this machine is no proxy's business, whatever `NO_PROXY` says.
-            Way::Loopback => builder.no_proxy().tls_backend_preconfigured(no_tls()?),
-            Way::LoopbackTls => builder.no_proxy(),
-            Way::Abroad => builder,
+            Route::Loopback => builder.no_proxy().tls_backend_preconfigured(no_tls()?),
+            Route::LoopbackTls => builder.no_proxy(),
+            Route::Remote => builder,
         };
         builder.build().map_err(|error| failure::innermost(&error))
     }

@@ -16,9 +16,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::error::Error;
+use super::key_cache::VerifyRefusal;
 use super::oidc::Denied;
 use super::store::StoreError;
-use super::table::Refusal;
 use crate::wire::errors::{
     InvalidField, MergedError, Messages, NtropiiError, OntoraError, OntoraInvalid,
 };
@@ -327,16 +327,16 @@ impl IntoResponse for ApiError {
     }
 }
 
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
+impl From<VerifyRefusal> for ApiError {
+    fn from(refusal: VerifyRefusal) -> Self {
         match refusal {
-            Refusal::Unknown => Self::unauthenticated(),
-            Refusal::Suspended => Self::new(
+            VerifyRefusal::Unknown => Self::unauthenticated(),
+            VerifyRefusal::Suspended => Self::new(
                 StatusCode::FORBIDDEN,
                 "tenant_suspended",
                 "The tenant of this API key is not active",
             ),
-            Refusal::Limited(wait) => Self::limited(wait),
+            VerifyRefusal::Limited(wait) => Self::limited(wait),
         }
     }
 }
@@ -393,7 +393,7 @@ impl From<Error> for ApiError {
             Error::ScopesMissing | Error::ScopesUnknown => field("scopes", &error),
             Error::Life { .. } => field("expires_in_days", &error),
             Error::Store(error) if error.is_unavailability() => {
-                tracing::error!(%error, "the books are not available");
+                tracing::error!(%error, "the registry is not available");
                 Self::unavailable()
             }
             _ => {

@@ -5,7 +5,7 @@ use super::store::{StoreError, TenantStatus};
 use crate::disk;
 use crate::domain::NameError;
 
-/// Why the authority could not be opened, or its books not be changed.
+/// Why the authority could not be opened, or its registry not be changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

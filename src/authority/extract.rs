@@ -5,7 +5,7 @@
 //! | [`NtropiiKey`] | `Authorization: Bearer ntro_…` |
 //! | [`OntoraKey`] | `X-API-Key: ont_…` |
 //! | [`OwnKey`] | either of them: a key that acts on itself |
-//! | [`User`] | a person's token; a good key is told that it is not enough |
+//! | [`User`] | a person's token; a good key is message that it is not enough |
 //! | [`Admin`] | the token of an organisation's admin |
 //! | [`Caller`] | Ntropii: a key, or the token of an organisation's admin |
 //!
@@ -27,11 +27,11 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::api_error::ApiError;
-use super::front::Head;
-use super::limits::{Payer, Source};
+use super::key_cache::CachedKey;
+use super::limits::{ClientNetwork, RateLimitKey};
 use super::server::Authority;
+use super::service::Head;
 use super::store::{Member, Organisation, Role, Tenant};
-use super::table::LiveKey;
 use crate::domain::Provider;
 
 /// Larger than any body that makes sense here.
@@ -40,13 +40,13 @@ const LONGEST_IDEMPOTENCY_KEY: usize = 255;
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// A key of Ntropii.
-pub(super) struct NtropiiKey(pub(super) Arc<LiveKey>);
+pub(super) struct NtropiiKey(pub(super) Arc<CachedKey>);
 
 /// A key of Ontora.
-pub(super) struct OntoraKey(pub(super) Arc<LiveKey>);
+pub(super) struct OntoraKey(pub(super) Arc<CachedKey>);
 
 /// A key of either provider.
-pub(super) struct OwnKey(pub(super) Arc<LiveKey>);
+pub(super) struct OwnKey(pub(super) Arc<CachedKey>);
 
 /// A person, with whatever role.
 pub(super) struct User(pub(super) Session);
@@ -57,7 +57,7 @@ pub(super) struct Admin(pub(super) Session);
 /// Whoever may call the tenant endpoints.
 pub(super) enum Caller {
     /// A key, which reaches its own tenant.
-    Key(Arc<LiveKey>),
+    Key(Arc<CachedKey>),
     /// An admin, who reaches the organisation's tenants.
     Admin(Session),
 }
@@ -68,7 +68,7 @@ pub(super) struct Session {
     pub(super) principal: String,
     pub(super) subject: String,
     pub(super) role: Role,
-    /// `None` when the token names no organisation, or one that is not in the books.
+    /// `None` when the token names no organisation, or one that is not in the registry.
     pub(super) organisation: Option<Organisation>,
 }
 
@@ -127,9 +127,9 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 }
 
 impl Authority {
-    fn verify(&self, key: &str, provider: Provider) -> Result<Arc<LiveKey>, ApiError> {
+    fn verify(&self, key: &str, provider: Provider) -> Result<Arc<CachedKey>, ApiError> {
         let now = Timestamp::now();
-        Ok(self.table().verify(key, provider, now)?)
+        Ok(self.key_cache().verify(key, provider, now)?)
     }
 
     /// Verifies a key that does more than look.
@@ -138,22 +138,24 @@ impl Authority {
         parts: &Parts,
         key: &str,
         provider: Provider,
-    ) -> Result<Arc<LiveKey>, ApiError> {
+    ) -> Result<Arc<CachedKey>, ApiError> {
         if parts.method != Method::DELETE {
             return self.verify(key, provider);
         }
         let now = Timestamp::now();
-        let key = self.table().verify_unlimited(key, provider, now)?;
-        let payer = Payer::RevokingKey(key.id, parts.uri.path().to_owned());
-        self.payers().take(&payer).map_err(ApiError::limited)?;
+        let key = self.key_cache().verify_unlimited(key, provider, now)?;
+        let payer = RateLimitKey::RevokingKey(key.id, parts.uri.path().to_owned());
+        self.rate_limit_keys()
+            .take(&payer)
+            .map_err(ApiError::limited)?;
         Ok(key)
     }
 
-    /// Lets a failed authentication pay: when its source has failed too often, it is told to wait.
+    /// Lets a failed authentication pay: when its source has failed too often, it is message to wait.
     fn failed(&self, source: Option<IpAddr>, error: ApiError) -> ApiError {
         match source {
             Some(source) if error.is_failed_authentication() => {
-                match self.failures().take(&Source::from(source)) {
+                match self.failures().take(&ClientNetwork::from(source)) {
                     Ok(()) => error,
                     Err(wait) => ApiError::limited(wait),
                 }
@@ -166,22 +168,24 @@ impl Authority {
         let identity = self.tokens().verify(token).await?;
         let principal = format!("{} {}", identity.issuer, identity.subject);
         let organisation = match identity.organisation {
-            Some(name) => self.books().store().organisation(name).await?,
+            Some(name) => self.registry().store().organisation(name).await?,
             None => None,
         };
         let payer = match &organisation {
-            None => Payer::Stranger(principal.clone()),
-            Some(_) if parts.method == Method::DELETE => Payer::Revoker(principal.clone()),
-            Some(organisation) => Payer::Organisation(organisation.id),
+            None => RateLimitKey::Stranger(principal.clone()),
+            Some(_) if parts.method == Method::DELETE => RateLimitKey::Revoker(principal.clone()),
+            Some(organisation) => RateLimitKey::Organisation(organisation.id),
         };
-        self.payers().take(&payer).map_err(ApiError::limited)?;
+        self.rate_limit_keys()
+            .take(&payer)
+            .map_err(ApiError::limited)?;
         if let Some(organisation) = &organisation {
             let member = Member {
                 user_id: identity.subject.clone(),
                 role: identity.role,
                 created_at: Timestamp::now(),
             };
-            self.note_member(organisation.id, member).await;
+            self.record_member(organisation.id, member).await;
         }
         Ok(Session {
             principal,
@@ -238,7 +242,7 @@ impl NtropiiKey {
     }
 
     /// As the extractor, out of a head, without waiting.
-    pub(super) fn at_once(authority: &Authority, head: &Head<'_>) -> Result<Self, ApiError> {
+    pub(super) fn fast_path(authority: &Authority, head: &Head<'_>) -> Result<Self, ApiError> {
         let found = Self::find(authority, head.headers);
         found.map_err(|error| authority.failed(head.source, error))
     }
@@ -253,7 +257,7 @@ impl OntoraKey {
     }
 
     /// As the extractor, out of a head, without waiting.
-    pub(super) fn at_once(authority: &Authority, head: &Head<'_>) -> Result<Self, ApiError> {
+    pub(super) fn fast_path(authority: &Authority, head: &Head<'_>) -> Result<Self, ApiError> {
         let found = Self::find(authority, head.headers);
         found.map_err(|error| authority.failed(head.source, error))
     }
@@ -315,7 +319,7 @@ extractor!(Caller, |authority, parts| {
 });
 
 macro_rules! readable {
-    ($(#[$doc:meta])* $name:ident, $told:literal) => {
+    ($(#[$doc:meta])* $name:ident, $message:literal) => {
         $(#[$doc])*
         pub(super) struct $name<T>(pub(super) T);
 
@@ -329,7 +333,7 @@ macro_rules! readable {
                 let found = extract::$name::from_request_parts(parts, authority).await;
                 found
                     .map(|extract::$name(found)| Self(found))
-                    .map_err(|_| ApiError::malformed($told))
+                    .map_err(|_| ApiError::malformed($message))
             }
         }
     };
@@ -354,7 +358,7 @@ impl FromRequest<Authority> for Object {
     async fn from_request(mut request: Request, authority: &Authority) -> Result<Self, ApiError> {
         DefaultBodyLimit::max(LARGEST_BODY).apply(&mut request);
         let body = Bytes::from_request(request, authority);
-        let bytes = tokio::time::timeout(authority.settings().patience, body)
+        let bytes = tokio::time::timeout(authority.settings().timeout, body)
             .await
             .map_err(|_| ApiError::too_slow())?
             .map_err(|rejection| match rejection {
@@ -395,7 +399,7 @@ impl FromRequestParts<Authority> for IdempotencyKey {
     }
 }
 
-/// Reads an id: a UUID in any case, also with the mark of its kind in front of it.
+/// Reads an id: a UUID in any case, also with the mark of its kind in service of it.
 pub(super) fn parse_id(text: &str, mark: &str) -> Option<Uuid> {
     let text = text.strip_prefix(mark).unwrap_or(text);
     // No braces, no `urn:`, no UUID without its dashes.

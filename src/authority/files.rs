@@ -1,6 +1,6 @@
 //! The files beside the database: a private folder with the pepper, the issuer's key and two locks.
 //!
-//! For the database `books.db` they lie in `books.db.private`, a folder for the owner alone, so
+//! For the database `registry.db` they lie in `registry.db.private`, a folder for the owner alone, so
 //! that the folder of the database itself may have any permissions.
 
 use std::path::{Path, PathBuf};
@@ -15,12 +15,12 @@ const LARGEST: u64 = 16 * 1024;
 
 /// Where the files of one database lie.
 #[derive(Clone, Debug)]
-pub(super) struct Files {
+pub(super) struct DatabaseFiles {
     database: PathBuf,
     folder: PathBuf,
 }
 
-impl Files {
+impl DatabaseFiles {
     /// Names the files; touches none.
     pub(super) fn beside(database: &Path) -> Self {
         let database = std::path::absolute(database).unwrap_or_else(|_| database.to_owned());
@@ -53,8 +53,8 @@ impl Files {
     }
 
     /// Takes the lock that whoever serves the database holds for as long as it does.
-    pub(super) fn serving(&self, patience: Duration) -> Result<FileLock, disk::Error> {
-        FileLock::acquire_within(&self.folder.join("serving"), patience)
+    pub(super) fn serving(&self, timeout: Duration) -> Result<FileLock, disk::Error> {
+        FileLock::acquire_within(&self.folder.join("serving"), timeout)
     }
 
     /// Reads a secret; `None` when there is none.

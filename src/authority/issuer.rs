@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::error::Error;
-use super::files::Files;
+use super::files::DatabaseFiles;
 use super::store::{Organisation, Role};
 
 /// The `iss` of the built-in issuer. Its tokens are good at this one authority only, since no
@@ -31,7 +31,7 @@ pub(super) struct SigningKey {
 
 impl SigningKey {
     /// Reads the signing key, making one if there is none yet.
-    pub(super) fn open(files: &Files) -> Result<Self, Error> {
+    pub(super) fn open(files: &DatabaseFiles) -> Result<Self, Error> {
         let path = files.issuer();
         let pkcs8 = match files.read(&path)? {
             Some(pkcs8) => pkcs8,

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::error::Error;
-use super::files::Files;
+use super::files::DatabaseFiles;
 use super::store::{Key, KeyHash, StoreError};
 use crate::domain::{ApiKey, IssuedKey, KeyEnvironment, KeyName, KeyPrefix, Provider, Scope};
 
@@ -28,7 +28,10 @@ pub(super) struct Hasher(hmac::Key);
 impl Hasher {
     /// Reads the pepper, making one if the database has none yet, and proves that it is the one
     /// that `check`, read from the database, was made with. Returns what is to be written there.
-    pub(super) fn open(files: &Files, check: Option<[u8; 32]>) -> Result<(Self, [u8; 32]), Error> {
+    pub(super) fn open(
+        files: &DatabaseFiles,
+        check: Option<[u8; 32]>,
+    ) -> Result<(Self, [u8; 32]), Error> {
         let path = files.pepper();
         let pepper = match files.read(&path)? {
             Some(pepper) => pepper,
@@ -78,7 +81,7 @@ pub struct NewKey {
     pub may_rotate: bool,
 }
 
-/// A key fresh from the mint, and what the books say of it.
+/// A key fresh from the mint, and what the registry say of it.
 #[derive(Clone, Debug)]
 pub struct MintedKey {
     /// The key, to be shown once.

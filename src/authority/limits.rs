@@ -57,7 +57,7 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
 
 /// Whose bucket a request takes from, where that is not the bucket of a key's tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Payer {
+pub(super) enum RateLimitKey {
     /// An organisation, for all its people.
     Organisation(Uuid),
     /// A person whose token names no organisation that is known.
@@ -71,9 +71,9 @@ pub(super) enum Payer {
 
 /// What counts as one source: an address, or the network of 64 bits that one IPv6 host owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Source(IpAddr);
+pub(super) struct ClientNetwork(IpAddr);
 
-impl From<IpAddr> for Source {
+impl From<IpAddr> for ClientNetwork {
     fn from(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V6(address) => {
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn one_source_does_not_empty_the_bucket_of_another() {
         let buckets = Buckets::per_minute(1);
-        let source = |text: &str| Source::from(text.parse::<IpAddr>().unwrap());
+        let source = |text: &str| ClientNetwork::from(text.parse::<IpAddr>().unwrap());
         assert!(buckets.take(&source("192.0.2.1")).is_ok());
         assert!(buckets.take(&source("::ffff:192.0.2.1")).is_err());
         assert!(buckets.take(&source("192.0.2.2")).is_ok());

@@ -17,7 +17,7 @@ use url::{Position, Url};
 
 use super::error::Error;
 use super::issuer;
-use super::settings::{Claims, Issuer, KeySource};
+use super::settings::{Claims, Issuer, JwksSource};
 use super::store::Role;
 use crate::disk;
 use crate::domain::{Host, loopback_addresses};
@@ -36,7 +36,7 @@ const LARGEST_SET: u64 = 256 * 1024;
 
 /// Who a token speaks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(super) struct AdminIdentity {
     pub(super) issuer: String,
     pub(super) subject: String,
     /// As the issuer calls it.
@@ -63,10 +63,10 @@ struct Trusted {
     issuer: String,
     audience: Option<String>,
     claims: Claims,
-    keys: Keys,
+    keys: KeySet,
 }
 
-enum Keys {
+enum KeySet {
     /// The built-in issuer's.
     Fixed(Vec<PublicKey>),
     /// Read for every token: it is small, local, and may be changed at any time.
@@ -118,7 +118,7 @@ impl Verifier {
             issuer: issuer::ISSUER.to_owned(),
             audience: None,
             claims: Claims::default(),
-            keys: Keys::Fixed(public_keys(built_in).unwrap_or_default()),
+            keys: KeySet::Fixed(public_keys(built_in).unwrap_or_default()),
         }];
         for settings in issuers {
             if trusted.iter().any(|known| known.issuer == settings.issuer) {
@@ -127,12 +127,12 @@ impl Verifier {
                 });
             }
             let keys = match &settings.keys {
-                KeySource::File(path) => {
+                JwksSource::File(path) => {
                     // Said now, and not to the first admin who is locked out.
                     read_keys(path)?;
-                    Keys::File(path.clone())
+                    KeySet::File(path.clone())
                 }
-                KeySource::Url(url) => Keys::Fetched(Fetched::new(url.clone(), PACE)?),
+                JwksSource::Url(url) => KeySet::Fetched(Fetched::new(url.clone(), PACE)?),
             };
             trusted.push(Trusted {
                 issuer: settings.issuer.clone(),
@@ -145,7 +145,7 @@ impl Verifier {
     }
 
     /// Returns who a token speaks for.
-    pub(super) async fn verify(&self, token: &str) -> Result<Identity, Denied> {
+    pub(super) async fn verify(&self, token: &str) -> Result<AdminIdentity, Denied> {
         if token.len() > LONGEST {
             return Err(Denied::Invalid("too long"));
         }
@@ -234,7 +234,7 @@ impl Trusted {
         validation
     }
 
-    fn identity(&self, claims: &Value) -> Result<Identity, Denied> {
+    fn identity(&self, claims: &Value) -> Result<AdminIdentity, Denied> {
         let subject = claims
             .get("sub")
             .and_then(Value::as_str)
@@ -250,7 +250,7 @@ impl Trusted {
             let role = role.strip_prefix("org:").unwrap_or(role);
             role.parse().unwrap_or(Role::Member)
         });
-        Ok(Identity {
+        Ok(AdminIdentity {
             issuer: self.issuer.clone(),
             subject: subject.to_owned(),
             organisation: organisation.map(|(_, organisation)| organisation.to_owned()),
@@ -273,7 +273,7 @@ fn text<'a>(claims: &'a Value, path: &str) -> Option<&'a str> {
         .and_then(Value::as_str)
 }
 
-impl Keys {
+impl KeySet {
     async fn candidates(&self, header: &TokenHeader) -> Result<Vec<PublicKey>, Denied> {
         match self {
             Self::Fixed(keys) => Ok(fitting(keys, header)),

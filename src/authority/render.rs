@@ -1,14 +1,14 @@
-//! Rows of the books as the wire knows them.
+//! Rows of the registry as the wire knows them.
 
 use jiff::Timestamp;
 
+use super::key_cache::CachedTenant;
 use super::store::{Key, Member, Role, Tenant};
-use super::table::LiveTenant;
 use crate::domain::{ApiKey, Provider};
 use crate::wire::{ntropii, ontora};
 
 /// The answer to `GET /v1/me` or `GET /v1/api-keys/current`, made once for each key.
-pub(super) fn introduction(key: &Key, tenant: &LiveTenant, region: &str) -> Box<[u8]> {
+pub(super) fn identity_response(key: &Key, tenant: &CachedTenant, region: &str) -> Box<[u8]> {
     let body = match key.provider {
         Provider::Ntropii => serde_json::to_vec(&profile(key, tenant)),
         Provider::Ontora => serde_json::to_value(ontora_key(key, region, None)).and_then(|body| {
@@ -25,7 +25,7 @@ pub(super) fn introduction(key: &Key, tenant: &LiveTenant, region: &str) -> Box<
     body.unwrap_or_default().into()
 }
 
-fn profile(key: &Key, tenant: &LiveTenant) -> ntropii::UserProfile {
+fn profile(key: &Key, tenant: &CachedTenant) -> ntropii::UserProfile {
     ntropii::UserProfile {
         id: key.id.to_string(),
         email: format!("{}@keys.invalid", key.id),

@@ -9,17 +9,17 @@ use axum::Router;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use super::books::{Books, open_hasher};
-use super::connections::Bounds;
+use super::accept::Bounds;
 use super::error::Error;
-use super::files::Files;
-use super::front::Front;
-use super::limits::{Buckets, Payer, Source};
+use super::files::DatabaseFiles;
+use super::key_cache::{KeyCache, Use};
+use super::limits::{Buckets, ClientNetwork, RateLimitKey};
 use super::oidc::Verifier;
+use super::registry::{Registry, open_hasher};
+use super::service::AuthorityService;
 use super::settings::{Database, Settings};
 use super::store::{Member, Role, Sqlite};
-use super::table::{Table, Use};
-use super::{connections, routes};
+use super::{accept, routes};
 
 /// How often the times of last use are written down.
 const NOTE_USE: Duration = Duration::from_secs(30);
@@ -30,11 +30,11 @@ pub struct Authority(Arc<Inner>);
 
 /// What [`Authority`] shares.
 struct Inner {
-    books: Books,
-    table: Arc<Table>,
+    registry: Registry,
+    key_cache: Arc<KeyCache>,
     tokens: Verifier,
-    failures: Buckets<Source>,
-    payers: Buckets<Payer>,
+    failures: Buckets<ClientNetwork>,
+    rate_limit_keys: Buckets<RateLimitKey>,
     /// Who was written down, with which role.
     seen: Mutex<HashMap<(Uuid, String), Role>>,
     settings: Settings,
@@ -42,7 +42,7 @@ struct Inner {
 }
 
 impl Authority {
-    /// Opens the books to serve them, making them if they are missing, and loads every key.
+    /// Opens the registry to serve them, making them if they are missing, and loads every key.
     ///
     /// One process at a time serves a SQLite database.
     ///
@@ -52,38 +52,38 @@ impl Authority {
     /// when another process serves it, or when a setting makes no sense.
     pub fn open(database: &Database, settings: Settings) -> Result<Self, Error> {
         let Database::Sqlite(path) = database;
-        let files = Files::beside(path);
+        let files = DatabaseFiles::beside(path);
         let hasher = open_hasher(&files)?;
-        let table = Arc::new(Table::new(
+        let key_cache = Arc::new(KeyCache::new(
             hasher.clone(),
             &settings.region,
             settings.limits.tenant_per_minute,
         ));
-        let store = Arc::new(Sqlite::serve(&files, table.clone())?);
-        let books = Books::over(store, hasher, &files)?;
-        let tokens = Verifier::new(&settings.issuers, &books.jwks())?;
+        let store = Arc::new(Sqlite::serve(&files, key_cache.clone())?);
+        let registry = Registry::over(store, hasher, &files)?;
+        let tokens = Verifier::new(&settings.issuers, &registry.jwks())?;
         Ok(Self(Arc::new(Inner {
-            books,
-            table,
+            registry,
+            key_cache,
             tokens,
             failures: Buckets::per_minute(settings.limits.failures_per_minute),
-            payers: Buckets::per_minute(settings.limits.tenant_per_minute),
+            rate_limit_keys: Buckets::per_minute(settings.limits.tenant_per_minute),
             seen: Mutex::default(),
             settings,
             draining: AtomicBool::new(false),
         })))
     }
 
-    /// Returns the books.
+    /// Returns the registry.
     #[must_use]
-    pub fn books(&self) -> &Books {
-        &self.0.books
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
     }
 
     /// Returns whether requests should be sent here.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.0.draining.load(Ordering::Relaxed) && self.0.books.store().is_well()
+        !self.0.draining.load(Ordering::Relaxed) && self.0.registry.store().is_healthy()
     }
 
     /// Writes down when keys were last used, if any were since this last succeeded.
@@ -91,32 +91,32 @@ impl Authority {
     /// # Errors
     ///
     /// Fails when the database cannot be written.
-    pub async fn note_use(&self) -> Result<(), Error> {
-        let uses = self.0.table.uses();
+    pub async fn record_use(&self) -> Result<(), Error> {
+        let uses = self.0.key_cache.uses();
         if !uses.is_empty() {
             let rows = uses.iter().map(Use::row).collect();
-            self.0.books.store().touch(rows).await?;
-            self.0.table.noted(&uses);
+            self.0.registry.store().touch(rows).await?;
+            self.0.key_cache.mark_recorded(&uses);
         }
         Ok(())
     }
 }
 
 impl Authority {
-    pub(super) fn table(&self) -> &Table {
-        &self.0.table
+    pub(super) fn key_cache(&self) -> &KeyCache {
+        &self.0.key_cache
     }
 
     pub(super) fn tokens(&self) -> &Verifier {
         &self.0.tokens
     }
 
-    pub(super) fn failures(&self) -> &Buckets<Source> {
+    pub(super) fn failures(&self) -> &Buckets<ClientNetwork> {
         &self.0.failures
     }
 
-    pub(super) fn payers(&self) -> &Buckets<Payer> {
-        &self.0.payers
+    pub(super) fn rate_limit_keys(&self) -> &Buckets<RateLimitKey> {
+        &self.0.rate_limit_keys
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -126,17 +126,22 @@ impl Authority {
     /// Writes down that a person was seen, unless that was done before. No request is about this,
     /// so none fails for it: what could not be written is told to the log, and tried again the next
     /// time that the person is seen.
-    pub(super) async fn note_member(&self, organisation: Uuid, member: Member) {
+    pub(super) async fn record_member(&self, organisation: Uuid, member: Member) {
         let person = (organisation, member.user_id.clone());
         let role = member.role;
         if self.seen().get(&person) == Some(&role) {
             return;
         }
-        match self.books().store().note_member(organisation, member).await {
+        match self
+            .registry()
+            .store()
+            .record_member(organisation, member)
+            .await
+        {
             Ok(()) => {
                 self.seen().insert(person, role);
             }
-            Err(error) => tracing::error!(%error, "a member could not be noted"),
+            Err(error) => tracing::error!(%error, "a member could not be recorded"),
         }
     }
 
@@ -147,12 +152,12 @@ impl Authority {
 
 /// Returns everything that the authority answers, to be served by other means than [`serve`].
 pub fn router(authority: Authority) -> Router {
-    Router::new().fallback_service(front(authority))
+    Router::new().fallback_service(service(authority))
 }
 
-fn front(authority: Authority) -> Front {
+fn service(authority: Authority) -> AuthorityService {
     let routes = routes::all().with_state(authority.clone());
-    Front::new(routes).with_at_once(move |head| routes::at_once(&authority, head))
+    AuthorityService::new(routes).with_fast_path(move |head| routes::fast_path(&authority, head))
 }
 
 /// Serves until `shutdown` is done, then lets the requests under way end, for a bounded time.
@@ -168,7 +173,7 @@ pub async fn serve(
     let settings = authority.settings();
     let bounds = Bounds {
         connections: settings.connections,
-        head: settings.patience,
+        head: settings.timeout,
         drain: settings.drain,
     };
     let shutdown = async {
@@ -178,14 +183,14 @@ pub async fn serve(
     let noting = async {
         loop {
             tokio::time::sleep(NOTE_USE).await;
-            if let Err(error) = authority.note_use().await {
+            if let Err(error) = authority.record_use().await {
                 tracing::error!(%error, "the times of last use could not be written");
             }
         }
     };
     tokio::select! {
-        () = connections::serve(listener, front(authority.clone()), bounds, shutdown) => {}
+        () = accept::serve(listener, service(authority.clone()), bounds, shutdown) => {}
         () = noting => {}
     }
-    authority.note_use().await
+    authority.record_use().await
 }

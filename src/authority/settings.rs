@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
-/// Where the books lie.
+/// Where the registry lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Database {
@@ -60,7 +60,7 @@ pub struct Settings {
     /// Connections at one time; more wait until one of these ends.
     pub connections: usize,
     /// How long a request may take to arrive, head and body each, and a connection be idle.
-    pub patience: Duration,
+    pub timeout: Duration,
     /// How long requests under way may take after shutdown was asked for.
     pub drain: Duration,
 }
@@ -72,7 +72,7 @@ impl Default for Settings {
             limits: Limits::default(),
             issuers: Vec::new(),
             connections: 8_192,
-            patience: Duration::from_secs(30),
+            timeout: Duration::from_secs(30),
             drain: Duration::from_secs(10),
         }
     }
@@ -116,7 +116,7 @@ pub struct Issuer {
     /// The `aud` that its tokens must carry; `None` where they carry none, as Clerk's.
     pub audience: Option<String>,
     /// Where its public keys are found.
-    pub keys: KeySource,
+    pub keys: JwksSource,
     /// Where its tokens say who is who.
     pub claims: Claims,
 }
@@ -124,7 +124,7 @@ pub struct Issuer {
 /// Where an issuer's JSON Web Key Set is found.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum KeySource {
+pub enum JwksSource {
     /// A file, read for every token.
     File(PathBuf),
     /// A URL, fetched when first needed, and again when an unknown key is named or when what was
@@ -140,7 +140,7 @@ pub enum KeySource {
 pub struct Claims {
     /// The organisation's id.
     pub organisation: Vec<String>,
-    /// The role in it; `org:` in front of it is dropped.
+    /// The role in it; `org:` in service of it is dropped.
     pub role: Vec<String>,
 }
 

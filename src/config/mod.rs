@@ -1,15 +1,15 @@
 //! The files below the folder of `ntro`, and the project's pin.
 //!
 //! `config.toml` is shared with the official clients: [`Config`] is what it says, [`Document`] is
-//! how it is edited, in place. `logins.toml` ([`Logins`]) is ours alone. `.ntro.toml` ([`Pin`])
+//! how it is edited, in place. `logins.toml` ([`KeyRecords`]) is ours alone. `.ntro.toml` ([`Pin`])
 //! belongs to a project and may name a connection and a tenant only. [`OntoraFile`] is the file of
 //! Ontora's official client, for its key to be taken over.
 
 mod document;
 mod error;
 mod helpers;
-mod home;
-mod logins;
+mod key_records;
+mod ntro_dir;
 mod ontora;
 mod pin;
 mod schema;
@@ -19,8 +19,8 @@ pub use document::Document;
 pub use error::Error;
 pub(crate) use error::read_text;
 pub use helpers::{HelperEntry, MissingEntry};
-pub use home::{Home, NoHome};
-pub use logins::{Guard, Login, Logins};
+pub use key_records::{KeyRecord, KeyRecords, SafetySettings};
+pub use ntro_dir::{NoHome, NtroDir};
 pub use ontora::OntoraFile;
 pub use pin::Pin;
 pub use schema::{Config, ConnectionEntry};

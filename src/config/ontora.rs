@@ -24,13 +24,13 @@ pub struct OntoraFile {
 
 #[derive(Default)]
 struct Values {
-    api_key: Option<Value>,
-    base_url: Option<Value>,
-    workspace_id: Option<Value>,
+    api_key: Option<YamlValue>,
+    base_url: Option<YamlValue>,
+    workspace_id: Option<YamlValue>,
 }
 
 /// A value with its place in the file, in bytes.
-struct Value {
+struct YamlValue {
     text: Zeroizing<String>,
     place: Range<usize>,
 }
@@ -96,7 +96,7 @@ impl OntoraFile {
         self.bad(self.values.api_key.as_ref(), message)
     }
 
-    fn bad(&self, value: Option<&Value>, message: &str) -> Error {
+    fn bad(&self, value: Option<&YamlValue>, message: &str) -> Error {
         let place = value.map(|value| value.place.clone());
         Error::invalid(&self.path, &self.text, place, message)
     }
@@ -268,7 +268,7 @@ impl Values {
                 return Err(bad(place, &format!("`{name}` stands there twice")));
             }
             if !null && !value.trim().is_empty() {
-                *slot = Some(Value {
+                *slot = Some(YamlValue {
                     text: Zeroizing::new(value.to_string()),
                     place: exact(text, place),
                 });

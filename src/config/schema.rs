@@ -9,7 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::{Deserialize, Deserializer};
 
 use super::error::read_text;
-use super::{Error, Guard, HelperEntry};
+use super::{Error, HelperEntry, SafetySettings};
 use crate::domain::Policy;
 
 /// What `config.toml` says. Unknown keys are passed over: they belong to other programs, or to a
@@ -67,9 +67,9 @@ impl ConnectionEntry {
     /// Returns what the entry says of safety, or `None` where the official clients have rewritten
     /// it: they drop all of our keys, so an entry that still has any of them is as we left it.
     #[must_use]
-    pub fn guard(&self) -> Option<Guard> {
+    pub fn safety(&self) -> Option<SafetySettings> {
         let is_ours = self.has_own_keys() || self.policy.is_some() || self.production.is_some();
-        is_ours.then_some(Guard {
+        is_ours.then_some(SafetySettings {
             policy: self.policy,
             production: self.production,
         })
@@ -82,29 +82,29 @@ pub(super) struct Wire {
     #[serde(default, deserialize_with = "non_empty")]
     default_connection_name: Option<String>,
     #[serde(default)]
-    connections: BTreeMap<String, Table<ConnectionEntry>>,
+    connections: BTreeMap<String, StrictTable<ConnectionEntry>>,
     #[serde(default)]
-    stores: Table<Stores>,
+    stores: StrictTable<StoresTable>,
 }
 
 /// A table and nothing else: an array would be taken for one without the keys, its values in the
 /// order in which they stand here.
 #[derive(Default)]
-struct Table<T>(T);
+struct StrictTable<T>(T);
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for StrictTable<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor<T>(PhantomData<T>);
 
         impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
-            type Value = Table<T>;
+            type Value = StrictTable<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a table")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(table)).map(Table)
+                T::deserialize(MapAccessDeserializer::new(table)).map(StrictTable)
             }
         }
 
@@ -114,9 +114,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
 
 #[derive(Default, Deserialize)]
 #[serde(expecting = "a table")]
-struct Stores {
+struct StoresTable {
     #[serde(default)]
-    command: Option<Table<HelperEntry>>,
+    command: Option<StrictTable<HelperEntry>>,
 }
 
 impl Config {
@@ -205,7 +205,7 @@ pub(super) fn policy<'de, D: Deserializer<'de>>(
     text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
-/// As [`non_empty`], without an error message that could repeat the value.
+/// As [`told`], without an error message that could repeat the value.
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
     struct Visitor;
 

@@ -1,13 +1,13 @@
 use std::time::Duration;
 
-use crate::config::{Config, HelperEntry, Logins, MissingEntry};
+use crate::config::{Config, HelperEntry, KeyRecords, MissingEntry};
 use crate::secrets::{CommandSettings, Missing};
 
 /// Returns the helpers of the `command` store: as `config.toml` has them, else as they were when
 /// a key was last stored through them.
 #[must_use]
-pub fn helpers(config: &Config, logins: &Logins) -> Option<CommandSettings> {
-    let entry = config.command.as_ref().or(logins.command.as_ref());
+pub fn helpers(config: &Config, records: &KeyRecords) -> Option<CommandSettings> {
+    let entry = config.command.as_ref().or(records.command.as_ref());
     entry.map(settings)
 }
 

@@ -5,12 +5,12 @@
 //! [`Resolver::connection`], and only when the key is to come from it.
 
 mod error;
-mod hand_over;
 mod helpers;
 mod plain;
 mod production;
 mod provenance;
 mod resolve;
+mod reveal;
 
 pub use error::Error;
 pub use helpers::helpers;
@@ -18,7 +18,8 @@ pub use plain::ConfigKeys;
 pub use production::Production;
 pub use provenance::{Candidate, Decision, Source, Sourced};
 pub use resolve::{
-    AdminTokenCommand, AdminTokenSource, Flags, KeySource, Resolver, Shadow, StoredKey, Value,
+    AdminTokenCommand, AdminTokenSource, Flags, KeySource, ResolvedValue, Resolver, Shadow,
+    StoredKey,
 };
 
 use crate::domain::{BoundKey, ConnectionName, Host, Policy, Provider, TenantSlug};

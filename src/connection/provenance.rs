@@ -25,12 +25,12 @@ pub enum Source {
         key: String,
     },
     /// What was written down at the last login.
-    Login(PathBuf),
+    KeyRecord(PathBuf),
     /// What was written down of the configuration before somebody else rewrote it.
-    Noted(PathBuf),
+    Recorded(PathBuf),
     /// A secret store.
     Store(StoreKind),
-    /// The look of another value, such as a key's first characters.
+    /// The push of another value, such as a key's first characters.
     Inferred(&'static str),
     /// The program's own default.
     Default,
@@ -47,8 +47,8 @@ impl fmt::Display for Source {
             Self::Pin(path) => write!(f, "`{}`", path.display()),
             Self::NoPin => f.write_str("no `.ntro.toml` here or above"),
             Self::Config { path, key } => write!(f, "`{key}` in `{}`", path.display()),
-            Self::Login(path) => write!(f, "the last login, in `{}`", path.display()),
-            Self::Noted(path) => write!(f, "what was noted in `{}`", path.display()),
+            Self::KeyRecord(path) => write!(f, "the last login, in `{}`", path.display()),
+            Self::Recorded(path) => write!(f, "the record in `{}`", path.display()),
             Self::Store(kind) => write!(f, "the {kind} store"),
             Self::Inferred(what) => f.write_str(what),
             Self::Default => f.write_str("the default"),
@@ -84,7 +84,7 @@ pub struct Decision {
 
 impl Decision {
     /// Adds the next weaker place.
-    pub(super) fn look(&mut self, source: Source, found: Option<impl Into<String>>) {
+    pub(super) fn push(&mut self, source: Source, found: Option<impl Into<String>>) {
         self.candidates.push(Candidate {
             source,
             found: found.map(Into::into),

@@ -1,20 +1,20 @@
 //! One function for each row of the precedence table.
 
 mod admin_token;
-mod guards;
 mod key;
+mod safety;
 mod shadow;
 
 use secrecy::ExposeSecret as _;
 
 use super::{Candidate, Decision, Error, Source, Sourced};
-use crate::config::{Config, ConnectionEntry, Home, Login, Logins, Pin};
+use crate::config::{Config, ConnectionEntry, KeyRecord, KeyRecords, NtroDir, Pin};
 use crate::domain::{ApiKey, ConnectionName, Host, Provider, TenantSlug};
 use crate::env::{self, Env, EnvVar};
 
 pub use admin_token::{AdminTokenCommand, AdminTokenSource};
 pub use key::{KeySource, StoredKey};
-pub use shadow::{Shadow, Value};
+pub use shadow::{ResolvedValue, Shadow};
 
 /// What the command line says.
 #[derive(Clone, Debug, Default)]
@@ -60,9 +60,9 @@ pub struct Resolver<'a> {
     /// `config.toml`.
     pub config: &'a Config,
     /// `logins.toml`.
-    pub logins: &'a Logins,
+    pub records: &'a KeyRecords,
     /// Where the files lie.
-    pub home: &'a Home,
+    pub home: &'a NtroDir,
 }
 
 impl<'a> Resolver<'a> {
@@ -86,18 +86,18 @@ impl<'a> Resolver<'a> {
     /// Fails when a variable is not Unicode.
     pub fn explain_connection(&self) -> Result<Decision, Error> {
         let mut decision = Decision::default();
-        decision.look(
+        decision.push(
             self.flags.source_of_name(),
             self.flags.connection.as_ref().map(ConnectionName::as_str),
         );
         self.variable(&mut decision, &env::NTRO_CONNECTION)?;
         self.variable(&mut decision, &env::NTRO_DEFAULT_CONNECTION_NAME)?;
-        self.look_at_pin(&mut decision, |pin| pin.connection.as_deref());
+        self.push_pin(&mut decision, |pin| pin.connection.as_deref());
         let source = match self.config.default_connection_name {
             None if self.config.default_name().is_some() => Source::Default,
             _ => self.config_source("default_connection_name".to_owned()),
         };
-        decision.look(source, self.config.default_name());
+        decision.push(source, self.config.default_name());
         Ok(decision)
     }
 
@@ -150,17 +150,17 @@ impl<'a> Resolver<'a> {
     pub fn explain_host(&self) -> Result<Decision, Error> {
         let name = self.name()?;
         let mut decision = Decision::default();
-        decision.look(
+        decision.push(
             Source::Flag("--host"),
             self.flags.host.as_ref().map(Host::as_str),
         );
         self.variable(&mut decision, &env::NTRO_HOST)?;
         match &name {
-            Some(name) => decision.look(
+            Some(name) => decision.push(
                 self.entry_source(&name.value, "host"),
                 self.entry(&name.value).host.as_deref(),
             ),
-            None => decision.look(
+            None => decision.push(
                 Source::Default,
                 Some(self.given_provider()?.production_host()),
             ),
@@ -195,26 +195,26 @@ impl<'a> Resolver<'a> {
         let given = self.given_key()?;
         let looks = |key: &ApiKey| key.provider().map(Provider::as_str);
         let Some(Sourced { value: name, .. }) = &name else {
-            decision.look(
+            decision.push(
                 Source::Inferred("the look of `NTRO_API_KEY`"),
                 given.as_ref().and_then(looks),
             );
-            decision.look(Source::Default, Some(Provider::Ntropii.as_str()));
+            decision.push(Source::Default, Some(Provider::Ntropii.as_str()));
             return Ok(decision);
         };
         let entry = self.entry(name);
-        decision.look(
+        decision.push(
             self.entry_source(name, "provider"),
             entry.provider.as_deref(),
         );
-        decision.look(
-            Source::Login(self.home.logins()),
-            self.logins
+        decision.push(
+            Source::KeyRecord(self.home.logins()),
+            self.records
                 .get(name.as_str())
                 .filter(|_| !self.is_moved(name))
                 .map(|login| login.provider.as_str()),
         );
-        decision.look(
+        decision.push(
             Source::Inferred("the look of `NTRO_API_KEY`"),
             given.as_ref().and_then(looks),
         );
@@ -222,16 +222,16 @@ impl<'a> Resolver<'a> {
             .api_key
             .as_ref()
             .and_then(|key| Provider::of_key(key.expose_secret()));
-        decision.look(
+        decision.push(
             Source::Inferred("the look of `api_key`"),
             plain.map(Provider::as_str),
         );
         let ontora = entry.host.as_deref().is_some_and(is_ontora);
-        decision.look(
+        decision.push(
             Source::Inferred("the host"),
             ontora.then_some(Provider::Ontora.as_str()),
         );
-        decision.look(Source::Default, Some(Provider::Ntropii.as_str()));
+        decision.push(Source::Default, Some(Provider::Ntropii.as_str()));
         Ok(decision)
     }
 
@@ -263,14 +263,14 @@ impl<'a> Resolver<'a> {
     pub fn explain_tenant(&self) -> Result<Decision, Error> {
         let name = self.name()?;
         let mut decision = Decision::default();
-        decision.look(
+        decision.push(
             Source::Flag("--tenant"),
             self.flags.tenant.as_ref().map(TenantSlug::as_str),
         );
         self.variable(&mut decision, &env::NTRO_TENANT)?;
-        self.look_at_pin(&mut decision, |pin| pin.tenant.as_deref());
+        self.push_pin(&mut decision, |pin| pin.tenant.as_deref());
         if let Some(name) = &name {
-            decision.look(
+            decision.push(
                 self.entry_source(&name.value, "default_tenant"),
                 self.entry(&name.value).default_tenant.as_deref(),
             );
@@ -347,10 +347,10 @@ impl<'a> Resolver<'a> {
         Ok(())
     }
 
-    fn look_at_pin(&self, decision: &mut Decision, read: impl Fn(&Pin) -> Option<&str>) {
+    fn push_pin(&self, decision: &mut Decision, read: impl Fn(&Pin) -> Option<&str>) {
         match self.pin {
-            Some(pin) => decision.look(Source::Pin(pin.path.clone()), read(pin)),
-            None => decision.look(Source::NoPin, None::<&str>),
+            Some(pin) => decision.push(Source::Pin(pin.path.clone()), read(pin)),
+            None => decision.push(Source::NoPin, None::<&str>),
         }
     }
 
@@ -367,8 +367,8 @@ impl<'a> Resolver<'a> {
 
     /// Returns the record of the last login of a connection.
     #[must_use]
-    pub fn login(&self, name: &ConnectionName) -> Option<&Login> {
-        self.logins.get(name.as_str())
+    pub fn login(&self, name: &ConnectionName) -> Option<&KeyRecord> {
+        self.records.get(name.as_str())
     }
 }
 

@@ -32,27 +32,27 @@ impl FileLock {
         Self::acquire_within(path, Self::PATIENCE)
     }
 
-    /// Waits for the lock on `path` for at most `patience`.
+    /// Waits for the lock on `path` for at most `timeout`.
     ///
     /// # Errors
     ///
     /// As [`FileLock::acquire`].
-    pub fn acquire_within(path: &Path, patience: Duration) -> Result<Self, Error> {
+    pub fn acquire_within(path: &Path, timeout: Duration) -> Result<Self, Error> {
         let file = private::open_lock(path)?;
         let start = Instant::now();
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Self { _file: file }),
-                Err(TryLockError::WouldBlock) if start.elapsed() < patience => thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) if start.elapsed() < timeout => thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => {
                     return Err(Error::Locked {
                         // Whoever does not wait asks often, and names nobody.
-                        holder: match patience.is_zero() {
+                        holder: match timeout.is_zero() {
                             true => None,
                             false => holder(&file),
                         },
                         path: path.to_owned(),
-                        waited: patience,
+                        waited: timeout,
                     });
                 }
                 Err(TryLockError::Error(error)) => return Err(Error::io("lock", path)(error)),

@@ -1,5 +1,5 @@
-use super::{Error, Files, OpenStore};
-use crate::config::{Document, Guard, Home};
+use super::{ConfigFiles, Error, OpenStore};
+use crate::config::{Document, NtroDir, SafetySettings};
 use crate::connection::StoredKey;
 use crate::domain::{ConnectionName, KeyPrefix};
 use crate::secrets::{self, Item, StoreKind};
@@ -21,7 +21,7 @@ pub struct Forgotten {
 ///
 /// Fails when the key is still in its store.
 pub fn logout(
-    home: &Home,
+    home: &NtroDir,
     name: &ConnectionName,
     open: &OpenStore<'_>,
 ) -> Result<Forgotten, Error> {
@@ -38,7 +38,7 @@ pub fn logout(
 ///
 /// Fails when the key is still in its store; the connection then stays.
 pub fn remove(
-    home: &Home,
+    home: &NtroDir,
     name: &ConnectionName,
     open: &OpenStore<'_>,
 ) -> Result<Forgotten, Error> {
@@ -61,15 +61,15 @@ enum Gone {
 }
 
 fn forget(
-    home: &Home,
+    home: &NtroDir,
     name: &ConnectionName,
     open: &OpenStore<'_>,
     gone: Gone,
     edit: impl FnOnce(&mut Document) -> Result<(), Error>,
 ) -> Result<Forgotten, Error> {
     let lock = home.lock()?;
-    let mut files = Files::read(home)?;
-    let is_recorded = files.logins.get(name.as_str()).is_some();
+    let mut files = ConfigFiles::read(home)?;
+    let is_recorded = files.records.get(name.as_str()).is_some();
     if gone == Gone::Unknown || !is_recorded {
         files.require(name)?;
     }
@@ -96,13 +96,15 @@ fn forget(
         edit(&mut document)?;
         document.save(&lock)?;
     }
-    let mut changed = files.noted;
-    changed |= files.logins.remove(name.as_str()).is_some();
+    let mut changed = files.recorded;
+    changed |= files.records.remove(name.as_str()).is_some();
     if !document.has_connection(name.as_str()) {
-        changed |= files.logins.set_guard(name.as_str(), Guard::default());
+        changed |= files
+            .records
+            .set_safety(name.as_str(), SafetySettings::default());
     }
     if changed {
-        files.logins.save(&home.logins(), &lock)?;
+        files.records.save(&home.logins(), &lock)?;
     }
     let told = erased.or(places.first());
     Ok(Forgotten {
@@ -112,13 +114,13 @@ fn forget(
     })
 }
 
-impl Files {
+impl ConfigFiles {
     /// Returns where the key of a connection lies, or may lie: where `config.toml` says, and where
     /// the record of the login says, should somebody have edited the store or the host since.
-    fn places(&self, home: &Home, name: &ConnectionName) -> Vec<StoredKey> {
+    fn places(&self, home: &NtroDir, name: &ConnectionName) -> Vec<StoredKey> {
         // One whose host or store cannot be read says nothing.
         let configured = self.stored_key(home, name).ok();
-        let recorded = self.logins.get(name.as_str()).and_then(|login| {
+        let recorded = self.records.get(name.as_str()).and_then(|login| {
             Some(StoredKey {
                 kind: login.store.parse().ok()?,
                 item: Item::new(name.clone(), login.origin.parse().ok()?),

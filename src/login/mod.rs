@@ -7,19 +7,19 @@
 
 mod error;
 mod forget;
-mod guards;
 mod rename;
+mod safety;
 mod settings;
 mod store;
 
 pub use error::Error;
 pub use forget::{Forgotten, logout, remove};
-pub use guards::{note_guards, unnoted_guards};
 pub use rename::rename;
+pub use safety::{has_unrecorded_safety, record_safety};
 pub use settings::{set_admin_token_command, set_default, set_default_tenant};
 pub use store::{NewLogin, Replaced, Stored, replaced, store};
 
-use crate::config::{Config, Document, Home, Logins};
+use crate::config::{Config, Document, KeyRecords, NtroDir};
 use crate::connection::{Flags, Resolver, StoredKey};
 use crate::domain::ConnectionName;
 use crate::env::Env;
@@ -32,73 +32,73 @@ pub use crate::secrets::OpenStore;
 /// # Errors
 ///
 /// Fails with [`Error::RotationUnfinished`], and when the files cannot be read.
-pub fn require_settled(home: &Home, name: &ConnectionName) -> Result<(), Error> {
+pub fn require_settled(home: &NtroDir, name: &ConnectionName) -> Result<(), Error> {
     match Rotations::read(&home.rotations())?.get(name.as_str()) {
         None => Ok(()),
-        Some(noted) => Err(Error::RotationUnfinished {
+        Some(recorded) => Err(Error::RotationUnfinished {
             name: name.clone(),
-            until: noted.revoke_after,
+            until: recorded.revoke_after,
         }),
     }
 }
 
 /// The two files, as they are now. What `config.toml` says of the safety of connections is in the
 /// records as well, and is to be saved with them.
-pub(crate) struct Files {
+pub(crate) struct ConfigFiles {
     pub(crate) config: Config,
-    pub(crate) logins: Logins,
+    pub(crate) records: KeyRecords,
     /// Whether that was new to the records.
-    noted: bool,
+    recorded: bool,
 }
 
-impl Files {
-    pub(crate) fn read(home: &Home) -> Result<Self, Error> {
+impl ConfigFiles {
+    pub(crate) fn read(home: &NtroDir) -> Result<Self, Error> {
         let config = Config::read(&home.config())?;
-        let mut logins = Logins::read(&home.logins())?;
+        let mut records = KeyRecords::read(&home.logins())?;
         // Whatever is saved takes along how the `command` store is reached now.
         if config.command.is_some() {
-            logins.command.clone_from(&config.command);
+            records.command.clone_from(&config.command);
         }
-        let noted = guards::note(&config, &mut logins);
+        let recorded = safety::record(&config, &mut records);
         Ok(Self {
             config,
-            logins,
-            noted,
+            records,
+            recorded,
         })
     }
 
-    /// Reads `config.toml` to be edited. Whatever it is that gets changed, what was noted of the
+    /// Reads `config.toml` to be edited. Whatever it is that gets changed, what was recorded of the
     /// safety of connections is put back where somebody else has dropped it.
-    pub(crate) fn document(&self, home: &Home) -> Result<Document, Error> {
+    pub(crate) fn document(&self, home: &NtroDir) -> Result<Document, Error> {
         let mut document = Document::read(&home.config())?;
-        guards::put_back(&self.config, &self.logins, &mut document)?;
+        safety::put_back(&self.config, &self.records, &mut document)?;
         Ok(document)
     }
 
-    /// Writes what is noted of the safety of a connection into the entry that it is about to get,
+    /// Writes what is recorded of the safety of a connection into the entry that it is about to get,
     /// if it has none now: that would speak for itself, and say that there is no policy.
     pub(crate) fn guard_new(&self, name: &str, document: &mut Document) -> Result<(), Error> {
         match self.config.connections.contains_key(name) {
             true => Ok(()),
-            false => guards::write(self.logins.guard(name), name, document),
+            false => safety::write(self.records.safety(name), name, document),
         }
     }
 
     /// Returns a resolver over the two files alone.
-    pub(crate) fn resolver<'a>(&'a self, home: &'a Home, flags: &'a Flags) -> Resolver<'a> {
+    pub(crate) fn resolver<'a>(&'a self, home: &'a NtroDir, flags: &'a Flags) -> Resolver<'a> {
         static NOTHING: Env = Env::empty();
         Resolver {
             flags,
             env: &NOTHING,
             pin: None,
             config: &self.config,
-            logins: &self.logins,
+            records: &self.records,
             home,
         }
     }
 
     /// Returns where the key of a connection lies.
-    fn stored_key(&self, home: &Home, name: &ConnectionName) -> Result<StoredKey, Error> {
+    fn stored_key(&self, home: &NtroDir, name: &ConnectionName) -> Result<StoredKey, Error> {
         Ok(self.resolver(home, &Flags::default()).stored_key(name)?)
     }
 

@@ -1,5 +1,5 @@
-use super::{Error, Files, OpenStore};
-use crate::config::{Guard, Home};
+use super::{ConfigFiles, Error, OpenStore};
+use crate::config::{NtroDir, SafetySettings};
 use crate::domain::ConnectionName;
 use crate::secrets::{self, Item, StoreKind};
 
@@ -12,13 +12,13 @@ use crate::secrets::{self, Item, StoreKind};
 /// Fails when there is no such connection, when the new name is taken, and when the key cannot be
 /// moved.
 pub fn rename(
-    home: &Home,
+    home: &NtroDir,
     from: &ConnectionName,
     to: &ConnectionName,
     open: &OpenStore<'_>,
 ) -> Result<(), Error> {
     let lock = home.lock()?;
-    let mut files = Files::read(home)?;
+    let mut files = ConfigFiles::read(home)?;
     files.require(from)?;
     for name in [from, to] {
         super::require_settled(home, name)?;
@@ -50,21 +50,23 @@ pub fn rename(
         if document.default_name() == Some(from.as_str()) {
             document.set_default(to.as_str());
         }
-        let login = files.logins.get(from.as_str()).cloned();
-        let guard = files.logins.guard(from.as_str());
-        let mut changed = files.logins.set_guard(to.as_str(), guard) | files.noted;
+        let login = files.records.get(from.as_str()).cloned();
+        let safety = files.records.safety(from.as_str());
+        let mut changed = files.records.set_safety(to.as_str(), safety) | files.recorded;
         if let Some(login) = login {
-            files.logins.insert(to.as_str(), login);
+            files.records.insert(to.as_str(), login);
             changed = true;
         }
         if changed {
-            files.logins.save(&home.logins(), &lock)?;
+            files.records.save(&home.logins(), &lock)?;
         }
         document.save(&lock)?;
-        let mut changed = files.logins.set_guard(from.as_str(), Guard::default());
-        changed |= files.logins.remove(from.as_str()).is_some();
+        let mut changed = files
+            .records
+            .set_safety(from.as_str(), SafetySettings::default());
+        changed |= files.records.remove(from.as_str()).is_some();
         if changed {
-            files.logins.save(&home.logins(), &lock)?;
+            files.records.save(&home.logins(), &lock)?;
         }
         Ok(())
     };

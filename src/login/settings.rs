@@ -1,5 +1,5 @@
-use super::{Error, Files};
-use crate::config::{Document, Home};
+use super::{ConfigFiles, Error};
+use crate::config::{Document, NtroDir};
 use crate::domain::{ConnectionName, TenantSlug};
 
 /// Makes a connection the default one.
@@ -7,7 +7,7 @@ use crate::domain::{ConnectionName, TenantSlug};
 /// # Errors
 ///
 /// Fails when there is no such connection, or the file cannot be written.
-pub fn set_default(home: &Home, name: &ConnectionName) -> Result<(), Error> {
+pub fn set_default(home: &NtroDir, name: &ConnectionName) -> Result<(), Error> {
     edit(home, name, |document| {
         document.set_default(name.as_str());
         Ok(())
@@ -20,7 +20,7 @@ pub fn set_default(home: &Home, name: &ConnectionName) -> Result<(), Error> {
 ///
 /// As [`set_default`].
 pub fn set_default_tenant(
-    home: &Home,
+    home: &NtroDir,
     name: &ConnectionName,
     tenant: &TenantSlug,
 ) -> Result<(), Error> {
@@ -35,7 +35,7 @@ pub fn set_default_tenant(
 ///
 /// As [`set_default`].
 pub fn set_admin_token_command(
-    home: &Home,
+    home: &NtroDir,
     name: &ConnectionName,
     command: &[String],
 ) -> Result<(), Error> {
@@ -46,17 +46,17 @@ pub fn set_admin_token_command(
 }
 
 fn edit(
-    home: &Home,
+    home: &NtroDir,
     name: &ConnectionName,
     change: impl FnOnce(&mut Document) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let lock = home.lock()?;
-    let files = Files::read(home)?;
+    let files = ConfigFiles::read(home)?;
     files.require(name)?;
     let mut document = files.document(home)?;
     change(&mut document)?;
-    if files.noted {
-        files.logins.save(&home.logins(), &lock)?;
+    if files.recorded {
+        files.records.save(&home.logins(), &lock)?;
     }
     Ok(document.save(&lock)?)
 }

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 
-use super::{Error, Files, OpenStore};
-use crate::config::{Document, Home, Login, Logins};
+use super::{ConfigFiles, Error, OpenStore};
+use crate::config::{Document, KeyRecord, KeyRecords, NtroDir};
 use crate::connection::StoredKey;
 use crate::disk::FileLock;
 use crate::domain::{
@@ -60,7 +60,7 @@ pub struct Replaced {
 
 impl Replaced {
     /// Refuses what would make another connection of it.
-    fn permit(self, login: &NewLogin) -> Result<(), Error> {
+    fn check(self, login: &NewLogin) -> Result<(), Error> {
         let name = login.name.clone();
         match self.provider {
             _ if !self.same_origin => Err(Error::OtherOrigin {
@@ -84,17 +84,17 @@ impl Replaced {
 ///
 /// Fails when the files cannot be read.
 pub fn replaced(
-    home: &Home,
+    home: &NtroDir,
     name: &ConnectionName,
     host: &Host,
 ) -> Result<Option<Replaced>, Error> {
-    Ok(Files::read(home)?.replaced(name, host))
+    Ok(ConfigFiles::read(home)?.replaced(name, host))
 }
 
-impl Files {
+impl ConfigFiles {
     fn replaced(&self, name: &ConnectionName, host: &Host) -> Option<Replaced> {
         let entry = self.config.connections.get(name.as_str())?;
-        let login = self.logins.get(name.as_str());
+        let login = self.records.get(name.as_str());
         let origin = |text: &str| text.parse::<Host>().ok().map(|host| host.origin());
         let existing = entry.host.as_deref().and_then(origin);
         let provider = entry.provider.as_deref();
@@ -115,13 +115,13 @@ impl Files {
 ///
 /// Fails when the connection exists for another origin and must not be overwritten, and when any
 /// of the three places cannot be written. What was written before is then taken back.
-pub fn store(home: &Home, login: &NewLogin, open: &OpenStore<'_>) -> Result<Stored, Error> {
+pub fn store(home: &NtroDir, login: &NewLogin, open: &OpenStore<'_>) -> Result<Stored, Error> {
     let lock = home.lock()?;
-    let files = Files::read(home)?;
+    let files = ConfigFiles::read(home)?;
     super::require_settled(home, &login.name)?;
     let replaced = files.replaced(&login.name, &login.host);
     if let Some(replaced) = replaced.filter(|_| !login.overwrite) {
-        replaced.permit(login)?;
+        replaced.check(login)?;
     }
     let item = Item::new(login.name.clone(), login.host.origin());
     let old = match files.config.connections.contains_key(login.name.as_str()) {
@@ -132,13 +132,13 @@ pub fn store(home: &Home, login: &NewLogin, open: &OpenStore<'_>) -> Result<Stor
         .make_default
         .unwrap_or_else(|| files.config.default_name().is_none());
     let document = edited(&files, home, login, make_default)?;
-    let mut logins = files.logins.clone();
-    logins.insert(login.name.as_str(), record(login));
-    let mut guard = logins.guard(login.name.as_str());
+    let mut records = files.records.clone();
+    records.insert(login.name.as_str(), record(login));
+    let mut safety = records.safety(login.name.as_str());
     if let Some(policy) = login.policy {
-        guard.policy = Some(policy).filter(|policy| *policy != Policy::Open);
+        safety.policy = Some(policy).filter(|policy| *policy != Policy::Open);
     }
-    logins.set_guard(login.name.as_str(), guard);
+    records.set_safety(login.name.as_str(), safety);
 
     let store = open(login.store);
     let put = put(store.as_ref(), &item, &login.key, &lock);
@@ -150,7 +150,7 @@ pub fn store(home: &Home, login: &NewLogin, open: &OpenStore<'_>) -> Result<Stor
         let _ = store.erase(&item, &lock);
     }
     let before = put?;
-    if let Err(first) = write(home, &document, &logins, &lock) {
+    if let Err(first) = write(home, &document, &records, &lock) {
         let undone = match (login.store, before) {
             // The key was to stand in the file that could not be written.
             (StoreKind::Plaintext, _) => Ok(()),
@@ -158,7 +158,7 @@ pub fn store(home: &Home, login: &NewLogin, open: &OpenStore<'_>) -> Result<Stor
             (_, None) => store.erase(&item, &lock).map(drop),
         };
         // `logins.toml` was perhaps written; what it says then has no key, which is what it is for.
-        let _ = files.logins.save(&home.logins(), &lock);
+        let _ = files.records.save(&home.logins(), &lock);
         return Err(match undone {
             Ok(()) => first,
             Err(second) => Error::HalfDone {
@@ -194,8 +194,8 @@ fn put(
 }
 
 fn edited(
-    files: &Files,
-    home: &Home,
+    files: &ConfigFiles,
+    home: &NtroDir,
     login: &NewLogin,
     make_default: bool,
 ) -> Result<Document, Error> {
@@ -228,8 +228,8 @@ fn edited(
     Ok(document)
 }
 
-fn record(login: &NewLogin) -> Login {
-    Login {
+fn record(login: &NewLogin) -> KeyRecord {
+    KeyRecord {
         store: login.store.to_string(),
         origin: login.host.origin().to_string(),
         provider: login.provider.to_string(),
@@ -239,8 +239,13 @@ fn record(login: &NewLogin) -> Login {
     }
 }
 
-fn write(home: &Home, document: &Document, logins: &Logins, lock: &FileLock) -> Result<(), Error> {
-    logins.save(&home.logins(), lock)?;
+fn write(
+    home: &NtroDir,
+    document: &Document,
+    records: &KeyRecords,
+    lock: &FileLock,
+) -> Result<(), Error> {
+    records.save(&home.logins(), lock)?;
     Ok(document.save(lock)?)
 }
 

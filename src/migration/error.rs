@@ -3,7 +3,7 @@ use crate::domain::{ConnectionName, KeyPrefix, Policy};
 use crate::secrets::{self, StoreKind};
 use crate::{connection, disk, login};
 
-use super::Place;
+use super::KeyLocation;
 
 /// Why the key of a connection was not moved. It is where it was then.
 #[derive(Debug, thiserror::Error)]
@@ -11,14 +11,14 @@ use super::Place;
 pub enum Error {
     /// What the files or the stores say stands in the way.
     #[error(transparent)]
-    Login(#[from] login::Error),
+    KeyRecord(#[from] login::Error),
     /// Two places have different keys for one connection, and nothing says which is right.
     #[error("there are different keys for `{name}`: {}", listed(keys))]
     Conflict {
         /// The connection.
         name: ConnectionName,
         /// The head of each key, and where it lies.
-        keys: Vec<(KeyPrefix, Place)>,
+        keys: Vec<(KeyPrefix, KeyLocation)>,
         /// The store that was to have the key.
         to: StoreKind,
     },
@@ -57,11 +57,11 @@ pub enum Error {
 impl Error {
     /// Returns whether a store has something in the place of the key that is none.
     pub(super) fn is_no_key(&self) -> bool {
-        matches!(self, Self::Login(login::Error::Store(error)) if error.is_no_key())
+        matches!(self, Self::KeyRecord(login::Error::Store(error)) if error.is_no_key())
     }
 }
 
-fn listed(keys: &[(KeyPrefix, Place)]) -> String {
+fn listed(keys: &[(KeyPrefix, KeyLocation)]) -> String {
     let keys: Vec<_> = keys
         .iter()
         .map(|(prefix, place)| format!("{prefix}… in {place}"))
@@ -71,24 +71,24 @@ fn listed(keys: &[(KeyPrefix, Place)]) -> String {
 
 impl From<config::Error> for Error {
     fn from(error: config::Error) -> Self {
-        Self::Login(error.into())
+        Self::KeyRecord(error.into())
     }
 }
 
 impl From<disk::Error> for Error {
     fn from(error: disk::Error) -> Self {
-        Self::Login(error.into())
+        Self::KeyRecord(error.into())
     }
 }
 
 impl From<connection::Error> for Error {
     fn from(error: connection::Error) -> Self {
-        Self::Login(error.into())
+        Self::KeyRecord(error.into())
     }
 }
 
 impl From<secrets::Error> for Error {
     fn from(error: secrets::Error) -> Self {
-        Self::Login(error.into())
+        Self::KeyRecord(error.into())
     }
 }

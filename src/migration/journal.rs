@@ -5,7 +5,7 @@ use serde::Deserialize;
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 use zeroize::Zeroizing;
 
-use super::Place;
+use super::KeyLocation;
 use crate::config;
 use crate::disk::{self, FileLock};
 use crate::domain::{HostError, KeyPrefix, Origin};
@@ -26,7 +26,7 @@ pub struct Journal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Begun {
     /// The places that are to have no key when it ends.
-    pub from: Vec<Place>,
+    pub from: Vec<KeyLocation>,
     /// The store that is to have it.
     pub to: StoreKind,
     /// The origin that the key is bound to.
@@ -140,7 +140,7 @@ impl Journal {
 
 impl WireBegun {
     fn parse(&self) -> Result<Begun, String> {
-        let from = self.from.iter().map(|place| place.parse::<Place>());
+        let from = self.from.iter().map(|place| place.parse::<KeyLocation>());
         let from: Result<_, _> = from.collect();
         Ok(Begun {
             from: from.map_err(|error| error.to_string())?,
@@ -168,7 +168,10 @@ mod tests {
         let path = folder.path().join("migrations.toml");
         let lock = FileLock::acquire(&folder.path().join(".lock")).unwrap();
         let begun = |keep| Begun {
-            from: vec![Place::Store(StoreKind::Plaintext), Place::Ontora],
+            from: vec![
+                KeyLocation::Store(StoreKind::Plaintext),
+                KeyLocation::Ontora,
+            ],
             to: StoreKind::File,
             origin: "https://api.ontora.com".parse().unwrap(),
             key_prefix: KeyPrefix::recorded("ont_live_abcd"),

@@ -1,6 +1,6 @@
 //! Moving keys from any store to any other, so that none is lost wherever it is cut off.
 //!
-//! One connection after the other: the key is looked for in every place where it may lie, and
+//! One connection after the other: the key is looked for in every key_location where it may lie, and
 //! where two places differ nothing is done. Then it is written to the new store and read back,
 //! the record of the connection is switched, and only then is the key erased where it was. What
 //! is about to happen is written into a [`Journal`] first and taken out last, so the next run
@@ -9,31 +9,31 @@
 //! moved any further, and what is left of it is erased by [`Migrator::forget`] alone.
 
 mod error;
-mod gone;
 mod journal;
-mod place;
-mod survey;
+mod key_location;
+mod orphaned;
+mod plan;
 
 pub use error::Error;
 pub use journal::{Begun, Journal};
-pub use place::Place;
+pub use key_location::KeyLocation;
 
 use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::config::{Config, Document, Home, Login, Logins, OntoraFile};
+use crate::config::{Config, Document, KeyRecord, KeyRecords, NtroDir, OntoraFile};
 use crate::disk::{self, FileLock};
 use crate::domain::{ApiKey, ConnectionName, KeyPrefix, Origin, Policy};
 use crate::login::OpenStore;
 use crate::secrets::StoreKind;
-use survey::Survey;
+use plan::MigrationPlan;
 
 /// Moves keys to a store.
 #[derive(Clone, Copy)]
 pub struct Migrator<'a> {
     /// Where the files lie.
-    pub home: &'a Home,
+    pub home: &'a NtroDir,
     /// Opens stores.
     pub open: &'a OpenStore<'a>,
     /// The file of Ontora's official client, where the system knows one.
@@ -54,22 +54,22 @@ pub struct Outcome {
     /// What was done, or would be.
     pub change: Change,
     /// The places that had the key.
-    pub from: Vec<Place>,
+    pub from: Vec<KeyLocation>,
     /// The head of the key.
     pub key_prefix: Option<KeyPrefix>,
-    /// A place that still has the key, and why. The next run tries again.
-    pub left_behind: Option<(Place, Error)>,
+    /// A key_location that still has the key, and why. The next run tries again.
+    pub left_behind: Option<(KeyLocation, Error)>,
     /// Where an earlier key of the connection stays, that belongs to another origin.
     pub earlier: Option<(StoreKind, Origin)>,
 }
 
-/// What was erased of a connection that is gone.
+/// What was erased of a connection that is orphaned.
 #[derive(Debug, Default)]
 pub struct Forgotten {
     /// The places that had the key.
-    pub from: Vec<Place>,
-    /// A place that still has it, and why.
-    pub left_behind: Option<(Place, Error)>,
+    pub from: Vec<KeyLocation>,
+    /// A key_location that still has it, and why.
+    pub left_behind: Option<(KeyLocation, Error)>,
 }
 
 /// What was done with a key, or would be.
@@ -139,13 +139,13 @@ impl Migrator<'_> {
             self.require_connection(name, begun)?;
         }
         let Some(lock) = lock else {
-            let survey = self.survey(name, import)?;
-            self.permit(&survey)?;
-            return Ok(survey.outcome());
+            let plan = self.plan(name, import)?;
+            self.check(&plan)?;
+            return Ok(plan.outcome());
         };
         let mut import = import;
         if let Some(begun) = begun {
-            let imports = begun.from.contains(&Place::Ontora);
+            let imports = begun.from.contains(&KeyLocation::Ontora);
             let earlier = import.or(imports.then_some(begun.keep));
             let outcome = Self {
                 to: begun.to,
@@ -170,44 +170,44 @@ impl Migrator<'_> {
         if let (Some(_), Some(path)) = (import, self.ontora) {
             disk::remove_leftover(path, lock);
         }
-        let mut survey = self.survey(name, import)?;
+        let mut plan = self.plan(name, import)?;
         if permission == Permission::Asked {
-            self.permit(&survey)?;
+            self.check(&plan)?;
         }
-        let places = std::mem::take(&mut survey.stale);
-        for place in places {
-            self.erase(&survey, place, lock)?;
+        let places = std::mem::take(&mut plan.stale);
+        for key_location in places {
+            self.erase(&plan, key_location, lock)?;
         }
-        let mut outcome = survey.outcome();
+        let mut outcome = plan.outcome();
         if outcome.change == Change::Moved {
-            let begun = survey.begun();
-            survey.journal.begin(name.as_str(), begun, lock)?;
-            if let Err(first) = self.establish(&survey, lock) {
-                self.take_back(&mut survey, lock);
+            let begun = plan.begun();
+            plan.journal.begin(name.as_str(), begun, lock)?;
+            if let Err(first) = self.establish(&plan, lock) {
+                self.take_back(&mut plan, lock);
                 return Err(first);
             }
-            for place in survey.sources() {
-                if let Err(error) = self.erase(&survey, place, lock) {
-                    outcome.left_behind = Some((place, error));
+            for key_location in plan.sources() {
+                if let Err(error) = self.erase(&plan, key_location, lock) {
+                    outcome.left_behind = Some((key_location, error));
                 }
             }
         }
         if outcome.left_behind.is_none() {
-            survey.journal.end(name.as_str(), lock)?;
+            plan.journal.end(name.as_str(), lock)?;
         }
         Ok(outcome)
     }
 
     /// Keeps a key out of the clear where the policy of its connection says so. In the clear it can
     /// be had without asking `ntro`.
-    fn permit(&self, survey: &Survey) -> Result<(), Error> {
+    fn check(&self, plan: &MigrationPlan) -> Result<(), Error> {
         let goes_into_the_clear =
-            self.to == StoreKind::Plaintext && survey.key.is_some() && !survey.has_target();
-        match survey.policy {
+            self.to == StoreKind::Plaintext && plan.key.is_some() && !plan.has_target();
+        match plan.policy {
             Policy::Confirm if self.confirmed => Ok(()),
             policy @ (Policy::Confirm | Policy::Keyless) if goes_into_the_clear => {
                 Err(Error::Guarded {
-                    name: survey.name.clone(),
+                    name: plan.name.clone(),
                     policy,
                 })
             }
@@ -216,133 +216,142 @@ impl Migrator<'_> {
     }
 
     /// Puts the key into the new store, reads it back, and lets the connection count on it.
-    fn establish(&self, survey: &Survey, lock: &FileLock) -> Result<(), Error> {
-        let Some(key) = &survey.key else {
+    fn establish(&self, plan: &MigrationPlan, lock: &FileLock) -> Result<(), Error> {
+        let Some(key) = &plan.key else {
             return Ok(());
         };
-        let mut logins = survey.files.logins.clone();
-        logins.insert(survey.name.as_str(), self.record(survey, key));
-        let document = self.edited(survey, key)?;
+        let mut records = plan.files.records.clone();
+        records.insert(plan.name.as_str(), self.record(plan, key));
+        let document = self.edited(plan, key)?;
         let path = self.home.logins();
         if self.to == StoreKind::Plaintext {
             // Key and record are in one file, and the other one counts on it.
             document.save(lock)?;
-            self.read_back(survey, key)?;
-            logins.save(&path, lock)?;
+            self.read_back(plan, key)?;
+            records.save(&path, lock)?;
         } else {
-            if !survey.has_target() {
-                (self.open)(self.to).put(&survey.item, key, lock)?;
+            if !plan.has_target() {
+                (self.open)(self.to).put(&plan.item, key, lock)?;
             }
-            self.read_back(survey, key)?;
-            logins.save(&path, lock)?;
+            self.read_back(plan, key)?;
+            records.save(&path, lock)?;
             document.save(lock)?;
         }
         Ok(())
     }
 
-    fn read_back(&self, survey: &Survey, key: &ApiKey) -> Result<(), Error> {
-        match (self.open)(self.to).get(&survey.item)? {
+    fn read_back(&self, plan: &MigrationPlan, key: &ApiKey) -> Result<(), Error> {
+        match (self.open)(self.to).get(&plan.item)? {
             Some(kept) if kept == *key => Ok(()),
             _ => Err(Error::NotKept {
                 store: self.to,
-                name: survey.name.clone(),
+                name: plan.name.clone(),
             }),
         }
     }
 
     /// Takes back what was done before a failure, as far as that can be done and the key is where
     /// it was. What cannot be taken back is left to the next run.
-    fn take_back(&self, survey: &mut Survey, lock: &FileLock) {
-        let still_there = survey
-            .others()
-            .into_iter()
-            .any(|place| self.look(survey, place).is_ok_and(|key| key == survey.key));
-        if !still_there || !self.is_as_before(survey) {
+    fn take_back(&self, plan: &mut MigrationPlan, lock: &FileLock) {
+        let still_there = plan.others().into_iter().any(|key_location| {
+            self.read_location(plan, key_location)
+                .is_ok_and(|key| key == plan.key)
+        });
+        if !still_there || !self.is_as_before(plan) {
             return;
         }
-        let (path, name) = (self.home.logins(), survey.name.as_str());
-        let before = survey.files.logins.get(name);
-        let untouched = Logins::read(&path).is_ok_and(|logins| logins.get(name) == before);
-        if !untouched && survey.files.logins.save(&path, lock).is_err() {
+        let (path, name) = (self.home.logins(), plan.name.as_str());
+        let before = plan.files.records.get(name);
+        let untouched = KeyRecords::read(&path).is_ok_and(|records| records.get(name) == before);
+        if !untouched && plan.files.records.save(&path, lock).is_err() {
             return;
         }
-        let erased = survey.has_target()
+        let erased = plan.has_target()
             || self.to == StoreKind::Plaintext
-            || (self.open)(self.to).erase(&survey.item, lock).is_ok();
+            || (self.open)(self.to).erase(&plan.item, lock).is_ok();
         if erased {
             // One that stays is found to be done by the next run.
-            let _ = survey.journal.end(survey.name.as_str(), lock);
+            let _ = plan.journal.end(plan.name.as_str(), lock);
         }
     }
 
     /// Returns whether `config.toml` still says of the connection what it said. A write can fail
     /// after it was made.
-    fn is_as_before(&self, survey: &Survey) -> bool {
+    fn is_as_before(&self, plan: &MigrationPlan) -> bool {
         let said = |config: &Config| {
-            let entry = config.connections.get(survey.name.as_str())?;
+            let entry = config.connections.get(plan.name.as_str())?;
             Some((entry.store.clone(), entry.api_key.is_some()))
         };
         Config::read(&self.home.config())
-            .is_ok_and(|config| said(&config) == said(&survey.files.config))
+            .is_ok_and(|config| said(&config) == said(&plan.files.config))
     }
 
-    fn look(&self, survey: &Survey, place: Place) -> Result<Option<ApiKey>, Error> {
-        match place {
-            Place::Store(kind) => Ok((self.open)(kind).get(&survey.item)?),
-            Place::Ontora => match self.ontora {
-                Some(path) => survey::ontora_key(OntoraFile::read(path)?.as_ref()),
+    fn read_location(
+        &self,
+        plan: &MigrationPlan,
+        key_location: KeyLocation,
+    ) -> Result<Option<ApiKey>, Error> {
+        match key_location {
+            KeyLocation::Store(kind) => Ok((self.open)(kind).get(&plan.item)?),
+            KeyLocation::Ontora => match self.ontora {
+                Some(path) => plan::ontora_key(OntoraFile::read(path)?.as_ref()),
                 None => Ok(None),
             },
         }
     }
 
-    fn erase(&self, survey: &Survey, place: Place, lock: &FileLock) -> Result<(), Error> {
-        match (place, self.ontora) {
+    fn erase(
+        &self,
+        plan: &MigrationPlan,
+        key_location: KeyLocation,
+        lock: &FileLock,
+    ) -> Result<(), Error> {
+        match (key_location, self.ontora) {
             // It went with the record, in one write.
-            (Place::Store(StoreKind::Plaintext), _) => {}
-            (Place::Store(kind), _) => {
-                (self.open)(kind).erase(&survey.item, lock)?;
+            (KeyLocation::Store(StoreKind::Plaintext), _) => {}
+            (KeyLocation::Store(kind), _) => {
+                (self.open)(kind).erase(&plan.item, lock)?;
             }
-            (Place::Ontora, Some(path)) => {
+            (KeyLocation::Ontora, Some(path)) => {
                 let file = OntoraFile::read(path)?;
                 // Another key that somebody has put there meanwhile is not ours to erase.
-                if survey::ontora_key(file.as_ref())? == survey.key
+                if plan::ontora_key(file.as_ref())? == plan.key
                     && let Some(file) = file
                 {
                     file.erase_key(lock)?;
                 }
             }
-            (Place::Ontora, None) => {}
+            (KeyLocation::Ontora, None) => {}
         }
         Ok(())
     }
 
-    fn record(&self, survey: &Survey, key: &ApiKey) -> Login {
+    fn record(&self, plan: &MigrationPlan, key: &ApiKey) -> KeyRecord {
         let prefix = key.prefix();
-        let old = survey.files.logins.get(survey.name.as_str());
+        let old = plan.files.records.get(plan.name.as_str());
         // The key is no younger for having been moved.
         let old = old.filter(|old| old.key_prefix == prefix.as_str());
-        Login {
+        KeyRecord {
             store: self.to.to_string(),
-            origin: survey.item.origin.to_string(),
-            provider: survey.provider.to_string(),
+            origin: plan.item.origin.to_string(),
+            provider: plan.provider.to_string(),
             key_prefix: prefix.to_string(),
             stored_at: old.map_or(self.now, |old| old.stored_at),
             expires_at: old.and_then(|old| old.expires_at),
         }
     }
 
-    fn edited(&self, survey: &Survey, key: &ApiKey) -> Result<Document, Error> {
-        let name = survey.name.as_str();
-        let mut document = survey.files.document(self.home)?;
-        if let Some(new) = &survey.new {
+    fn edited(&self, plan: &MigrationPlan, key: &ApiKey) -> Result<Document, Error> {
+        let name = plan.name.as_str();
+        let mut document = plan.files.document(self.home)?;
+        if let Some(new) = &plan.new {
             document.set(name, "host", new.host.as_str())?;
-            document.set(name, "provider", survey.provider.as_str())?;
+            document.set(name, "provider", plan.provider.as_str())?;
             if let Some(tenant) = &new.default_tenant {
                 document.set(name, "default_tenant", tenant.as_str())?;
             }
-            survey.files.guard_new(name, &mut document)?;
-            if survey.files.config.default_name().is_none() {
+            plan.files.guard_new(name, &mut document)?;
+            if plan.files.config.default_name().is_none() {
                 document.set_default(name);
             }
         }

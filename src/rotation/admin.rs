@@ -20,7 +20,7 @@ pub(super) struct Old {
 }
 
 impl Old {
-    /// What is noted before the key is asked for.
+    /// What is recorded before the key is asked for.
     pub(super) fn asked(&self) -> Asked {
         Asked {
             name: self.request.name.to_string(),
@@ -108,23 +108,23 @@ impl Old {
 ///
 /// A request may still be on its way when whoever sent it is dead. It is sent again, so that the
 /// server has seen it: when the first one comes now, it makes no key any more.
-pub(super) async fn take_back(admin: &AdminClient, noted: &Unfinished) -> Result<(), Error> {
-    if noted.new_id.is_none()
-        && let Some(request) = asked(noted)
+pub(super) async fn take_back(admin: &AdminClient, recorded: &Unfinished) -> Result<(), Error> {
+    if recorded.new_id.is_none()
+        && let Some(request) = asked(recorded)
     {
-        let (info, _) = admin.create_key_once(&request, &noted.nonce).await?;
+        let (info, _) = admin.create_key_once(&request, &recorded.nonce).await?;
         if let Some(id) = info.id.as_deref() {
             admin.revoke_key(&request.tenant, id).await?;
         }
     }
-    revoke_marked(admin, noted, None).await
+    revoke_marked(admin, recorded, None).await
 }
 
-fn asked(noted: &Unfinished) -> Option<KeyRequest> {
-    let asked = noted.asked.as_ref()?;
+fn asked(recorded: &Unfinished) -> Option<KeyRequest> {
+    let asked = recorded.asked.as_ref()?;
     let scopes = asked.scopes.iter().map(|scope| scope.parse::<Scope>());
     Some(KeyRequest {
-        tenant: tenant(noted)?,
+        tenant: tenant(recorded)?,
         name: asked.name.parse().ok()?,
         scopes: scopes.collect::<Result<_, _>>().ok()?,
         expires_in_days: asked.expires_in_days,
@@ -135,14 +135,14 @@ fn asked(noted: &Unfinished) -> Option<KeyRequest> {
 /// Revokes the live keys that were made for a rotation, but for one.
 pub(super) async fn revoke_marked(
     admin: &AdminClient,
-    noted: &Unfinished,
+    recorded: &Unfinished,
     except: Option<&str>,
 ) -> Result<(), Error> {
-    let Some(tenant) = tenant(noted) else {
+    let Some(tenant) = tenant(recorded) else {
         return Ok(());
     };
     for row in admin.list_keys(&tenant).await? {
-        let made_for_it = row.name.as_deref().and_then(mark) == Some(&noted.nonce);
+        let made_for_it = row.name.as_deref().and_then(mark) == Some(&recorded.nonce);
         if let Some(id) = row.id.as_deref()
             && made_for_it
             && is_live(&row)
@@ -155,8 +155,8 @@ pub(super) async fn revoke_marked(
 }
 
 /// Revokes the key that was replaced. One that is not there any more is revoked already.
-pub(super) async fn revoke_old(admin: &AdminClient, noted: &Unfinished) -> Result<(), Error> {
-    let (Some(tenant), Some(id)) = (tenant(noted), noted.old_id.as_deref()) else {
+pub(super) async fn revoke_old(admin: &AdminClient, recorded: &Unfinished) -> Result<(), Error> {
+    let (Some(tenant), Some(id)) = (tenant(recorded), recorded.old_id.as_deref()) else {
         return Ok(());
     };
     match admin.revoke_key(&tenant, id).await {
@@ -172,8 +172,8 @@ pub(super) async fn revoke_old(admin: &AdminClient, noted: &Unfinished) -> Resul
     }
 }
 
-fn tenant(noted: &Unfinished) -> Option<TenantSlug> {
-    noted.tenant.as_deref()?.parse().ok()
+fn tenant(recorded: &Unfinished) -> Option<TenantSlug> {
+    recorded.tenant.as_deref()?.parse().ok()
 }
 
 fn is_live(row: &KeyInfo) -> bool {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use crate::config::{Error, Home, read_text};
+use crate::config::{Error, NtroDir, read_text};
 use crate::disk::{self, FileLock};
 
 /// Every rotation that has begun and not ended, by the name of its connection: `rotations.toml`.
@@ -129,8 +129,8 @@ impl Rotations {
     }
 
     /// Writes down how far the rotation of a connection's key has got.
-    pub(super) fn note(
-        home: &Home,
+    pub(super) fn record(
+        home: &NtroDir,
         name: &str,
         record: &Unfinished,
         lock: &FileLock,
@@ -140,9 +140,9 @@ impl Rotations {
         rotations.save(&home.rotations(), lock)
     }
 
-    /// Writes down that the rotation of a connection's key has ended. Returns what was noted of it.
+    /// Writes down that the rotation of a connection's key has ended. Returns what was recorded of it.
     pub(super) fn end(
-        home: &Home,
+        home: &NtroDir,
         name: &str,
         lock: &FileLock,
     ) -> Result<Option<Unfinished>, Error> {
@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn records_come_back_as_written_and_the_last_one_takes_the_file_along() {
         let folder = tempfile::tempdir().unwrap();
-        let home = Home::at(folder.path());
+        let home = NtroDir::at(folder.path());
         let lock = home.lock().unwrap();
         let full = Unfinished {
             tenant: Some("ws 1".into()),
@@ -296,8 +296,8 @@ mod tests {
             ..record(Method::Admin)
         };
         let bare = record(Method::Itself);
-        Rotations::note(&home, "local", &bare, &lock).unwrap();
-        Rotations::note(&home, "a \"b\".c", &full, &lock).unwrap();
+        Rotations::record(&home, "local", &bare, &lock).unwrap();
+        Rotations::record(&home, "a \"b\".c", &full, &lock).unwrap();
         let text = std::fs::read_to_string(home.rotations()).unwrap();
         assert!(text.starts_with(HEAD), "{text}");
         let read = Rotations::read(&home.rotations()).unwrap();

@@ -1,4 +1,4 @@
-//! What is to be done about a rotation, from what is noted and what is stored.
+//! What is to be done about a rotation, from what is recorded and what is stored.
 
 use super::journal::{Method, Unfinished};
 use crate::domain::KeyPrefix;
@@ -19,16 +19,16 @@ pub enum Next {
 impl Next {
     /// Decides, for the key that is stored now.
     #[must_use]
-    pub fn of(noted: Option<&Unfinished>, stored: &KeyPrefix) -> Self {
-        let Some(noted) = noted else {
+    pub fn of(recorded: Option<&Unfinished>, stored: &KeyPrefix) -> Self {
+        let Some(recorded) = recorded else {
             return Self::Begin;
         };
         // The old one first: where a person brings the new key, the heads of both may be alike.
         // Both keys are live then, and beginning anew is the one answer that claims nothing.
-        if noted.old_prefix == stored.as_str() {
-            Self::RollBack(noted.method)
-        } else if noted.new_prefix.as_deref() == Some(stored.as_str()) {
-            Self::Complete(noted.method)
+        if recorded.old_prefix == stored.as_str() {
+            Self::RollBack(recorded.method)
+        } else if recorded.new_prefix.as_deref() == Some(stored.as_str()) {
+            Self::Complete(recorded.method)
         } else {
             Self::Stranded
         }
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn what_is_stored_decides() {
-        let noted = |method, new: Option<&str>| Unfinished {
+        let recorded = |method, new: Option<&str>| Unfinished {
             method,
             provider: "ontora".into(),
             origin: "https://api.ontora.com".into(),
@@ -57,8 +57,9 @@ mod tests {
             grace: 0,
             revoke_after: None,
         };
-        let next =
-            |noted: Option<&Unfinished>, stored| Next::of(noted, &KeyPrefix::recorded(stored));
+        let next = |recorded: Option<&Unfinished>, stored| {
+            Next::of(recorded, &KeyPrefix::recorded(stored))
+        };
         assert_eq!(next(None, "old"), Next::Begin);
         for method in Method::ALL {
             for (new, stored, expected) in [
@@ -73,9 +74,9 @@ mod tests {
                 // Two heads that cannot be told apart.
                 (Some("old"), "old", Next::RollBack(method)),
             ] {
-                let noted = noted(method, new);
+                let recorded = recorded(method, new);
                 assert_eq!(
-                    next(Some(&noted), stored),
+                    next(Some(&recorded), stored),
                     expected,
                     "{method} {new:?} {stored}"
                 );

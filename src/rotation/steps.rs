@@ -4,11 +4,11 @@ use tokio::runtime::Runtime;
 
 use super::admin;
 use super::journal::{Method, Rotations, Unfinished};
-use super::place::Place;
 use super::reach::Reach;
+use super::stored_location::StoredLocation;
 use super::{Error, Next};
 use crate::api::{self, AdminClient, AdminTarget, AdminToken, Client, KeyInfo, Settings, Target};
-use crate::config::Home;
+use crate::config::NtroDir;
 use crate::disk::Claim;
 use crate::domain::{ApiKey, BoundKey, ConnectionName, Host, KeyPrefix, Provider};
 use crate::secrets::{OpenStore, StoreKind};
@@ -26,16 +26,16 @@ pub struct Server<'a> {
 
 /// The rotation of one connection's key. While it is there, no other process can begin one.
 pub struct Rotation<'a> {
-    home: &'a Home,
+    home: &'a NtroDir,
     open: &'a OpenStore<'a>,
     server: Server<'a>,
     name: ConnectionName,
-    place: Place,
+    place: StoredLocation,
     /// The key that is stored.
     key: ApiKey,
     /// What the server told of it.
     reach: Option<Reach>,
-    noted: Option<Unfinished>,
+    recorded: Option<Unfinished>,
     _claim: Claim,
 }
 
@@ -46,19 +46,19 @@ struct Made {
     info: KeyInfo,
 }
 
-/// Forgets an unfinished rotation as it stands, and returns what was noted of it. Which of its
+/// Forgets an unfinished rotation as it stands, and returns what was recorded of it. Which of its
 /// keys live on is left to whoever does this.
 ///
 /// # Errors
 ///
 /// Fails when another process is at it, and when the file cannot be written.
-pub fn abandon(home: &Home, name: &ConnectionName) -> Result<Option<Unfinished>, Error> {
+pub fn abandon(home: &NtroDir, name: &ConnectionName) -> Result<Option<Unfinished>, Error> {
     let _claim = claim(home, name)?;
     let lock = home.lock()?;
     Ok(Rotations::end(home, name.as_str(), &lock)?)
 }
 
-fn claim(home: &Home, name: &ConnectionName) -> Result<Claim, Error> {
+fn claim(home: &NtroDir, name: &ConnectionName) -> Result<Claim, Error> {
     Claim::take(&home.rotating(name))?.ok_or_else(|| Error::Busy { name: name.clone() })
 }
 
@@ -70,14 +70,14 @@ impl<'a> Rotation<'a> {
     /// Fails when another process is rotating the key, when no key is stored, and when a file or
     /// the store cannot be read.
     pub fn open(
-        home: &'a Home,
+        home: &'a NtroDir,
         name: &ConnectionName,
         open: &'a OpenStore<'a>,
         server: Server<'a>,
     ) -> Result<Self, Error> {
         let claim = claim(home, name)?;
-        let (place, key) = Place::find(home, name, open)?;
-        let noted = Rotations::read(&home.rotations())?
+        let (place, key) = StoredLocation::find(home, name, open)?;
+        let recorded = Rotations::read(&home.rotations())?
             .get(name.as_str())
             .cloned();
         Ok(Self {
@@ -88,7 +88,7 @@ impl<'a> Rotation<'a> {
             place,
             key,
             reach: None,
-            noted,
+            recorded,
             _claim: claim,
         })
     }
@@ -96,13 +96,13 @@ impl<'a> Rotation<'a> {
     /// Returns what is to be done next.
     #[must_use]
     pub fn next(&self) -> Next {
-        Next::of(self.noted.as_ref(), &self.key.prefix())
+        Next::of(self.recorded.as_ref(), &self.key.prefix())
     }
 
-    /// Returns what is noted of a rotation that is not finished.
+    /// Returns what is recorded of a rotation that is not finished.
     #[must_use]
-    pub fn noted(&self) -> Option<&Unfinished> {
-        self.noted.as_ref()
+    pub fn recorded(&self) -> Option<&Unfinished> {
+        self.recorded.as_ref()
     }
 
     /// Returns the displayable head of the key that is stored.
@@ -135,11 +135,11 @@ impl<'a> Rotation<'a> {
     ///
     /// Fails when the server does not accept the key, or gives no answer.
     pub fn inspect(&mut self) -> Result<&KeyInfo, Error> {
-        Ok(&self.look()?.key)
+        Ok(&self.reach()?.key)
     }
 
     /// Asks once what the stored key reaches.
-    fn look(&mut self) -> Result<&Reach, Error> {
+    fn reach(&mut self) -> Result<&Reach, Error> {
         let reach = match self.reach.take() {
             Some(reach) => reach,
             None => self.ask(&self.key)?,
@@ -154,19 +154,20 @@ impl<'a> Rotation<'a> {
     /// Fails when the server cannot be asked, or an administrator's token is needed. Nothing has
     /// changed then.
     pub fn roll_back(&mut self, token: Option<&AdminToken>) -> Result<(), Error> {
-        let Some(noted) = self.noted.clone() else {
+        let Some(recorded) = self.recorded.clone() else {
             return Ok(());
         };
-        match noted.method {
-            Method::Itself => match self.run(self.client(&self.key).revoke_successor(&noted.nonce))
-            {
-                // A server without this function has made nothing.
-                Ok(()) | Err(api::Error::NotOffered { .. }) => {}
-                Err(error) => return Err(error.into()),
-            },
+        match recorded.method {
+            Method::Itself => {
+                match self.run(self.client(&self.key).revoke_successor(&recorded.nonce)) {
+                    // A server without this function has made nothing.
+                    Ok(()) | Err(api::Error::NotOffered { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
             Method::Admin => {
                 let admin = self.admin(token)?;
-                self.run(admin::take_back(&admin, &noted))
+                self.run(admin::take_back(&admin, &recorded))
                     .map_err(Error::of_admin)?;
             }
             Method::Walkthrough => {}
@@ -180,7 +181,7 @@ impl<'a> Rotation<'a> {
     ///
     /// [`Error::is_not_offered`] when the server has no such function, or not for this key. After
     /// any error the old key is stored, or [`Rotation::next`] tells otherwise; what was made is
-    /// revoked, or noted so that the next run revokes it.
+    /// revoked, or recorded so that the next run revokes it.
     pub fn by_itself(&mut self, grace: Duration) -> Result<(), Error> {
         self.inspect()?;
         self.begin(Method::Itself, grace)?;
@@ -217,7 +218,7 @@ impl<'a> Rotation<'a> {
     ///
     /// As [`Rotation::by_itself`].
     pub fn by_admin(&mut self, token: &AdminToken, grace: Duration) -> Result<(), Error> {
-        let reach = self.look()?.clone();
+        let reach = self.reach()?.clone();
         let admin = self.admin(Some(token))?;
         let nonce = nonce();
         let described = admin::Old::describe(&admin, &self.name, &self.key, &reach, &nonce);
@@ -235,13 +236,13 @@ impl<'a> Rotation<'a> {
             old => old.map_err(Error::of_admin)?,
         };
         self.begin(Method::Admin, grace)?;
-        if let Some(noted) = &mut self.noted {
-            noted.nonce = nonce;
-            noted.tenant = Some(old.tenant.to_string());
-            noted.asked = Some(old.asked());
-            noted.old_id = Some(old.id.clone());
+        if let Some(recorded) = &mut self.recorded {
+            recorded.nonce = nonce;
+            recorded.tenant = Some(old.tenant.to_string());
+            recorded.asked = Some(old.asked());
+            recorded.old_id = Some(old.id.clone());
         }
-        self.note()?;
+        self.record()?;
         let made = self.run(admin.create_key_once(&old.request, &self.attempt()));
         match made {
             Ok((info, Some(key))) => self.replace(Made { key, info }, Some(token)),
@@ -274,7 +275,9 @@ impl<'a> Rotation<'a> {
     /// Returns from when on the old key is to be revoked.
     #[must_use]
     pub fn revoke_after(&self) -> Option<Timestamp> {
-        self.noted.as_ref().and_then(|noted| noted.revoke_after)
+        self.recorded
+            .as_ref()
+            .and_then(|recorded| recorded.revoke_after)
     }
 
     /// Sets for how long from now the old key is to live on.
@@ -283,10 +286,10 @@ impl<'a> Rotation<'a> {
     ///
     /// Fails when that cannot be written down.
     pub fn set_grace(&mut self, grace: Duration) -> Result<(), Error> {
-        if let Some(noted) = &mut self.noted {
-            noted.grace = grace.as_secs();
-            noted.revoke_after = Some(later(Timestamp::now(), grace.as_secs()));
-            self.note()?;
+        if let Some(recorded) = &mut self.recorded {
+            recorded.grace = grace.as_secs();
+            recorded.revoke_after = Some(later(Timestamp::now(), grace.as_secs()));
+            self.record()?;
         }
         Ok(())
     }
@@ -302,15 +305,15 @@ impl<'a> Rotation<'a> {
         let expires_at = self.reach.as_ref().and_then(|reach| reach.key.expires.at());
         let lock = self.home.lock()?;
         self.place
-            .note(self.home, &self.key, expires_at, Timestamp::now(), &lock)?;
+            .record(self.home, &self.key, expires_at, Timestamp::now(), &lock)?;
         drop(lock);
-        match &mut self.noted {
-            Some(noted) if noted.revoke_after.is_none() => {
-                noted.revoke_after = Some(later(Timestamp::now(), noted.grace));
+        match &mut self.recorded {
+            Some(recorded) if recorded.revoke_after.is_none() => {
+                recorded.revoke_after = Some(later(Timestamp::now(), recorded.grace));
                 // At once needs no note: the next run would come to the same.
-                match noted.grace {
+                match recorded.grace {
                     0 => Ok(()),
-                    _ => self.note(),
+                    _ => self.record(),
                 }
             }
             _ => Ok(()),
@@ -324,12 +327,12 @@ impl<'a> Rotation<'a> {
     /// Fails when the server cannot be asked, or an administrator's token is needed. The new key
     /// is stored; the next run tries again.
     pub fn complete(&mut self, token: Option<&AdminToken>) -> Result<(), Error> {
-        let Some(noted) = self.noted.clone() else {
+        let Some(recorded) = self.recorded.clone() else {
             return Ok(());
         };
-        if noted.grace > 0 {
+        if recorded.grace > 0 {
             // Much may have happened meanwhile.
-            let (place, key) = Place::find(self.home, &self.name, self.open)?;
+            let (place, key) = StoredLocation::find(self.home, &self.name, self.open)?;
             if place != self.place || key != self.key {
                 return Err(Error::Changed {
                     name: self.name.clone(),
@@ -338,14 +341,14 @@ impl<'a> Rotation<'a> {
             self.reach = None;
         }
         self.inspect()?;
-        match noted.method {
+        match recorded.method {
             Method::Itself => self.run(self.client(&self.key).revoke_predecessor())?,
             Method::Admin => {
                 let admin = self.admin(token)?;
-                self.run(admin::revoke_old(&admin, &noted))
+                self.run(admin::revoke_old(&admin, &recorded))
                     .map_err(Error::of_admin)?;
-                if let Some(new) = &noted.new_id {
-                    self.run(admin::revoke_marked(&admin, &noted, Some(new)))
+                if let Some(new) = &recorded.new_id {
+                    self.run(admin::revoke_marked(&admin, &recorded, Some(new)))
                         .map_err(Error::of_admin)?;
                 }
             }
@@ -360,11 +363,11 @@ impl<'a> Rotation<'a> {
             // They could not be told apart after a kill.
             return Err(self.take_back(Error::SameKey, token));
         }
-        if let Some(noted) = &mut self.noted {
-            noted.new_prefix = Some(made.key.prefix().to_string());
-            noted.new_id = made.info.id.clone();
+        if let Some(recorded) = &mut self.recorded {
+            recorded.new_prefix = Some(made.key.prefix().to_string());
+            recorded.new_id = made.info.id.clone();
         }
-        if let Err(error) = self.note() {
+        if let Err(error) = self.record() {
             return Err(self.take_back(error, token));
         }
         let checked = self.ask(&made.key).and_then(|new| {
@@ -379,7 +382,7 @@ impl<'a> Rotation<'a> {
         let old = self.key.clone();
         if let Err(error) = self.exchange([&old, &made.key], expires_at) {
             // Which key is stored is known after most errors, and looked up after the others.
-            match Place::find(self.home, &self.name, self.open) {
+            match StoredLocation::find(self.home, &self.name, self.open) {
                 Ok((_, key)) if key == old => return Err(self.take_back(error, token)),
                 Ok((_, key)) => self.key = key,
                 Err(_) => {}
@@ -395,7 +398,7 @@ impl<'a> Rotation<'a> {
         new: &ApiKey,
         token: Option<&AdminToken>,
     ) -> Result<(), Error> {
-        let (_, stored) = Place::find(self.home, &self.name, self.open)?;
+        let (_, stored) = StoredLocation::find(self.home, &self.name, self.open)?;
         let changed = stored != *new;
         self.key = stored;
         self.reach = None;
@@ -444,7 +447,7 @@ impl<'a> Rotation<'a> {
     }
 
     fn begin(&mut self, method: Method, grace: Duration) -> Result<(), Error> {
-        self.noted = Some(Unfinished {
+        self.recorded = Some(Unfinished {
             method,
             provider: self.place.provider.to_string(),
             origin: self.place.item.origin.to_string(),
@@ -461,29 +464,29 @@ impl<'a> Rotation<'a> {
             revoke_after: None,
         });
         match method {
-            // It has more to be noted first.
+            // It has more to be recorded first.
             Method::Admin => Ok(()),
             // Noted with the head of the new key.
             Method::Walkthrough => Ok(()),
-            Method::Itself => self.note(),
+            Method::Itself => self.record(),
         }
     }
 
     /// Returns what the attempt is called at the server.
     fn attempt(&self) -> String {
-        let noted = self.noted.as_ref();
-        noted.map_or_else(nonce, |noted| noted.nonce.clone())
+        let recorded = self.recorded.as_ref();
+        recorded.map_or_else(nonce, |recorded| recorded.nonce.clone())
     }
 
-    fn note(&self) -> Result<(), Error> {
-        let Some(noted) = &self.noted else {
+    fn record(&self) -> Result<(), Error> {
+        let Some(recorded) = &self.recorded else {
             return Ok(());
         };
         let lock = self.home.lock()?;
-        Ok(Rotations::note(
+        Ok(Rotations::record(
             self.home,
             self.name.as_str(),
-            noted,
+            recorded,
             &lock,
         )?)
     }
@@ -491,7 +494,7 @@ impl<'a> Rotation<'a> {
     fn end(&mut self) -> Result<(), Error> {
         let lock = self.home.lock()?;
         Rotations::end(self.home, self.name.as_str(), &lock)?;
-        self.noted = None;
+        self.recorded = None;
         Ok(())
     }
 

@@ -54,7 +54,7 @@ impl Budget {
     /// Takes what an answer took longer than any may off what is left.
     ///
     /// A service that answers is not one that hangs, so a thousand quick calls use nothing up;
-    /// one that drags its feet at each still ends the patience with all of them.
+    /// one that drags its feet at each still ends the timeout with all of them.
     pub(super) fn charge_answered(&self, start: Instant) {
         let taken = start.elapsed().saturating_sub(LEAST);
         self.spent().time += taken;

@@ -21,7 +21,7 @@ pub enum PassphraseFor {
 
 type Ask = dyn Fn(PassphraseFor) -> Result<SecretString, Error> + Send + Sync;
 
-enum Source {
+enum PassphraseSource {
     None,
     Value(SecretString),
     File(PathBuf),
@@ -33,7 +33,7 @@ enum Source {
 pub struct Passphrase(Arc<Shared>);
 
 struct Shared {
-    source: Source,
+    source: PassphraseSource,
     known: Mutex<Option<SecretString>>,
 }
 
@@ -41,19 +41,19 @@ impl Passphrase {
     /// Makes a passphrase that nobody knows.
     #[must_use]
     pub fn none() -> Self {
-        Self::from_source(Source::None)
+        Self::from_source(PassphraseSource::None)
     }
 
     /// Takes a passphrase that is known already.
     #[must_use]
     pub fn from_value(passphrase: SecretString) -> Self {
-        Self::from_source(Source::Value(passphrase))
+        Self::from_source(PassphraseSource::Value(passphrase))
     }
 
     /// Takes the first line of a file.
     #[must_use]
     pub fn from_file(path: PathBuf) -> Self {
-        Self::from_source(Source::File(path))
+        Self::from_source(PassphraseSource::File(path))
     }
 
     /// Asks a person through `ask`, which answers [`Error::Cancelled`] when they would not.
@@ -61,14 +61,14 @@ impl Passphrase {
     pub fn ask(
         ask: impl Fn(PassphraseFor) -> Result<SecretString, Error> + Send + Sync + 'static,
     ) -> Self {
-        Self::from_source(Source::Ask(Box::new(ask)))
+        Self::from_source(PassphraseSource::Ask(Box::new(ask)))
     }
 
     /// Returns whether a person would be asked now, or there is no way to get it at all.
     pub(super) fn needs_a_person(&self) -> bool {
         match self.0.source {
-            Source::Value(_) | Source::File(_) => false,
-            Source::None | Source::Ask(_) => self.known().is_none(),
+            PassphraseSource::Value(_) | PassphraseSource::File(_) => false,
+            PassphraseSource::None | PassphraseSource::Ask(_) => self.known().is_none(),
         }
     }
 
@@ -76,7 +76,7 @@ impl Passphrase {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn from_source(source: Source) -> Self {
+    fn from_source(source: PassphraseSource) -> Self {
         Self(Arc::new(Shared {
             source,
             known: Mutex::new(None),
@@ -91,15 +91,15 @@ impl Passphrase {
             return Ok(passphrase.clone());
         }
         let passphrase = match &self.0.source {
-            Source::None => {
+            PassphraseSource::None => {
                 return Err(Error::PassphraseRequired {
                     path: path.to_owned(),
                     purpose,
                 });
             }
-            Source::Value(passphrase) => passphrase.clone(),
-            Source::File(path) => first_line(path)?,
-            Source::Ask(ask) => ask(purpose)?,
+            PassphraseSource::Value(passphrase) => passphrase.clone(),
+            PassphraseSource::File(path) => first_line(path)?,
+            PassphraseSource::Ask(ask) => ask(purpose)?,
         };
         if passphrase.expose_secret().is_empty() {
             return Err(Error::BadPassphrase {
@@ -113,10 +113,10 @@ impl Passphrase {
 impl fmt::Debug for Passphrase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0.source {
-            Source::None => "Passphrase(none)",
-            Source::Value(_) => "Passphrase(value)",
-            Source::File(_) => "Passphrase(file)",
-            Source::Ask(_) => "Passphrase(ask)",
+            PassphraseSource::None => "Passphrase(none)",
+            PassphraseSource::Value(_) => "Passphrase(value)",
+            PassphraseSource::File(_) => "Passphrase(file)",
+            PassphraseSource::Ask(_) => "Passphrase(ask)",
         })
     }
 }

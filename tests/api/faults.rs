@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ntro::api::{Cause, Client, Error, Misfit, Settings};
+use ntro::api::{Cause, Client, Error, InvalidResponse, Settings};
 use ntro::domain::Provider;
 
 use crate::support::{Reply, Server, client, quick, target};
@@ -118,7 +118,7 @@ async fn a_body_without_end_or_of_enormous_length_is_not_read() {
     for _ in 0..2 {
         match server.ntropii().identity().await.unwrap_err() {
             Error::NotUnderstood { misfit, .. } => {
-                assert_eq!(misfit, Misfit::TooLarge { limit: 1024 * 1024 })
+                assert_eq!(misfit, InvalidResponse::TooLarge { limit: 1024 * 1024 })
             }
             other => panic!("{other:?}"),
         }

@@ -8,12 +8,12 @@
 )]
 
 mod admin;
-mod answers;
 mod environment;
 mod faults;
 mod keys;
 mod log;
 mod redirects;
 mod refusals;
+mod responses;
 mod retries;
 mod support;

@@ -113,7 +113,7 @@ async fn forged_and_stale_tokens_are_refused() {
         let told = json!({"detail": "Invalid or expired token", "code": "invalid_token"});
         assert_eq!(reply.body, told);
     }
-    assert_eq!(app.books().keys(None, None).await.unwrap(), []);
+    assert_eq!(app.registry().keys(None, None).await.unwrap(), []);
     app.post("/v1/api-keys", &new_key(&app))
         .bearer(&good)
         .expect(StatusCode::CREATED)

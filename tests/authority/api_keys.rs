@@ -299,7 +299,11 @@ async fn an_idempotency_key_makes_one_key_however_often_it_is_sent() {
     for bad in ["", &"x".repeat(256)] {
         assert_eq!(send(&other, &admin, bad).await.status, 422);
     }
-    let keys = app.books().keys(Some(app.tenant.id), None).await.unwrap();
+    let keys = app
+        .registry()
+        .keys(Some(app.tenant.id), None)
+        .await
+        .unwrap();
     assert_eq!(keys.len(), 2);
 }
 
@@ -314,7 +318,7 @@ async fn a_revoked_key_still_tells_when_it_was_used() {
     let current = app.get("/v1/api-keys/current");
     current.key(&used).expect(StatusCode::OK).await;
     for key in [&used, &unused] {
-        app.books().revoke_key(key.record.id).await.unwrap();
+        app.registry().revoke_key(key.record.id).await.unwrap();
     }
     let was_used = async |app: &App| {
         let list = format!("/v1/api-keys?workspace_id={}", app.tenant.id);
@@ -323,7 +327,7 @@ async fn a_revoked_key_still_tells_when_it_was_used() {
         (row(1), row(0))
     };
     assert_eq!(was_used(&app).await, (true, false));
-    app.authority.note_use().await.unwrap();
+    app.authority.record_use().await.unwrap();
     assert_eq!(was_used(&app).await, (true, false));
     assert_eq!(was_used(&app.restart().await).await, (true, false));
 }
@@ -354,7 +358,7 @@ async fn a_member_that_is_not_known_is_refused_and_not_passed_over() {
         refused.body["message"],
         json!(["expires_in_days: unknown field"])
     );
-    assert_eq!(app.books().keys(None, None).await.unwrap(), []);
+    assert_eq!(app.registry().keys(None, None).await.unwrap(), []);
     // Null is what a client says that knows more fields than it fills in.
     app.post(tenant_keys, &json!({"name": "x", "scopes": null}))
         .bearer(&app.admin())

@@ -131,7 +131,7 @@ async fn keys_of_a_suspended_tenant_are_forbidden_until_it_is_resumed() {
     let app = App::start().await;
     let ntropii = app.key(Provider::Ntropii).await;
     let ontora = app.key(Provider::Ontora).await;
-    let set = |status| app.books().set_tenant_status(app.tenant.id, status);
+    let set = |status| app.registry().set_tenant_status(app.tenant.id, status);
     set(TenantStatus::Suspended).await.unwrap();
     let reply = app
         .get("/v1/me")
@@ -144,7 +144,7 @@ async fn keys_of_a_suspended_tenant_are_forbidden_until_it_is_resumed() {
         .expect_code(StatusCode::FORBIDDEN, "tenant_suspended")
         .await;
     let refused = app
-        .books()
+        .registry()
         .create_key(
             &set(TenantStatus::Suspended).await.unwrap(),
             new_key(Provider::Ontora),

@@ -46,7 +46,7 @@ async fn a_tenant_has_one_bucket_for_both_dialects_and_its_own() {
         .key(&ontora)
         .expect_code(StatusCode::TOO_MANY_REQUESTS, "rate_limited")
         .await;
-    let theirs = key(app.books(), &globex, Provider::Ntropii).await;
+    let theirs = key(app.registry(), &globex, Provider::Ntropii).await;
     app.get("/v1/me").key(&theirs).expect(StatusCode::OK).await;
 }
 
@@ -107,7 +107,7 @@ async fn no_revocation_waits_behind_other_requests() {
             Provider::Ontora => "/v1/api-keys/current",
         };
         while app.get(path).key(&leaked).send().await.status == 200 {}
-        // Each is a change of the books, so even these are bounded.
+        // Each is a change of the registry, so even these are bounded.
         for _ in 0..5 {
             successor().expect(StatusCode::NO_CONTENT).await;
         }
@@ -133,7 +133,7 @@ async fn a_token_of_no_organisation_that_is_known_has_a_bucket_too() {
     let token = |subject: &str| {
         let life = SignedDuration::from_mins(5);
         let minted = app
-            .books()
+            .registry()
             .mint_admin_token(&nobody, Role::Admin, subject, life);
         minted.unwrap().expose_secret().to_owned()
     };

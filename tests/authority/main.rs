@@ -11,12 +11,12 @@ mod support;
 
 mod admin_tokens;
 mod api_keys;
-mod books;
 mod envelope;
 mod identity;
 mod limits;
 #[cfg(all(feature = "cli", unix))]
 mod process;
+mod registry;
 mod revocation;
 mod rotation;
 mod serving;

@@ -167,7 +167,7 @@ fn verifying_asks_no_database() {
         let reader = tasks
             .map(|task| task.unwrap().path())
             .find(|task| {
-                std::fs::read_to_string(task.join("comm")).unwrap().trim() == "books-reader"
+                std::fs::read_to_string(task.join("comm")).unwrap().trim() == "registry-reader"
             })
             .unwrap();
         let told = std::fs::read_to_string(reader.join("schedstat")).unwrap();

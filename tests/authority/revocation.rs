@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::StatusCode;
-use ntro::authority::{Books, TenantStatus};
+use ntro::authority::{Registry, TenantStatus};
 use ntro::domain::Provider;
 
 use crate::support::App;
@@ -53,7 +53,7 @@ async fn revoking_is_immediate_under_load() {
 #[tokio::test]
 async fn what_an_admin_does_beside_the_server_is_in_force_when_the_call_returns() {
     let app = App::start().await;
-    let beside = Books::open(&app.database()).unwrap();
+    let beside = Registry::open(&app.database()).unwrap();
     for _ in 0..10 {
         let tenant = beside.tenant("acme-fund-admin").await.unwrap();
         let key = crate::support::key(&beside, &tenant, Provider::Ntropii).await;

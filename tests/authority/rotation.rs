@@ -51,7 +51,7 @@ fn text(value: &Value) -> String {
 }
 
 async fn record(app: &App, id: &str) -> Key {
-    let keys = app.books().keys(None, None).await.unwrap();
+    let keys = app.registry().keys(None, None).await.unwrap();
     let found = keys.into_iter().find(|key| key.id.to_string() == id);
     found.unwrap()
 }
@@ -66,7 +66,7 @@ async fn a_successor_is_like_its_predecessor_and_never_more() {
         if provider == Provider::Ontora {
             new.scopes = vec![Scope::Interviews, Scope::Mcp];
         }
-        let old = app.books().create_key(&app.tenant, new).await.unwrap();
+        let old = app.registry().create_key(&app.tenant, new).await.unwrap();
         let made = rotate(&app, old.key.expose()).await;
         let key = text(&made["key"]);
         let marker = provider.key_marker();
@@ -103,7 +103,7 @@ async fn the_new_key_ends_the_old_one_and_stands_by_itself_then() {
             assert!(works(&app, &new).await);
         }
         // Whoever ends the old one again ends nothing else.
-        app.books().revoke_key(old.record.id).await.unwrap();
+        app.registry().revoke_key(old.record.id).await.unwrap();
         assert!(works(&app, &new).await);
         // A key that has no predecessor, and one that has no successor.
         let other = app.key(provider).await;
@@ -189,7 +189,7 @@ async fn a_pending_successor_outlives_a_predecessor_that_expires() {
     for provider in Provider::ALL {
         let old = app.key(provider).await;
         let new = text(&rotate(&app, old.key.expose()).await["key"]);
-        let beside = rusqlite::Connection::open(app.folder.path().join("books.db")).unwrap();
+        let beside = rusqlite::Connection::open(app.folder.path().join("registry.db")).unwrap();
         let now = Timestamp::now().as_millisecond();
         let expire = format!(
             "BEGIN IMMEDIATE; UPDATE meta SET epoch = epoch + 1; UPDATE api_keys SET \
@@ -213,7 +213,7 @@ async fn it_can_be_switched_off_for_a_key() {
     for provider in Provider::ALL {
         let mut new = new_key(provider);
         new.may_rotate = false;
-        let key = app.books().create_key(&app.tenant, new).await.unwrap();
+        let key = app.registry().create_key(&app.tenant, new).await.unwrap();
         let refused = with(app.call("POST", ROTATE), key.key.expose())
             .expect_code(StatusCode::FORBIDDEN, "rotation_off")
             .await;
@@ -260,7 +260,7 @@ async fn it_can_be_switched_off_for_a_key() {
 async fn only_a_good_key_may() {
     let app = App::start().await;
     let key = app.key(Provider::Ontora).await;
-    app.books().revoke_key(key.record.id).await.unwrap();
+    app.registry().revoke_key(key.record.id).await.unwrap();
     for (method, path) in [
         ("POST", ROTATE),
         ("DELETE", SUCCESSOR),
@@ -277,14 +277,14 @@ async fn only_a_good_key_may() {
         }
     }
     let key: MintedKey = app.key(Provider::Ontora).await;
-    app.books()
+    app.registry()
         .set_tenant_status(app.tenant.id, TenantStatus::Suspended)
         .await
         .unwrap();
     with(app.call("POST", ROTATE), key.key.expose())
         .expect_code(StatusCode::FORBIDDEN, "tenant_suspended")
         .await;
-    assert_eq!(app.books().keys(None, None).await.unwrap().len(), 2);
+    assert_eq!(app.registry().keys(None, None).await.unwrap().len(), 2);
 }
 
 #[tokio::test]

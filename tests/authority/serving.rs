@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use ntro::authority::{KeySource, Limits, Settings, serve};
+use ntro::authority::{JwksSource, Limits, Settings, serve};
 use ntro::domain::Provider;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -69,7 +69,7 @@ impl Served {
 
 fn impatient() -> Settings {
     Settings {
-        patience: Duration::from_millis(300),
+        timeout: Duration::from_millis(300),
         ..Settings::default()
     }
 }
@@ -186,7 +186,7 @@ async fn a_key_set_is_fetched_from_its_url_and_an_issuer_that_is_down_is_503() {
             issuers: vec![ntro::authority::Issuer {
                 issuer: tokens::CLERK.to_owned(),
                 audience: None,
-                keys: KeySource::Url(url.parse().unwrap()),
+                keys: JwksSource::Url(url.parse().unwrap()),
                 claims: ntro::authority::Claims::default(),
             }],
             ..Settings::default()

@@ -10,7 +10,7 @@ use crate::support::{App, tenant};
 #[tokio::test]
 async fn a_key_sees_its_own_tenant_and_no_other() {
     let app = App::start().await;
-    let sibling = tenant(app.books(), &app.organisation, "sibling").await;
+    let sibling = tenant(app.registry(), &app.organisation, "sibling").await;
     let (_, stranger) = app.stranger().await;
     let key = app.key(Provider::Ntropii).await;
     let list = app
@@ -227,7 +227,7 @@ async fn a_name_may_begin_with_a_dash_and_is_called_what_it_is() {
     );
     let made = tenant("-foo").expect(StatusCode::CREATED).await;
     assert_eq!(made.body["name"], "-foo");
-    let error = app.books().create_organisation(" ", None).await;
+    let error = app.registry().create_organisation(" ", None).await;
     let error = error.unwrap_err().to_string();
     assert_eq!(error, "the organisation's name is empty");
     let body = json!({"name": "-foo", "workspace_id": app.tenant.id.to_string(), "scopes": ["*"]});

@@ -59,10 +59,10 @@ async fn members_are_those_who_were_seen() {
 #[tokio::test]
 async fn whoever_could_not_be_noted_is_served_and_noted_the_next_time() {
     let app = App::start().await;
-    let beside = rusqlite::Connection::open(app.folder.path().join("books.db")).unwrap();
+    let beside = rusqlite::Connection::open(app.folder.path().join("registry.db")).unwrap();
     let admin = app.admin();
     let list = || app.get("/v1/workspaces").bearer(&admin);
-    let members = async || app.books().members(app.organisation.id).await.unwrap();
+    let members = async || app.registry().members(app.organisation.id).await.unwrap();
     let full = "CREATE TRIGGER full BEFORE INSERT ON members BEGIN SELECT raise(FAIL, 'full'); END";
     beside.execute_batch(full).unwrap();
     let listed = list().expect(StatusCode::OK).await;

@@ -1,4 +1,4 @@
-//! `ntro admin`, on books that nobody serves.
+//! `ntro admin`, on registry that nobody serves.
 
 use std::path::Path;
 
@@ -6,9 +6,9 @@ use insta::assert_snapshot;
 
 use crate::support::{Outcome, Sandbox};
 
-const BOOKS: &str = "--database sqlite:books/authority.db";
+const BOOKS: &str = "--database sqlite:registry/authority.db";
 
-/// A home with books that have one tenant.
+/// A home with registry that have one tenant.
 fn with_books() -> Sandbox {
     let sandbox = Sandbox::new();
     for line in ["organisation create Acme", "tenant create acme"] {
@@ -27,7 +27,7 @@ fn books_that_are_not_there_are_made_only_where_they_begin() {
     assert_snapshot!(admin(&sandbox, "tenant list"), @r"
         exit code: 3
         ----- stderr -----
-        error: there is no database `books/authority.db`
+        error: there is no database `registry/authority.db`
           hint: name another one with `--database`, or make it: `ntro serve` does, and `ntro admin organisation create NAME`
         ");
     for line in [
@@ -41,9 +41,11 @@ fn books_that_are_not_there_are_made_only_where_they_begin() {
         "token",
     ] {
         let refused = admin(&sandbox, line).exits(3);
-        refused.complains("no database `books/authority.db`").done();
+        refused
+            .complains("no database `registry/authority.db`")
+            .done();
     }
-    assert!(!sandbox.home().join("books").exists());
+    assert!(!sandbox.home().join("registry").exists());
     admin(&sandbox, "organisation create Acme").success().done();
     admin(&sandbox, "tenant create acme").success().done();
     admin(&sandbox, "tenant list").success().says("acme").done();

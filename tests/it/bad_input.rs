@@ -413,7 +413,7 @@ fn something_else_where_a_file_should_be_is_named() {
 }
 
 #[test]
-fn looser_permissions_are_told_and_mended_by_the_next_change() {
+fn looser_permissions_are_told_and_fixed_by_the_next_change() {
     let sandbox = Sandbox::new();
     sandbox.write_config(GOOD);
     let loosen = |path: &std::path::Path, mode| {
@@ -429,8 +429,8 @@ fn looser_permissions_are_told_and_mended_by_the_next_change() {
            NAME   PROVIDER  HOST                   TENANT  STORE      LOGGED IN
            local  ntropii   http://localhost:1/v1  -       plaintext  yes
         ----- stderr -----
-        warning: `[HOME]/.ntro` has the permissions 0755 and should have 0700; the next change mends it
-        warning: `[HOME]/.ntro/config.toml` has the permissions 0644 and should have 0600; the next change mends it
+        warning: `[HOME]/.ntro` has the permissions 0755 and should have 0700; the next change fixes it
+        warning: `[HOME]/.ntro/config.toml` has the permissions 0644 and should have 0600; the next change fixes it
         ");
     sandbox.ntro("auth use local").run().success().done();
     assert_eq!((mode(&folder), mode(&file)), (0o700, 0o600));
@@ -473,7 +473,7 @@ fn variables_that_cannot_be_are_named() {
 }
 
 #[test]
-fn a_mend_does_what_it_says_and_nothing_worse() {
+fn a_fix_does_what_it_says_and_nothing_worse() {
     let sandbox = Sandbox::new();
     sandbox.write_config(GOOD);
     assert_snapshot!(sandbox.ntro("auth rename local local").transcript(), @r"
@@ -513,7 +513,7 @@ fn a_mend_does_what_it_says_and_nothing_worse() {
 }
 
 #[test]
-fn a_sealed_file_that_is_damaged_has_a_mend_everywhere() {
+fn a_sealed_file_that_is_damaged_has_a_fix_everywhere() {
     let sandbox = Sandbox::new();
     sandbox.make_identity();
     let login = "--no-verify --store file --name sealed";

@@ -54,7 +54,7 @@ const LINES: &[&str] = &[
     "admin key list",
     "admin key revoke nothing",
     "admin token",
-    "serve --listen {taken} --database sqlite:nowhere/books.db",
+    "serve --listen {taken} --database sqlite:nowhere/registry.db",
     "dev --listen {taken} --data dev",
     "doctor",
     "doctor --offline --fix",

@@ -104,7 +104,7 @@ fn what_is_ephemeral_takes_nothing_with_it_that_was_there_before() {
 #[test]
 fn the_folder_of_its_database_may_be_named_from_here_and_used_from_elsewhere() {
     let sandbox = Sandbox::new();
-    let dev = Dev::start(&sandbox, &["--listen", "127.0.0.1:0", "--data", "books"]);
+    let dev = Dev::start(&sandbox, &["--listen", "127.0.0.1:0", "--data", "registry"]);
     assert!(dev.head.contains("sqlite:/"), "{}", dev.head);
     let elsewhere = sandbox.home().join("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();

@@ -1,4 +1,4 @@
-//! What the doctor finds: each defect is made, found and, where it can be, mended.
+//! What the doctor finds: each defect is made, found and, where it can be, fixed.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -19,25 +19,25 @@ fn logged_in(host: &str, key: &str) -> Sandbox {
     sandbox
 }
 
-/// Returns the findings that are not fine, as `level check: message → mend`.
+/// Returns the findings that are not fine, as `level check: message → fix`.
 fn complaints(outcome: &Outcome) -> String {
     let report = outcome.json();
     let lines = report["findings"].as_array().unwrap().iter();
-    let lines = lines.filter(|finding| finding["level"] != "ok" || finding["mended"] == true);
+    let lines = lines.filter(|finding| finding["level"] != "ok" || finding["fixed"] == true);
     let text = |value: &serde_json::Value| value.as_str().unwrap_or("-").to_owned();
     lines
         .map(|finding| {
-            let mended = finding["mended"] == true;
+            let fixed = finding["fixed"] == true;
             format!(
                 "{} {}: {}\n  → {}\n",
-                if mended {
-                    "mended".to_owned()
+                if fixed {
+                    "fixed".to_owned()
                 } else {
                     text(&finding["level"])
                 },
                 text(&finding["check"]),
                 text(&finding["message"]),
-                text(&finding["mend"]),
+                text(&finding["fix"]),
             )
         })
         .collect()
@@ -127,7 +127,7 @@ fn a_key_that_a_kill_left_behind_a_symbolic_link_is_found() {
 }
 
 #[test]
-fn what_can_be_mended_is_mended_when_asked_for() {
+fn fix_option_repairs_what_it_can() {
     let sandbox = logged_in("http://localhost:1/v1", "ntro_prod_good");
     let home = sandbox.ntro_home();
     set_mode(&home, 0o755);
@@ -143,16 +143,16 @@ fn what_can_be_mended_is_mended_when_asked_for() {
           → ntro doctor --fix
         ");
 
-    let mended = sandbox
+    let fixed = sandbox
         .ntro("doctor --offline --fix -o json")
         .run()
         .success();
-    assert_snapshot!(sandbox.redact(&complaints(&mended)), @r"
-        mended access: `[HOME]/.ntro` had the permissions 0755, and others could use it
+    assert_snapshot!(sandbox.redact(&complaints(&fixed)), @r"
+        fixed access: `[HOME]/.ntro` had the permissions 0755, and others could use it
           → -
-        mended access: `[HOME]/.ntro/config.toml` had the permissions 0644, and others could use it
+        fixed access: `[HOME]/.ntro/config.toml` had the permissions 0644, and others could use it
           → -
-        mended leftovers: `[HOME]/.ntro/logins.toml.tmp` was left by a command that was killed
+        fixed leftovers: `[HOME]/.ntro/logins.toml.tmp` was left by a command that was killed
           → -
         ");
     let again = sandbox.ntro("doctor --offline -o json").run().success();

@@ -57,11 +57,11 @@ fn every_place_is_named_in_order_with_the_one_that_won() {
         policy: none
             the variable `NTRO_API_KEY`: -
             `connections.staging.policy` in `[HOME]/.ntro/config.toml`: -
-            what was noted in `[HOME]/.ntro/logins.toml`: -
+            the record in `[HOME]/.ntro/logins.toml`: -
           → the default: none
         production: no
             `connections.staging.production` in `[HOME]/.ntro/config.toml`: -
-            what was noted in `[HOME]/.ntro/logins.toml`: -
+            the record in `[HOME]/.ntro/logins.toml`: -
             the host: -
             the name: -
           → the default: no
@@ -107,11 +107,11 @@ fn every_place_is_named_in_order_with_the_one_that_won() {
         policy: none
           → the variable `NTRO_API_KEY`: none
             `connections.production.policy` in `[HOME]/.ntro/config.toml`: -
-            what was noted in `[HOME]/.ntro/logins.toml`: -
+            the record in `[HOME]/.ntro/logins.toml`: -
             the default: none
         production: yes
             `connections.production.production` in `[HOME]/.ntro/config.toml`: -
-            what was noted in `[HOME]/.ntro/logins.toml`: -
+            the record in `[HOME]/.ntro/logins.toml`: -
             the host: -
           → the name: yes
             the default: no
@@ -167,11 +167,11 @@ fn a_project_chooses_among_the_connections_that_there_are() {
         policy: none
             the variable `NTRO_API_KEY`: -
             `connections.production.policy` in `[HOME]/.ntro/config.toml`: -
-            what was noted in `[HOME]/.ntro/logins.toml`: -
+            the record in `[HOME]/.ntro/logins.toml`: -
           → the default: none
         production: yes
             `connections.production.production` in `[HOME]/.ntro/config.toml`: -
-            what was noted in `[HOME]/.ntro/logins.toml`: -
+            the record in `[HOME]/.ntro/logins.toml`: -
           → the host: yes
             the name: yes
             the default: no

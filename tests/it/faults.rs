@@ -193,7 +193,7 @@ fn two_users_of_one_machine_do_not_see_each_others_keys() {
         ntro_dev_key
         ----- stderr -----
         warning: `[HOME]/.ntro/config.toml` belongs to another user (number 65533), who can change it at any time
-        warning: `[HOME]/.ntro/config.toml` has the permissions 0644 and should have 0600; the next change mends it
+        warning: `[HOME]/.ntro/config.toml` has the permissions 0644 and should have 0600; the next change fixes it
         ");
     own(&me, ".ntro");
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ntro::config::{Config, Logins};
+use ntro::config::{Config, KeyRecords};
 
 use crate::support::{Sandbox, at_each_effect};
 
@@ -143,7 +143,8 @@ fn check(sandbox: &Sandbox, place: &str) {
     let folder = sandbox.ntro_home();
     let config = Config::read(&folder.join("config.toml"));
     let config = config.unwrap_or_else(|error| panic!("{place}: {error}"));
-    Logins::read(&folder.join("logins.toml")).unwrap_or_else(|error| panic!("{place}: {error}"));
+    KeyRecords::read(&folder.join("logins.toml"))
+        .unwrap_or_else(|error| panic!("{place}: {error}"));
     assert!(config.connections.contains_key("kept"), "{place}: lost");
     // The encrypted file opens, and nobody holds the lock.
     let token = sandbox.ntro("auth token -c kept").run();

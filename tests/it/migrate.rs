@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use insta::assert_snapshot;
-use ntro::config::{Config, Logins};
+use ntro::config::{Config, KeyRecords};
 use ntro::connection::{self, ConfigKeys};
 use ntro::disk::FileLock;
-use ntro::migration::Place;
+use ntro::migration::KeyLocation;
 use ntro::secrets::{
     self, Item, Keyring, KeyringSettings, Passphrase, SecretStore, StoreKind, StoreSettings,
 };
@@ -76,7 +76,7 @@ fn opened(sandbox: &Sandbox, kind: StoreKind) -> Box<dyn SecretStore> {
         plain: Arc::new(ConfigKeys::new(sandbox.ntro_home().join("config.toml"))),
         command: {
             let config = Config::read(&sandbox.ntro_home().join("config.toml")).unwrap();
-            connection::helpers(&config, &Logins::default())
+            connection::helpers(&config, &KeyRecords::default())
         },
         report: Arc::new(|_| ()),
     };
@@ -702,7 +702,7 @@ fn a_keyring_that_is_not_there_is_said() {
 
 /// A move that is killed before each effect in turn.
 struct Story {
-    from: Place,
+    from: KeyLocation,
     to: StoreKind,
 }
 
@@ -718,8 +718,8 @@ fn a_kill_before_any_effect_loses_no_key_and_the_next_run_finishes() {
         &[StoreKind::File, StoreKind::Command],
     ];
     let moves = moves.into_iter().flat_map(pairs);
-    let moves = moves.map(|(from, to)| (Place::Store(from), to));
-    let imports = STORES.map(|to| (Place::Ontora, to));
+    let moves = moves.map(|(from, to)| (KeyLocation::Store(from), to));
+    let imports = STORES.map(|to| (KeyLocation::Ontora, to));
     let stories = moves.chain(imports).map(|(from, to)| Story { from, to });
     let stories: Vec<_> = stories.collect();
     let kills: Vec<usize> = thread::scope(|scope| {
@@ -735,10 +735,10 @@ fn a_kill_before_any_effect_loses_no_key_and_the_next_run_finishes() {
 
 impl Story {
     fn tell(&self) -> usize {
-        let (to, import) = (self.to, self.from == Place::Ontora);
+        let (to, import) = (self.to, self.from == KeyLocation::Ontora);
         let from = match self.from {
-            Place::Store(kind) => Some(kind),
-            Place::Ontora => None,
+            KeyLocation::Store(kind) => Some(kind),
+            KeyLocation::Ontora => None,
         };
         let uses = |kind| to == kind || from == Some(kind);
         // It is the user's, whatever the home: two at once would share their keys.

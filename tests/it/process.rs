@@ -185,8 +185,8 @@ fn what_is_made_is_the_owners_alone_whatever_the_umask() {
     sandbox.make_identity();
     run(&format!("{login} --store file --name sealed"));
     run("auth rename sealed other");
-    run("admin --database sqlite:books/authority.db organisation create Acme");
-    assert!(sandbox.home().join("books/authority.db").exists());
+    run("admin --database sqlite:registry/authority.db organisation create Acme");
+    assert!(sandbox.home().join("registry/authority.db").exists());
     assert!(sandbox.ntro_home().join("keys.age").exists());
     assert_eq!(open_to_others(&sandbox.home()), [] as [PathBuf; 0]);
 }

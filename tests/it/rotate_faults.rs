@@ -98,7 +98,7 @@ fn assert_whole(sandbox: &Sandbox, place: &str, live: impl FnOnce() -> Vec<Strin
     sandbox.assert_no_litter();
 }
 
-/// A real `ntro serve`, which a test kills and starts again on the same books.
+/// A real `ntro serve`, which a test kills and starts again on the same registry.
 struct Serving {
     child: Child,
     address: SocketAddr,
@@ -159,9 +159,9 @@ fn an_authority_that_is_killed() {
 }
 
 fn survives_kills_of_the_authority(provider: Provider, when: When) {
-    let books = Sandbox::new();
+    let registry = Sandbox::new();
     let admin = |line: &str| {
-        let run = books.ntro("admin -o json").args(line).run().success();
+        let run = registry.ntro("admin -o json").args(line).run().success();
         run.json()
     };
     admin("organisation create Acme");
@@ -173,7 +173,7 @@ fn survives_kills_of_the_authority(provider: Provider, when: When) {
     let made = admin(&format!(
         "key create --tenant {TENANT} --provider {provider} {scope}"
     ));
-    let first = Serving::start(&books);
+    let first = Serving::start(&registry);
     let faulty = Faulty::before(first.address);
     let serving = Arc::new(Mutex::new(Some(first)));
     let _ends = Ends(Arc::clone(&serving));
@@ -196,7 +196,7 @@ fn survives_kills_of_the_authority(provider: Provider, when: When) {
         let place = format!("killed {when:?} request {number}, {hit:?}:\n{run}");
         let mut serving = serving.lock().unwrap();
         if serving.is_none() {
-            let next = Serving::start(&books);
+            let next = Serving::start(&registry);
             faulty.lead_to(next.address);
             *serving = Some(next);
             kills += 1;

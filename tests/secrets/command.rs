@@ -8,7 +8,7 @@ use ntro::secrets::{
 };
 use rustix::process::{Pid, test_kill_process};
 
-use crate::support::{Home, bounded, item, key, open};
+use crate::support::{NtroDir, bounded, item, key, open};
 
 const SECRET: &str = "ntro_prod_topsecret";
 
@@ -24,7 +24,7 @@ fn sh(script: &str) -> Vec<String> {
 }
 
 /// Helpers that keep keys in a folder, in files named after their items.
-fn in_folder(home: &Home) -> CommandSettings {
+fn in_folder(home: &NtroDir) -> CommandSettings {
     std::fs::create_dir_all(home.folder.join("keys")).unwrap();
     let folder = home.folder.join("keys").display().to_string();
     CommandSettings {
@@ -46,7 +46,7 @@ fn store(settings: CommandSettings) -> Box<dyn SecretStore> {
 /// A store, and what its helpers were heard to say.
 fn hearing(settings: CommandSettings) -> (Box<dyn SecretStore>, Arc<Mutex<Vec<String>>>) {
     let heard = Arc::new(Mutex::new(Vec::new()));
-    let mut all = Home::new().settings();
+    let mut all = NtroDir::new().settings();
     all.command = Some(settings);
     let hear = Arc::clone(&heard);
     all.report = Arc::new(move |line| hear.lock().unwrap().push(line.to_owned()));
@@ -55,7 +55,7 @@ fn hearing(settings: CommandSettings) -> (Box<dyn SecretStore>, Arc<Mutex<Vec<St
 
 /// What `get` answers where the helper is this script.
 fn getting(script: &str) -> Error {
-    let mut settings = in_folder(&Home::new());
+    let mut settings = in_folder(&NtroDir::new());
     settings.get = sh(script);
     let error = store(settings).get(&production()).unwrap_err();
     let shown = format!("{error} {error:?}");
@@ -96,7 +96,7 @@ fn each_fault_of_a_helper_is_an_answer_of_its_own() {
 
 #[test]
 fn a_helper_that_is_missing_is_absent() {
-    let mut settings = in_folder(&Home::new());
+    let mut settings = in_folder(&NtroDir::new());
     settings.get[0] = "no-such-program".to_owned();
     let store = store(settings);
     for error in [
@@ -111,7 +111,7 @@ fn a_helper_that_is_missing_is_absent() {
 /// It is ended together with all that it has started, also where that ignores what it can.
 #[test]
 fn a_helper_that_hangs_is_ended_with_its_whole_group() {
-    let home = Home::new();
+    let home = NtroDir::new();
     let mut settings = in_folder(&home);
     let pids = home.folder.join("pids");
     settings.timeout = Duration::from_millis(700);
@@ -161,7 +161,7 @@ fn is_over(pid: i32) -> bool {
 /// As agents do that the first call starts.
 #[test]
 fn what_a_helper_leaves_running_does_not_hold_its_answer_up() {
-    let home = Home::new();
+    let home = NtroDir::new();
     let pid = home.folder.join("pid");
     let mut settings = in_folder(&home);
     settings.get = sh(&format!(
@@ -182,7 +182,7 @@ fn what_a_helper_leaves_running_does_not_hold_its_answer_up() {
 
 #[test]
 fn what_a_helper_says_is_passed_on_and_fit_for_a_terminal() {
-    let home = Home::new();
+    let home = NtroDir::new();
     let mut settings = in_folder(&home);
     settings.get = sh(&format!(
         r"printf 'touch \033[31myour key\007\n\nthanks' >&2; echo {SECRET}"
@@ -194,7 +194,7 @@ fn what_a_helper_says_is_passed_on_and_fit_for_a_terminal() {
 
 #[test]
 fn no_such_item_is_what_the_settings_say_it_is() {
-    let home = Home::new();
+    let home = NtroDir::new();
     let (store, heard) = hearing(in_folder(&home));
     store.probe().unwrap();
     assert_eq!(store.get(&production()).unwrap(), None);
@@ -235,7 +235,7 @@ fn no_such_item_is_what_the_settings_say_it_is() {
 
 #[test]
 fn a_store_that_is_not_set_up_says_what_is_missing() {
-    let home = Home::new();
+    let home = NtroDir::new();
     let none = open(StoreKind::Command, &home.settings());
     let mut one_key = in_folder(&home);
     one_key.get = vec!["echo".to_owned(), "{connection}".to_owned()];
@@ -261,7 +261,7 @@ fn a_store_that_is_not_set_up_says_what_is_missing() {
 /// A helper that says it did, and did not.
 #[test]
 fn a_key_is_read_back_after_it_was_stored() {
-    let home = Home::new();
+    let home = NtroDir::new();
     let folder = home.folder.join("keys").display().to_string();
     for script in [
         "cat >/dev/null".to_owned(),
@@ -291,7 +291,7 @@ fn a_key_is_read_back_after_it_was_stored() {
 /// The key is in no argument and no variable of any helper.
 #[test]
 fn a_helper_gets_the_key_on_standard_input_alone() {
-    let home = Home::new();
+    let home = NtroDir::new();
     let folder = home.folder.join("keys").display().to_string();
     let seen = home.folder.join("seen");
     let look = format!(

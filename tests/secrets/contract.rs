@@ -7,7 +7,7 @@ use ntro::secrets::{MemoryStore, SecretStore, StoreKind};
 
 use crate::helpers::{OpenBao, PasswordStore};
 use crate::secret_service::{Mode, SecretService};
-use crate::support::{Home, bounded, bus, item, key, open, passphrase, ssh_key};
+use crate::support::{NtroDir, bounded, bus, item, key, open, passphrase, ssh_key};
 use crate::writer::{self, Task};
 
 const ORIGIN: &str = "https://api.ntropii.com";
@@ -36,7 +36,7 @@ impl Powers {
     }
 }
 
-fn story(store: &dyn SecretStore, home: &Home, powers: &Powers) {
+fn story(store: &dyn SecretStore, home: &NtroDir, powers: &Powers) {
     let production = item(&powers.name("production"), ORIGIN);
     let local = item(&powers.name("local me@work \"x\" \\ é"), ORIGIN);
     let (one, two) = (key("ntro_prod_one"), key("ntro_prod_\"two\"_\\"));
@@ -132,7 +132,7 @@ fn processes(store: &dyn SecretStore, task: &Task, powers: &Powers) {
 }
 
 /// Leaves nothing behind, in a store that outlives the test.
-fn clear(store: &dyn SecretStore, home: &Home) {
+fn clear(store: &dyn SecretStore, home: &NtroDir) {
     for item in store.list().unwrap() {
         assert!(store.erase(&item, &home.lock()).unwrap());
     }
@@ -141,14 +141,14 @@ fn clear(store: &dyn SecretStore, home: &Home) {
 
 #[test]
 fn memory() {
-    let home = Home::new();
+    let home = NtroDir::new();
     story(&MemoryStore::new(), &home, &Powers::all(6));
     assert_eq!(home.files(), []);
 }
 
 #[test]
 fn plaintext() {
-    let home = Home::new();
+    let home = NtroDir::new();
     let store = open(StoreKind::Plaintext, &home.settings());
     assert_eq!(store.kind(), StoreKind::Plaintext);
     let powers = Powers {
@@ -160,7 +160,7 @@ fn plaintext() {
 
 #[test]
 fn file_with_an_identity() {
-    let home = Home::new();
+    let home = NtroDir::new();
     ntro::secrets::create_identity(&home.folder.join("identity.txt"), &home.lock()).unwrap();
     file(&home, None, 6);
 }
@@ -168,14 +168,14 @@ fn file_with_an_identity() {
 #[test]
 fn file_with_a_passphrase() {
     // Each write stretches the passphrase twice.
-    file(&Home::new(), Some("open sesame"), 2);
+    file(&NtroDir::new(), Some("open sesame"), 2);
 }
 
 #[test]
 #[ignore = "needs OpenSSH: run scripts/test"]
 fn file_with_an_ssh_key() {
     for kind in ["ed25519", "rsa"] {
-        let home = Home::new();
+        let home = NtroDir::new();
         ssh_key(&home.folder.join("identity.txt"), kind, "");
         file(&home, None, 2);
     }
@@ -184,12 +184,12 @@ fn file_with_an_ssh_key() {
 #[test]
 #[ignore = "needs OpenSSH: run scripts/test"]
 fn file_with_an_ssh_key_that_has_a_passphrase() {
-    let home = Home::new();
+    let home = NtroDir::new();
     ssh_key(&home.folder.join("identity.txt"), "ed25519", "open sesame");
     file(&home, Some("open sesame"), 2);
 }
 
-fn file(home: &Home, with: Option<&str>, writers: usize) {
+fn file(home: &NtroDir, with: Option<&str>, writers: usize) {
     let mut settings = home.settings();
     if let Some(text) = with {
         settings.passphrase = passphrase(text);
@@ -218,7 +218,7 @@ fn keyring_of_keepassxc() {
 }
 
 fn keyring(mode: Mode) {
-    let home = Home::new();
+    let home = NtroDir::new();
     let service = SecretService::start(mode);
     let bus = bus(&service);
     let settings = home.settings_for(&service);
@@ -240,7 +240,7 @@ fn keyring(mode: Mode) {
 #[test]
 #[ignore = "needs a kernel that lets it have a keyring: run scripts/test"]
 fn keyutils() {
-    let home = Home::new();
+    let home = NtroDir::new();
     let store = open(StoreKind::Keyutils, &home.settings());
     assert_eq!(store.kind(), StoreKind::Keyutils);
     let powers = Powers {
@@ -268,7 +268,7 @@ fn command_over_openbao() {
 }
 
 fn command(table: &str, writers: usize) {
-    let home = Home::new();
+    let home = NtroDir::new();
     home.write_config(table);
     let store = open(StoreKind::Command, &home.settings());
     assert_eq!(store.kind(), StoreKind::Command);

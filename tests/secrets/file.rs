@@ -16,15 +16,15 @@ use ntro::secrets::{
     create_identity,
 };
 
-use crate::support::{Home, item, key, open, passphrase};
+use crate::support::{NtroDir, item, key, open, passphrase};
 use crate::writer::{self, Task};
 
 const ORIGIN: &str = "https://api.ntropii.com";
 const CANARY: &str = "ntro_prod_canary";
 
 /// A home whose file is sealed with an identity and holds one key.
-fn with_identity() -> (Home, StoreSettings) {
-    let home = Home::new();
+fn with_identity() -> (NtroDir, StoreSettings) {
+    let home = NtroDir::new();
     let lock = home.lock();
     assert!(create_identity(&home.folder.join("identity.txt"), &lock).unwrap());
     let settings = home.settings();
@@ -39,7 +39,7 @@ fn store(settings: &StoreSettings) -> Box<dyn SecretStore> {
 }
 
 /// What every call says, and that none of them changed a file or shows a key.
-fn all(home: &Home, settings: &StoreSettings) -> Vec<Error> {
+fn all(home: &NtroDir, settings: &StoreSettings) -> Vec<Error> {
     let before = home.files();
     let store = store(settings);
     let (lock, production) = (home.lock(), item("production", ORIGIN));
@@ -80,7 +80,7 @@ fn files_are_private_and_nothing_lies_open() {
 
 #[test]
 fn an_identity_file_is_as_age_keygen_makes_it_and_made_once() {
-    let home = Home::new();
+    let home = NtroDir::new();
     let (lock, path) = (home.lock(), home.folder.join("identity.txt"));
     assert!(create_identity(&path, &lock).unwrap());
     let text = fs::read_to_string(&path).unwrap();
@@ -212,7 +212,7 @@ fn every_identity_in_the_file_opens_what_is_written() {
 
 #[test]
 fn a_passphrase_is_needed_and_must_be_the_right_one() {
-    let home = Home::new();
+    let home = NtroDir::new();
     let mut settings = home.settings();
     let production = item("production", ORIGIN);
 
@@ -284,7 +284,7 @@ fn a_passphrase_is_needed_and_must_be_the_right_one() {
 
 #[test]
 fn a_person_is_asked_once_for_all_calls() {
-    let home = Home::new();
+    let home = NtroDir::new();
     let asked = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&asked);
     let mut settings = home.settings();
@@ -306,7 +306,7 @@ fn a_person_is_asked_once_for_all_calls() {
 
 #[test]
 fn more_work_than_is_done_is_refused_at_once() {
-    let home = Home::new();
+    let home = NtroDir::new();
     let mut settings = home.settings();
     settings.passphrase = passphrase("p");
     let _ = home.lock();
@@ -338,7 +338,7 @@ fn more_work_than_is_done_is_refused_at_once() {
 
 #[test]
 fn what_is_sealed_may_be_of_a_newer_version() {
-    let home = Home::new();
+    let home = NtroDir::new();
     let mut settings = home.settings();
     settings.passphrase = passphrase("p");
     let _ = home.lock();
@@ -439,7 +439,7 @@ fn a_folder_that_cannot_be_written_to_is_told_by_the_probe() {
         println!("it was told");
         return;
     }
-    let home = Home::new();
+    let home = NtroDir::new();
     let _ = home.lock();
     // The way there has to be open to nobody.
     fs::set_permissions(

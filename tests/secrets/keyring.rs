@@ -9,7 +9,7 @@ use ntro::secrets::{Error, Keyring, KeyringSettings, SecretStore, StoreKind};
 
 use crate::fake_service::{FakeService, Habit};
 use crate::secret_service::{Mode, SecretService};
-use crate::support::{Home, bounded, bus, item, key, keyring, open};
+use crate::support::{NtroDir, bounded, bus, item, key, keyring, open};
 
 const ORIGIN: &str = "https://api.ntropii.com";
 
@@ -38,9 +38,12 @@ fn ask(store: &dyn SecretStore, lock: &FileLock) -> Answers {
 }
 
 /// Starts a service in a state and asks everything of it, within a bound.
-fn ask_in(mode: Mode, change: impl FnOnce(&mut KeyringSettings)) -> (Answers, SecretService, Home) {
+fn ask_in(
+    mode: Mode,
+    change: impl FnOnce(&mut KeyringSettings),
+) -> (Answers, SecretService, NtroDir) {
     let service = SecretService::start(mode);
-    let home = Home::new();
+    let home = NtroDir::new();
     let mut settings = keyring(bus(&service));
     change(&mut settings);
     let lock = home.lock();
@@ -70,7 +73,7 @@ macro_rules! all_fail {
 
 #[test]
 fn without_a_bus_there_is_none() {
-    let home = Home::new();
+    let home = NtroDir::new();
     let lock = home.lock();
     for bus in [
         None,
@@ -119,7 +122,7 @@ fn an_empty_service_has_no_key_and_takes_none() {
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
 fn a_locked_service_is_not_an_empty_one() {
     let service = SecretService::start(Mode::Unlocked);
-    let home = Home::new();
+    let home = NtroDir::new();
     let production = item("production", ORIGIN);
     let settings = home.settings_for(&service);
     let store = open(StoreKind::Keyring, &settings);
@@ -186,7 +189,7 @@ fn a_hung_service_costs_its_time_once() {
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
 fn stores_opened_one_after_another_share_their_time() {
     let service = SecretService::start(Mode::Hung);
-    let home = Home::new();
+    let home = NtroDir::new();
     let bound = Duration::from_millis(1_500);
     let mut settings = home.settings();
     settings.keyring = Keyring::new(KeyringSettings {
@@ -209,7 +212,7 @@ fn stores_opened_one_after_another_share_their_time() {
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
 fn a_write_that_was_never_sent_is_not_in_doubt() {
     let service = SecretService::start(Mode::Unlocked);
-    let home = Home::new();
+    let home = NtroDir::new();
     let mut settings = keyring(bus(&service));
     settings.timeout = Duration::from_secs(1);
     let store = Keyring::new(settings);
@@ -239,9 +242,9 @@ fn a_write_that_was_never_sent_is_not_in_doubt() {
 }
 
 /// Opens the keyring of a service that does as it is told.
-fn fake(habit: Habit, interactive: bool) -> (FakeService, Home, Keyring) {
+fn fake(habit: Habit, interactive: bool) -> (FakeService, NtroDir, Keyring) {
     let service = FakeService::start(habit);
-    let home = Home::new();
+    let home = NtroDir::new();
     let store = Keyring::new(KeyringSettings {
         timeout: Duration::from_millis(900),
         interactive,
@@ -279,7 +282,7 @@ fn a_write_without_an_answer_is_read_back() {
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
 fn a_service_that_starts_slowly_uses_up_no_more_than_its_time() {
     let service = FakeService::start(Habit::StartsSlowly);
-    let home = Home::new();
+    let home = NtroDir::new();
     let store = Keyring::new(keyring(bus(&service.bus)));
     let production = item("production", ORIGIN);
     store.put(&production, &key("one"), &home.lock()).unwrap();
@@ -323,7 +326,7 @@ fn what_a_service_says_is_fit_for_a_terminal() {
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
 fn a_service_that_is_slow_is_waited_for() {
     let service = SecretService::start(Mode::Hung);
-    let home = Home::new();
+    let home = NtroDir::new();
     let settings = home.settings_for(&service);
     let lock = home.lock();
     let started = std::thread::spawn(move || {
@@ -338,7 +341,7 @@ fn a_service_that_is_slow_is_waited_for() {
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
 fn a_service_that_ends_is_an_error_and_a_new_bus_a_new_connection() {
     let service = SecretService::start(Mode::Unlocked);
-    let home = Home::new();
+    let home = NtroDir::new();
     let store = open(StoreKind::Keyring, &home.settings_for(&service));
     store.probe().unwrap();
     drop(service);
@@ -356,7 +359,7 @@ fn a_service_that_ends_is_an_error_and_a_new_bus_a_new_connection() {
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
 fn other_programs_find_what_is_stored_and_the_other_way_round() {
     let service = SecretService::start(Mode::Unlocked);
-    let home = Home::new();
+    let home = NtroDir::new();
     let store = open(StoreKind::Keyring, &home.settings_for(&service));
     let production = item("production", ORIGIN);
     let account = production.account();
@@ -412,7 +415,7 @@ fn other_programs_find_what_is_stored_and_the_other_way_round() {
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
 fn what_is_not_a_key_is_told_without_being_shown() {
     let service = SecretService::start(Mode::Unlocked);
-    let home = Home::new();
+    let home = NtroDir::new();
     let store = open(StoreKind::Keyring, &home.settings_for(&service));
     let production = item("production", ORIGIN);
     let name = ["service", "ntro", "username", &production.account()];

@@ -5,18 +5,18 @@ use std::thread;
 
 use ntro::secrets::{Error, SecretStore, StoreKind};
 
-use crate::support::{Home, item, key, open};
+use crate::support::{NtroDir, item, key, open};
 
 /// A store with a key that is erased again, however the test ends.
 struct Kept {
-    home: Home,
+    home: NtroDir,
     store: Box<dyn SecretStore>,
     account: ntro::secrets::Item,
 }
 
 impl Kept {
     fn new(text: &str) -> Self {
-        let home = Home::new();
+        let home = NtroDir::new();
         let store = open(StoreKind::Keyutils, &home.settings());
         let account = item(&home.unique(), "https://api.ntropii.com");
         store.put(&account, &key(text), &home.lock()).unwrap();

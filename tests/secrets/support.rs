@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use ntro::config::{Config, Logins};
+use ntro::config::{Config, KeyRecords};
 use ntro::connection;
 use ntro::disk::{self, FileLock};
 use ntro::domain::{ApiKey, ConnectionName};
@@ -18,12 +18,12 @@ use ntro::secrets::{
 use crate::secret_service::SecretService;
 
 /// A folder of `ntro`.
-pub struct Home {
+pub struct NtroDir {
     _temporary: tempfile::TempDir,
     pub folder: PathBuf,
 }
 
-impl Home {
+impl NtroDir {
     pub fn new() -> Self {
         let temporary = tempfile::Builder::new()
             .prefix("ntro-secrets-")
@@ -89,7 +89,7 @@ impl Home {
 pub fn settings(folder: PathBuf) -> StoreSettings {
     let read = |name: &str| folder.join(name);
     let config = Config::read(&read("config.toml")).unwrap();
-    let logins = Logins::read(&read("logins.toml")).unwrap();
+    let logins = KeyRecords::read(&read("logins.toml")).unwrap();
     StoreSettings {
         command: connection::helpers(&config, &logins),
         plain: Arc::new(PlainFile(folder.join("plain.toml"))),

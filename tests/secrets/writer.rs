@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use ntro::disk::FileLock;
 use ntro::secrets::{Keyring, Passphrase, StoreKind};
 
-use crate::support::{Home, item, key, keyring, open, settings};
+use crate::support::{NtroDir, item, key, keyring, open, settings};
 
 const TASK: &str = "NTRO_TEST_WRITER";
 
@@ -25,7 +25,7 @@ pub struct Task {
 
 impl Task {
     /// Nothing yet, in a store that needs no help.
-    pub fn new(kind: StoreKind, home: &Home) -> Self {
+    pub fn new(kind: StoreKind, home: &NtroDir) -> Self {
         Self {
             kind,
             folder: home.folder.clone(),

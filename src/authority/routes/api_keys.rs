@@ -7,13 +7,13 @@ use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
-use super::body::{Members, once};
+use super::body::{FieldReader, once};
 use crate::authority::api_error::ApiError;
-use crate::authority::books::Minted;
 use crate::authority::extract::{
     Admin, IdempotencyKey, Object, Path, Query, Session, User, parse_id,
 };
 use crate::authority::keys::NewKey;
+use crate::authority::registry::Minted;
 use crate::authority::render;
 use crate::authority::server::Authority;
 use crate::authority::store::{Key, KeyFilter, Tenant};
@@ -51,7 +51,7 @@ pub(super) async fn workspace(
     session: &Session,
     id: uuid::Uuid,
 ) -> Result<Tenant, ApiError> {
-    let tenant = authority.books().store().tenant(id.to_string()).await?;
+    let tenant = authority.registry().store().tenant(id.to_string()).await?;
     tenant
         .filter(|tenant| session.reaches(tenant))
         .ok_or_else(ApiError::workspace_forbidden)
@@ -64,7 +64,7 @@ pub(super) async fn create(
     idempotency: IdempotencyKey,
     Object(body): Object,
 ) -> Result<Response, ApiError> {
-    let mut members = Members::of(&body);
+    let mut members = FieldReader::of(&body);
     let name = members.key_name();
     let workspace_id = members.text("workspace_id").and_then(|text| {
         let id = parse_id(text, "ws_");
@@ -101,7 +101,7 @@ pub(super) async fn create(
         may_rotate,
     };
     let region = &authority.settings().region;
-    let minted = authority.books().mint(&tenant, new, once).await?;
+    let minted = authority.registry().mint(&tenant, new, once).await?;
     Ok(match &minted {
         Minted::New(minted) => {
             let body = render::ontora_key(&minted.record, region, Some(&minted.key));
@@ -150,8 +150,8 @@ pub(super) async fn list(
         limit,
         offset,
     };
-    let mut keys = authority.books().store().keys(filter).await?;
-    authority.table().add_last_use(&mut keys);
+    let mut keys = authority.registry().store().keys(filter).await?;
+    authority.key_cache().add_last_use(&mut keys);
     let region = &authority.settings().region;
     Ok(Json(
         keys.iter()
@@ -173,11 +173,11 @@ pub(super) async fn revoke(
             "uuid_parsing",
         )
     })?;
-    let key = authority.books().store().key(id).await?;
+    let key = authority.registry().store().key(id).await?;
     let key = key
         .filter(|key| key.provider == Provider::Ontora)
         .ok_or_else(|| ApiError::not_found("API key not found"))?;
     workspace(&authority, &session, key.tenant_id).await?;
-    authority.books().revoke_key(id).await?;
+    authority.registry().revoke_key(id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -10,12 +10,12 @@ use crate::domain::{KeyName, Scope};
 use crate::wire::errors::InvalidField;
 
 /// Reads the members of a body and collects what is wrong with them.
-pub(super) struct Members<'a> {
+pub(super) struct FieldReader<'a> {
     body: &'a Map<String, Value>,
     faults: Vec<InvalidField>,
 }
 
-impl<'a> Members<'a> {
+impl<'a> FieldReader<'a> {
     pub(super) fn of(body: &'a Map<String, Value>) -> Self {
         Self {
             body,
@@ -177,7 +177,7 @@ pub(super) fn once(
         method_and_path,
         &tenant.to_string(),
     ];
-    // Members sort by name in our maps, so the order in which they came does not matter.
+    // FieldReader sort by name in our maps, so the order in which they came does not matter.
     let body = Value::Object(body.clone()).to_string();
     Some((digest(&request), digest(&[&body])))
 }

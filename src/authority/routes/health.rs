@@ -20,5 +20,5 @@ pub(super) async fn ready(State(authority): State<Authority>) -> Result<Json<Val
 }
 
 pub(super) async fn jwks(State(authority): State<Authority>) -> Json<Value> {
-    Json(authority.books().jwks())
+    Json(authority.registry().jwks())
 }

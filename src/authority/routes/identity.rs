@@ -9,9 +9,9 @@ use bytes::Bytes;
 
 use crate::authority::api_error::ApiError;
 use crate::authority::extract::{NtropiiKey, OntoraKey, OwnKey};
-use crate::authority::front::Head;
+use crate::authority::key_cache::CachedKey;
 use crate::authority::server::Authority;
-use crate::authority::table::LiveKey;
+use crate::authority::service::Head;
 
 /// `GET /v1/me`
 pub(super) const ME: &str = "/v1/me";
@@ -21,7 +21,7 @@ pub(super) const CURRENT: &str = "/v1/api-keys/current";
 /// Answers the two requests that a busy authority gets all day, and leaves all others.
 ///
 /// They wait for nothing, so neither a future nor the router's boxes are made for them.
-pub(in crate::authority) fn at_once(
+pub(in crate::authority) fn fast_path(
     authority: &Authority,
     head: &Head<'_>,
 ) -> Option<Result<Response, ApiError>> {
@@ -29,16 +29,18 @@ pub(in crate::authority) fn at_once(
         return None;
     }
     match head.path {
-        ME => Some(NtropiiKey::at_once(authority, head).map(|NtropiiKey(key)| introduction(&key))),
-        CURRENT => {
-            Some(OntoraKey::at_once(authority, head).map(|OntoraKey(key)| introduction(&key)))
-        }
+        ME => Some(
+            NtropiiKey::fast_path(authority, head).map(|NtropiiKey(key)| identity_response(&key)),
+        ),
+        CURRENT => Some(
+            OntoraKey::fast_path(authority, head).map(|OntoraKey(key)| identity_response(&key)),
+        ),
         _ => None,
     }
 }
 
-fn introduction(key: &LiveKey) -> Response {
-    let body = Bytes::copy_from_slice(&key.introduction);
+fn identity_response(key: &CachedKey) -> Response {
+    let body = Bytes::copy_from_slice(&key.identity_response);
     let mut response = Response::new(Body::from(body));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -46,14 +48,14 @@ fn introduction(key: &LiveKey) -> Response {
     response
 }
 
-/// What [`at_once`] leaves of [`ME`]: `HEAD`.
+/// What [`fast path`] leaves of [`ME`]: `HEAD`.
 pub(super) async fn me(NtropiiKey(key): NtropiiKey) -> Response {
-    introduction(&key)
+    identity_response(&key)
 }
 
-/// What [`at_once`] leaves of [`CURRENT`]: `HEAD`.
+/// What [`fast path`] leaves of [`CURRENT`]: `HEAD`.
 pub(super) async fn current(OntoraKey(key): OntoraKey) -> Response {
-    introduction(&key)
+    identity_response(&key)
 }
 
 /// `DELETE /v1/api-keys/current`: a key of either provider revokes itself.
@@ -61,6 +63,6 @@ pub(super) async fn revoke_current(
     State(authority): State<Authority>,
     OwnKey(key): OwnKey,
 ) -> Result<StatusCode, ApiError> {
-    authority.books().revoke_key(key.id).await?;
+    authority.registry().revoke_key(key.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

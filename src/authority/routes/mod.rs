@@ -1,4 +1,4 @@
-//! The table of contents: every path of both dialects on one listener.
+//! The key cache of contents: every path of both dialects on one listener.
 
 mod api_keys;
 mod body;
@@ -15,7 +15,7 @@ use axum::routing::{delete, get, post};
 use super::api_error::ApiError;
 use super::server::Authority;
 
-pub(super) use identity::at_once;
+pub(super) use identity::fast_path;
 
 /// Returns every route.
 pub(super) fn all() -> Router<Authority> {

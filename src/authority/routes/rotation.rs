@@ -27,8 +27,8 @@ pub(super) async fn rotate(
     idempotency: IdempotencyKey,
 ) -> Result<Response, ApiError> {
     let once = attempt(idempotency, key.id);
-    let minted = authority.books().succeed_key(key.id, once).await;
-    let minted = minted.map_err(told)?;
+    let minted = authority.registry().create_successor(key.id, once).await;
+    let minted = minted.map_err(rotation_error)?;
     let (record, secret) = (&minted.record, Some(&minted.key));
     Ok(match record.provider {
         Provider::Ntropii => {
@@ -49,7 +49,7 @@ pub(super) async fn revoke_successor(
     idempotency: IdempotencyKey,
 ) -> Result<StatusCode, ApiError> {
     let once = attempt(idempotency, key.id);
-    authority.books().revoke_successor(key.id, once).await?;
+    authority.registry().revoke_successor(key.id, once).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -58,12 +58,14 @@ pub(super) async fn revoke_predecessor(
     State(authority): State<Authority>,
     OwnKey(key): OwnKey,
 ) -> Result<StatusCode, ApiError> {
-    let revoked = authority.books().revoke_predecessor(key.id).await;
-    revoked.map(|()| StatusCode::NO_CONTENT).map_err(told)
+    let revoked = authority.registry().revoke_predecessor(key.id).await;
+    revoked
+        .map(|()| StatusCode::NO_CONTENT)
+        .map_err(rotation_error)
 }
 
-/// A key that was revoked after it was verified is told the same as one that was revoked before.
-fn told(error: Error) -> ApiError {
+/// A key that was revoked after it was verified is rotation_error the same as one that was revoked before.
+fn rotation_error(error: Error) -> ApiError {
     match error {
         Error::NoKey { .. } => ApiError::unauthenticated(),
         error => error.into(),

@@ -5,11 +5,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 
-use super::body::{Members, once};
+use super::body::{FieldReader, once};
 use crate::authority::api_error::ApiError;
-use crate::authority::books::Minted;
 use crate::authority::extract::{Admin, Caller, IdempotencyKey, Object, Path, parse_id};
 use crate::authority::keys::NewKey;
+use crate::authority::registry::Minted;
 use crate::authority::render;
 use crate::authority::server::Authority;
 use crate::domain::Provider;
@@ -23,10 +23,10 @@ pub(super) async fn list(
 ) -> Result<Json<Vec<TenantKey>>, ApiError> {
     let tenant = Caller::Admin(session).tenant(&authority, &name).await?;
     let mut keys = authority
-        .books()
+        .registry()
         .keys(Some(tenant.id), Some(Provider::Ntropii))
         .await?;
-    authority.table().add_last_use(&mut keys);
+    authority.key_cache().add_last_use(&mut keys);
     Ok(Json(
         keys.iter()
             .map(|key| render::ntropii_key(key, None))
@@ -47,7 +47,7 @@ pub(super) async fn create(
     let Caller::Admin(session) = caller else {
         return Err(ApiError::internal());
     };
-    let mut members = Members::of(&body);
+    let mut members = FieldReader::of(&body);
     let name = members.key_name();
     let expires_in_days = members.days("expiresInDays");
     let may_rotate = members.may_rotate("mayRotate");
@@ -68,7 +68,7 @@ pub(super) async fn create(
         created_by: Some(session.subject),
         may_rotate,
     };
-    let minted = authority.books().mint(&tenant, new, once).await?;
+    let minted = authority.registry().mint(&tenant, new, once).await?;
     Ok(match &minted {
         Minted::New(minted) => {
             let body = render::ntropii_key(&minted.record, Some(&minted.key));
@@ -90,12 +90,12 @@ pub(super) async fn revoke(
     let tenant = Caller::Admin(session).tenant(&authority, &tenant).await?;
     let hidden = || ApiError::not_found("API key not found");
     let id = parse_id(&id, "key_").ok_or_else(hidden)?;
-    let key = authority.books().store().key(id).await?;
+    let key = authority.registry().store().key(id).await?;
     key.filter(|key| key.tenant_id == tenant.id && key.provider == Provider::Ntropii)
         .ok_or_else(hidden)?;
-    let mut key = authority.books().revoke_key(id).await?;
+    let mut key = authority.registry().revoke_key(id).await?;
     authority
-        .table()
+        .key_cache()
         .add_last_use(std::slice::from_mut(&mut key));
     Ok(Json(render::ntropii_key(&key, None)))
 }

@@ -6,11 +6,11 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::body::Members;
+use super::body::FieldReader;
 use crate::authority::api_error::ApiError;
-use crate::authority::books::{NewTenant, is_slug};
 use crate::authority::error::Error;
 use crate::authority::extract::{Caller, Object, Path, Query, parse_id};
+use crate::authority::registry::{NewTenant, is_slug};
 use crate::authority::render;
 use crate::authority::server::Authority;
 use crate::authority::store::{Tenant, TenantStatus};
@@ -35,7 +35,7 @@ impl Caller {
             None if is_slug(name) => name.to_owned(),
             None => return Err(hidden()),
         };
-        let tenant = match authority.books().tenant(&name).await {
+        let tenant = match authority.registry().tenant(&name).await {
             Err(Error::NoTenant { .. }) => return Err(hidden()),
             found => found?,
         };
@@ -61,14 +61,17 @@ pub(super) async fn list(
     };
     let tenants = match &caller {
         Caller::Key(key) => {
-            let own = authority.books().tenant(&key.tenant.id.to_string()).await?;
+            let own = authority
+                .registry()
+                .tenant(&key.tenant.id.to_string())
+                .await?;
             let wanted = status.is_none_or(|status| own.status == status);
             if wanted { vec![own] } else { Vec::new() }
         }
         Caller::Admin(session) => match &session.organisation {
             Some(organisation) => {
                 let organisation = Some(organisation.id);
-                authority.books().tenants(organisation, status).await?
+                authority.registry().tenants(organisation, status).await?
             }
             None => Vec::new(),
         },
@@ -98,7 +101,7 @@ pub(super) async fn create(
     let organisation = session
         .organisation
         .ok_or_else(ApiError::workspace_forbidden)?;
-    let mut members = Members::of(&body);
+    let mut members = FieldReader::of(&body);
     let name = members.text("name");
     let slug = members.text("slug");
     let data_platform = members.parsed("dataPlatform");
@@ -108,7 +111,7 @@ pub(super) async fn create(
         return Err(ApiError::internal());
     };
     let tenant = authority
-        .books()
+        .registry()
         .create_tenant(NewTenant {
             organisation_id: organisation.id,
             slug: slug.to_owned(),
@@ -128,7 +131,7 @@ pub(super) async fn update(
     Object(body): Object,
 ) -> Result<Json<ntropii::Tenant>, ApiError> {
     let tenant = caller.tenant(&authority, &name).await?;
-    let mut members = Members::of(&body);
+    let mut members = FieldReader::of(&body);
     for member in body.keys().filter(|&member| member != "config") {
         members.fault(
             [member.as_str().into()],
@@ -150,7 +153,7 @@ pub(super) async fn update(
     members.done()?;
     let config = config.ok_or_else(ApiError::internal)?;
     let tenant = authority
-        .books()
+        .registry()
         .set_tenant_config(tenant.id, config)
         .await?;
     Ok(Json(render::tenant(&tenant)))
@@ -168,7 +171,7 @@ pub(super) async fn deprovision(
     }
     let status = TenantStatus::Deprovisioning;
     let tenant = authority
-        .books()
+        .registry()
         .set_tenant_status(tenant.id, status)
         .await?;
     Ok(Json(render::tenant(&tenant)))

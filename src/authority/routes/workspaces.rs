@@ -19,7 +19,7 @@ pub(super) async fn list(
         return Ok(Json(Vec::new()));
     };
     let tenants = authority
-        .books()
+        .registry()
         .tenants(Some(organisation.id), None)
         .await?;
     Ok(Json(
@@ -44,6 +44,6 @@ pub(super) async fn members(
         )
     })?;
     let tenant = workspace(&authority, &session, id).await?;
-    let members = authority.books().members(tenant.organisation_id).await?;
+    let members = authority.registry().members(tenant.organisation_id).await?;
     Ok(Json(members.iter().map(render::member).collect()))
 }

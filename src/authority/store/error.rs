@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-/// Why the books could not be read or changed.
+/// Why the registry could not be read or changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {

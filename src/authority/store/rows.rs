@@ -1,4 +1,4 @@
-//! What the books hold.
+//! What the registry hold.
 
 use std::fmt;
 use std::str::FromStr;
@@ -216,7 +216,7 @@ pub struct Key {
 
 /// A request that must make one key however often it is sent.
 #[derive(Clone, Debug)]
-pub(in crate::authority) struct Once {
+pub(in crate::authority) struct IdempotencyRecord {
     /// Hash of who asks for what under which idempotency key.
     pub(in crate::authority) request: [u8; 32],
     /// Hash of what is asked.
@@ -228,7 +228,7 @@ pub(in crate::authority) struct Once {
 /// What became of a request to make a key.
 #[derive(Debug)]
 pub(in crate::authority) enum Created {
-    /// The key is in the books.
+    /// The key is in the registry.
     New,
     /// The same request has made this key before.
     Replayed(Box<Key>),
@@ -238,8 +238,8 @@ pub(in crate::authority) enum Created {
 
 /// What became of a key's request for its successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::authority) enum Succeeded {
-    /// The successor is in the books; one that was pending before is revoked.
+pub(in crate::authority) enum SuccessorOutcome {
+    /// The successor is in the registry; one that was pending before is revoked.
     New,
     /// The key is revoked, or was never there.
     Gone,

@@ -97,7 +97,7 @@ fn of(
 /// Runs a command and returns what it prints. What it complains of goes to the person.
 async fn printed(
     command: &AdminTokenCommand,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Zeroizing<String>, CliError> {
     let failed = |what: String| {
         let AdminTokenCommand {
@@ -133,9 +133,9 @@ async fn printed(
         }
         Ok::<_, std::io::Error>((text, child.wait().await?))
     };
-    let (text, status) = tokio::time::timeout(patience, run)
+    let (text, status) = tokio::time::timeout(timeout, run)
         .await
-        .map_err(|_| failed(format!("did not end within {} s", patience.as_secs_f32())))?
+        .map_err(|_| failed(format!("did not end within {} s", timeout.as_secs_f32())))?
         .map_err(|error| failed(format!("failed: {error}")))?;
     if !status.success() {
         return Err(failed(ended(status)));
@@ -163,11 +163,11 @@ mod tests {
     use super::*;
 
     /// What a shell prints, within 10 seconds or less.
-    fn shell(script: &str, patience: Duration) -> Result<String, CliError> {
-        run("sh", &["-c", script], patience)
+    fn shell(script: &str, timeout: Duration) -> Result<String, CliError> {
+        run("sh", &["-c", script], timeout)
     }
 
-    fn run(program: &str, arguments: &[&str], patience: Duration) -> Result<String, CliError> {
+    fn run(program: &str, arguments: &[&str], timeout: Duration) -> Result<String, CliError> {
         let command = AdminTokenCommand {
             program: program.to_owned(),
             arguments: arguments.iter().map(ToString::to_string).collect(),
@@ -177,7 +177,7 @@ mod tests {
             .enable_all()
             .build()
             .expect("a runtime can be made");
-        let printed = runtime.block_on(printed(&command, patience))?;
+        let printed = runtime.block_on(printed(&command, timeout))?;
         Ok(printed.to_string())
     }
 
@@ -208,9 +208,9 @@ mod tests {
 
     #[test]
     fn one_that_hangs_is_given_up() {
-        let patience = Duration::from_millis(200);
+        let timeout = Duration::from_millis(200);
         for script in ["exec sleep 600", "exec >&-; exec sleep 600"] {
-            let error = shell(script, patience).unwrap_err();
+            let error = shell(script, timeout).unwrap_err();
             assert_eq!(error.message, "`test`: `sh` did not end within 0.2 s");
         }
         let endless = shell("exec yes", LONG).unwrap_err();

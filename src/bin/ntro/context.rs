@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ntro::api::{self, Client};
-use ntro::config::{Config, Home, Logins, Pin};
-use ntro::connection::{self, ConfigKeys, Connection, Flags, Resolver, Value};
+use ntro::config::{Config, KeyRecords, NtroDir, Pin};
+use ntro::connection::{self, ConfigKeys, Connection, Flags, ResolvedValue, Resolver};
 use ntro::domain::{ApiKey, ConnectionName, Period, TenantSlug};
 use ntro::env::{self, Env};
 use ntro::secrets::{
@@ -32,14 +32,14 @@ pub(crate) struct Context {
     flags: Flags,
     printer: Printer,
     prompter: OnceCell<Box<dyn Prompter>>,
-    home: OnceCell<Home>,
+    home: OnceCell<NtroDir>,
     config: OnceCell<Config>,
-    logins: OnceCell<Logins>,
+    records: OnceCell<KeyRecords>,
     pin: OnceCell<Option<Pin>>,
     stores: OnceCell<StoreSettings>,
     runtime: OnceCell<Runtime>,
-    /// The variables of which people were told that they hide something.
-    told: RefCell<BTreeSet<&'static str>>,
+    /// The variables of which people were warned that they hide something.
+    warned: RefCell<BTreeSet<&'static str>>,
 }
 
 impl Context {
@@ -65,11 +65,11 @@ impl Context {
             prompter: OnceCell::new(),
             home: OnceCell::new(),
             config: OnceCell::new(),
-            logins: OnceCell::new(),
+            records: OnceCell::new(),
             pin: OnceCell::new(),
             stores: OnceCell::new(),
             runtime: OnceCell::new(),
-            told: RefCell::default(),
+            warned: RefCell::default(),
         }
     }
 
@@ -106,8 +106,8 @@ impl Context {
         })
     }
 
-    pub(crate) fn home(&self) -> Result<&Home, CliError> {
-        fill(&self.home, || Ok(Home::locate(&self.env)?))
+    pub(crate) fn home(&self) -> Result<&NtroDir, CliError> {
+        fill(&self.home, || Ok(NtroDir::locate(&self.env)?))
     }
 
     pub(crate) fn config(&self) -> Result<&Config, CliError> {
@@ -121,8 +121,10 @@ impl Context {
         })
     }
 
-    pub(crate) fn logins(&self) -> Result<&Logins, CliError> {
-        fill(&self.logins, || Ok(Logins::read(&self.home()?.logins())?))
+    pub(crate) fn logins(&self) -> Result<&KeyRecords, CliError> {
+        fill(&self.records, || {
+            Ok(KeyRecords::read(&self.home()?.logins())?)
+        })
     }
 
     fn pin(&self) -> Result<Option<&Pin>, CliError> {
@@ -141,7 +143,7 @@ impl Context {
             env: &self.env,
             pin: self.pin()?,
             config: self.config()?,
-            logins: self.logins()?,
+            records: self.logins()?,
             home: self.home()?,
         })
     }
@@ -149,9 +151,9 @@ impl Context {
     /// Returns the connection that is meant, with its key, and tells what hides what.
     pub(crate) fn connection(&self) -> Result<Connection, CliError> {
         let resolver = self.resolver()?;
-        self.tell_shadows(&Value::ALL)?;
-        self.note_guards();
-        // What is wrong with a setting is told before a store is opened.
+        self.tell_shadows(&ResolvedValue::ALL)?;
+        self.record_safety();
+        // What is wrong with a setting is warned before a store is opened.
         self.api_settings()?;
         let settings = self.stores()?;
         match resolver.connection(|kind| secrets::open(kind, settings)) {
@@ -162,7 +164,7 @@ impl Context {
 
     /// Tells which variables hide what of the values that matter to a command, once each. With
     /// `NTRO_STRICT` that is refused.
-    pub(crate) fn tell_shadows(&self, of: &[Value]) -> Result<(), CliError> {
+    pub(crate) fn tell_shadows(&self, of: &[ResolvedValue]) -> Result<(), CliError> {
         self.tell_shadows_of(&self.resolver()?, of)
     }
 
@@ -170,14 +172,14 @@ impl Context {
     pub(crate) fn tell_shadows_of(
         &self,
         resolver: &Resolver<'_>,
-        of: &[Value],
+        of: &[ResolvedValue],
     ) -> Result<(), CliError> {
         for shadow in resolver.shadows()? {
             if !of.contains(&shadow.value) {
                 continue;
             }
-            resolver.permit(&shadow)?;
-            if self.told.borrow_mut().insert(shadow.variable) {
+            resolver.check(&shadow)?;
+            if self.warned.borrow_mut().insert(shadow.variable) {
                 self.printer.warn(&shadow.to_string());
             }
         }
@@ -185,20 +187,21 @@ impl Context {
     }
 
     /// Notes policies that were set with an editor, before another program drops them.
-    fn note_guards(&self) {
-        let (Ok(config), Ok(logins), Ok(home)) = (self.config(), self.logins(), self.home()) else {
+    fn record_safety(&self) {
+        let (Ok(config), Ok(records), Ok(home)) = (self.config(), self.logins(), self.home())
+        else {
             return;
         };
-        if login::unnoted_guards(config, logins)
-            && let Err(error) = login::note_guards(home)
+        if login::has_unrecorded_safety(config, records)
+            && let Err(error) = login::record_safety(home)
         {
             tracing::debug!(%error, "policies were not noted");
         }
     }
 
     /// Returns the key of a connection for whoever is to have it, if its policy allows that.
-    pub(crate) fn hand_over<'c>(&self, connection: &'c Connection) -> Result<&'c ApiKey, CliError> {
-        connection.hand_over(|name| {
+    pub(crate) fn reveal<'c>(&self, connection: &'c Connection) -> Result<&'c ApiKey, CliError> {
+        connection.reveal(|name| {
             if !self.prompter().is_interactive() {
                 return Err(CliError::new(
                     Kind::Forbidden,
@@ -224,10 +227,10 @@ impl Context {
         let mut before = said(resolver)?;
         loop {
             let config = Config::read(&self.home()?.config())?;
-            let logins = Logins::read(&self.home()?.logins())?;
+            let records = KeyRecords::read(&self.home()?.logins())?;
             let resolver = Resolver {
                 config: &config,
-                logins: &logins,
+                records: &records,
                 ..*resolver
             };
             let now = said(&resolver)?;
@@ -241,7 +244,7 @@ impl Context {
     /// Returns the name of the connection that is meant, where a command is about a connection.
     pub(crate) fn connection_name(&self) -> Result<ConnectionName, CliError> {
         let name = self.resolver()?.name()?;
-        self.tell_shadows(&[Value::Connection])?;
+        self.tell_shadows(&[ResolvedValue::Connection])?;
         match name {
             Some(name) => Ok(name.value),
             None => Err(CliError::no_connection()),
@@ -386,7 +389,7 @@ impl Context {
         }
         if let Some(finding) = disk::inspect(path) {
             self.printer.warn(&format!(
-                "`{}` has the permissions {:04o} and should have {:04o}; the next change mends it",
+                "`{}` has the permissions {:04o} and should have {:04o}; the next change fixes it",
                 finding.path.display(),
                 finding.mode,
                 finding.expected

@@ -7,7 +7,7 @@
 use ntro::authority;
 use ntro::domain::Policy;
 use ntro::env::{self, Env, NotUnicode};
-use ntro::migration::Place;
+use ntro::migration::KeyLocation;
 use ntro::secrets::{HelperCall, HelperFault, StoreKind};
 use ntro::{api, config, connection, disk, login, migration, rotation, secrets};
 
@@ -47,9 +47,9 @@ impl CliError {
         Self::new(Kind::Interrupted, "interrupted")
     }
 
-    /// Adds what became of a new key that reached nobody, and so was to be revoked; `mend` is the
+    /// Adds what became of a new key that reached nobody, and so was to be revoked; `fix` is the
     /// command that revokes it.
-    pub(crate) fn after_revoking(self, revoked: Result<(), Self>, mend: &str) -> Self {
+    pub(crate) fn after_revoking(self, revoked: Result<(), Self>, fix: &str) -> Self {
         let message = &self.message;
         match revoked {
             Ok(()) => Self {
@@ -63,7 +63,7 @@ impl CliError {
                 ),
                 ..self
             }
-            .hint(format!("revoke it: `{mend}`")),
+            .hint(format!("revoke it: `{fix}`")),
         }
     }
 
@@ -272,7 +272,7 @@ impl From<connection::Error> for CliError {
             E::Invalid { source_of_value, .. } => {
                 let kind = match source_of_value {
                     connection::Source::Config { .. }
-                    | connection::Source::Login(_)
+                    | connection::Source::KeyRecord(_)
                     | connection::Source::Pin(_) => Kind::Config,
                     _ => Kind::Usage,
                 };
@@ -375,7 +375,7 @@ impl From<migration::Error> for CliError {
         use migration::Error as E;
         let of = |kind| Self::new(kind, error.to_string());
         match &error {
-            E::Conflict { keys, .. } if keys.iter().any(|(_, place)| *place == Place::Ontora) => {
+            E::Conflict { keys, .. } if keys.iter().any(|(_, place)| *place == KeyLocation::Ontora) => {
                 of(Kind::Conflict).hint(
                     "nothing was changed; import it under another name, `--ontora --name NAME`, or take one of the keys away",
                 )
@@ -384,7 +384,7 @@ impl From<migration::Error> for CliError {
                 "nothing was changed; to erase what is left of it, `ntro auth remove {0}`; to have it again, put it back into `config.toml` and run `ntro auth migrate {0}`",
                 quoted(name.as_str())
             )),
-            E::Login(login::Error::OtherOrigin { .. }) => of(Kind::Conflict)
+            E::KeyRecord(login::Error::OtherOrigin { .. }) => of(Kind::Conflict)
                 .hint("nothing was changed; import it under another name, `--ontora --name NAME`"),
             E::Conflict { name, to, .. } => of(Kind::Conflict).hint(format!(
                 "nothing was changed; log in with the key that is to stay, `ntro auth login --name {} --store {to}`, or take the other one away",
@@ -399,14 +399,14 @@ impl From<migration::Error> for CliError {
             E::NothingToImport { .. } => {
                 of(Kind::NotAuthenticated).hint("it is written by `ontora auth login`")
             }
-            E::Login(login::Error::Store(secrets::Error::Absent { store, .. }))
+            E::KeyRecord(login::Error::Store(secrets::Error::Absent { store, .. }))
                 if *store != StoreKind::Command =>
             {
                 of(Kind::Store)
                     .hint("to move keys elsewhere than there, name another store: `--to file`")
             }
             _ => match error {
-                E::Login(error) => error.into(),
+                E::KeyRecord(error) => error.into(),
                 error => Self::new(Kind::Failure, error.to_string()),
             },
         }

@@ -37,7 +37,7 @@ pub(crate) enum Kind {
     Forbidden,
     /// No answer from the server.
     Unreachable,
-    /// The server asks for patience.
+    /// The server asks for timeout.
     RateLimited,
     /// The secret store is not there, locked, hung or refusing.
     Store,

@@ -10,7 +10,7 @@ use crate::exit::Kind;
 
 /// The option that answers the question beforehand, shared by the commands that may ask it.
 #[derive(clap::Args, Clone, Copy, Debug)]
-pub(crate) struct Sure {
+pub(crate) struct ConfirmArgs {
     /// Do not ask whether it is meant, on a production connection either
     #[arg(short, long)]
     pub(crate) yes: bool,
@@ -21,7 +21,7 @@ pub(crate) struct Sure {
 pub(crate) fn confirm(
     cx: &Context,
     resolver: &Resolver<'_>,
-    sure: Sure,
+    sure: ConfirmArgs,
     what: &str,
 ) -> Result<(), CliError> {
     let Some(production) = unanswered(cx, resolver, sure, what)? else {
@@ -42,7 +42,7 @@ pub(crate) fn confirm(
 pub(crate) fn unanswered(
     cx: &Context,
     resolver: &Resolver<'_>,
-    sure: Sure,
+    sure: ConfirmArgs,
     what: &str,
 ) -> Result<Option<Production>, CliError> {
     match resolver.production()?.filter(|_| !sure.yes) {
@@ -52,7 +52,11 @@ pub(crate) fn unanswered(
 }
 
 /// Refuses a change of production that is not said to be meant, for a command that asks nobody.
-pub(crate) fn require_yes(resolver: &Resolver<'_>, sure: Sure, what: &str) -> Result<(), CliError> {
+pub(crate) fn require_yes(
+    resolver: &Resolver<'_>,
+    sure: ConfirmArgs,
+    what: &str,
+) -> Result<(), CliError> {
     match resolver.production()?.filter(|_| !sure.yes) {
         Some(production) => Err(refused(&production, what)),
         None => Ok(()),

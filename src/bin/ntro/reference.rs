@@ -76,7 +76,7 @@ fn page() -> String {
          Every command, what else decides what it does, and what it answers.\n\n\
          With `--output json`, a command prints one JSON value. Every member that is listed is \
          there, also where it is null; a time is a text as in RFC 3339, `2026-11-21T09:08:07Z`. \
-         Members may be added.\n\n"
+         FieldReader may be added.\n\n"
     );
     let commands = visible(&root).map(|command| {
         let name = command.get_bin_name().unwrap_or_default();

@@ -60,8 +60,8 @@ impl Resolver<'_> {
             });
         };
         // A host that was edited by hand since the login is not the one that it was written for.
-        let bound: Origin = match self.logins.get(name.as_str()) {
-            Some(login) => parse(&login.origin, &Source::Login(self.home.logins()))?,
+        let bound: Origin = match self.records.get(name.as_str()) {
+            Some(login) => parse(&login.origin, &Source::KeyRecord(self.home.logins()))?,
             None => self.configured_origin(name)?,
         };
         let wanted = self.host()?;

@@ -41,7 +41,7 @@ impl Resolver<'_> {
     pub fn explain_key(&self) -> Result<Decision, Error> {
         let name = self.name()?;
         let mut decision = Decision::default();
-        decision.look(
+        decision.push(
             Source::Variable(env::NTRO_API_KEY.name),
             self.given_key()?.map(|key| shown(&key.prefix())),
         );
@@ -51,10 +51,10 @@ impl Resolver<'_> {
         let kind = self.store(name)?.value;
         if kind != StoreKind::Plaintext {
             let login = self
-                .logins
+                .records
                 .get(name.as_str())
                 .filter(|login| login.store == kind.as_str() && !self.is_moved(name));
-            decision.look(
+            decision.push(
                 Source::Store(kind),
                 login.map(|login| shown(&KeyPrefix::recorded(&login.key_prefix))),
             );
@@ -65,7 +65,7 @@ impl Resolver<'_> {
                 Err(error) => format!("({error})"),
             }
         });
-        decision.look(self.entry_source(name, "api_key"), plain);
+        decision.push(self.entry_source(name, "api_key"), plain);
         Ok(decision)
     }
 
@@ -112,7 +112,7 @@ impl Resolver<'_> {
     /// Fails when the connection has no usable host, or an unknown store.
     pub fn stored_key(&self, name: &ConnectionName) -> Result<StoredKey, Error> {
         let entry = self.entry(name);
-        let login = self.logins.get(name.as_str());
+        let login = self.records.get(name.as_str());
         let kind = self.store(name)?.value;
         let configured = self.configured_origin(name)?;
         let login = login.filter(|login| login.store == kind.as_str());
@@ -127,7 +127,7 @@ impl Resolver<'_> {
             });
         let login = login.filter(|_| !replaced);
         let origin = match login {
-            Some(login) => parse(&login.origin, &Source::Login(self.home.logins()))?,
+            Some(login) => parse(&login.origin, &Source::KeyRecord(self.home.logins()))?,
             None => configured,
         };
         Ok(StoredKey {
@@ -169,8 +169,8 @@ impl Resolver<'_> {
         let entry = self.entry(name);
         let (text, source) = if let Some(store) = &entry.store {
             (store.as_str(), self.entry_source(name, "store"))
-        } else if let Some(login) = self.logins.get(name.as_str()) {
-            (login.store.as_str(), Source::Login(self.home.logins()))
+        } else if let Some(login) = self.records.get(name.as_str()) {
+            (login.store.as_str(), Source::KeyRecord(self.home.logins()))
         } else if entry.api_key.is_some() {
             let value = StoreKind::Plaintext;
             return Ok(Sourced {

@@ -96,13 +96,13 @@ impl Given {
 }
 
 /// The files of a world, which many worlds share.
-struct Files {
+struct OracleFiles {
     config: Config,
-    logins: Logins,
-    home: Home,
+    records: KeyRecords,
+    home: NtroDir,
 }
 
-impl Files {
+impl OracleFiles {
     /// The bits that the files depend on.
     const BITS: u32 = 1 << 4 | 1 << 5 | 1 << 9 | 1 << 10 | 1 << 14;
 
@@ -111,7 +111,7 @@ impl Files {
         if given.is(4) {
             text.push_str("default_connection_name = 'default'\n");
         }
-        let mut logins = Logins::default();
+        let mut records = KeyRecords::default();
         for name in NAMES {
             if name == "production" && !given.is(5) {
                 continue;
@@ -125,7 +125,7 @@ impl Files {
                 text.push_str(&format!("api_key = 'ntro_prod_plain_{name}'\n"));
             }
             if given.in_store() {
-                let login = Login {
+                let login = KeyRecord {
                     store: StoreKind::File.to_string(),
                     origin,
                     provider: "ntropii".to_owned(),
@@ -133,13 +133,13 @@ impl Files {
                     stored_at: "2026-01-01T00:00:00Z".parse().unwrap(),
                     expires_at: None,
                 };
-                logins.insert(name, login);
+                records.insert(name, login);
             }
         }
         Self {
             config: Config::parse(Path::new("config.toml"), &text).unwrap(),
-            logins,
-            home: Home::at("/home/ada/.ntro"),
+            records,
+            home: NtroDir::at("/home/ada/.ntro"),
         }
     }
 
@@ -154,7 +154,7 @@ impl Files {
             env,
             pin,
             config: &self.config,
-            logins: &self.logins,
+            records: &self.records,
             home: &self.home,
         }
     }
@@ -162,12 +162,12 @@ impl Files {
 
 /// A store that stands for the one of this kind, and in which every connection has a key if that
 /// is given.
-struct Keys {
+struct OracleKeys {
     kind: StoreKind,
     given: Given,
 }
 
-impl SecretStore for Keys {
+impl SecretStore for OracleKeys {
     fn kind(&self) -> StoreKind {
         self.kind
     }
@@ -231,8 +231,8 @@ fn every_combination_comes_out_as_the_table_says() {
     for bits in 0..1_u32 << BITS {
         let given = Given(bits);
         let files = files
-            .entry(bits & Files::BITS)
-            .or_insert_with(|| Files::new(given));
+            .entry(bits & OracleFiles::BITS)
+            .or_insert_with(|| OracleFiles::new(given));
         let [name, first, second, pinned, ..] = given.names();
         let [host, host_variable] = given.hosts();
         let [tenant, tenant_variable, pinned_tenant] = given.tenants();
@@ -251,7 +251,7 @@ fn every_combination_comes_out_as_the_table_says() {
         ]);
         let pin = pin(pinned, pinned_tenant);
         let resolver = files.resolver(&flags, &env, pin.as_ref());
-        let connection = resolver.connection(|kind| Box::new(Keys { kind, given }));
+        let connection = resolver.connection(|kind| Box::new(OracleKeys { kind, given }));
         good += u32::from(connection.is_ok());
         let seen = connection.ok().map(seen);
         assert_eq!(seen, given.expected(), "{bits:#017b}");
@@ -262,7 +262,7 @@ fn every_combination_comes_out_as_the_table_says() {
 
 #[test]
 fn an_unknown_name_is_an_error_wherever_it_stands_and_whatever_else_is_named() {
-    let files = Files::new(Given(Files::BITS));
+    let files = OracleFiles::new(Given(OracleFiles::BITS));
     // Weaker places that name a connection never step in.
     for strongest in 0..4 {
         let name = |place: usize| match place.cmp(&strongest) {

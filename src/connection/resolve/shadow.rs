@@ -10,7 +10,7 @@ use crate::env;
 /// One of the values that are decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Value {
+pub enum ResolvedValue {
     /// Which connection is meant.
     Connection,
     /// Which host is called.
@@ -21,7 +21,7 @@ pub enum Value {
     Tenant,
 }
 
-impl Value {
+impl ResolvedValue {
     /// Every value that can be hidden.
     pub const ALL: [Self; 4] = [Self::Connection, Self::Host, Self::Key, Self::Tenant];
 }
@@ -30,7 +30,7 @@ impl Value {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shadow {
     /// The value that it is about.
-    pub value: Value,
+    pub value: ResolvedValue,
     /// The variable.
     pub variable: &'static str,
     /// What it hides, fit to be shown.
@@ -75,7 +75,7 @@ impl Resolver<'_> {
                 shown(over),
                 over.source
             );
-            add(Value::Connection, variable, over);
+            add(ResolvedValue::Connection, variable, over);
         }
         // Without a connection there is nothing of the user's that could be hidden.
         let Some(Sourced { value: name, .. }) = &self.name()? else {
@@ -86,21 +86,21 @@ impl Resolver<'_> {
             let host = |text: Option<&str>| text.and_then(|text| text.parse::<Host>().ok());
             if host(self.env.text(&env::NTRO_HOST)?) != host(Some(found)) {
                 add(
-                    Value::Host,
+                    ResolvedValue::Host,
                     variable,
                     format!("the host of `{name}`, {}", shown_host(&shown(over))),
                 );
             }
         }
         let logged_in =
-            self.logins.get(name.as_str()).is_some() || self.entry(name).api_key.is_some();
+            self.records.get(name.as_str()).is_some() || self.entry(name).api_key.is_some();
         if self.env.is_set(&env::NTRO_API_KEY) && logged_in {
             let over = format!("the stored API key of `{name}`");
-            add(Value::Key, env::NTRO_API_KEY.name, over);
+            add(ResolvedValue::Key, env::NTRO_API_KEY.name, over);
         }
         if let Some((variable, over)) = self.explain_tenant()?.overridden() {
             let over = format!("the tenant `{}` (named by {})", shown(over), over.source);
-            add(Value::Tenant, variable, over);
+            add(ResolvedValue::Tenant, variable, over);
         }
         Ok(shadows)
     }
@@ -110,7 +110,7 @@ impl Resolver<'_> {
     /// # Errors
     ///
     /// Fails with [`Error::Strict`], and when the variable is not Unicode.
-    pub fn permit(&self, shadow: &Shadow) -> Result<(), Error> {
+    pub fn check(&self, shadow: &Shadow) -> Result<(), Error> {
         match self.env.text(&env::NTRO_STRICT)? {
             None | Some("0") => Ok(()),
             // Whatever else it is, it was set to be strict.

@@ -34,8 +34,8 @@ struct World {
     env: Env,
     pin: Option<Pin>,
     config: Config,
-    logins: Logins,
-    home: Home,
+    records: KeyRecords,
+    home: NtroDir,
 }
 
 impl World {
@@ -45,8 +45,8 @@ impl World {
             env: Env::default(),
             pin: None,
             config: Config::parse(Path::new("config.toml"), CONFIG).unwrap(),
-            logins: Logins::default(),
-            home: Home::at("/home/ada/.ntro"),
+            records: KeyRecords::default(),
+            home: NtroDir::at("/home/ada/.ntro"),
         }
     }
 
@@ -80,7 +80,7 @@ impl World {
     }
 
     fn login(mut self, name: &str, store: StoreKind, origin: &str, prefix: &str) -> Self {
-        let login = Login {
+        let login = KeyRecord {
             store: store.to_string(),
             origin: origin.to_owned(),
             provider: "ntropii".to_owned(),
@@ -88,7 +88,7 @@ impl World {
             stored_at: "2026-01-01T00:00:00Z".parse().unwrap(),
             expires_at: None,
         };
-        self.logins.insert(name, login);
+        self.records.insert(name, login);
         self
     }
 
@@ -98,7 +98,7 @@ impl World {
             env: &self.env,
             pin: self.pin.as_ref(),
             config: &self.config,
-            logins: &self.logins,
+            records: &self.records,
             home: &self.home,
         }
     }
@@ -494,7 +494,7 @@ fn a_missing_keyring_matters_only_where_a_key_should_be_in_it() {
 
 #[test]
 fn variables_that_hide_something_are_told_and_refused_when_strict() {
-    let hidden = |world: &World| -> Vec<(Value, &'static str)> {
+    let hidden = |world: &World| -> Vec<(ResolvedValue, &'static str)> {
         let shadows = world.resolver().shadows().unwrap();
         let hidden = shadows.iter().map(|shadow| (shadow.value, shadow.variable));
         hidden.collect()
@@ -508,24 +508,24 @@ fn variables_that_hide_something_are_told_and_refused_when_strict() {
             "x",
         )
     };
-    let none: [(Value, &str); 0] = [];
+    let none: [(ResolvedValue, &str); 0] = [];
     assert_eq!(hidden(&login(&[])), none);
     let key = (&env::NTRO_API_KEY, "k");
     let host = (&env::NTRO_HOST, "https://other.example");
     let tenant = (&env::NTRO_TENANT, "other");
     let connection = (&env::NTRO_CONNECTION, "first");
     let told = [
-        (Value::Host, "NTRO_HOST"),
-        (Value::Key, "NTRO_API_KEY"),
-        (Value::Tenant, "NTRO_TENANT"),
+        (ResolvedValue::Host, "NTRO_HOST"),
+        (ResolvedValue::Key, "NTRO_API_KEY"),
+        (ResolvedValue::Tenant, "NTRO_TENANT"),
     ];
     assert_eq!(hidden(&login(&[key, host, tenant])), told);
-    let told = [(Value::Connection, "NTRO_CONNECTION")];
+    let told = [(ResolvedValue::Connection, "NTRO_CONNECTION")];
     assert_eq!(hidden(&login(&[connection])), told);
     // The connection that is meant now has no key and no tenant that could be hidden.
     let told = [
-        (Value::Connection, "NTRO_CONNECTION"),
-        (Value::Host, "NTRO_HOST"),
+        (ResolvedValue::Connection, "NTRO_CONNECTION"),
+        (ResolvedValue::Host, "NTRO_HOST"),
     ];
     assert_eq!(hidden(&login(&[connection, key, host, tenant])), told);
     for same in [
@@ -542,15 +542,15 @@ fn variables_that_hide_something_are_told_and_refused_when_strict() {
         .tenant("x");
     assert_eq!(hidden(&option), none);
     let pin = World::new().pin(Some("pin"), Some("t")).env([tenant]);
-    assert_eq!(hidden(&pin), [(Value::Tenant, "NTRO_TENANT")]);
+    assert_eq!(hidden(&pin), [(ResolvedValue::Tenant, "NTRO_TENANT")]);
 
     let strict = login(&[key, (&env::NTRO_STRICT, "1")]);
     let shadow = strict.resolver().shadows().unwrap().remove(0);
     assert_eq!(
-        strict.resolver().permit(&shadow).unwrap_err().to_string(),
+        strict.resolver().check(&shadow).unwrap_err().to_string(),
         "the variable `NTRO_API_KEY` overrides the stored API key of `default`, and `NTRO_STRICT` is set"
     );
-    assert!(login(&[key]).resolver().permit(&shadow).is_ok());
+    assert!(login(&[key]).resolver().check(&shadow).is_ok());
 }
 
 #[test]
@@ -622,7 +622,7 @@ fn a_policy_lets_the_key_out_or_not() {
     };
     let out = |connection: Connection, answer: Option<bool>| {
         let asked = |_: &ConnectionName| Ok::<_, Error>(answer.expect("nobody is to be asked"));
-        let key = connection.hand_over(asked);
+        let key = connection.reveal(asked);
         key.map(|key| key.expose().to_owned())
             .map_err(|error| error.to_string())
     };

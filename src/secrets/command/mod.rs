@@ -35,7 +35,7 @@ pub(super) struct CommandStore {
 }
 
 /// What came of running a helper.
-enum Answer {
+enum HelperOutput {
     Done(Zeroizing<Vec<u8>>),
     Missing,
 }
@@ -58,7 +58,7 @@ impl CommandStore {
         call: HelperCall,
         item: Option<&Item>,
         key: Option<&ApiKey>,
-    ) -> Result<Answer, Error> {
+    ) -> Result<HelperOutput, Error> {
         let settings = self.settings()?;
         let words: &[String] = match call {
             HelperCall::Get => &settings.get,
@@ -100,14 +100,14 @@ impl CommandStore {
             },
         })?;
         if status.success() {
-            return Ok(Answer::Done(output));
+            return Ok(HelperOutput::Done(output));
         }
         let missing = |missing: &Missing| match missing {
             Missing::Code(code) => status.code() == Some(*code),
             Missing::Text(text) => !text.is_empty() && said.contains(text),
         };
         if call != HelperCall::Store && settings.missing.iter().any(missing) {
-            return Ok(Answer::Missing);
+            return Ok(HelperOutput::Missing);
         }
         Err(self.fault(call, fault_of(status), &said))
     }
@@ -140,16 +140,16 @@ impl SecretStore for CommandStore {
     fn probe(&self) -> Result<(), Error> {
         let nobody = Item::from_account("ntro-probe@https://ntro.invalid");
         match self.run(HelperCall::Get, nobody.as_ref(), None)? {
-            Answer::Missing => Ok(()),
+            HelperOutput::Missing => Ok(()),
             // One that finds it all the same would find one key for every connection.
-            Answer::Done(_) => Err(Error::NotConfigured {
+            HelperOutput::Done(_) => Err(Error::NotConfigured {
                 reason: "`get` ends well for an item that does not exist, so nothing tells whether there is a key".to_owned(),
             }),
         }
     }
 
     fn get(&self, item: &Item) -> Result<Option<ApiKey>, Error> {
-        let Answer::Done(output) = self.run(HelperCall::Get, Some(item), None)? else {
+        let HelperOutput::Done(output) = self.run(HelperCall::Get, Some(item), None)? else {
             return Ok(None);
         };
         let fault = |fault| Err(self.fault(HelperCall::Get, fault, ""));
@@ -177,17 +177,17 @@ impl SecretStore for CommandStore {
 
     /// Looks first, since most helpers erase what is not there as gladly as what is.
     fn erase(&self, item: &Item, _lock: &FileLock) -> Result<bool, Error> {
-        if let Answer::Missing = self.run(HelperCall::Get, Some(item), None)? {
+        if let HelperOutput::Missing = self.run(HelperCall::Get, Some(item), None)? {
             return Ok(false);
         }
         match self.run(HelperCall::Erase, Some(item), None)? {
-            Answer::Missing => Ok(false),
-            Answer::Done(_) => Ok(true),
+            HelperOutput::Missing => Ok(false),
+            HelperOutput::Done(_) => Ok(true),
         }
     }
 
     fn list(&self) -> Result<Vec<Item>, Error> {
-        let Answer::Done(output) = self.run(HelperCall::List, None, None)? else {
+        let HelperOutput::Done(output) = self.run(HelperCall::List, None, None)? else {
             return Ok(Vec::new());
         };
         let text = String::from_utf8_lossy(&output);

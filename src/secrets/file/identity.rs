@@ -7,16 +7,16 @@ use zeroize::Zeroizing;
 use super::super::{Error, Passphrase, PassphraseFor};
 use crate::disk::{self, FileLock};
 
-/// Identity files hold some lines.
+/// FileIdentity files hold some lines.
 const LARGEST: u64 = 1 << 20;
 
 /// The identities in an identity file as `age-keygen` makes it, or the SSH private key that it is.
 pub(super) struct Identities {
     pub(super) path: PathBuf,
-    list: Vec<Identity>,
+    list: Vec<FileIdentity>,
 }
 
-enum Identity {
+enum FileIdentity {
     Age(x25519::Identity),
     Ssh(ssh::Identity),
     /// An SSH key whose passphrase was not given yet.
@@ -48,14 +48,14 @@ impl Identities {
 
     /// Returns whether a passphrase has to be given before they open anything.
     pub(super) fn are_locked(&self) -> bool {
-        let locked = |identity: &Identity| matches!(identity, Identity::Locked(_));
+        let locked = |identity: &FileIdentity| matches!(identity, FileIdentity::Locked(_));
         self.list.iter().any(locked)
     }
 
     /// Unlocks an SSH key that a passphrase protects.
     pub(super) fn unlock(mut self, passphrase: &Passphrase) -> Result<Self, Error> {
         for identity in &mut self.list {
-            if let Identity::Locked(key) = identity {
+            if let FileIdentity::Locked(key) = identity {
                 let passphrase = passphrase.get(PassphraseFor::Identity, &self.path)?;
                 let key = key.decrypt(passphrase).map_err(|error| match error {
                     DecryptError::KeyDecryptionFailed => Error::WrongPassphrase {
@@ -63,7 +63,7 @@ impl Identities {
                     },
                     error => bad(&self.path, error.to_string()),
                 })?;
-                *identity = Identity::Ssh(key.into());
+                *identity = FileIdentity::Ssh(key.into());
             }
         }
         Ok(self)
@@ -71,11 +71,11 @@ impl Identities {
 
     /// What opens the file.
     pub(super) fn openers(&self) -> Vec<Box<dyn age::Identity>> {
-        let opener = |identity: &Identity| -> Option<Box<dyn age::Identity>> {
+        let opener = |identity: &FileIdentity| -> Option<Box<dyn age::Identity>> {
             match identity {
-                Identity::Age(identity) => Some(Box::new(identity.clone())),
-                Identity::Ssh(key) => Some(Box::new(key.clone())),
-                Identity::Locked(_) => None,
+                FileIdentity::Age(identity) => Some(Box::new(identity.clone())),
+                FileIdentity::Ssh(key) => Some(Box::new(key.clone())),
+                FileIdentity::Locked(_) => None,
             }
         };
         self.list.iter().filter_map(opener).collect()
@@ -90,11 +90,11 @@ impl Identities {
                 "nothing can be sealed for this kind of SSH key".to_owned(),
             )),
         };
-        let recipient = |identity: &Identity| -> Result<Box<dyn age::Recipient>, Error> {
+        let recipient = |identity: &FileIdentity| -> Result<Box<dyn age::Recipient>, Error> {
             match identity {
-                Identity::Age(identity) => Ok(Box::new(identity.to_public())),
-                Identity::Ssh(key) => ssh(key.clone()),
-                Identity::Locked(key) => ssh(key.clone().into()),
+                FileIdentity::Age(identity) => Ok(Box::new(identity.to_public())),
+                FileIdentity::Ssh(key) => ssh(key.clone()),
+                FileIdentity::Locked(key) => ssh(key.clone().into()),
             }
         };
         self.list.iter().map(recipient).collect()
@@ -108,7 +108,7 @@ fn bad(path: &Path, reason: String) -> Error {
     }
 }
 
-fn age_identities(text: &str) -> Result<Vec<Identity>, String> {
+fn age_identities(text: &str) -> Result<Vec<FileIdentity>, String> {
     let mut list = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -122,7 +122,7 @@ fn age_identities(text: &str) -> Result<Vec<Identity>, String> {
                 index + 1
             )
         })?;
-        list.push(Identity::Age(identity));
+        list.push(FileIdentity::Age(identity));
     }
     match list.is_empty() {
         true => Err("there is no identity in it".to_owned()),
@@ -130,14 +130,14 @@ fn age_identities(text: &str) -> Result<Vec<Identity>, String> {
     }
 }
 
-fn ssh_key(text: &str) -> Result<Identity, String> {
+fn ssh_key(text: &str) -> Result<FileIdentity, String> {
     use ssh::UnsupportedKey as U;
 
     let key = ssh::Identity::from_buffer(text.as_bytes(), None)
         .map_err(|_| "it is no SSH private key that can be read".to_owned())?;
     match key {
-        key @ ssh::Identity::Unencrypted(_) => Ok(Identity::Ssh(key)),
-        ssh::Identity::Encrypted(key) => Ok(Identity::Locked(key)),
+        key @ ssh::Identity::Unencrypted(_) => Ok(FileIdentity::Ssh(key)),
+        ssh::Identity::Encrypted(key) => Ok(FileIdentity::Locked(key)),
         ssh::Identity::Unsupported(U::EncryptedPem) => Err(
             "it is an SSH key in an old encrypted form, which `ssh-keygen -p` renews".to_owned(),
         ),

@@ -13,7 +13,7 @@
     any(target_os = "linux", target_os = "freebsd"),
     path = "secret_service/mod.rs"
 )]
-#[cfg_attr(any(target_os = "macos", target_os = "windows"), path = "stock.rs")]
+#[cfg_attr(any(target_os = "macos", target_os = "windows"), path = "native.rs")]
 #[cfg_attr(
     not(any(
         target_os = "linux",
@@ -21,7 +21,7 @@
         target_os = "macos",
         target_os = "windows"
     )),
-    path = "nowhere.rs"
+    path = "unsupported.rs"
 )]
 mod platform;
 mod settings;

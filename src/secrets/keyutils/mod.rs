@@ -9,7 +9,7 @@
 //! `ntro:index:<folder>`, which holds no secret.
 
 #[cfg_attr(target_os = "linux", path = "kernel.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "nowhere.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "unsupported.rs")]
 mod platform;
 
 pub(super) use platform::KeyutilsStore;

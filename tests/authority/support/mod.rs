@@ -10,8 +10,8 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use jiff::SignedDuration;
 use ntro::authority::{
-    Authority, Books, DataPlatform, Database, Issuer, KeySource, Limits, MintedKey, NewKey,
-    NewTenant, Organisation, Role, Settings, Tenant, router,
+    Authority, DataPlatform, Database, Issuer, JwksSource, Limits, MintedKey, NewKey, NewTenant,
+    Organisation, Registry, Role, Settings, Tenant, router,
 };
 use ntro::domain::{Provider, Scope};
 use secrecy::ExposeSecret as _;
@@ -41,11 +41,11 @@ impl App {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::open(&database(&folder), settings).unwrap();
         let organisation = authority
-            .books()
+            .registry()
             .create_organisation("Acme", Some("org_acme"))
             .await
             .unwrap();
-        let tenant = tenant(authority.books(), &organisation, "acme-fund-admin").await;
+        let tenant = tenant(authority.registry(), &organisation, "acme-fund-admin").await;
         Self {
             router: router(authority.clone()),
             folder,
@@ -66,7 +66,7 @@ impl App {
             issuers: vec![Issuer {
                 issuer: tokens::CLERK.to_owned(),
                 audience: None,
-                keys: KeySource::File(path),
+                keys: JwksSource::File(path),
                 claims: ntro::authority::Claims::default(),
             }],
             ..Settings::default()
@@ -75,7 +75,7 @@ impl App {
         (app, clerk.living_in(folder))
     }
 
-    /// Ends this authority and starts another on the same books.
+    /// Ends this authority and starts another on the same registry.
     pub(crate) async fn restart(self) -> Self {
         let Self {
             folder,
@@ -99,8 +99,8 @@ impl App {
         }
     }
 
-    pub(crate) fn books(&self) -> &Books {
-        self.authority.books()
+    pub(crate) fn registry(&self) -> &Registry {
+        self.authority.registry()
     }
 
     pub(crate) fn database(&self) -> Database {
@@ -109,17 +109,17 @@ impl App {
 
     /// A key of Acme's tenant; Ontora's has every scope.
     pub(crate) async fn key(&self, provider: Provider) -> MintedKey {
-        key(self.books(), &self.tenant, provider).await
+        key(self.registry(), &self.tenant, provider).await
     }
 
     /// A tenant of another organisation.
     pub(crate) async fn stranger(&self) -> (Organisation, Tenant) {
         let organisation = self
-            .books()
+            .registry()
             .create_organisation("Globex", Some("org_globex"))
             .await
             .unwrap();
-        let tenant = tenant(self.books(), &organisation, "globex-capital").await;
+        let tenant = tenant(self.registry(), &organisation, "globex-capital").await;
         (organisation, tenant)
     }
 
@@ -133,7 +133,7 @@ impl App {
     }
 
     pub(crate) fn token(&self, organisation: &Organisation, role: Role) -> String {
-        self.books()
+        self.registry()
             .mint_admin_token(organisation, role, "user_1", SignedDuration::from_mins(5))
             .unwrap()
             .expose_secret()
@@ -165,10 +165,10 @@ impl App {
 }
 
 pub(crate) fn database(folder: &tempfile::TempDir) -> Database {
-    Database::Sqlite(folder.path().join("books.db"))
+    Database::Sqlite(folder.path().join("registry.db"))
 }
 
-pub(crate) async fn tenant(books: &Books, organisation: &Organisation, slug: &str) -> Tenant {
+pub(crate) async fn tenant(registry: &Registry, organisation: &Organisation, slug: &str) -> Tenant {
     let new = NewTenant {
         organisation_id: organisation.id,
         slug: slug.to_owned(),
@@ -176,7 +176,7 @@ pub(crate) async fn tenant(books: &Books, organisation: &Organisation, slug: &st
         data_platform: DataPlatform::ManagedPostgres,
         data_platform_config_id: None,
     };
-    books.create_tenant(new).await.unwrap()
+    registry.create_tenant(new).await.unwrap()
 }
 
 pub(crate) fn new_key(provider: Provider) -> NewKey {
@@ -194,8 +194,11 @@ pub(crate) fn new_key(provider: Provider) -> NewKey {
     }
 }
 
-pub(crate) async fn key(books: &Books, tenant: &Tenant, provider: Provider) -> MintedKey {
-    books.create_key(tenant, new_key(provider)).await.unwrap()
+pub(crate) async fn key(registry: &Registry, tenant: &Tenant, provider: Provider) -> MintedKey {
+    registry
+        .create_key(tenant, new_key(provider))
+        .await
+        .unwrap()
 }
 
 /// A request that is being made up.

@@ -12,7 +12,7 @@ use super::wire;
 
 const NTRO: &str = env!("CARGO_BIN_EXE_ntro");
 
-/// Books that outlive the processes which serve them.
+/// Registry that outlive the processes which serve them.
 pub(crate) struct Place {
     folder: tempfile::TempDir,
 }

@@ -56,7 +56,7 @@ impl Stage {
 
     /// Makes an age identity that opens our `file` store.
     fn make_identity(&self) {
-        let home = ntro::config::Home::at(self.sandbox.ntro_home());
+        let home = ntro::config::NtroDir::at(self.sandbox.ntro_home());
         let lock = home.lock().unwrap();
         let made = ntro::secrets::create_identity(&home.folder().join("identity.txt"), &lock);
         assert!(made.unwrap());

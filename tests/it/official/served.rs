@@ -33,7 +33,7 @@ impl Served {
     /// Starts the authority with more options. It has said where it listens when this returns.
     pub(super) fn start_with(options: &[&str]) -> Self {
         let mut home = Sandbox::new();
-        let database = format!("sqlite:{}", home.home().join("books.db").display());
+        let database = format!("sqlite:{}", home.home().join("registry.db").display());
         home.set("NTRO_DATABASE", &database);
         let mut command = Command::new(env!("CARGO_BIN_EXE_ntro"));
         home.prepare(&mut command);
@@ -135,11 +135,11 @@ impl Served {
         }
     }
 
-    /// Holds the authority to have written no key that it has issued, neither into its books nor
+    /// Holds the authority to have written no key that it has issued, neither into its registry nor
     /// into its log.
     fn assert_it_keeps_no_key(&self) {
         let files = self.home.files();
-        assert!(files.iter().any(|name| name == "books.db"), "{files:?}");
+        assert!(files.iter().any(|name| name == "registry.db"), "{files:?}");
         for name in files {
             let bytes = std::fs::read(self.home.home().join(&name)).unwrap();
             for key in self.issued.borrow().iter() {

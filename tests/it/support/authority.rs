@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use jiff::SignedDuration;
 use ntro::authority::{
-    Authority as Served, Books, DataPlatform, Database, Limits, NewKey, NewTenant, Organisation,
+    Authority as Served, DataPlatform, Database, Limits, NewKey, NewTenant, Organisation, Registry,
     Role, Settings, Tenant, serve,
 };
 use ntro::domain::{Provider, Scope};
@@ -54,11 +54,11 @@ impl Authority {
             limits: Limits::OFF,
             ..Settings::default()
         };
-        let database = Database::Sqlite(folder.path().join("books.db"));
+        let database = Database::Sqlite(folder.path().join("registry.db"));
         let (served, organisation, listener) = runtime.block_on(async {
             let served = Served::open(&database, settings).unwrap();
             let organisation = served
-                .books()
+                .registry()
                 .create_organisation("Acme", Some("org_acme"))
                 .await
                 .unwrap();
@@ -123,7 +123,7 @@ impl Authority {
         change(&mut new);
         let minted = self
             .runtime
-            .block_on(self.books().create_key(&tenant, new))
+            .block_on(self.registry().create_key(&tenant, new))
             .unwrap();
         IssuedKey {
             key: minted.key.expose().to_owned(),
@@ -137,14 +137,16 @@ impl Authority {
     /// Revokes a key.
     pub fn revoke(&self, key: &IssuedKey) {
         let id = key.id.parse().unwrap();
-        self.runtime.block_on(self.books().revoke_key(id)).unwrap();
+        self.runtime
+            .block_on(self.registry().revoke_key(id))
+            .unwrap();
     }
 
     /// Returns the prefixes of the keys of a tenant that are not revoked, newest first.
     pub fn live_keys(&self, tenant: &str) -> Vec<String> {
         let keys = self.runtime.block_on(async {
-            let tenant = self.books().tenant(tenant).await.unwrap();
-            self.books().keys(Some(tenant.id), None).await.unwrap()
+            let tenant = self.registry().tenant(tenant).await.unwrap();
+            self.registry().keys(Some(tenant.id), None).await.unwrap()
         });
         let live = keys.iter().filter(|key| key.revoked_at.is_none());
         live.map(|key| key.prefix.to_string()).collect()
@@ -157,7 +159,7 @@ impl Authority {
 
     /// Returns a token of an admin of its organisation.
     pub fn admin_token_for(&self, life: SignedDuration) -> String {
-        self.books()
+        self.registry()
             .mint_admin_token(&self.organisation, Role::Admin, "user_1", life)
             .unwrap()
             .expose_secret()
@@ -167,20 +169,20 @@ impl Authority {
     /// Returns a token of a member of its organisation who is no admin.
     pub fn member_token(&self) -> String {
         let life = SignedDuration::from_mins(5);
-        self.books()
+        self.registry()
             .mint_admin_token(&self.organisation, Role::Member, "user_2", life)
             .unwrap()
             .expose_secret()
             .to_owned()
     }
 
-    fn books(&self) -> &Books {
-        self.served.books()
+    fn registry(&self) -> &Registry {
+        self.served.registry()
     }
 
     fn tenant(&self, slug: &str) -> Tenant {
         self.runtime.block_on(async {
-            if let Ok(tenant) = self.books().tenant(slug).await {
+            if let Ok(tenant) = self.registry().tenant(slug).await {
                 return tenant;
             }
             let new = NewTenant {
@@ -190,7 +192,7 @@ impl Authority {
                 data_platform: DataPlatform::ManagedPostgres,
                 data_platform_config_id: None,
             };
-            self.books().create_tenant(new).await.unwrap()
+            self.registry().create_tenant(new).await.unwrap()
         })
     }
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::columns::{KEY, TENANT, key, tenant};
-use crate::authority::files::Files;
-use crate::authority::store::{Change, Follower, StoreError};
+use crate::authority::files::DatabaseFiles;
+use crate::authority::store::{Change, StoreError, Subscriber};
 use crate::disk::{self, FileLock};
 
 /// How long another process waits for the serving one to acknowledge a change.
@@ -31,8 +31,8 @@ pub(super) fn next_epoch(connection: &Connection) -> Result<i64, rusqlite::Error
 }
 
 /// What the serving process knows.
-pub(super) struct Feed {
-    follower: Arc<dyn Follower>,
+pub(super) struct ChangeFeed {
+    follower: Arc<dyn Subscriber>,
     /// The follower has applied everything up to this epoch.
     epoch: i64,
     /// SQLite's counter of other connections' commits when we last looked.
@@ -41,7 +41,7 @@ pub(super) struct Feed {
 
 /// Takes the place of the one who serves. The lock says to other processes that we do; it is free
 /// when we end in whatever way.
-pub(super) fn take_over(files: &Files) -> Result<FileLock, StoreError> {
+pub(super) fn take_over(files: &DatabaseFiles) -> Result<FileLock, StoreError> {
     files.serving(TAKE_OVER).map_err(|error| match error {
         disk::Error::Locked { .. } => StoreError::Served {
             path: files.database().to_owned(),
@@ -50,11 +50,11 @@ pub(super) fn take_over(files: &Files) -> Result<FileLock, StoreError> {
     })
 }
 
-impl Feed {
+impl ChangeFeed {
     /// Hands over all that may be accepted.
     pub(super) fn open(
         connection: &Connection,
-        follower: Arc<dyn Follower>,
+        follower: Arc<dyn Subscriber>,
         _serving: &FileLock,
     ) -> Result<Self, StoreError> {
         let mut feed = Self {
@@ -117,7 +117,7 @@ fn data_version(connection: &Connection) -> Result<i64, rusqlite::Error> {
 /// Waits until the serving process has applied `epoch`, or none serves.
 pub(super) fn confirm(
     connection: &Connection,
-    files: &Files,
+    files: &DatabaseFiles,
     epoch: i64,
 ) -> Result<(), StoreError> {
     let start = Instant::now();

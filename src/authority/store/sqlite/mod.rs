@@ -27,14 +27,14 @@ use std::sync::mpsc::Receiver;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::{Answer, Follower, StoreError};
-use crate::authority::files::Files;
+use super::{StoreError, StoreFuture, Subscriber};
+use crate::authority::files::DatabaseFiles;
 use crate::disk::FileLock;
-use feed::{Feed, take_over};
+use feed::{ChangeFeed, take_over};
 use schema::{connect, prepare};
 use writer::{Job, Query, Side, Task, Thread, Writer};
 
-/// The books in a SQLite file.
+/// The registry in a SQLite file.
 pub(in crate::authority) struct Sqlite {
     writer: Thread<Box<dyn Job>>,
     reader: Thread<Query>,
@@ -45,8 +45,8 @@ pub(in crate::authority) struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the books for `ntro admin`, beside a serving process or without one.
-    pub(in crate::authority) fn open(files: &Files) -> Result<Self, StoreError> {
+    /// Opens the registry for `ntro admin`, beside a serving process or without one.
+    pub(in crate::authority) fn open(files: &DatabaseFiles) -> Result<Self, StoreError> {
         let connection = prepare(files)?;
         Self::start(
             files,
@@ -58,21 +58,21 @@ impl Sqlite {
         )
     }
 
-    /// Opens the books to serve them: loads what may be accepted into the follower, then keeps it
+    /// Opens the registry to serve them: loads what may be accepted into the follower, then keeps it
     /// up to date. One process only at a time.
     pub(in crate::authority) fn serve(
-        files: &Files,
-        follower: Arc<dyn Follower>,
+        files: &DatabaseFiles,
+        follower: Arc<dyn Subscriber>,
     ) -> Result<Self, StoreError> {
         let connection = prepare(files)?;
         let serving = take_over(files)?;
-        let feed = Feed::open(&connection, follower, &serving)?;
+        let feed = ChangeFeed::open(&connection, follower, &serving)?;
         Self::start(files, connection, Side::Serving(feed), Some(serving))
     }
 
     /// Returns what proves that a pepper is the database's, if there was one yet.
     pub(in crate::authority) fn pepper_check(
-        files: &Files,
+        files: &DatabaseFiles,
     ) -> Result<Option<[u8; 32]>, StoreError> {
         let connection = prepare(files)?;
         Ok(connection.query_row("SELECT pepper_check FROM meta", [], |row| row.get(0))?)
@@ -80,7 +80,7 @@ impl Sqlite {
 
     /// Writes down what proves that a pepper is the database's, once and for all.
     pub(in crate::authority) fn set_pepper_check(
-        files: &Files,
+        files: &DatabaseFiles,
         check: [u8; 32],
     ) -> Result<(), StoreError> {
         connect(files.database())?.execute(
@@ -91,7 +91,7 @@ impl Sqlite {
     }
 
     fn start(
-        files: &Files,
+        files: &DatabaseFiles,
         connection: Connection,
         side: Side,
         serving: Option<FileLock>,
@@ -107,8 +107,8 @@ impl Sqlite {
             tried: None,
         };
         Ok(Self {
-            writer: Thread::spawn("books-writer", move |jobs| writer.run(&jobs))?,
-            reader: Thread::spawn("books-reader", move |queries: Receiver<Query>| {
+            writer: Thread::spawn("registry-writer", move |jobs| writer.run(&jobs))?,
+            reader: Thread::spawn("registry-reader", move |queries: Receiver<Query>| {
                 for query in queries {
                     query(&reading);
                 }
@@ -122,7 +122,7 @@ impl Sqlite {
         &self,
         strict: bool,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Answer<'_, T> {
+    ) -> StoreFuture<'_, T> {
         let (answer, answered) = oneshot::channel();
         let sent = self.writer.send(Box::new(Task::new(work, answer, strict)));
         Box::pin(async move {
@@ -134,7 +134,7 @@ impl Sqlite {
     fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Answer<'_, T> {
+    ) -> StoreFuture<'_, T> {
         let (answer, answered) = oneshot::channel();
         let sent = self.reader.send(Box::new(move |connection| {
             // Nobody may be waiting any more.
@@ -163,7 +163,7 @@ mod tests {
     #[derive(Default)]
     struct Defective(AtomicBool);
 
-    impl Follower for Defective {
+    impl Subscriber for Defective {
         fn apply(&self, _: Vec<Change>) {
             assert!(!self.0.swap(true, Ordering::Relaxed), "a defect");
         }
@@ -172,16 +172,16 @@ mod tests {
     #[tokio::test]
     async fn whoever_can_follow_no_more_is_not_taken_for_gone() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Files::beside(&folder.path().join("books.db"));
+        let files = DatabaseFiles::beside(&folder.path().join("registry.db"));
         let store = Sqlite::serve(&files, Arc::new(Defective::default())).unwrap();
-        assert!(store.is_well());
+        assert!(store.is_healthy());
         let nobody = Uuid::new_v4();
         let answer = store.revoke_successor(nobody, None, Timestamp::now());
         assert!(matches!(answer.await, Err(StoreError::Ended)));
         while store.writer.is_alive() {
             std::thread::yield_now();
         }
-        assert!(!store.is_well());
+        assert!(!store.is_healthy());
         let serving = files.serving(Duration::ZERO);
         assert!(matches!(serving, Err(disk::Error::Locked { .. })));
         drop(store);
@@ -191,18 +191,18 @@ mod tests {
     /// Follows whatever comes.
     struct Calm;
 
-    impl Follower for Calm {
+    impl Subscriber for Calm {
         fn apply(&self, _: Vec<Change>) {}
     }
 
     #[tokio::test]
     async fn books_that_somebody_else_locks_are_not_well_before_the_lock_is_gone() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Files::beside(&folder.path().join("books.db"));
+        let files = DatabaseFiles::beside(&folder.path().join("registry.db"));
         let connection = prepare(&files).unwrap();
         connection.busy_timeout(Duration::ZERO).unwrap();
         let serving = take_over(&files).unwrap();
-        let feed = Feed::open(&connection, Arc::new(Calm), &serving).unwrap();
+        let feed = ChangeFeed::open(&connection, Arc::new(Calm), &serving).unwrap();
         let side = Side::Serving(feed);
         let store = Sqlite::start(&files, connection, side, Some(serving)).unwrap();
         let other = connect(files.database()).unwrap();
@@ -212,13 +212,13 @@ mod tests {
         assert!(matches!(refused, Err(StoreError::Uncommitted(_))));
         let locked = Instant::now();
         while locked.elapsed() < 2 * Duration::from_secs(1) {
-            assert!(!store.is_well(), "after {:?}", locked.elapsed());
+            assert!(!store.is_healthy(), "after {:?}", locked.elapsed());
             std::thread::sleep(Duration::from_millis(10));
         }
         // Nobody has to write for it to be noticed.
         other.execute_batch("ROLLBACK").unwrap();
         let free = Instant::now();
-        while !store.is_well() {
+        while !store.is_healthy() {
             assert!(free.elapsed() < Duration::from_secs(60));
             std::thread::sleep(Duration::from_millis(10));
         }

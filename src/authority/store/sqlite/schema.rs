@@ -6,12 +6,12 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::StoreError;
-use crate::authority::files::Files;
+use crate::authority::files::DatabaseFiles;
 use crate::disk;
 
 /// The schema, one step a file; a step that was released is never changed.
 const MIGRATIONS: &[&str] = &[
-    include_str!("migrations/0001_books.sql"),
+    include_str!("migrations/0001_registry.sql"),
     include_str!("migrations/0002_rotation.sql"),
 ];
 /// "ntro" in ASCII: tells our databases from other people's.
@@ -20,10 +20,10 @@ const APPLICATION_ID: i64 = 0x6e74_726f;
 pub(super) const BUSY: Duration = Duration::from_secs(10);
 
 /// Makes the file if it is missing, and brings its schema up to date.
-pub(super) fn prepare(files: &Files) -> Result<Connection, StoreError> {
+pub(super) fn prepare(files: &DatabaseFiles) -> Result<Connection, StoreError> {
     let path = files.database();
     let lock = files.lock()?;
-    // Books that cannot be looked at may be there: they must not be replaced by empty ones.
+    // Registry that cannot be looked at may be there: they must not be replaced by empty ones.
     let exists = path.try_exists().map_err(|source| disk::Error::Io {
         action: "look at",
         path: path.to_owned(),
@@ -96,14 +96,14 @@ mod tests {
 
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        fs::write(at("books"), "years of work").unwrap();
+        fs::write(at("registry"), "years of work").unwrap();
         symlink(".", at("here")).unwrap();
         for link in 1..LINKS {
             symlink(format!("here/{}", link + 1), at(&link.to_string())).unwrap();
         }
-        symlink("books", at(&LINKS.to_string())).unwrap();
-        let prepared = prepare(&Files::beside(&at("1")));
-        assert_eq!(fs::read(at("books")).unwrap(), b"years of work");
+        symlink("registry", at(&LINKS.to_string())).unwrap();
+        let prepared = prepare(&DatabaseFiles::beside(&at("1")));
+        assert_eq!(fs::read(at("registry")).unwrap(), b"years of work");
         let error = prepared.unwrap_err();
         assert!(error.to_string().contains("cannot look at"), "{error}");
     }

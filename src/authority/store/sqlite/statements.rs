@@ -14,16 +14,16 @@ use super::columns::{
 };
 use super::feed::next_epoch;
 use crate::authority::store::{
-    Answer, Created, Key, KeyFilter, Member, Once, Organisation, Store, StoreError, Succeeded,
-    Tenant, TenantFilter, TenantStatus,
+    Created, IdempotencyRecord, Key, KeyFilter, Member, Organisation, Store, StoreError,
+    StoreFuture, SuccessorOutcome, Tenant, TenantFilter, TenantStatus,
 };
 
 impl Store for Sqlite {
-    fn is_well(&self) -> bool {
+    fn is_healthy(&self) -> bool {
         self.well.load(Ordering::Relaxed) && self.writer.is_alive() && self.reader.is_alive()
     }
 
-    fn create_organisation(&self, row: Organisation) -> Answer<'_, ()> {
+    fn create_organisation(&self, row: Organisation) -> StoreFuture<'_, ()> {
         self.write(false, move |connection| {
             // Whoever is asked for by a name is found by either.
             let is_an_id: bool = connection
@@ -45,7 +45,7 @@ impl Store for Sqlite {
         })
     }
 
-    fn organisations(&self) -> Answer<'_, Vec<Organisation>> {
+    fn organisations(&self) -> StoreFuture<'_, Vec<Organisation>> {
         self.read(|connection| {
             let mut rows = connection.prepare_cached(&format!(
                 "SELECT {ORGANISATION} FROM organisations ORDER BY created_at, rowid"
@@ -55,7 +55,7 @@ impl Store for Sqlite {
         })
     }
 
-    fn organisation(&self, name: String) -> Answer<'_, Option<Organisation>> {
+    fn organisation(&self, name: String) -> StoreFuture<'_, Option<Organisation>> {
         self.read(move |connection| {
             let mut row = connection.prepare_cached(&format!(
                 "SELECT {ORGANISATION} FROM organisations WHERE id = ?1 OR external_id = ?1 \
@@ -65,7 +65,7 @@ impl Store for Sqlite {
         })
     }
 
-    fn note_member(&self, organisation: Uuid, member: Member) -> Answer<'_, ()> {
+    fn record_member(&self, organisation: Uuid, member: Member) -> StoreFuture<'_, ()> {
         self.write(false, move |connection| {
             connection
                 .prepare_cached(
@@ -83,7 +83,7 @@ impl Store for Sqlite {
         })
     }
 
-    fn members(&self, organisation: Uuid) -> Answer<'_, Vec<Member>> {
+    fn members(&self, organisation: Uuid) -> StoreFuture<'_, Vec<Member>> {
         self.read(move |connection| {
             let mut rows = connection.prepare_cached(
                 "SELECT user_id, role, created_at FROM members WHERE organisation_id = ?1 \
@@ -100,7 +100,7 @@ impl Store for Sqlite {
         })
     }
 
-    fn create_tenant(&self, row: Tenant) -> Answer<'_, ()> {
+    fn create_tenant(&self, row: Tenant) -> StoreFuture<'_, ()> {
         self.write(false, move |connection| {
             let changed = next_epoch(connection)?;
             let added = connection.execute(
@@ -126,7 +126,7 @@ impl Store for Sqlite {
         })
     }
 
-    fn tenants(&self, filter: TenantFilter) -> Answer<'_, Vec<Tenant>> {
+    fn tenants(&self, filter: TenantFilter) -> StoreFuture<'_, Vec<Tenant>> {
         self.read(move |connection| {
             let mut rows = connection.prepare_cached(&format!(
                 "SELECT {TENANT} FROM tenants WHERE (?1 IS NULL OR organisation_id = ?1) \
@@ -143,7 +143,7 @@ impl Store for Sqlite {
         })
     }
 
-    fn tenant(&self, name: String) -> Answer<'_, Option<Tenant>> {
+    fn tenant(&self, name: String) -> StoreFuture<'_, Option<Tenant>> {
         self.read(move |connection| {
             let mut row = connection.prepare_cached(&format!(
                 "SELECT {TENANT} FROM tenants WHERE id = ?1 OR slug = ?1"
@@ -157,7 +157,7 @@ impl Store for Sqlite {
         id: Uuid,
         status: TenantStatus,
         at: Timestamp,
-    ) -> Answer<'_, Option<Tenant>> {
+    ) -> StoreFuture<'_, Option<Tenant>> {
         self.write(true, move |connection| {
             let standing = connection
                 .prepare_cached(&format!("SELECT {TENANT} FROM tenants WHERE id = ?1"))?
@@ -184,7 +184,7 @@ impl Store for Sqlite {
         id: Uuid,
         config: Value,
         at: Timestamp,
-    ) -> Answer<'_, Option<Tenant>> {
+    ) -> StoreFuture<'_, Option<Tenant>> {
         self.write(false, move |connection| {
             let mut row = connection.prepare_cached(&format!(
                 "UPDATE tenants SET config = ?2, updated_at = ?3 WHERE id = ?1 RETURNING {TENANT}"
@@ -194,7 +194,7 @@ impl Store for Sqlite {
         })
     }
 
-    fn create_key(&self, row: Key, once: Option<Once>) -> Answer<'_, Created> {
+    fn create_key(&self, row: Key, once: Option<IdempotencyRecord>) -> StoreFuture<'_, Created> {
         self.write(false, move |connection| {
             if let Some(once) = &once
                 && let Some((body, id)) = seen(connection, once)?
@@ -216,7 +216,7 @@ impl Store for Sqlite {
         })
     }
 
-    fn keys(&self, filter: KeyFilter) -> Answer<'_, Vec<Key>> {
+    fn keys(&self, filter: KeyFilter) -> StoreFuture<'_, Vec<Key>> {
         self.read(move |connection| {
             let mut rows = connection.prepare_cached(&format!(
                 "SELECT {KEY} FROM api_keys WHERE (?1 IS NULL OR tenant_id = ?1) \
@@ -235,7 +235,7 @@ impl Store for Sqlite {
         })
     }
 
-    fn key(&self, id: Uuid) -> Answer<'_, Option<Key>> {
+    fn key(&self, id: Uuid) -> StoreFuture<'_, Option<Key>> {
         self.read(move |connection| {
             let mut row =
                 connection.prepare_cached(&format!("SELECT {KEY} FROM api_keys WHERE id = ?1"))?;
@@ -243,10 +243,14 @@ impl Store for Sqlite {
         })
     }
 
-    fn succeed_key(&self, successor: Key, once: Option<Once>) -> Answer<'_, Succeeded> {
+    fn create_successor(
+        &self,
+        successor: Key,
+        once: Option<IdempotencyRecord>,
+    ) -> StoreFuture<'_, SuccessorOutcome> {
         self.write(true, move |connection| {
             let Some(predecessor) = successor.predecessor else {
-                return Ok(Succeeded::Gone);
+                return Ok(SuccessorOutcome::Gone);
             };
             let standing = connection
                 .prepare_cached(
@@ -257,15 +261,15 @@ impl Store for Sqlite {
                 })
                 .optional()?;
             match standing {
-                None => return Ok(Succeeded::Gone),
-                Some((false, _)) => return Ok(Succeeded::Forbidden),
-                Some((true, true)) => return Ok(Succeeded::Pending),
+                None => return Ok(SuccessorOutcome::Gone),
+                Some((false, _)) => return Ok(SuccessorOutcome::Forbidden),
+                Some((true, true)) => return Ok(SuccessorOutcome::Pending),
                 Some((true, false)) => {}
             }
             if let Some(once) = &once
                 && seen(connection, once)?.is_some()
             {
-                return Ok(Succeeded::Repeated);
+                return Ok(SuccessorOutcome::Repeated);
             }
             let changed = next_epoch(connection)?;
             end_successor(connection, predecessor, successor.created_at, changed)?;
@@ -273,11 +277,16 @@ impl Store for Sqlite {
             if let Some(once) = once {
                 remember(connection, &once, successor.id, successor.created_at)?;
             }
-            Ok(Succeeded::New)
+            Ok(SuccessorOutcome::New)
         })
     }
 
-    fn revoke_successor(&self, id: Uuid, once: Option<Once>, at: Timestamp) -> Answer<'_, ()> {
+    fn revoke_successor(
+        &self,
+        id: Uuid,
+        once: Option<IdempotencyRecord>,
+        at: Timestamp,
+    ) -> StoreFuture<'_, ()> {
         self.write(true, move |connection| {
             // A new epoch also where nothing is left to revoke: see `revoke_key`.
             let changed = next_epoch(connection)?;
@@ -300,7 +309,7 @@ impl Store for Sqlite {
         })
     }
 
-    fn revoke_predecessor(&self, id: Uuid, at: Timestamp) -> Answer<'_, bool> {
+    fn revoke_predecessor(&self, id: Uuid, at: Timestamp) -> StoreFuture<'_, bool> {
         self.write(true, move |connection| {
             let changed = next_epoch(connection)?;
             let predecessor = connection
@@ -324,7 +333,7 @@ impl Store for Sqlite {
         })
     }
 
-    fn revoke_key(&self, id: Uuid, at: Timestamp) -> Answer<'_, Option<Key>> {
+    fn revoke_key(&self, id: Uuid, at: Timestamp) -> StoreFuture<'_, Option<Key>> {
         self.write(true, move |connection| {
             // Also of a key that is revoked already: whoever asks twice may have been told
             // nothing the first time, and must wait for the same confirmation.
@@ -340,7 +349,7 @@ impl Store for Sqlite {
         })
     }
 
-    fn touch(&self, used: Vec<(Uuid, Timestamp)>) -> Answer<'_, ()> {
+    fn touch(&self, used: Vec<(Uuid, Timestamp)>) -> StoreFuture<'_, ()> {
         self.write(false, move |connection| {
             let mut row = connection.prepare_cached(
                 "UPDATE api_keys SET last_used_at = max(coalesce(last_used_at, 0), ?2) WHERE id = ?1",
@@ -354,7 +363,10 @@ impl Store for Sqlite {
 }
 
 /// Returns what is remembered of a request: its body and the key that it has made.
-fn seen(connection: &Connection, once: &Once) -> rusqlite::Result<Option<([u8; 32], String)>> {
+fn seen(
+    connection: &Connection,
+    once: &IdempotencyRecord,
+) -> rusqlite::Result<Option<([u8; 32], String)>> {
     connection
         .prepare_cached("DELETE FROM idempotency WHERE created_at < ?1")?
         .execute([millis(once.forget_before)])?;
@@ -367,7 +379,7 @@ fn seen(connection: &Connection, once: &Once) -> rusqlite::Result<Option<([u8; 3
 /// Remembers that a request has made a key.
 fn remember(
     connection: &Connection,
-    once: &Once,
+    once: &IdempotencyRecord,
     key: Uuid,
     at: Timestamp,
 ) -> rusqlite::Result<()> {
@@ -406,7 +418,7 @@ fn insert_key(connection: &Connection, row: &Key, changed: i64) -> rusqlite::Res
     Ok(())
 }
 
-/// Revokes the pending successor of a key. It can have none of its own: see [`Succeeded::Pending`].
+/// Revokes the pending successor of a key. It can have none of its own: see [`SuccessorOutcome::Pending`].
 fn end_successor(
     connection: &Connection,
     id: Uuid,
@@ -427,7 +439,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::authority::files::Files;
+    use crate::authority::files::DatabaseFiles;
     use crate::authority::store::{DataPlatform, KeyHash};
     use crate::domain::{KeyPrefix, Provider};
 
@@ -454,7 +466,8 @@ mod tests {
     #[tokio::test]
     async fn an_idempotency_key_is_remembered_for_a_day_and_not_for_longer() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Sqlite::open(&Files::beside(&folder.path().join("books.db"))).unwrap();
+        let store =
+            Sqlite::open(&DatabaseFiles::beside(&folder.path().join("registry.db"))).unwrap();
         let made: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let organisation = Organisation {
             id: Uuid::new_v4(),
@@ -482,7 +495,7 @@ mod tests {
         let day = SignedDuration::from_hours(24);
         let millisecond = SignedDuration::from_millis(1);
         let ask = |number: u8, body: u8, at: Timestamp| {
-            let once = Once {
+            let once = IdempotencyRecord {
                 request: [7; 32],
                 body: [body; 32],
                 forget_before: at - day,

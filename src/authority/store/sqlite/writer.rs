@@ -11,9 +11,9 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::StoreError;
-use super::feed::{Feed, confirm, epoch};
+use super::feed::{ChangeFeed, confirm, epoch};
 use super::schema::BUSY;
-use crate::authority::files::Files;
+use crate::authority::files::DatabaseFiles;
 
 /// How often a serving writer with nothing to do looks for commits of other processes.
 const LOOK: Duration = Duration::from_millis(20);
@@ -134,9 +134,9 @@ impl<T: Send> Job for Task<T> {
 /// Which process this is.
 pub(super) enum Side {
     /// The one that serves.
-    Serving(Feed),
-    /// One that changes the books, beside a serving process or without one.
-    Beside { files: Files },
+    Serving(ChangeFeed),
+    /// One that changes the registry, beside a serving process or without one.
+    Beside { files: DatabaseFiles },
 }
 
 pub(super) struct Writer {
@@ -187,9 +187,9 @@ impl Writer {
         if was_well != well {
             self.well.store(well, Ordering::Relaxed);
             if well {
-                tracing::info!("the books can be written again");
+                tracing::info!("the registry can be written again");
             } else {
-                tracing::error!(?committed, ?followed, "the books cannot be written");
+                tracing::error!(?committed, ?followed, "the registry cannot be written");
             }
         }
         for job in batch {

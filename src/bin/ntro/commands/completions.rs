@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{CompleteEnv, Shells};
-use ntro::config::{Config, Home};
+use ntro::config::{Config, NtroDir};
 use ntro::domain::printable;
 use ntro::env::Env;
 
@@ -70,7 +70,7 @@ pub(crate) fn tenants(typed: &OsStr) -> Vec<CompletionCandidate> {
 
 /// A file that cannot be read has nothing to offer; a complaint would land in the user's line.
 fn config() -> Option<Config> {
-    let home = Home::locate(&Env::from_process()).ok()?;
+    let home = NtroDir::locate(&Env::from_process()).ok()?;
     Config::read(&home.config()).ok()
 }
 

@@ -1,6 +1,6 @@
-//! Which database the authority's books lie in, as `serve` and `admin` take it.
+//! Which database the authority's registry lie in, as `serve` and `admin` take it.
 
-use ntro::authority::{Books, Database};
+use ntro::authority::{Database, Registry};
 use ntro::env;
 
 use crate::context::Context;
@@ -35,9 +35,9 @@ impl DatabaseArgs {
         Ok(Database::Sqlite(cx.home()?.folder().join(DEFAULT)))
     }
 
-    /// Opens the books, beside a serving process or without one. Where there are none yet they
+    /// Opens the registry, beside a serving process or without one. Where there are none yet they
     /// are made only if that is what is wanted: whoever reads them has named the wrong ones.
-    pub(crate) fn books(&self, cx: &Context, make: bool) -> Result<Books, CliError> {
+    pub(crate) fn registry(&self, cx: &Context, make: bool) -> Result<Registry, CliError> {
         let database = self.database(cx)?;
         if let Database::Sqlite(path) = &database
             && !make
@@ -49,6 +49,6 @@ impl DatabaseArgs {
             )
             .hint("name another one with `--database`, or make it: `ntro serve` does, and `ntro admin organisation create NAME`"));
         }
-        Ok(Books::open(&database)?)
+        Ok(Registry::open(&database)?)
     }
 }

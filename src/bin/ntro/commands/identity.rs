@@ -207,6 +207,6 @@ pub(crate) fn expiry(identity: &Identity) -> Option<Timestamp> {
     identity
         .key
         .as_ref()
-        .map_or(Expiry::Untold, |key| key.expires)
+        .map_or(Expiry::Unknown, |key| key.expires)
         .at()
 }

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use ntro::authority::{self, Authority, Claims, Issuer, KeySource, Limits, Settings};
+use ntro::authority::{self, Authority, Claims, Issuer, JwksSource, Limits, Settings};
 use serde::Serialize;
 use url::Url;
 
@@ -106,7 +106,7 @@ impl IssuerArgs {
     }
 }
 
-fn key_source(text: &str) -> Result<KeySource, CliError> {
+fn key_source(text: &str) -> Result<JwksSource, CliError> {
     let scheme = text.split_once(':').map(|(scheme, _)| scheme);
     let is_url = |scheme: &str| {
         ["http", "https"]
@@ -114,10 +114,10 @@ fn key_source(text: &str) -> Result<KeySource, CliError> {
             .any(|url| scheme.eq_ignore_ascii_case(url))
     };
     if !scheme.is_some_and(is_url) {
-        return Ok(KeySource::File(PathBuf::from(text)));
+        return Ok(JwksSource::File(PathBuf::from(text)));
     }
     match text.parse::<Url>() {
-        Ok(url) => Ok(KeySource::Url(url)),
+        Ok(url) => Ok(JwksSource::Url(url)),
         Err(error) => Err(CliError::usage(format!("`--jwks {text}`: {error}"))),
     }
 }

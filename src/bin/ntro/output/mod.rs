@@ -127,7 +127,7 @@ impl Printer {
 
     /// Prints a result that nobody can have again. A reader that has gone away is a failure here,
     /// and so is one that there never was.
-    pub(crate) fn hand_over(&self, report: &impl Report) -> Result<(), CliError> {
+    pub(crate) fn reveal(&self, report: &impl Report) -> Result<(), CliError> {
         if leads_nowhere() {
             let message = "cannot write to standard output: it is closed, or the null device";
             return Err(CliError::new(Kind::Failure, message));

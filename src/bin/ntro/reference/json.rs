@@ -51,7 +51,7 @@ macro_rules! key {
     };
 }
 
-/// A key in the authority's books.
+/// A key in the authority's registry.
 macro_rules! key_in_books {
     ($($own:expr),* $(,)?) => {
         &[
@@ -690,11 +690,11 @@ pub(super) const SHAPES: &[Shape] = &[
                 "How bad it is",
             ),
             ("findings[].message", "text", "What was found"),
-            ("findings[].mend", "text or null", "What mends it"),
+            ("findings[].fix", "text or null", "How to fix it"),
             (
-                "findings[].mended",
+                "findings[].fixed",
                 "boolean",
-                "Whether `--fix` has mended it",
+                "Whether `--fix` has fixed it",
             ),
         ],
     },

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
-use ntro::authority::{self, Books, LONGEST_LIFE_IN_DAYS, NewKey};
+use ntro::authority::{self, LONGEST_LIFE_IN_DAYS, NewKey, Registry};
 use ntro::domain::{KeyEnvironment, KeyName, Provider, Scope};
 use serde::Serialize;
 use uuid::Uuid;
@@ -82,7 +82,7 @@ fn provider() -> impl TypedValueParser<Value = Provider> {
 }
 
 #[derive(Debug, Serialize)]
-struct Key {
+struct AdminKeyRow {
     id: String,
     tenant_id: String,
     tenant: Option<String>,
@@ -90,7 +90,7 @@ struct Key {
     name: String,
     key_prefix: String,
     scopes: Vec<String>,
-    state: State,
+    state: KeyState,
     created_at: Timestamp,
     created_by: Option<String>,
     expires_at: Option<Timestamp>,
@@ -101,7 +101,7 @@ struct Key {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum State {
+enum KeyState {
     Live,
     Expired,
     Revoked,
@@ -111,24 +111,24 @@ enum State {
 struct Minted<'a> {
     key: &'a str,
     #[serde(flatten)]
-    record: Key,
+    record: AdminKeyRow,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-struct Keys(Vec<Key>);
+struct IssuedKeys(Vec<AdminKeyRow>);
 
 impl Command {
-    pub(super) fn run(self, books: &Books, cx: &Context) -> Result<Exit, CliError> {
+    pub(super) fn run(self, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
         match self {
-            Self::Create(args) => create(args, books, cx),
-            Self::List(args) => list(&args, books, cx),
-            Self::Revoke(args) => revoke(&args, books, cx),
+            Self::Create(args) => create(args, registry, cx),
+            Self::List(args) => list(&args, registry, cx),
+            Self::Revoke(args) => revoke(&args, registry, cx),
         }
     }
 }
 
-fn create(args: CreateArgs, books: &Books, cx: &Context) -> Result<Exit, CliError> {
+fn create(args: CreateArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
     let Some(slug) = &cx.global().tenant else {
         return Err(CliError::usage("a key belongs to a tenant")
             .hint("name it: `--tenant SLUG`; see `ntro admin tenant list`"));
@@ -143,14 +143,14 @@ fn create(args: CreateArgs, books: &Books, cx: &Context) -> Result<Exit, CliErro
         may_rotate: !args.no_rotate,
     };
     let minted = cx.block_on(async {
-        let tenant = books.tenant(slug.as_str()).await?;
-        books.create_key(&tenant, new).await
+        let tenant = registry.tenant(slug.as_str()).await?;
+        registry.create_key(&tenant, new).await
     })??;
-    let shown = cx.printer().hand_over(&Minted {
+    let shown = cx.printer().reveal(&Minted {
         key: minted.key.expose(),
-        record: Key::new(&minted.record, Some(slug.to_string()), cx.now()),
+        record: AdminKeyRow::new(&minted.record, Some(slug.to_string()), cx.now()),
     });
-    shown.map_err(|error| take_back(books, cx, minted.record.id, error))?;
+    shown.map_err(|error| take_back(registry, cx, minted.record.id, error))?;
     cx.printer().note(&format!(
         "The key {} of the tenant `{slug}` is shown this once.",
         minted.record.id
@@ -159,21 +159,21 @@ fn create(args: CreateArgs, books: &Books, cx: &Context) -> Result<Exit, CliErro
 }
 
 /// Revokes a key that nobody has seen, and adds to the error what became of it.
-fn take_back(books: &Books, cx: &Context, id: Uuid, error: CliError) -> CliError {
+fn take_back(registry: &Registry, cx: &Context, id: Uuid, error: CliError) -> CliError {
     let revoked = cx
-        .block_on(books.revoke_key(id))
+        .block_on(registry.revoke_key(id))
         .and_then(|revoked| Ok(revoked.map(drop)?));
     error.after_revoking(revoked, &format!("ntro admin key revoke {id}"))
 }
 
-fn list(args: &ListArgs, books: &Books, cx: &Context) -> Result<Exit, CliError> {
+fn list(args: &ListArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
     let (keys, tenants) = cx.block_on(async {
         let tenants = match &cx.global().tenant {
-            Some(slug) => vec![books.tenant(slug.as_str()).await?],
-            None => books.tenants(None, None).await?,
+            Some(slug) => vec![registry.tenant(slug.as_str()).await?],
+            None => registry.tenants(None, None).await?,
         };
         let only = cx.global().tenant.as_ref().and(tenants.first());
-        let keys = books
+        let keys = registry
             .keys(only.map(|tenant| tenant.id), args.provider)
             .await?;
         Ok::<_, authority::Error>((keys, tenants))
@@ -185,22 +185,22 @@ fn list(args: &ListArgs, books: &Books, cx: &Context) -> Result<Exit, CliError> 
     let now = cx.now();
     let rows = keys
         .iter()
-        .map(|key| Key::new(key, slugs.get(&key.tenant_id).cloned(), now))
+        .map(|key| AdminKeyRow::new(key, slugs.get(&key.tenant_id).cloned(), now))
         .collect();
-    cx.printer().print(&Keys(rows))?;
+    cx.printer().print(&IssuedKeys(rows))?;
     Ok(Exit::Fine)
 }
 
-fn revoke(args: &RevokeArgs, books: &Books, cx: &Context) -> Result<Exit, CliError> {
-    let key = cx.block_on(books.revoke_key(args.id))??;
+fn revoke(args: &RevokeArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
+    let key = cx.block_on(registry.revoke_key(args.id))??;
     cx.printer().confirm(&Done {
         text: format!("revoked the key `{}` ({})", key.name, key.prefix),
-        value: Key::new(&key, None, cx.now()),
+        value: AdminKeyRow::new(&key, None, cx.now()),
     })?;
     Ok(Exit::Fine)
 }
 
-impl Key {
+impl AdminKeyRow {
     fn new(row: &authority::Key, tenant: Option<String>, now: Timestamp) -> Self {
         Self {
             id: row.id.to_string(),
@@ -211,9 +211,9 @@ impl Key {
             key_prefix: row.prefix.to_string(),
             scopes: row.scopes.iter().map(ToString::to_string).collect(),
             state: match (row.revoked_at, row.expires_at) {
-                (Some(_), _) => State::Revoked,
-                (None, Some(at)) if at <= now => State::Expired,
-                _ => State::Live,
+                (Some(_), _) => KeyState::Revoked,
+                (None, Some(at)) if at <= now => KeyState::Expired,
+                _ => KeyState::Live,
             },
             created_at: row.created_at,
             created_by: row.created_by.clone(),
@@ -225,7 +225,7 @@ impl Key {
     }
 }
 
-impl State {
+impl KeyState {
     fn as_str(self) -> &'static str {
         match self {
             Self::Live => "live",
@@ -242,7 +242,7 @@ impl Report for Minted<'_> {
     }
 }
 
-impl Report for Keys {
+impl Report for IssuedKeys {
     fn text(&self, paint: Paint) -> String {
         let head = [
             "ID",

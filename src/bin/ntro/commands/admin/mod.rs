@@ -1,4 +1,4 @@
-//! `ntro admin`: the authority's books, from the machine that holds its database.
+//! `ntro admin`: the authority's registry, from the machine that holds its database.
 
 mod key;
 mod organisation;
@@ -6,7 +6,7 @@ mod tenant;
 mod token;
 
 use clap::Subcommand;
-use ntro::authority::{self, Books, Organisation};
+use ntro::authority::{self, Organisation, Registry};
 use ntro::domain::{KeyName, NameError};
 
 use super::database::DatabaseArgs;
@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
 
-/// Manage the authority's books on the machine that holds its database
+/// Manage the authority's registry on the machine that holds its database
 ///
 /// Works while `ntro serve` runs and while it does not. When a command has succeeded, the server
 /// refuses what it has revoked or suspended, and knows what it has created, unless the server hangs:
@@ -43,25 +43,25 @@ enum Command {
 }
 
 pub(crate) fn run(args: AdminArgs, cx: &Context) -> Result<Exit, CliError> {
-    // All else is about an organisation, of which new books have none.
+    // All else is about an organisation, of which new registry have none.
     let begins = matches!(
         args.command,
         Command::Organisation(organisation::Command::Create(_))
     );
-    let books = args.database.books(cx, begins)?;
+    let registry = args.database.registry(cx, begins)?;
     match args.command {
-        Command::Organisation(command) => command.run(&books, cx),
-        Command::Tenant(command) => command.run(&books, cx),
-        Command::Key(command) => command.run(&books, cx),
-        Command::Token(args) => token::run(args, &books, cx),
+        Command::Organisation(command) => command.run(&registry, cx),
+        Command::Tenant(command) => command.run(&registry, cx),
+        Command::Key(command) => command.run(&registry, cx),
+        Command::Token(args) => token::run(args, &registry, cx),
     }
 }
 
 /// Finds an organisation by its id, its external id, or its name where only one has it; the only
 /// one when none is named.
-async fn organisation(books: &Books, wanted: Option<&str>) -> Result<Organisation, CliError> {
+async fn organisation(registry: &Registry, wanted: Option<&str>) -> Result<Organisation, CliError> {
     let Some(wanted) = wanted else {
-        let mut all = books.organisations().await?;
+        let mut all = registry.organisations().await?;
         return match (all.pop(), all.len()) {
             (Some(only), 0) => Ok(only),
             (None, _) => Err(CliError::new(Kind::Failure, "there is no organisation yet")
@@ -70,11 +70,11 @@ async fn organisation(books: &Books, wanted: Option<&str>) -> Result<Organisatio
                 .hint("name one: `--organisation NAME`")),
         };
     };
-    match books.organisation(wanted).await {
+    match registry.organisation(wanted).await {
         Err(authority::Error::NoOrganisation { .. }) => {}
         found => return Ok(found?),
     }
-    let mut named = books.organisations().await?;
+    let mut named = registry.organisations().await?;
     named.retain(|organisation| organisation.name == wanted);
     match (named.pop(), named.len()) {
         (Some(only), 0) => Ok(only),

@@ -1,6 +1,6 @@
 use clap::Subcommand;
 use jiff::Timestamp;
-use ntro::authority::{self, Books};
+use ntro::authority::{self, Registry};
 use ntro::domain::KeyName;
 use serde::Serialize;
 
@@ -42,17 +42,17 @@ struct Organisation {
 struct Organisations(Vec<Organisation>);
 
 impl Command {
-    pub(super) fn run(self, books: &Books, cx: &Context) -> Result<Exit, CliError> {
+    pub(super) fn run(self, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
         match self {
-            Self::Create(args) => create(&args, books, cx),
-            Self::List => list(books, cx),
+            Self::Create(args) => create(&args, registry, cx),
+            Self::List => list(registry, cx),
         }
     }
 }
 
-fn create(args: &CreateArgs, books: &Books, cx: &Context) -> Result<Exit, CliError> {
+fn create(args: &CreateArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
     let external_id = args.external_id.as_deref();
-    let made = cx.block_on(books.create_organisation(args.name.as_str(), external_id))??;
+    let made = cx.block_on(registry.create_organisation(args.name.as_str(), external_id))??;
     cx.printer().confirm(&Done {
         text: format!("created the organisation `{}` ({})", made.name, made.id),
         value: Organisation::from(made),
@@ -60,8 +60,8 @@ fn create(args: &CreateArgs, books: &Books, cx: &Context) -> Result<Exit, CliErr
     Ok(Exit::Fine)
 }
 
-fn list(books: &Books, cx: &Context) -> Result<Exit, CliError> {
-    let all = cx.block_on(books.organisations())??;
+fn list(registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
+    let all = cx.block_on(registry.organisations())??;
     let all = all.into_iter().map(Organisation::from).collect();
     cx.printer().print(&Organisations(all))?;
     Ok(Exit::Fine)

@@ -1,7 +1,7 @@
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use jiff::Timestamp;
-use ntro::authority::{self, Books, DataPlatform, NewTenant, TenantStatus};
+use ntro::authority::{self, DataPlatform, NewTenant, Registry, TenantStatus};
 use ntro::domain::{KeyName, TenantSlug};
 use serde::Serialize;
 
@@ -88,19 +88,19 @@ struct Tenant {
 struct Tenants(Vec<Tenant>);
 
 impl Command {
-    pub(super) fn run(self, books: &Books, cx: &Context) -> Result<Exit, CliError> {
+    pub(super) fn run(self, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
         match self {
-            Self::Create(args) => create(args, books, cx),
-            Self::List(args) => list(&args, books, cx),
-            Self::Suspend(args) => set_status(&args, TenantStatus::Suspended, books, cx),
-            Self::Resume(args) => set_status(&args, TenantStatus::Active, books, cx),
+            Self::Create(args) => create(args, registry, cx),
+            Self::List(args) => list(&args, registry, cx),
+            Self::Suspend(args) => set_status(&args, TenantStatus::Suspended, registry, cx),
+            Self::Resume(args) => set_status(&args, TenantStatus::Active, registry, cx),
         }
     }
 }
 
-fn create(args: CreateArgs, books: &Books, cx: &Context) -> Result<Exit, CliError> {
+fn create(args: CreateArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
     let made = cx.block_on(async {
-        let owner = organisation(books, args.organisation.as_deref()).await?;
+        let owner = organisation(registry, args.organisation.as_deref()).await?;
         let new = NewTenant {
             organisation_id: owner.id,
             name: match args.name {
@@ -111,7 +111,7 @@ fn create(args: CreateArgs, books: &Books, cx: &Context) -> Result<Exit, CliErro
             data_platform: args.data_platform,
             data_platform_config_id: args.data_platform_config,
         };
-        Ok::<_, CliError>(books.create_tenant(new).await?)
+        Ok::<_, CliError>(registry.create_tenant(new).await?)
     })??;
     cx.printer().confirm(&Done {
         text: format!("created the tenant `{}` ({})", made.slug, made.id),
@@ -120,13 +120,13 @@ fn create(args: CreateArgs, books: &Books, cx: &Context) -> Result<Exit, CliErro
     Ok(Exit::Fine)
 }
 
-fn list(args: &ListArgs, books: &Books, cx: &Context) -> Result<Exit, CliError> {
+fn list(args: &ListArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
     let all = cx.block_on(async {
         let owner = match &args.organisation {
-            Some(name) => Some(organisation(books, Some(name)).await?.id),
+            Some(name) => Some(organisation(registry, Some(name)).await?.id),
             None => None,
         };
-        Ok::<_, CliError>(books.tenants(owner, args.status).await?)
+        Ok::<_, CliError>(registry.tenants(owner, args.status).await?)
     })??;
     let all = all.into_iter().map(Tenant::from).collect();
     cx.printer().print(&Tenants(all))?;
@@ -136,12 +136,12 @@ fn list(args: &ListArgs, books: &Books, cx: &Context) -> Result<Exit, CliError> 
 fn set_status(
     args: &NameArgs,
     status: TenantStatus,
-    books: &Books,
+    registry: &Registry,
     cx: &Context,
 ) -> Result<Exit, CliError> {
     let now = cx.block_on(async {
-        let tenant = books.tenant(&args.name).await?;
-        books.set_tenant_status(tenant.id, status).await
+        let tenant = registry.tenant(&args.name).await?;
+        registry.set_tenant_status(tenant.id, status).await
     })??;
     let done = match status {
         TenantStatus::Active => "accepted again",

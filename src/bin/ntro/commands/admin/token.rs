@@ -1,6 +1,6 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use jiff::{SignedDuration, Timestamp};
-use ntro::authority::{Books, Role};
+use ntro::authority::{Registry, Role};
 use ntro::domain::Period;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
@@ -55,10 +55,10 @@ struct Token<'a> {
     expires_at: Option<Timestamp>,
 }
 
-pub(super) fn run(args: TokenArgs, books: &Books, cx: &Context) -> Result<Exit, CliError> {
-    let owner = cx.block_on(organisation(books, args.organisation.as_deref()))??;
+pub(super) fn run(args: TokenArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
+    let owner = cx.block_on(organisation(registry, args.organisation.as_deref()))??;
     let now = cx.now();
-    let token = books.mint_admin_token(&owner, args.role, &args.subject, args.expires_in)?;
+    let token = registry.mint_admin_token(&owner, args.role, &args.subject, args.expires_in)?;
     let expires_at = now.checked_add(args.expires_in).ok();
     cx.printer().print(&Token {
         token: token.expose_secret(),

@@ -1,4 +1,4 @@
-use ntro::connection::{Decision, Error, Resolver, Shadow, Value};
+use ntro::connection::{Decision, Error, ResolvedValue, Resolver, Shadow};
 use ntro::domain::shown_host;
 use serde::Serialize;
 
@@ -31,11 +31,11 @@ struct Explained {
     error: Option<String>,
     /// What a variable hides of what would be used without it.
     overrides: Option<String>,
-    sources: Vec<Place>,
+    sources: Vec<ExplainedSource>,
 }
 
 #[derive(Debug, Serialize)]
-struct Place {
+struct ExplainedSource {
     source: String,
     found: Option<String>,
     wins: bool,
@@ -48,19 +48,19 @@ pub(crate) fn run(_args: ExplainArgs, cx: &Context) -> Result<Exit, CliError> {
     let mut explanation = Explanation {
         connection: overridden(
             explained(resolver.explain_connection(), resolver.name().err()),
-            Value::Connection,
+            ResolvedValue::Connection,
         ),
         host: overridden(
             explained(resolver.explain_host(), resolver.host().err()),
-            Value::Host,
+            ResolvedValue::Host,
         ),
         key: overridden(
             explained(resolver.explain_key(), resolver.key().err()),
-            Value::Key,
+            ResolvedValue::Key,
         ),
         tenant: overridden(
             explained(resolver.explain_tenant(), resolver.tenant().err()),
-            Value::Tenant,
+            ResolvedValue::Tenant,
         ),
         provider: explained(resolver.explain_provider(), resolver.provider().err()),
         policy: explained(resolver.explain_policy(), None),
@@ -71,7 +71,7 @@ pub(crate) fn run(_args: ExplainArgs, cx: &Context) -> Result<Exit, CliError> {
     // The first value that cannot be decided says how the call would have failed.
     let failure = resolver.name().err().or(resolver.host().err());
     let refused = || {
-        let refused = |shadow| resolver.permit(shadow).err();
+        let refused = |shadow| resolver.check(shadow).err();
         shadows.iter().find_map(refused)
     };
     match failure.or_else(refused).or(resolver.key().err()) {
@@ -82,10 +82,15 @@ pub(crate) fn run(_args: ExplainArgs, cx: &Context) -> Result<Exit, CliError> {
 
 impl Explained {
     /// Adds what a variable hides of the value.
-    fn overridden(mut self, resolver: &Resolver<'_>, shadows: &[Shadow], value: Value) -> Self {
+    fn overridden(
+        mut self,
+        resolver: &Resolver<'_>,
+        shadows: &[Shadow],
+        value: ResolvedValue,
+    ) -> Self {
         if let Some(shadow) = shadows.iter().find(|shadow| shadow.value == value) {
             self.overrides = Some(shadow.over.clone());
-            if let Err(error) = resolver.permit(shadow) {
+            if let Err(error) = resolver.check(shadow) {
                 self.error.get_or_insert_with(|| error.to_string());
                 self.value = None;
             }
@@ -123,7 +128,7 @@ fn explained(decision: Result<Decision, Error>, error: Option<Error>) -> Explain
             .candidates
             .into_iter()
             .enumerate()
-            .map(|(index, place)| Place {
+            .map(|(index, place)| ExplainedSource {
                 source: place.source.to_string(),
                 found: place.found,
                 wins: winner == Some(index),

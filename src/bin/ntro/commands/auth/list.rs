@@ -15,10 +15,10 @@ pub(crate) struct ListArgs {}
 
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-struct Connections(Vec<Row>);
+struct Connections(Vec<ConnectionRow>);
 
 #[derive(Debug, Serialize)]
-struct Row {
+struct ConnectionRow {
     name: String,
     active: bool,
     provider: Option<String>,
@@ -44,7 +44,7 @@ pub(crate) fn run(_args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
         let known = known.map(|name| Known::of(resolver, name, in_full));
         let known = known.unwrap_or_default();
         let login = cx.logins()?.get(name).filter(|_| known.stored);
-        rows.push(Row {
+        rows.push(ConnectionRow {
             name: name.clone(),
             active: active == Some(name.as_str()),
             provider: known.provider.or_else(|| entry.provider.clone()),

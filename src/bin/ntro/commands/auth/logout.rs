@@ -1,6 +1,6 @@
 use clap_complete::engine::ArgValueCompleter;
 use ntro::api;
-use ntro::config::{Config, Logins};
+use ntro::config::{Config, KeyRecords};
 use ntro::connection::{Connection, Flags, Resolver};
 use ntro::domain::ConnectionName;
 use ntro::{login, secrets};
@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
 use crate::output::{Paint, Report};
-use crate::production::{self, Sure};
+use crate::production::{self, ConfirmArgs};
 use crate::shell::quoted;
 
 /// Forget the key of a connection; its other settings stay for the next login
@@ -29,15 +29,15 @@ pub(crate) struct LogoutArgs {
     #[arg(long)]
     revoke: bool,
     #[command(flatten)]
-    sure: Sure,
+    sure: ConfirmArgs,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-struct LoggedOut(Vec<One>);
+struct LoggedOut(Vec<LogoutOne>);
 
 #[derive(Debug, Serialize)]
-struct One {
+struct LogoutOne {
     name: String,
     /// None where that was not found out.
     had_key: Option<bool>,
@@ -68,7 +68,7 @@ pub(crate) fn run(args: LogoutArgs, cx: &Context) -> Result<Exit, CliError> {
             Err(error) if args.all => {
                 cx.printer()
                     .warn(&format!("`{name}` stays logged in: {}", error.message));
-                done.push(One {
+                done.push(LogoutOne {
                     name: name.to_string(),
                     had_key: None,
                     revoked: false,
@@ -93,7 +93,11 @@ fn all(cx: &Context) -> Result<Vec<ConnectionName>, CliError> {
     Ok(names.collect())
 }
 
-fn one(cx: &Context, name: &ConnectionName, revoke: Option<Sure>) -> Result<One, CliError> {
+fn one(
+    cx: &Context,
+    name: &ConnectionName,
+    revoke: Option<ConfirmArgs>,
+) -> Result<LogoutOne, CliError> {
     migrate::finish(cx, name)?;
     // Before a key is revoked: which of two is stored decides how a rotation goes on.
     login::require_settled(cx.home()?, name)?;
@@ -110,7 +114,7 @@ fn one(cx: &Context, name: &ConnectionName, revoke: Option<Sure>) -> Result<One,
             forgotten.store
         ));
     }
-    Ok(One {
+    Ok(LogoutOne {
         name: name.to_string(),
         had_key: Some(forgotten.had_key),
         revoked,
@@ -121,17 +125,17 @@ fn one(cx: &Context, name: &ConnectionName, revoke: Option<Sure>) -> Result<One,
 }
 
 /// Revokes the stored key of a connection at its server. `false`: there is no key to revoke.
-fn revoke_key(cx: &Context, name: &ConnectionName, sure: Sure) -> Result<bool, CliError> {
+fn revoke_key(cx: &Context, name: &ConnectionName, sure: ConfirmArgs) -> Result<bool, CliError> {
     // The stored key is meant, never one that a variable brings.
     let flags = Flags::of_connection(name.clone());
     // Read anew: an unfinished migration was perhaps finished just now.
-    let (config, logins) = (
+    let (config, records) = (
         Config::read(&cx.home()?.config())?,
-        Logins::read(&cx.home()?.logins())?,
+        KeyRecords::read(&cx.home()?.logins())?,
     );
     let resolver = Resolver {
         config: &config,
-        logins: &logins,
+        records: &records,
         ..cx.resolver()?.alone(&flags)
     };
     let settings = cx.stores()?;

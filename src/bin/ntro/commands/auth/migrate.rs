@@ -7,7 +7,7 @@ use clap_complete::engine::ArgValueCompleter;
 use ntro::config::{Config, OntoraFile};
 use ntro::connection;
 use ntro::domain::{ConnectionName, Policy};
-use ntro::migration::{self, Change, Forgotten, Journal, Migrator, Outcome, Place};
+use ntro::migration::{self, Change, Forgotten, Journal, KeyLocation, Migrator, Outcome};
 use ntro::secrets::{self, StoreKind};
 use serde::Serialize;
 
@@ -62,10 +62,10 @@ pub(crate) struct MigrateArgs {
 
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-struct Moves(Vec<Row>);
+struct Moves(Vec<MoveRow>);
 
 #[derive(Debug, Serialize)]
-struct Row {
+struct MoveRow {
     connection: String,
     from: Vec<&'static str>,
     to: String,
@@ -74,7 +74,7 @@ struct Row {
     code: Option<&'static str>,
     message: Option<String>,
     #[serde(skip)]
-    places: Vec<Place>,
+    places: Vec<KeyLocation>,
     #[serde(skip)]
     kind: Option<Kind>,
 }
@@ -139,7 +139,7 @@ pub(crate) fn run(args: MigrateArgs, cx: &Context) -> Result<Exit, CliError> {
         }
         bar.inc(1);
         match moved {
-            Ok(outcome) => rows.push(Row::new(name, to, &args, outcome)),
+            Ok(outcome) => rows.push(MoveRow::new(name, to, &args, outcome)),
             Err(error) => {
                 let conflict = matches!(error, migration::Error::Conflict { .. });
                 let error = CliError::from(error);
@@ -148,7 +148,7 @@ pub(crate) fn run(args: MigrateArgs, cx: &Context) -> Result<Exit, CliError> {
                     return Err(error);
                 }
                 hints.extend(error.hint.clone().map(|hint| format!("`{name}`: {hint}")));
-                rows.push(Row::failed(name, to, error, conflict));
+                rows.push(MoveRow::failed(name, to, error, conflict));
             }
         }
     }
@@ -213,7 +213,10 @@ pub(super) fn finish(cx: &Context, name: &ConnectionName) -> Result<(), CliError
 
 /// Erases what a killed migration has left of a connection that is gone, and returns the stores
 /// that had some; `None` where nothing is noted.
-pub(super) fn forget(cx: &Context, name: &ConnectionName) -> Result<Option<Vec<Place>>, CliError> {
+pub(super) fn forget(
+    cx: &Context,
+    name: &ConnectionName,
+) -> Result<Option<Vec<KeyLocation>>, CliError> {
     let forgotten = with_migrator(cx, StoreKind::Keyring, false, |migrator| {
         migrator.forget(name)
     })?;
@@ -297,7 +300,7 @@ fn tell_of_ontora(cx: &Context) {
     }
 }
 
-impl Row {
+impl MoveRow {
     fn new(name: &ConnectionName, to: StoreKind, args: &MigrateArgs, outcome: Outcome) -> Self {
         let Outcome {
             change,
@@ -309,7 +312,9 @@ impl Row {
         let result = match (change, &left_behind) {
             (Change::Moved, Some(_)) => Verdict::CopyLeft,
             (Change::Moved, None) if args.dry_run => Verdict::WouldMove,
-            (Change::Moved, None) if args.keep && from.contains(&Place::Ontora) => Verdict::Copied,
+            (Change::Moved, None) if args.keep && from.contains(&KeyLocation::Ontora) => {
+                Verdict::Copied
+            }
             (Change::Moved, None) => Verdict::Moved,
             (Change::AlreadyThere, _) => Verdict::AlreadyThere,
             (Change::NoKey, _) => Verdict::NoKey,
@@ -353,7 +358,7 @@ impl Row {
         }
     }
 
-    fn is_moved_from(&self, place: Place) -> bool {
+    fn is_moved_from(&self, place: KeyLocation) -> bool {
         matches!(self.result, Verdict::Moved | Verdict::CopyLeft) && self.places.contains(&place)
     }
 }
@@ -363,14 +368,14 @@ impl Moves {
     fn tell_who_needs_a_variable(&self, args: &MigrateArgs, cx: &Context) {
         let printer = cx.printer();
         for row in &self.0 {
-            if row.is_moved_from(Place::Ontora) && !args.keep {
+            if row.is_moved_from(KeyLocation::Ontora) && !args.keep {
                 printer.note(&format!(
                     "The official `ontora` command has no key of its own now. It needs the variable `ONTORA_API_KEY`: ONTORA_API_KEY=\"$(ntro auth token -c {})\"",
                     row.connection
                 ));
             }
         }
-        let plain = Place::Store(StoreKind::Plaintext);
+        let plain = KeyLocation::Store(StoreKind::Plaintext);
         if self.0.iter().any(|row| row.is_moved_from(plain)) {
             printer.note(
                 "The official Ntropii clients no longer find these keys in `config.toml`. They need the variable `NTRO_API_KEY`: NTRO_API_KEY=\"$(ntro auth token)\"",

@@ -17,7 +17,7 @@ mod whoami;
 use super::group::group;
 
 group! {
-    "login" Login(login::LoginArgs) => login::run;
+    "login" KeyRecord(login::LoginArgs) => login::run;
     "whoami" Whoami(whoami::WhoamiArgs) => whoami::run;
     "logout" Logout(logout::LogoutArgs) => logout::run;
     "list" List(list::ListArgs) => list::run;

@@ -1,7 +1,7 @@
 use clap_complete::engine::ArgValueCompleter;
 use ntro::config::Config;
 use ntro::domain::ConnectionName;
-use ntro::migration::Place;
+use ntro::migration::KeyLocation;
 use ntro::{login, secrets};
 use serde::Serialize;
 
@@ -41,7 +41,7 @@ pub(crate) fn run(args: RemoveArgs, cx: &Context) -> Result<Exit, CliError> {
     let removed = login::remove(cx.home()?, name, &|kind| secrets::open(kind, settings));
     let mut stores = left.clone().unwrap_or_default();
     match removed {
-        Ok(forgotten) if forgotten.had_key => stores.push(Place::Store(forgotten.store)),
+        Ok(forgotten) if forgotten.had_key => stores.push(KeyLocation::Store(forgotten.store)),
         Ok(_) => {}
         // What there was of it was on its way to another store.
         Err(login::Error::UnknownConnection { .. }) if left.is_some() => {}

@@ -16,7 +16,7 @@ struct Token<'a> {
 
 pub(crate) fn run(_args: TokenArgs, cx: &Context) -> Result<Exit, CliError> {
     let connection = cx.connection()?;
-    let key = cx.hand_over(&connection)?;
+    let key = cx.reveal(&connection)?;
     cx.printer().print(&Token {
         api_key: key.expose(),
     })?;

@@ -3,20 +3,20 @@
 use std::net::SocketAddr;
 
 use ntro::api::{self, Client};
-use ntro::authority::{Books, MintedKey, NewKey};
+use ntro::authority::{MintedKey, NewKey, Registry};
 use ntro::connection::Flags;
 use ntro::domain::{ConnectionName, Host, KeyName, Provider, Scope, TenantSlug};
 use ntro::login::{self, NewLogin};
 use ntro::secrets::{self, StoreKind};
 use tokio::runtime::Runtime;
 
-use super::town::{ORGANISATION, Town};
+use super::fixtures::{Fixtures, ORGANISATION};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Kind;
 
 /// Where the authority is, and how it is administered.
-pub(super) struct Place {
+pub(super) struct DevServer {
     pub(super) address: SocketAddr,
     pub(super) database: String,
     pub(super) program: String,
@@ -24,7 +24,7 @@ pub(super) struct Place {
     pub(super) ephemeral: bool,
 }
 
-impl Place {
+impl DevServer {
     /// Returns the base URL for a provider. It says `localhost`, as the official clients' default
     /// does, so that a key is bound to the origin that people type.
     pub(super) fn host(&self, provider: Provider) -> String {
@@ -60,9 +60,9 @@ impl Place {
 pub(super) fn log_in(
     cx: &Context,
     runtime: &Runtime,
-    books: &Books,
-    town: &Town,
-    place: &Place,
+    registry: &Registry,
+    fixtures: &Fixtures,
+    place: &DevServer,
 ) -> Result<Vec<ConnectionName>, CliError> {
     let wanted = [
         ("local", Provider::Ntropii),
@@ -94,8 +94,8 @@ pub(super) fn log_in(
                 Some(kind) => kind,
                 None => *store.insert(choose_store(cx)?),
             };
-            let minted = mint(runtime, books, town, &name, provider)?;
-            keep(cx, &name, host, provider, &minted, town, kind)?;
+            let minted = mint(runtime, registry, fixtures, &name, provider)?;
+            keep(cx, &name, host, provider, &minted, fixtures, kind)?;
         }
         login::set_admin_token_command(cx.home()?, &name, &place.admin_token_command())?;
         names.push(name);
@@ -104,7 +104,7 @@ pub(super) fn log_in(
 }
 
 /// Returns whether a connection was made for this very database, at whatever port it was then.
-fn is_ours(cx: &Context, name: &ConnectionName, place: &Place) -> bool {
+fn is_ours(cx: &Context, name: &ConnectionName, place: &DevServer) -> bool {
     let config = cx.config().ok();
     let entry = config.and_then(|config| config.connections.get(name.as_str()));
     let command = entry.and_then(|entry| entry.admin_token_command.as_ref());
@@ -161,7 +161,7 @@ fn refuse_others(
     cx: &Context,
     name: &ConnectionName,
     host: &Host,
-    place: &Place,
+    place: &DevServer,
 ) -> Result<(), CliError> {
     let Some(existing) = login::replaced(cx.home()?, name, host)? else {
         return Ok(());
@@ -218,8 +218,8 @@ fn choose_store(cx: &Context) -> Result<StoreKind, CliError> {
 /// Makes a key, in the place of those that were made here before and are lost.
 fn mint(
     runtime: &Runtime,
-    books: &Books,
-    town: &Town,
+    registry: &Registry,
+    fixtures: &Fixtures,
     name: &ConnectionName,
     provider: Provider,
 ) -> Result<MintedKey, CliError> {
@@ -237,12 +237,15 @@ fn mint(
         may_rotate: true,
     };
     let minted = runtime.block_on(async {
-        for key in books.keys(Some(town.tenant.id), Some(provider)).await? {
+        for key in registry
+            .keys(Some(fixtures.tenant.id), Some(provider))
+            .await?
+        {
             if key.name == key_name && key.revoked_at.is_none() {
-                books.revoke_key(key.id).await?;
+                registry.revoke_key(key.id).await?;
             }
         }
-        books.create_key(&town.tenant, new).await
+        registry.create_key(&fixtures.tenant, new).await
     });
     Ok(minted?)
 }
@@ -253,12 +256,12 @@ fn keep(
     host: Host,
     provider: Provider,
     minted: &MintedKey,
-    town: &Town,
+    fixtures: &Fixtures,
     store: StoreKind,
 ) -> Result<(), CliError> {
     let tenant = match provider {
-        Provider::Ntropii => town.tenant.slug.clone(),
-        Provider::Ontora => town.tenant.id.to_string(),
+        Provider::Ntropii => fixtures.tenant.slug.clone(),
+        Provider::Ontora => fixtures.tenant.id.to_string(),
     };
     let new = NewLogin {
         name: name.clone(),

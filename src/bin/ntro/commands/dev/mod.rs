@@ -1,13 +1,13 @@
 //! `ntro dev`: an authority on this machine, with connections logged in to it.
 
+mod fixtures;
 mod logins;
-mod town;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ntro::authority::{self, Authority, Database, Settings};
-use ntro::config::Home;
+use ntro::config::NtroDir;
 use ntro::disk;
 use ntro::domain::{ConnectionName, Provider};
 use serde::Serialize;
@@ -71,7 +71,7 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
     let data = Data::choose(&args, home)?;
     let database = Database::Sqlite(data.folder().join("authority.db"));
     let authority = Authority::open(&database, Settings::default())?;
-    let town = runtime.block_on(town::build(authority.books()))?;
+    let fixtures = runtime.block_on(fixtures::build(authority.registry()))?;
 
     let (stop, stopped) = oneshot::channel::<()>();
     let asked_to_stop = async move {
@@ -81,13 +81,13 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
     let server = runtime.spawn(authority::serve(listener, authority.clone(), asked_to_stop));
     let interrupted = runtime.block_on(async { shutdown() })?;
 
-    let place = logins::Place {
+    let place = logins::DevServer {
         address,
         database: format!("sqlite:{}", data.folder().join("authority.db").display()),
         program: program(),
         ephemeral: args.ephemeral,
     };
-    let connections = logins::log_in(cx, &runtime, authority.books(), &town, &place)?;
+    let connections = logins::log_in(cx, &runtime, authority.registry(), &fixtures, &place)?;
     let started = started(cx, &place, &connections)?;
     cx.printer().print(&started)?;
 
@@ -113,7 +113,7 @@ enum Data {
 }
 
 impl Data {
-    fn choose(args: &Args, home: &Home) -> Result<Self, CliError> {
+    fn choose(args: &Args, home: &NtroDir) -> Result<Self, CliError> {
         if args.ephemeral {
             return tempfile::Builder::new()
                 .prefix("ntro-dev-")
@@ -154,7 +154,7 @@ fn program() -> String {
 
 fn started(
     cx: &Context,
-    place: &logins::Place,
+    place: &logins::DevServer,
     connections: &[ConnectionName],
 ) -> Result<Started, CliError> {
     // A context of its own: what this one has read is older than the logins.

@@ -1,22 +1,22 @@
 //! Keys that are bound to another origin than the one their connection calls.
 
-use ntro::config::Login;
+use ntro::config::KeyRecord;
 use ntro::domain::{ConnectionName, Host};
 
-use super::{Files, Findings};
+use super::{CheckedFiles, Findings};
 use crate::shell::quoted;
 
 const CHECK: &str = "origins";
 
-pub(super) fn check(files: &Files, findings: &mut Findings) {
+pub(super) fn check(files: &CheckedFiles, findings: &mut Findings) {
     for name in files.names() {
         let entry = files.config.connections.get(name.as_str());
         let host = entry.and_then(|entry| entry.host.as_deref()?.parse::<Host>().ok());
-        if let (Some(host), Some(login)) = (host, files.logins.get(name.as_str())) {
+        if let (Some(host), Some(login)) = (host, files.records.get(name.as_str())) {
             bound(&name, &host, login, findings);
         }
     }
-    for name in files.logins.names() {
+    for name in files.records.names() {
         if !files.config.connections.contains_key(name) {
             findings.warning(
                 CHECK,
@@ -31,7 +31,7 @@ pub(super) fn check(files: &Files, findings: &mut Findings) {
     findings.ok_otherwise(CHECK, "every key is bound to the host of its connection");
 }
 
-fn bound(name: &ConnectionName, host: &Host, login: &Login, findings: &mut Findings) {
+fn bound(name: &ConnectionName, host: &Host, login: &KeyRecord, findings: &mut Findings) {
     let origin = host.origin();
     if login.origin != origin.as_str() {
         findings.warning(

@@ -70,7 +70,7 @@ fn restricted(
         false => false,
     };
     if done {
-        findings.mended(CHECK, message);
+        findings.fixed(CHECK, message);
     } else {
         findings.warning(
             CHECK,

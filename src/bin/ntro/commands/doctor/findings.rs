@@ -22,9 +22,9 @@ pub(super) struct Finding {
     level: Level,
     message: String,
     /// What to do about it: a command where there is one.
-    mend: Option<String>,
+    fix: Option<String>,
     /// Whether `--fix` has done it.
-    mended: bool,
+    fixed: bool,
 }
 
 /// What all checks found, in their order.
@@ -42,18 +42,18 @@ impl Findings {
         &mut self,
         check: &'static str,
         message: impl Into<String>,
-        mend: impl Into<String>,
+        fix: impl Into<String>,
     ) {
-        self.add(check, Level::Warning, message.into(), Some(mend.into()));
+        self.add(check, Level::Warning, message.into(), Some(fix.into()));
     }
 
     pub(super) fn problem(
         &mut self,
         check: &'static str,
         message: impl Into<String>,
-        mend: impl Into<String>,
+        fix: impl Into<String>,
     ) {
-        self.add(check, Level::Problem, message.into(), Some(mend.into()));
+        self.add(check, Level::Problem, message.into(), Some(fix.into()));
     }
 
     /// Adds what kept something from working, with what its error says to do.
@@ -63,10 +63,10 @@ impl Findings {
     }
 
     /// Adds something that was wrong until now.
-    pub(super) fn mended(&mut self, check: &'static str, message: impl Into<String>) {
+    pub(super) fn fixed(&mut self, check: &'static str, message: impl Into<String>) {
         self.add(check, Level::Ok, message.into(), None);
         if let Some(finding) = self.findings.last_mut() {
-            finding.mended = true;
+            finding.fixed = true;
         }
     }
 
@@ -81,15 +81,15 @@ impl Findings {
         self.findings.iter().map(|finding| finding.level).max()
     }
 
-    fn add(&mut self, check: &'static str, level: Level, message: String, mend: Option<String>) {
-        // Of some failures nobody knows the mend.
-        let mend = mend.filter(|mend| !mend.is_empty());
+    fn add(&mut self, check: &'static str, level: Level, message: String, fix: Option<String>) {
+        // Of some failures nobody knows the fix.
+        let fix = fix.filter(|fix| !fix.is_empty());
         self.findings.push(Finding {
             check,
             level,
             message,
-            mend,
-            mended: false,
+            fix,
+            fixed: false,
         });
     }
 }
@@ -101,18 +101,18 @@ impl Report for Findings {
         let width = width.unwrap_or(0);
         let mut text = String::new();
         for finding in &self.findings {
-            let mark = match (finding.level, finding.mended) {
+            let mark = match (finding.level, finding.fixed) {
                 (Level::Ok, false) => paint.good("✓"),
-                (Level::Ok, true) => paint.good("✓ mended:"),
+                (Level::Ok, true) => paint.good("✓ fixed:"),
                 (Level::Warning, _) => paint.warn("! warning:"),
                 (Level::Problem, _) => paint.bad("✗ problem:"),
             };
             let check = paint.dim(&format!("{:<width$}", finding.check));
             let message = plain(&finding.message);
             text.push_str(&format!("{check}  {mark} {message}\n"));
-            if let Some(mend) = &finding.mend {
-                let mend = plain(mend);
-                text.push_str(&format!("{:width$}    {} {mend}\n", "", paint.bold("→")));
+            if let Some(fix) = &finding.fix {
+                let fix = plain(fix);
+                text.push_str(&format!("{:width$}    {} {fix}\n", "", paint.bold("→")));
             }
         }
         let count = |level| self.findings.iter().filter(|f| f.level == level).count();

@@ -1,4 +1,4 @@
-//! Files that a killed writer has left.
+//! CheckedFiles that a killed writer has left.
 
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ pub(super) fn check(
     for path in left {
         let message = format!("`{}` was left by a command that was killed", path.display());
         if done {
-            findings.mended(CHECK, message);
+            findings.fixed(CHECK, message);
         } else {
             findings.warning(CHECK, message, "ntro doctor --fix");
         }

@@ -1,18 +1,18 @@
-//! `ntro doctor`: one check a file, each telling what it found and what mends it.
+//! `ntro doctor`: one check a file, each telling what it found and what fixes it.
 
 mod bindings;
-mod clear_keys;
 mod file_access;
 mod findings;
 mod leftovers;
 mod network;
+mod plaintext_keys;
 mod servers;
 mod stores;
 mod syntax;
 mod unfinished;
 mod variables;
 
-use ntro::config::{Config, Home, Logins};
+use ntro::config::{Config, KeyRecords, NtroDir};
 use ntro::connection::{Flags, Resolver};
 use ntro::domain::ConnectionName;
 use ntro::env::Env;
@@ -22,13 +22,13 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
 
-/// Check this machine and every connection, and tell what mends what is found
+/// Check this machine and every connection, and show how to fix what is found
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = "\
 Exits with 1 when something does not work that should. A warning is about something that works and
 is not as it should be, and exits with 0. No key is sent or shown.")]
 pub(crate) struct DoctorArgs {
-    /// Mend what can be mended without losing anything: permissions and leftovers
+    /// Fix permissions and remove leftover files
     #[arg(long)]
     fix: bool,
     /// Ask no server
@@ -38,14 +38,14 @@ pub(crate) struct DoctorArgs {
 
 pub(crate) fn run(args: DoctorArgs, cx: &Context) -> Result<Exit, CliError> {
     let mut findings = Findings::default();
-    // Looked for first, since whoever mends anything clears them up.
+    // Looked for first, since whoever fixes anything clears them up.
     let left = cx.home()?.leftovers().collect();
     file_access::check(cx, args.fix, &mut findings)?;
     leftovers::check(cx, left, args.fix, &mut findings)?;
     if let Some(files) = syntax::check(cx, &mut findings)? {
         variables::check(cx, &mut findings);
         unfinished::check(&files, cx.now(), &mut findings);
-        clear_keys::check(cx, &files, &mut findings);
+        plaintext_keys::check(cx, &files, &mut findings);
         bindings::check(&files, &mut findings);
         if let Err(error) = stores::check(cx, &files, &mut findings) {
             findings.failure(stores::CHECK, error);
@@ -67,13 +67,13 @@ pub(crate) fn run(args: DoctorArgs, cx: &Context) -> Result<Exit, CliError> {
 }
 
 /// What the checks look at, once the files could be read.
-struct Files {
-    home: Home,
+struct CheckedFiles {
+    home: NtroDir,
     config: Config,
-    logins: Logins,
+    records: KeyRecords,
 }
 
-impl Files {
+impl CheckedFiles {
     /// Returns the connections whose names make sense; the others are findings of their own.
     fn names(&self) -> impl Iterator<Item = ConnectionName> {
         self.config.names().filter_map(|name| name.parse().ok())
@@ -87,7 +87,7 @@ impl Files {
             env: &NO_VARIABLES,
             pin: None,
             config: &self.config,
-            logins: &self.logins,
+            records: &self.records,
             home: &self.home,
         }
     }

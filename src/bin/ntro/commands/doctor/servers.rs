@@ -8,7 +8,7 @@ use ntro::connection::Flags;
 use ntro::domain::{Host, Provider};
 use tokio::task::JoinSet;
 
-use super::{Files, Findings};
+use super::{CheckedFiles, Findings};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::progress;
@@ -18,7 +18,11 @@ const CLOCK: &str = "clock";
 /// Expiry and admin JWTs go by the clock; a minute is what they are commonly allowed to differ.
 const SKEW: SignedDuration = SignedDuration::from_mins(1);
 
-pub(super) fn check(cx: &Context, files: &Files, findings: &mut Findings) -> Result<(), CliError> {
+pub(super) fn check(
+    cx: &Context,
+    files: &CheckedFiles,
+    findings: &mut Findings,
+) -> Result<(), CliError> {
     // One of each: connections to the same place fail together.
     let mut hosts: BTreeMap<String, (Provider, Host)> = BTreeMap::new();
     for name in files.names() {
@@ -56,7 +60,7 @@ pub(super) fn check(cx: &Context, files: &Files, findings: &mut Findings) -> Res
     bar.finish_and_clear();
     for (host, answer) in answers {
         match answer {
-            Ok(reached) => told(&host, &reached, findings),
+            Ok(reached) => report_server(&host, &reached, findings),
             Err(error) => {
                 findings.failure(CHECK, error);
             }
@@ -65,7 +69,7 @@ pub(super) fn check(cx: &Context, files: &Files, findings: &mut Findings) -> Res
     Ok(())
 }
 
-fn told(host: &str, reached: &Reached, findings: &mut Findings) {
+fn report_server(host: &str, reached: &Reached, findings: &mut Findings) {
     let milliseconds = reached.took.as_millis();
     if reached.status >= 500 {
         findings.problem(

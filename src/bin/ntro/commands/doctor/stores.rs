@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ntro::connection::Flags;
 use ntro::secrets::{self, Item, StoreKind};
 
-use super::{Files, Findings};
+use super::{CheckedFiles, Findings};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::shell::quoted;
@@ -19,7 +19,11 @@ type Items = BTreeMap<Item, bool>;
 /// A store that takes longer is worth a word.
 const SLOW: Duration = Duration::from_secs(1);
 
-pub(super) fn check(cx: &Context, files: &Files, findings: &mut Findings) -> Result<(), CliError> {
+pub(super) fn check(
+    cx: &Context,
+    files: &CheckedFiles,
+    findings: &mut Findings,
+) -> Result<(), CliError> {
     let mut expected: BTreeMap<StoreKind, Items> = BTreeMap::new();
     for name in files.names() {
         let flags = Flags::of_connection(name.clone());
@@ -52,7 +56,7 @@ fn default_store(cx: &Context, findings: &mut Findings) -> Result<(), CliError> 
 
 fn one(
     cx: &Context,
-    files: &Files,
+    files: &CheckedFiles,
     kind: StoreKind,
     expected: &Items,
     findings: &mut Findings,
@@ -122,7 +126,7 @@ fn missing<'a>(kind: StoreKind, items: impl Iterator<Item = &'a Item>, findings:
 
 /// A key that no connection uses is not erased unasked: somebody may have edited a host.
 fn no_longer_used<'a>(
-    files: &Files,
+    files: &CheckedFiles,
     kind: StoreKind,
     items: impl Iterator<Item = &'a Item>,
     findings: &mut Findings,
@@ -131,7 +135,7 @@ fn no_longer_used<'a>(
         let name = item.connection.as_str();
         // The official clients take a connection out of `config.toml`, and know no store.
         let removed = !files.config.connections.contains_key(name)
-            && files.logins.get(name).is_some_and(|login| {
+            && files.records.get(name).is_some_and(|login| {
                 login.store == kind.as_str() && login.origin == item.origin.as_str()
             });
         findings.warning(

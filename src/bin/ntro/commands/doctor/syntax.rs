@@ -2,11 +2,11 @@
 
 use std::fmt::Display;
 
-use ntro::config::{self, Config, Logins, Pin};
+use ntro::config::{self, Config, KeyRecords, Pin};
 use ntro::domain::{ConnectionName, Host, Provider};
 use ntro::secrets::StoreKind;
 
-use super::{Files, Findings};
+use super::{CheckedFiles, Findings};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::shell::quoted;
@@ -14,17 +14,20 @@ use crate::shell::quoted;
 const CHECK: &str = "files";
 
 /// Returns what the files say, or nothing where they cannot be read.
-pub(super) fn check(cx: &Context, findings: &mut Findings) -> Result<Option<Files>, CliError> {
+pub(super) fn check(
+    cx: &Context,
+    findings: &mut Findings,
+) -> Result<Option<CheckedFiles>, CliError> {
     let home = cx.home()?;
     let mut unreadable = |error: config::Error| {
         findings.failure(CHECK, error);
     };
     let config = Config::read(&home.config()).map_err(&mut unreadable);
-    let logins = Logins::read(&home.logins()).map_err(&mut unreadable);
+    let records = KeyRecords::read(&home.logins()).map_err(&mut unreadable);
     if let Ok(folder) = std::env::current_dir() {
         let _ = Pin::find(&folder).map_err(&mut unreadable);
     }
-    let (Ok(config), Ok(logins)) = (config, logins) else {
+    let (Ok(config), Ok(records)) = (config, records) else {
         return Ok(None);
     };
     for key in config::unknown_keys(&home.config()).unwrap_or_default() {
@@ -34,10 +37,10 @@ pub(super) fn check(cx: &Context, findings: &mut Findings) -> Result<Option<File
             "correct its name, or take it out",
         );
     }
-    let files = Files {
+    let files = CheckedFiles {
         home: home.clone(),
         config,
-        logins,
+        records,
     };
     connections(&files, findings);
     default(&files, findings);
@@ -50,7 +53,7 @@ pub(super) fn check(cx: &Context, findings: &mut Findings) -> Result<Option<File
     Ok(Some(files))
 }
 
-fn connections(files: &Files, findings: &mut Findings) {
+fn connections(files: &CheckedFiles, findings: &mut Findings) {
     for (name, entry) in &files.config.connections {
         if let Err(error) = name.parse::<ConnectionName>() {
             findings.problem(
@@ -107,7 +110,7 @@ fn known<T, E: Display>(
     }
 }
 
-fn default(files: &Files, findings: &mut Findings) {
+fn default(files: &CheckedFiles, findings: &mut Findings) {
     let Some(name) = &files.config.default_connection_name else {
         return;
     };

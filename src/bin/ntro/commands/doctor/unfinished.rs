@@ -4,18 +4,18 @@ use jiff::Timestamp;
 use ntro::migration::Journal;
 use ntro::rotation::Rotations;
 
-use super::{Files, Findings};
+use super::{CheckedFiles, Findings};
 use crate::shell::quoted;
 
 const CHECK: &str = "unfinished";
 
-pub(super) fn check(files: &Files, now: Timestamp, findings: &mut Findings) {
+pub(super) fn check(files: &CheckedFiles, now: Timestamp, findings: &mut Findings) {
     migrations(files, findings);
     rotations(files, now, findings);
     findings.ok_otherwise(CHECK, "no key is half way to anywhere");
 }
 
-fn migrations(files: &Files, findings: &mut Findings) {
+fn migrations(files: &CheckedFiles, findings: &mut Findings) {
     match Journal::read(&files.home.migrations()) {
         Ok(journal) => {
             for name in journal.names() {
@@ -35,23 +35,23 @@ fn migrations(files: &Files, findings: &mut Findings) {
     }
 }
 
-fn rotations(files: &Files, now: Timestamp, findings: &mut Findings) {
+fn rotations(files: &CheckedFiles, now: Timestamp, findings: &mut Findings) {
     let rotations = match Rotations::read(&files.home.rotations()) {
         Ok(rotations) => rotations,
         Err(error) => return findings.failure(CHECK, error),
     };
-    for (name, noted) in rotations.iter() {
-        let until = match noted.revoke_after {
+    for (name, recorded) in rotations.iter() {
+        let until = match recorded.revoke_after {
             Some(at) => format!(", the old key lives on until {}", at.strftime("%F %T UTC")),
             None => String::new(),
         };
-        let begun = noted.started_at.strftime("%F %T UTC");
+        let begun = recorded.started_at.strftime("%F %T UTC");
         findings.warning(
             CHECK,
             format!(
                 "the rotation of the key of `{name}`, begun at {begun}, is not finished{until}"
             ),
-            match noted.revoke_after {
+            match recorded.revoke_after {
                 // Nothing else ends it before its time.
                 Some(at) if at > now => {
                     format!(

@@ -16,16 +16,16 @@ pub(super) fn check(cx: &Context, findings: &mut Findings) {
         Ok(shadows) => {
             for shadow in shadows {
                 let (variable, over) = (shadow.variable, &shadow.over);
-                let mend = format!("unset {variable}");
-                match resolver.permit(&shadow) {
+                let fix = format!("unset {variable}");
+                match resolver.check(&shadow) {
                     Ok(()) => {
                         let what = format!("`{variable}` overrides {over}");
-                        findings.warning(CHECK, what, mend);
+                        findings.warning(CHECK, what, fix);
                     }
                     Err(_) => {
                         let what =
                             format!("`{variable}` overrides {over}, which `NTRO_STRICT` refuses");
-                        findings.problem(CHECK, what, mend);
+                        findings.problem(CHECK, what, fix);
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! What the calls of an administrator have in common.
 
 use ntro::api::{self, AdminClient, AdminTarget, Tenant};
-use ntro::connection::{Connection, Source, Sourced, Value};
+use ntro::connection::{Connection, ResolvedValue, Source, Sourced};
 use ntro::domain::{ConnectionName, Host, Provider, TenantSlug};
 
 use super::super::identity;
@@ -32,7 +32,11 @@ impl Admin {
     pub(super) fn open(args: &AdminArgs, cx: &Context) -> Result<Self, CliError> {
         let resolver = cx.resolver()?;
         // A key plays no part in these calls.
-        cx.tell_shadows(&[Value::Connection, Value::Host, Value::Tenant])?;
+        cx.tell_shadows(&[
+            ResolvedValue::Connection,
+            ResolvedValue::Host,
+            ResolvedValue::Tenant,
+        ])?;
         let host = resolver.host()?.value;
         let provider = resolver.provider()?.value;
         let token = admin_token::get(cx, args.admin_token_stdin, host.origin())?;

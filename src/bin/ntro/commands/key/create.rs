@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{Done, Paint, Report};
-use crate::production::{self, Sure};
+use crate::production::{self, ConfirmArgs};
 
 /// Create a key for a tenant and print it, this once; needs an admin token
 ///
@@ -38,7 +38,7 @@ pub(crate) struct CreateArgs {
     #[arg(long, requires = "save_as")]
     overwrite: bool,
     #[command(flatten)]
-    sure: Sure,
+    sure: ConfirmArgs,
     #[command(flatten)]
     admin: AdminArgs,
 }
@@ -148,7 +148,7 @@ fn show(cx: &Context, request: &KeyRequest, made: &NewKey, row: KeyRow) -> Resul
         "note: this is the key `{}` of `{}`; it is shown this once",
         request.name, request.tenant
     ));
-    cx.printer().hand_over(&Shown {
+    cx.printer().reveal(&Shown {
         row,
         key: made.key.expose(),
     })

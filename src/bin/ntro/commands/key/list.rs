@@ -16,10 +16,10 @@ pub(crate) struct ListArgs {
 
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-struct Keys(Vec<Row>);
+struct KeyList(Vec<ListedKey>);
 
 #[derive(Debug, Serialize)]
-struct Row {
+struct ListedKey {
     /// Whether it is the one that the connection uses.
     current: bool,
     #[serde(flatten)]
@@ -36,7 +36,7 @@ pub(crate) fn run(args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
     };
     let rows = keys.iter().map(|info| {
         let key = KeyRow::new(info, cx.now());
-        Row {
+        ListedKey {
             current: login.is_some_and(|login| key.prefix.as_ref() == Some(&login.key_prefix)),
             key,
         }
@@ -44,11 +44,11 @@ pub(crate) fn run(args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
     if keys.is_empty() {
         cx.printer().note(&format!("`{tenant}` has no keys."));
     }
-    cx.printer().print(&Keys(rows.collect()))?;
+    cx.printer().print(&KeyList(rows.collect()))?;
     Ok(Exit::Fine)
 }
 
-impl Report for Keys {
+impl Report for KeyList {
     fn text(&self, paint: Paint) -> String {
         if self.0.is_empty() {
             return String::new();
@@ -69,7 +69,7 @@ impl Report for Keys {
         }
         let mut table = Table::new(paint, &head);
         let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-        for Row { current, key } in &self.0 {
+        for ListedKey { current, key } in &self.0 {
             let mut cells = vec![
                 if *current { "●" } else { "" }.to_owned(),
                 or_dash(&key.prefix),

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
 use crate::output::Done;
-use crate::production::{self, Sure};
+use crate::production::{self, ConfirmArgs};
 
 /// Revoke a key at once and for good; needs an admin token
 #[derive(clap::Args, Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct RevokeArgs {
     #[arg(value_name = "ID", value_parser = Which::parse)]
     key: Which,
     #[command(flatten)]
-    sure: Sure,
+    sure: ConfirmArgs,
     #[command(flatten)]
     admin: AdminArgs,
 }

@@ -13,10 +13,10 @@ pub(crate) struct ListArgs {}
 
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-struct Tenants(Vec<Row>);
+struct Tenants(Vec<TenantRow>);
 
 #[derive(Debug, Serialize)]
-struct Row {
+struct TenantRow {
     slug: String,
     active: bool,
     name: Option<String>,
@@ -35,7 +35,7 @@ pub(crate) fn run(_args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
             None
         }
     };
-    let rows = tenants.iter().map(|tenant| Row::new(tenant, active));
+    let rows = tenants.iter().map(|tenant| TenantRow::new(tenant, active));
     if tenants.is_empty() {
         cx.printer().note("The key reaches no tenant.");
     }
@@ -43,7 +43,7 @@ pub(crate) fn run(_args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
     Ok(Exit::Fine)
 }
 
-impl Row {
+impl TenantRow {
     fn new(tenant: &Tenant, active: Option<&Tenant>) -> Self {
         Self {
             slug: tenant.slug.to_string(),

@@ -1,7 +1,7 @@
 //! `ntro auth login`: ask for what is not given, have the key checked, store it or nothing.
 
 mod key;
-mod place;
+mod prompts;
 mod summary;
 mod tenant;
 
@@ -63,8 +63,8 @@ pub(crate) struct LoginArgs {
 }
 
 pub(crate) fn run(args: LoginArgs, cx: &Context) -> Result<Exit, CliError> {
-    let name = place::name(&args, cx)?;
-    let host = place::host(&name, cx)?;
+    let name = prompts::name(&args, cx)?;
+    let host = prompts::host(&name, cx)?;
     if !host.is_safe_transport() && !cx.global().insecure_http {
         return Err(api::Error::InsecureTransport {
             origin: host.origin(),
@@ -80,7 +80,7 @@ pub(crate) fn run(args: LoginArgs, cx: &Context) -> Result<Exit, CliError> {
         checked,
     } = key::checked_key(&args, cx, &name, host)?;
     let tenant = tenant::choose(&args, cx, &name, checked.as_ref())?;
-    let make_default = place::make_default(&args, cx, &name)?;
+    let make_default = prompts::make_default(&args, cx, &name)?;
 
     let new = NewLogin {
         name,

@@ -8,8 +8,8 @@ use ntro::domain::ConnectionName;
 use ntro::rotation::Next;
 use ntro::secrets;
 
-use super::one::One;
-use super::report::{Row, Rows, State};
+use super::one::RotateOne;
+use super::report::{RotationRow, RotationState, Rows};
 use super::{RotateArgs, wait};
 use crate::context::Context;
 use crate::error::CliError;
@@ -24,7 +24,7 @@ pub(super) fn run(args: &RotateArgs, cx: &Context) -> Result<Exit, CliError> {
     for name in &names {
         let row = rotate(args, cx, name);
         bar.inc(1);
-        rows.push(row.unwrap_or_else(|error| Row::failed(name, error)));
+        rows.push(row.unwrap_or_else(|error| RotationRow::failed(name, error)));
     }
     bar.finish_and_clear();
     if !args.no_wait && args.grace.is_some() {
@@ -51,18 +51,18 @@ fn open_stores(cx: &Context, names: &[ConnectionName]) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The connections that a key is noted or written for.
+/// The connections that a key is recorded or written for.
 fn logged_in(cx: &Context) -> Result<Vec<ConnectionName>, CliError> {
-    let (config, logins) = (cx.config()?, cx.logins()?);
+    let (config, records) = (cx.config()?, cx.logins()?);
     let names = config
         .connections
         .iter()
-        .filter(|(name, entry)| entry.api_key.is_some() || logins.get(name).is_some());
+        .filter(|(name, entry)| entry.api_key.is_some() || records.get(name).is_some());
     Ok(names.filter_map(|(name, _)| name.parse().ok()).collect())
 }
 
-fn rotate(args: &RotateArgs, cx: &Context, name: &ConnectionName) -> Result<Row, CliError> {
-    let one = One::new(args, cx, name);
+fn rotate(args: &RotateArgs, cx: &Context, name: &ConnectionName) -> Result<RotationRow, CliError> {
+    let one = RotateOne::new(args, cx, name);
     let Some(limit) = args.older_than else {
         return one.rotate();
     };
@@ -77,13 +77,13 @@ fn rotate(args: &RotateArgs, cx: &Context, name: &ConnectionName) -> Result<Row,
         Ok(made.filter(|made| is_young(*made, limit.duration(), cx.now())))
     })?;
     match skipped {
-        Some(made) => Ok(Row {
+        Some(made) => Ok(RotationRow {
             created_at: Some(made),
             message: Some(format!(
                 "its key is of {} and young enough",
                 made.strftime("%F")
             )),
-            ..Row::new(name, State::Skipped)
+            ..RotationRow::new(name, RotationState::Skipped)
         }),
         None => one.rotate(),
     }
@@ -99,18 +99,20 @@ fn finish(
     args: &RotateArgs,
     cx: &Context,
     names: &[ConnectionName],
-    rows: &mut [Row],
+    rows: &mut [RotationRow],
 ) -> Result<(), CliError> {
     loop {
         let waiting = rows.iter().enumerate();
         let next = waiting
-            .filter(|(_, row)| row.state == State::InGrace)
+            .filter(|(_, row)| row.state == RotationState::InGrace)
             .filter_map(|(index, row)| Some((row.revoke_after?, index)))
             .min();
         let Some((due, index)) = next else {
             return Ok(());
         };
-        let left = rows.iter().filter(|row| row.state == State::InGrace);
+        let left = rows
+            .iter()
+            .filter(|row| row.state == RotationState::InGrace);
         if due > cx.now() {
             cx.printer().note(&format!(
                 "{} old keys are still live, the next one until {}; Ctrl-C leaves them to the next `ntro auth rotate --all`",
@@ -122,7 +124,10 @@ fn finish(
                     cx.printer().warn(
                         "interrupted: the new keys are stored, some old ones are not revoked yet",
                     );
-                    for row in rows.iter_mut().filter(|row| row.state == State::InGrace) {
+                    for row in rows
+                        .iter_mut()
+                        .filter(|row| row.state == RotationState::InGrace)
+                    {
                         row.kind = Some(Kind::Interrupted);
                     }
                     return Ok(());
@@ -137,11 +142,11 @@ fn finish(
             older_than: None,
             ..*args
         };
-        let mut row = One::new(&later, cx, name)
+        let mut row = RotateOne::new(&later, cx, name)
             .rotate()
-            .unwrap_or_else(|error| Row::failed(name, error));
-        if row.state == State::Finished {
-            row.state = State::Rotated;
+            .unwrap_or_else(|error| RotationRow::failed(name, error));
+        if row.state == RotationState::Finished {
+            row.state = RotationState::Rotated;
         }
         rows[index] = row;
     }

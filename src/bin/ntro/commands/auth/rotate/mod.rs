@@ -10,14 +10,14 @@ use ntro::domain::{ConnectionName, Period};
 use ntro::env;
 use ntro::rotation;
 
-use self::one::One;
-use self::report::{Row, State};
+use self::one::RotateOne;
+use self::report::{RotationRow, RotationState};
 use crate::commands::completions::connections;
 use crate::commands::identity;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::production::Sure;
+use crate::production::ConfirmArgs;
 
 /// Replace the key of a connection by a new one, and revoke the old one
 ///
@@ -55,7 +55,7 @@ pub(crate) struct RotateArgs {
     #[arg(long, conflicts_with_all = ["all", "dry_run", "grace", "no_wait", "api_key_stdin", "admin_token_stdin"])]
     abandon: bool,
     #[command(flatten)]
-    sure: Sure,
+    sure: ConfirmArgs,
 }
 
 pub(crate) fn run(args: RotateArgs, cx: &Context) -> Result<Exit, CliError> {
@@ -89,8 +89,8 @@ pub(crate) fn run(args: RotateArgs, cx: &Context) -> Result<Exit, CliError> {
             name
         }
     };
-    let row = One::new(&args, cx, &name).rotate()?;
-    if row.state == State::Manual {
+    let row = RotateOne::new(&args, cx, &name).rotate()?;
+    if row.state == RotationState::Manual {
         cx.printer().note(&format!(
             "note: the old key {}… is still live: revoke it in the web application",
             row.old_prefix.as_deref().unwrap_or_default()
@@ -106,24 +106,24 @@ fn abandon(args: &RotateArgs, cx: &Context) -> Result<Exit, CliError> {
         (Some(name), _) | (None, Some(name)) => name.clone(),
         (None, None) => cx.connection_name()?,
     };
-    let noted = rotation::abandon(cx.home()?, &name)?;
-    if let Some(noted) = &noted {
-        let keys: Vec<_> = [Some(&noted.old_prefix), noted.new_prefix.as_ref()]
+    let recorded = rotation::abandon(cx.home()?, &name)?;
+    if let Some(recorded) = &recorded {
+        let keys: Vec<_> = [Some(&recorded.old_prefix), recorded.new_prefix.as_ref()]
             .into_iter()
             .flatten()
             .map(|prefix| format!("{prefix}…"))
             .collect();
-        let one_more = match noted.new_prefix {
+        let one_more = match recorded.new_prefix {
             Some(_) => "",
-            None => ", and one more that was made and not noted",
+            None => ", and one more that was made and not recorded",
         };
         cx.printer().warn(&format!(
             "these keys may be live at {}{one_more}: {}",
-            noted.origin,
+            recorded.origin,
             keys.join(", ")
         ));
     }
     cx.printer()
-        .confirm(&Row::abandoned(&name, noted.as_ref()))?;
+        .confirm(&RotationRow::abandoned(&name, recorded.as_ref()))?;
     Ok(Exit::Fine)
 }

@@ -11,7 +11,7 @@ use ntro::rotation::{self, Method, Next, Rotation, Server};
 use ntro::secrets;
 use secrecy::ExposeSecret as _;
 
-use super::report::{Row, State};
+use super::report::{RotationRow, RotationState};
 use super::{RotateArgs, wait};
 use crate::admin_token;
 use crate::context::Context;
@@ -21,7 +21,7 @@ use crate::production;
 use crate::shell::quoted;
 use crate::stdin;
 
-pub(super) struct One<'a> {
+pub(super) struct RotateOne<'a> {
     args: &'a RotateArgs,
     cx: &'a Context,
     name: &'a ConnectionName,
@@ -29,7 +29,7 @@ pub(super) struct One<'a> {
     token_on_stdin: OnceCell<AdminToken>,
 }
 
-impl<'a> One<'a> {
+impl<'a> RotateOne<'a> {
     pub(super) fn new(args: &'a RotateArgs, cx: &'a Context, name: &'a ConnectionName) -> Self {
         Self {
             args,
@@ -59,7 +59,7 @@ impl<'a> One<'a> {
     }
 
     /// Rotates, or finishes what an earlier run has begun.
-    pub(super) fn rotate(&self) -> Result<Row, CliError> {
+    pub(super) fn rotate(&self) -> Result<RotationRow, CliError> {
         let migrations = Journal::read(&self.cx.home()?.migrations())?;
         if migrations.get(self.name.as_str()).is_some() {
             return Err(CliError::new(
@@ -95,7 +95,7 @@ impl<'a> One<'a> {
                         rotation.set_grace(grace.duration())?;
                     }
                     rotation.confirm()?;
-                    return self.settle(rotation, State::Finished);
+                    return self.settle(rotation, RotationState::Finished);
                 }
                 Next::RollBack(method) => {
                     self.confirm(rotation)?;
@@ -107,7 +107,7 @@ impl<'a> One<'a> {
                 }
             }
             self.replace(rotation)?;
-            self.settle(rotation, State::Rotated)
+            self.settle(rotation, RotationState::Rotated)
         })
     }
 
@@ -123,15 +123,19 @@ impl<'a> One<'a> {
         }
     }
 
-    fn dry_run(&self, rotation: &mut Rotation<'_>) -> Result<Row, CliError> {
-        match (rotation.next(), rotation.noted()) {
+    fn dry_run(&self, rotation: &mut Rotation<'_>) -> Result<RotationRow, CliError> {
+        match (rotation.next(), rotation.recorded()) {
             (Next::Stranded, _) => Err(self.stranded(rotation)),
-            (Next::Begin, _) | (_, None) => Ok(Row {
+            (Next::Begin, _) | (_, None) => Ok(RotationRow {
                 old_prefix: Some(rotation.stored().to_string()),
                 created_at: rotation.inspect()?.created_at,
-                ..Row::new(self.name, State::Due)
+                ..RotationRow::new(self.name, RotationState::Due)
             }),
-            (_, Some(noted)) => Ok(Row::of(self.name, State::Unfinished, noted)),
+            (_, Some(recorded)) => Ok(RotationRow::of(
+                self.name,
+                RotationState::Unfinished,
+                recorded,
+            )),
         }
     }
 
@@ -194,7 +198,7 @@ impl<'a> One<'a> {
             let key = key.map_err(|error: ApiKeyError| CliError::usage(error.to_string()))?;
             match rotation.with_key(key) {
                 Ok(()) => return Ok(()),
-                Err(error) if is_about_the_key(&error) && rotation.noted().is_none() => {
+                Err(error) if is_about_the_key(&error) && rotation.recorded().is_none() => {
                     let error = CliError::from(error);
                     self.cx.printer().fail(&CliError {
                         hint: Some(
@@ -210,41 +214,45 @@ impl<'a> One<'a> {
     }
 
     /// Revokes the old key, when its time has come.
-    fn settle(&self, rotation: &mut Rotation<'_>, done: State) -> Result<Row, CliError> {
-        let Some(noted) = rotation.noted().cloned() else {
-            return Ok(Row::new(self.name, done));
+    fn settle(
+        &self,
+        rotation: &mut Rotation<'_>,
+        done: RotationState,
+    ) -> Result<RotationRow, CliError> {
+        let Some(recorded) = rotation.recorded().cloned() else {
+            return Ok(RotationRow::new(self.name, done));
         };
         let now = self.cx.now();
         if let Some(due) = rotation.revoke_after().filter(|due| *due > now) {
-            let later = Row::of(self.name, State::InGrace, &noted);
+            let later = RotationRow::of(self.name, RotationState::InGrace, &recorded);
             // What an earlier run has begun is not waited for: a timer would hang.
             if self.args.no_wait || self.args.all || self.args.grace.is_none() {
                 return Ok(later);
             }
             self.cx.printer().note(&format!(
                 "the new key {}… is stored; the old one {}… is revoked at {}; Ctrl-C leaves that to the next `ntro auth rotate {}`",
-                noted.new_prefix.as_deref().unwrap_or_default(),
-                noted.old_prefix,
+                recorded.new_prefix.as_deref().unwrap_or_default(),
+                recorded.old_prefix,
                 due.strftime("%F %T UTC"),
                 quoted(self.name.as_str())
             ));
             wait::until(self.cx, due)?;
         }
-        let token = self.token_for(noted.method, rotation)?;
+        let token = self.token_for(recorded.method, rotation)?;
         rotation.complete(token.as_ref())?;
-        let state = match noted.method {
-            Method::Walkthrough => State::Manual,
+        let state = match recorded.method {
+            Method::Walkthrough => RotationState::Manual,
             _ => done,
         };
-        Ok(Row::of(self.name, state, &noted))
+        Ok(RotationRow::of(self.name, state, &recorded))
     }
 
     fn stranded(&self, rotation: &Rotation<'_>) -> CliError {
         let prefix = |text: &str| ntro::domain::KeyPrefix::recorded(text);
-        let (old, new) = match rotation.noted() {
-            Some(noted) => (
-                prefix(&noted.old_prefix),
-                noted.new_prefix.as_deref().map(prefix),
+        let (old, new) = match rotation.recorded() {
+            Some(recorded) => (
+                prefix(&recorded.old_prefix),
+                recorded.new_prefix.as_deref().map(prefix),
             ),
             None => (prefix(""), None),
         };

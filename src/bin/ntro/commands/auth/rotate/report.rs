@@ -12,9 +12,9 @@ use crate::shell::quoted;
 
 /// What became of one connection.
 #[derive(Debug, Serialize)]
-pub(super) struct Row {
+pub(super) struct RotationRow {
     pub(super) name: String,
-    pub(super) state: State,
+    pub(super) state: RotationState,
     pub(super) method: Option<&'static str>,
     pub(super) old_prefix: Option<String>,
     pub(super) new_prefix: Option<String>,
@@ -27,7 +27,7 @@ pub(super) struct Row {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum State {
+pub(super) enum RotationState {
     /// A new key is stored, and the old one is revoked.
     Rotated,
     /// As `Rotated`, and an earlier run had begun it.
@@ -51,10 +51,10 @@ pub(super) enum State {
 /// What became of every connection.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-pub(super) struct Rows(pub(super) Vec<Row>);
+pub(super) struct Rows(pub(super) Vec<RotationRow>);
 
-impl Row {
-    pub(super) fn new(name: &ConnectionName, state: State) -> Self {
+impl RotationRow {
+    pub(super) fn new(name: &ConnectionName, state: RotationState) -> Self {
         Self {
             name: name.to_string(),
             state,
@@ -68,22 +68,24 @@ impl Row {
         }
     }
 
-    pub(super) fn of(name: &ConnectionName, state: State, noted: &Unfinished) -> Self {
+    pub(super) fn of(name: &ConnectionName, state: RotationState, recorded: &Unfinished) -> Self {
         Self {
-            method: Some(noted.method.as_str()),
-            old_prefix: Some(noted.old_prefix.clone()),
-            new_prefix: noted.new_prefix.clone(),
-            revoke_after: noted.revoke_after.filter(|_| state == State::InGrace),
+            method: Some(recorded.method.as_str()),
+            old_prefix: Some(recorded.old_prefix.clone()),
+            new_prefix: recorded.new_prefix.clone(),
+            revoke_after: recorded
+                .revoke_after
+                .filter(|_| state == RotationState::InGrace),
             ..Self::new(name, state)
         }
     }
 
-    pub(super) fn abandoned(name: &ConnectionName, noted: Option<&Unfinished>) -> Self {
-        match noted {
-            Some(noted) => Self::of(name, State::Abandoned, noted),
+    pub(super) fn abandoned(name: &ConnectionName, recorded: Option<&Unfinished>) -> Self {
+        match recorded {
+            Some(recorded) => Self::of(name, RotationState::Abandoned, recorded),
             None => Self {
                 message: Some("no rotation of it was under way".to_owned()),
-                ..Self::new(name, State::Skipped)
+                ..Self::new(name, RotationState::Skipped)
             },
         }
     }
@@ -95,12 +97,12 @@ impl Row {
                 None => error.message,
             }),
             kind: Some(error.kind),
-            ..Self::new(name, State::Failed)
+            ..Self::new(name, RotationState::Failed)
         }
     }
 }
 
-impl Report for Row {
+impl Report for RotationRow {
     fn text(&self, paint: Paint) -> String {
         let name = &self.name;
         let shown =
@@ -112,15 +114,15 @@ impl Report for Row {
         };
         let message = self.message.as_deref().unwrap_or_default();
         let (mark, what) = match self.state {
-            State::Rotated => (
+            RotationState::Rotated => (
                 paint.good("✓"),
                 format!("{old} is replaced by {new}{by}, and revoked"),
             ),
-            State::Finished => (
+            RotationState::Finished => (
                 paint.good("✓"),
                 format!("the rotation begun before is finished: {new} is stored, {old} is revoked"),
             ),
-            State::InGrace => (
+            RotationState::InGrace => (
                 paint.good("✓"),
                 format!(
                     "{old} is replaced by {new}{by}; the next `ntro auth rotate {}` after {} revokes it",
@@ -129,24 +131,24 @@ impl Report for Row {
                         .map_or_else(String::new, |at| at.strftime("%F %T UTC").to_string())
                 ),
             ),
-            State::Manual => (
+            RotationState::Manual => (
                 paint.good("✓"),
                 format!("{old} is replaced by {new}, and not revoked"),
             ),
-            State::Abandoned => (
+            RotationState::Abandoned => (
                 paint.good("✓"),
                 "the unfinished rotation is forgotten".to_owned(),
             ),
-            State::Skipped => (paint.dim("-"), message.to_owned()),
-            State::Due => (
+            RotationState::Skipped => (paint.dim("-"), message.to_owned()),
+            RotationState::Due => (
                 paint.warn("·"),
                 format!("{old} would be rotated{}", age(message)),
             ),
-            State::Unfinished => (
+            RotationState::Unfinished => (
                 paint.warn("·"),
                 format!("the unfinished rotation of {old} would be finished or taken back"),
             ),
-            State::Failed => (paint.bad("✗"), message.to_owned()),
+            RotationState::Failed => (paint.bad("✗"), message.to_owned()),
         };
         format!("{mark} `{name}`: {what}\n")
     }

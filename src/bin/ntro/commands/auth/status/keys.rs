@@ -11,18 +11,18 @@ use ntro::connection::{self, Flags, KeySource, Resolver};
 use ntro::domain::{ConnectionName, shown_host};
 use ntro::secrets::{OpenedStores, StoreKind};
 
-use super::row::{Row, State};
+use super::row::{ConnectionState, StatusRow};
 use crate::error::CliError;
 use crate::exit::Kind;
 
 /// A connection, and what its server is to be asked with.
 pub(super) struct Asked {
-    pub(super) row: Row,
-    pub(super) key: Option<Key>,
+    pub(super) row: StatusRow,
+    pub(super) key: Option<KeyToCheck>,
 }
 
 /// What a server is asked with.
-pub(super) struct Key {
+pub(super) struct KeyToCheck {
     pub(super) target: Target,
     /// When the key ends, as its server told at login.
     pub(super) recorded: Option<Timestamp>,
@@ -30,20 +30,20 @@ pub(super) struct Key {
 
 /// Why a store gives no key out.
 struct Closed {
-    state: State,
+    state: ConnectionState,
     kind: Kind,
     message: String,
 }
 
 /// Takes the keys of connections out of their stores.
-pub(super) struct Keys<'a> {
+pub(super) struct KeyReader<'a> {
     resolver: Resolver<'a>,
     stores: &'a OpenedStores,
     insecure_http: bool,
     closed: BTreeMap<StoreKind, Closed>,
 }
 
-impl<'a> Keys<'a> {
+impl<'a> KeyReader<'a> {
     pub(super) fn new(
         resolver: Resolver<'a>,
         stores: &'a OpenedStores,
@@ -78,17 +78,17 @@ impl<'a> Keys<'a> {
                 }
                 Err(error) => {
                     let mut row = self.row(name);
-                    row.fail(State::Failed, Kind::Config, &error.to_string());
+                    row.fail(ConnectionState::Failed, Kind::Config, &error.to_string());
                     Ok(Asked { row, key: None })
                 }
             })
             .collect()
     }
 
-    fn row(&self, name: &str) -> Row {
+    fn row(&self, name: &str) -> StatusRow {
         let entry = self.resolver.config.connections.get(name);
         let host = entry.and_then(|entry| entry.host.as_deref());
-        Row::new(name.to_owned(), host.map(shown_host))
+        StatusRow::new(name.to_owned(), host.map(shown_host))
     }
 
     fn take(&mut self, name: &ConnectionName, resolver: Resolver<'_>) -> Result<Asked, CliError> {
@@ -127,7 +127,7 @@ impl<'a> Keys<'a> {
         };
         row.host = Some(connection.host.value.to_string());
         let key = connection.key.value;
-        let login = resolver.logins.get(name.as_str());
+        let login = resolver.records.get(name.as_str());
         let recorded = login
             .filter(|login| login.key_prefix == key.prefix().as_str())
             .and_then(|login| login.expires_at);
@@ -139,19 +139,19 @@ impl<'a> Keys<'a> {
         };
         Ok(Asked {
             row,
-            key: Some(Key { target, recorded }),
+            key: Some(KeyToCheck { target, recorded }),
         })
     }
 }
 
-fn state(error: &connection::Error) -> State {
+fn state(error: &connection::Error) -> ConnectionState {
     use connection::Error as E;
     match error {
-        E::NoKey { .. } | E::KeyBoundElsewhere { .. } => State::NoKey,
-        E::Store(error) if error.is_locked() => State::Locked,
+        E::NoKey { .. } | E::KeyBoundElsewhere { .. } => ConnectionState::NoKey,
+        E::Store(error) if error.is_locked() => ConnectionState::Locked,
         // The store works, and has something else there.
-        E::Store(error) if error.is_no_key() => State::Failed,
-        E::Store(_) => State::StoreUnavailable,
-        _ => State::Failed,
+        E::Store(error) if error.is_no_key() => ConnectionState::Failed,
+        E::Store(_) => ConnectionState::StoreUnavailable,
+        _ => ConnectionState::Failed,
     }
 }

@@ -5,7 +5,7 @@ mod round;
 mod row;
 mod watch;
 
-use ntro::connection::Value;
+use ntro::connection::ResolvedValue;
 use ntro::domain::Period;
 
 use self::round::Checks;
@@ -68,7 +68,7 @@ fn some_time(text: &str) -> Result<Period, String> {
 
 pub(crate) fn run(args: StatusArgs, cx: &Context) -> Result<Exit, CliError> {
     if !args.all {
-        cx.tell_shadows(&Value::ALL)?;
+        cx.tell_shadows(&ResolvedValue::ALL)?;
     }
     let checks = Checks::new(
         cx,

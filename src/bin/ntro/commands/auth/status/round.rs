@@ -9,8 +9,8 @@ use ntro::domain::Period;
 use ntro::secrets::OpenedStores;
 use tokio::task::JoinSet;
 
-use super::keys::{Asked, Key, Keys};
-use super::row::{Row, Warning};
+use super::keys::{Asked, KeyReader, KeyToCheck};
+use super::row::{StatusRow, Warning};
 use crate::commands::identity;
 use crate::context::Context;
 use crate::error::CliError;
@@ -28,7 +28,7 @@ pub(super) struct Checks<'a> {
 }
 
 /// What a server said: when the key ends, if it does, or why there is no good answer.
-type Answer = Result<Option<Timestamp>, api::Error>;
+type CheckResult = Result<Option<Timestamp>, api::Error>;
 
 impl<'a> Checks<'a> {
     pub(super) fn new(
@@ -60,7 +60,7 @@ impl<'a> Checks<'a> {
     /// Takes the keys out of their stores. Blocks, and may ask a person.
     pub(super) fn keys(&self, resolver: Resolver<'_>) -> Result<Vec<Asked>, CliError> {
         let insecure_http = self.cx.global().insecure_http;
-        let mut keys = Keys::new(resolver, &self.stores, insecure_http);
+        let mut keys = KeyReader::new(resolver, &self.stores, insecure_http);
         match self.all {
             true => keys.all(),
             false => Ok(vec![keys.active()?]),
@@ -71,7 +71,7 @@ impl<'a> Checks<'a> {
     ///
     /// A call is made when its turn comes, so what is under way is bounded and not merely what is
     /// sent.
-    pub(super) async fn ask(&self, asked: Vec<Asked>, draw: bool) -> Vec<Row> {
+    pub(super) async fn ask(&self, asked: Vec<Asked>, draw: bool) -> Vec<StatusRow> {
         let bar = match draw {
             true => progress::bar(self.cx.printer(), "checking", asked.len()),
             false => indicatif::ProgressBar::hidden(),
@@ -108,9 +108,9 @@ impl<'a> Checks<'a> {
     fn call(
         &self,
         index: usize,
-        key: Key,
-    ) -> impl Future<Output = (usize, Option<Timestamp>, Answer)> + use<> {
-        let Key { target, recorded } = key;
+        key: KeyToCheck,
+    ) -> impl Future<Output = (usize, Option<Timestamp>, CheckResult)> + use<> {
+        let KeyToCheck { target, recorded } = key;
         let client = Client::through(&self.transport, target, self.settings.clone());
         async move {
             let answer = client.identity().await;
@@ -119,7 +119,7 @@ impl<'a> Checks<'a> {
         }
     }
 
-    fn answered(&self, row: &mut Row, recorded: Option<Timestamp>, answer: Answer) {
+    fn answered(&self, row: &mut StatusRow, recorded: Option<Timestamp>, answer: CheckResult) {
         let now = self.cx.now();
         match answer {
             Ok(expires_at) => row.accepted(expires_at, now, self.warning),

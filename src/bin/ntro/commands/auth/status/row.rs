@@ -14,9 +14,9 @@ const LONGEST_REMARK: usize = 300;
 
 /// The state of one connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Row {
+pub(super) struct StatusRow {
     pub(super) name: String,
-    pub(super) state: State,
+    pub(super) state: ConnectionState,
     /// Whether it counts as well for the exit code.
     pub(super) ok: bool,
     pub(super) host: Option<String>,
@@ -32,7 +32,7 @@ pub(super) struct Row {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum State {
+pub(super) enum ConnectionState {
     Valid,
     Expiring,
     Expired,
@@ -52,12 +52,12 @@ pub(super) struct Warning {
     pub(super) counts: bool,
 }
 
-impl Row {
+impl StatusRow {
     /// A connection that was not looked at yet: it counts as failed until it was.
     pub(super) fn new(name: String, host: Option<String>) -> Self {
         Self {
             name,
-            state: State::Failed,
+            state: ConnectionState::Failed,
             ok: false,
             host,
             message: Some("it was not checked".to_owned()),
@@ -84,9 +84,12 @@ impl Row {
                 if remaining.is_over() {
                     self.message = Some(expiry::ACCEPTED_AFTER_ITS_END.to_owned());
                 }
-                (State::Expiring, warning.counts.then_some(Kind::Failure))
+                (
+                    ConnectionState::Expiring,
+                    warning.counts.then_some(Kind::Failure),
+                )
             }
-            _ => (State::Valid, None),
+            _ => (ConnectionState::Valid, None),
         };
         self.state = state;
         self.ok = kind.is_none();
@@ -98,17 +101,17 @@ impl Row {
         let state = match error.kind {
             Kind::NotAuthenticated if recorded.is_some_and(|at| at <= now) => {
                 self.expires(recorded, now);
-                State::Expired
+                ConnectionState::Expired
             }
-            Kind::NotAuthenticated => State::Rejected,
-            Kind::Forbidden => State::Forbidden,
-            Kind::Unreachable => State::Unreachable,
-            _ => State::Failed,
+            Kind::NotAuthenticated => ConnectionState::Rejected,
+            Kind::Forbidden => ConnectionState::Forbidden,
+            Kind::Unreachable => ConnectionState::Unreachable,
+            _ => ConnectionState::Failed,
         };
         self.fail(state, error.kind, &error.message);
     }
 
-    pub(super) fn fail(&mut self, state: State, kind: Kind, message: &str) {
+    pub(super) fn fail(&mut self, state: ConnectionState, kind: Kind, message: &str) {
         self.state = state;
         self.ok = false;
         self.kind = Some(kind);
@@ -129,26 +132,26 @@ impl Row {
     /// Returns the state as people read it.
     pub(super) fn status(&self) -> String {
         match self.state {
-            State::Valid => "valid".to_owned(),
-            State::Expiring => match self.remaining {
+            ConnectionState::Valid => "valid".to_owned(),
+            ConnectionState::Expiring => match self.remaining {
                 Some(remaining) => format!("expires {remaining}"),
                 None => "expires soon".to_owned(),
             },
-            State::Expired => "expired".to_owned(),
-            State::Rejected => "rejected".to_owned(),
-            State::Forbidden => "forbidden".to_owned(),
-            State::Unreachable => "unreachable".to_owned(),
-            State::Locked => "locked".to_owned(),
-            State::StoreUnavailable => "store unavailable".to_owned(),
-            State::NoKey => "no key".to_owned(),
-            State::Failed => "failed".to_owned(),
+            ConnectionState::Expired => "expired".to_owned(),
+            ConnectionState::Rejected => "rejected".to_owned(),
+            ConnectionState::Forbidden => "forbidden".to_owned(),
+            ConnectionState::Unreachable => "unreachable".to_owned(),
+            ConnectionState::Locked => "locked".to_owned(),
+            ConnectionState::StoreUnavailable => "store unavailable".to_owned(),
+            ConnectionState::NoKey => "no key".to_owned(),
+            ConnectionState::Failed => "failed".to_owned(),
         }
     }
 
     pub(super) fn remark(&self) -> String {
         match (&self.message, self.state, self.remaining) {
             (Some(message), ..) => message.clone(),
-            (None, State::Valid, Some(remaining)) => format!("expires {remaining}"),
+            (None, ConnectionState::Valid, Some(remaining)) => format!("expires {remaining}"),
             _ => String::new(),
         }
     }
@@ -157,7 +160,7 @@ impl Row {
 /// The states of all connections that were checked.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-pub(super) struct Statuses(pub(super) Vec<Row>);
+pub(super) struct Statuses(pub(super) Vec<StatusRow>);
 
 impl Statuses {
     /// How the command ends: as the first connection says that is not well. A key that merely
@@ -165,7 +168,10 @@ impl Statuses {
     pub(super) fn exit(&self) -> Exit {
         let first = |soon: bool| {
             let mut rows = self.0.iter();
-            rows.find_map(|row| row.kind.filter(|_| (row.state == State::Expiring) == soon))
+            rows.find_map(|row| {
+                row.kind
+                    .filter(|_| (row.state == ConnectionState::Expiring) == soon)
+            })
         };
         first(false)
             .or_else(|| first(true))
@@ -173,7 +179,7 @@ impl Statuses {
     }
 
     /// Returns the table of these rows.
-    pub(super) fn table<'a>(paint: Paint, rows: impl Iterator<Item = &'a Row>) -> String {
+    pub(super) fn table<'a>(paint: Paint, rows: impl Iterator<Item = &'a StatusRow>) -> String {
         let mut table = Table::new(paint, &["NAME", "STATUS", "HOST", ""]);
         for row in rows {
             table.row([
@@ -200,8 +206,8 @@ impl Report for Statuses {
 mod tests {
     use super::*;
 
-    fn row(expires: Option<&str>, warning: Warning) -> Row {
-        let mut row = Row::new("a".to_owned(), None);
+    fn row(expires: Option<&str>, warning: Warning) -> StatusRow {
+        let mut row = StatusRow::new("a".to_owned(), None);
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
         row.accepted(expires.map(|at| at.parse().unwrap()), now, warning);
         row
@@ -221,12 +227,37 @@ mod tests {
             ..quiet()
         };
         for (at, state, ok, counted) in [
-            (None, State::Valid, true, true),
-            (Some("2026-02-01T00:00:00Z"), State::Valid, true, true),
-            (Some("2026-01-15T00:00:00Z"), State::Expiring, true, false),
-            (Some("2026-01-15T00:00:01Z"), State::Valid, true, true),
-            (Some("2026-01-01T00:00:01Z"), State::Expiring, true, false),
-            (Some("2026-01-01T00:00:00Z"), State::Expiring, true, false),
+            (None, ConnectionState::Valid, true, true),
+            (
+                Some("2026-02-01T00:00:00Z"),
+                ConnectionState::Valid,
+                true,
+                true,
+            ),
+            (
+                Some("2026-01-15T00:00:00Z"),
+                ConnectionState::Expiring,
+                true,
+                false,
+            ),
+            (
+                Some("2026-01-15T00:00:01Z"),
+                ConnectionState::Valid,
+                true,
+                true,
+            ),
+            (
+                Some("2026-01-01T00:00:01Z"),
+                ConnectionState::Expiring,
+                true,
+                false,
+            ),
+            (
+                Some("2026-01-01T00:00:00Z"),
+                ConnectionState::Expiring,
+                true,
+                false,
+            ),
         ] {
             let quiet = row(at, quiet());
             assert_eq!((quiet.state, quiet.ok), (state, ok), "{at:?}");
@@ -246,11 +277,11 @@ mod tests {
                 ..quiet()
             },
         );
-        let mut down = Row::new("b".to_owned(), None);
-        down.fail(State::Unreachable, Kind::Unreachable, "no answer");
-        let mut gone = Row::new("c".to_owned(), None);
-        gone.fail(State::NoKey, Kind::NotAuthenticated, "no key");
-        let exit = |rows: &[&Row]| Statuses(rows.iter().copied().cloned().collect()).exit();
+        let mut down = StatusRow::new("b".to_owned(), None);
+        down.fail(ConnectionState::Unreachable, Kind::Unreachable, "no answer");
+        let mut gone = StatusRow::new("c".to_owned(), None);
+        gone.fail(ConnectionState::NoKey, Kind::NotAuthenticated, "no key");
+        let exit = |rows: &[&StatusRow]| Statuses(rows.iter().copied().cloned().collect()).exit();
         assert_eq!(exit(&[]), Exit::Fine);
         assert_eq!(exit(&[&soon]), Exit::Found(Kind::Failure));
         assert_eq!(exit(&[&soon, &down, &gone]), Exit::Found(Kind::Unreachable));
@@ -264,17 +295,26 @@ mod tests {
     fn a_key_that_was_refused_after_its_end_has_expired() {
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let state = |recorded: Option<&str>, kind| {
-            let mut row = Row::new("a".to_owned(), None);
+            let mut row = StatusRow::new("a".to_owned(), None);
             let recorded = recorded.map(|at| at.parse().unwrap());
             row.refused(CliError::new(kind, "no"), recorded, now);
             assert!(!row.ok);
             row.state
         };
         let (past, future) = (Some("2025-12-31T00:00:00Z"), Some("2026-12-31T00:00:00Z"));
-        assert_eq!(state(past, Kind::NotAuthenticated), State::Expired);
-        assert_eq!(state(future, Kind::NotAuthenticated), State::Rejected);
-        assert_eq!(state(None, Kind::NotAuthenticated), State::Rejected);
-        assert_eq!(state(past, Kind::Unreachable), State::Unreachable);
-        assert_eq!(state(past, Kind::Forbidden), State::Forbidden);
+        assert_eq!(
+            state(past, Kind::NotAuthenticated),
+            ConnectionState::Expired
+        );
+        assert_eq!(
+            state(future, Kind::NotAuthenticated),
+            ConnectionState::Rejected
+        );
+        assert_eq!(
+            state(None, Kind::NotAuthenticated),
+            ConnectionState::Rejected
+        );
+        assert_eq!(state(past, Kind::Unreachable), ConnectionState::Unreachable);
+        assert_eq!(state(past, Kind::Forbidden), ConnectionState::Forbidden);
     }
 }

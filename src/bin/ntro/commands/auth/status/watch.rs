@@ -9,13 +9,13 @@ use std::fmt::Write as _;
 use std::pin::Pin;
 
 use jiff::{Timestamp, Unit};
-use ntro::config::{Config, Logins};
+use ntro::config::{Config, KeyRecords};
 use ntro::connection::Resolver;
 use ntro::domain::Period;
 use serde::Serialize;
 
 use super::round::Checks;
-use super::row::{Row, Statuses};
+use super::row::{StatusRow, Statuses};
 use crate::cli::Format;
 use crate::context::Context;
 use crate::error::CliError;
@@ -28,7 +28,7 @@ use crate::output::{plain, terminal_height};
 struct Round<'a> {
     checked_at: Timestamp,
     ok: bool,
-    connections: &'a [Row],
+    connections: &'a [StatusRow],
 }
 
 pub(super) fn run(cx: &Context, checks: &Checks<'_>, interval: Period) -> Result<Exit, CliError> {
@@ -39,10 +39,10 @@ pub(super) fn run(cx: &Context, checks: &Checks<'_>, interval: Period) -> Result
     loop {
         // Read anew each time: somebody may have logged in meanwhile.
         let config = Config::read(&cx.home()?.config())?;
-        let logins = Logins::read(&cx.home()?.logins())?;
+        let records = KeyRecords::read(&cx.home()?.logins())?;
         let asked = checks.keys(Resolver {
             config: &config,
-            logins: &logins,
+            records: &records,
             ..cx.resolver()?
         })?;
         let rows = interrupt.before(cx, checks.ask(asked, first))?;
@@ -94,7 +94,7 @@ impl Interrupt {
 /// What was shown, and where.
 struct Screen<'a> {
     cx: &'a Context,
-    before: BTreeMap<String, Row>,
+    before: BTreeMap<String, StatusRow>,
     /// Lines that the last round took on the terminal; none before the first.
     lines: Option<usize>,
 }
@@ -109,7 +109,7 @@ impl<'a> Screen<'a> {
     }
 
     /// Shows a round. Returns `false` when nobody reads any more.
-    fn show(&mut self, rows: Vec<Row>) -> Result<bool, CliError> {
+    fn show(&mut self, rows: Vec<StatusRow>) -> Result<bool, CliError> {
         let printer = self.cx.printer();
         let now = self.cx.now().round(Unit::Second);
         let now = now.unwrap_or_else(|_| self.cx.now());
@@ -138,11 +138,11 @@ impl<'a> Screen<'a> {
 
     /// The round in the place of the one before, in as many lines as the terminal has. What is not
     /// well comes first where not all fit.
-    fn redrawn(&mut self, rows: &[Row], height: usize, now: Timestamp) -> String {
+    fn redrawn(&mut self, rows: &[StatusRow], height: usize, now: Timestamp) -> String {
         let paint = self.cx.printer().stdout();
         // The head, the line below, and the one that the cursor stands in.
         let room = height.saturating_sub(3).max(1);
-        let mut shown: Vec<&Row> = rows.iter().collect();
+        let mut shown: Vec<&StatusRow> = rows.iter().collect();
         if shown.len() > room {
             shown.sort_by_key(|row| row.ok);
         }
@@ -174,7 +174,7 @@ impl<'a> Screen<'a> {
     }
 
     /// A line for each connection that is new, has changed or is gone.
-    fn changes(&mut self, rows: &[Row], now: Timestamp) -> String {
+    fn changes(&mut self, rows: &[StatusRow], now: Timestamp) -> String {
         let mut text = String::new();
         for row in rows {
             let before = self.before.remove(&row.name);

@@ -1,6 +1,6 @@
 //! What is sent, and what is read out of good answers.
 
-use ntro::api::{Client, Error, Expiry, Misfit};
+use ntro::api::{Client, Error, Expiry, InvalidResponse};
 use ntro::domain::Provider;
 use serde_json::json;
 
@@ -48,7 +48,7 @@ async fn a_request_to_ontora_carries_the_key_in_its_own_header() {
     assert_eq!(identity.region.as_deref(), Some("eu"));
     let key = identity.key.unwrap();
     assert_eq!(key.scopes.unwrap(), ["exports", "mcp"]);
-    assert_eq!(key.expires, Expiry::Untold);
+    assert_eq!(key.expires, Expiry::Unknown);
     assert_eq!(identity.tenants.unwrap()[0].slug.as_str(), "w1");
 
     let seen = server.only();
@@ -183,18 +183,18 @@ async fn what_is_not_the_expected_json_is_not_understood() {
     for (reply, expected) in [
         (
             answer("200 OK", &["content-type: text/html; charset=utf-8"], page),
-            Misfit::NotJson {
+            InvalidResponse::NotJson {
                 content_type: Some("text/html; charset=utf-8".to_owned()),
             },
         ),
         (
             answer("200 OK", &[], "{\"id\": \"u1\","),
-            Misfit::NotJson { content_type: None },
+            InvalidResponse::NotJson { content_type: None },
         ),
-        (answer("204 No Content", &[], ""), Misfit::Empty),
+        (answer("204 No Content", &[], ""), InvalidResponse::Empty),
         (
             answer("200 OK", &["content-type: a\u{1b}[2Jb"], "\u{0}\u{1}"),
-            Misfit::NotJson {
+            InvalidResponse::NotJson {
                 content_type: Some("a[2Jb".to_owned()),
             },
         ),
@@ -203,7 +203,7 @@ async fn what_is_not_the_expected_json_is_not_understood() {
         match server.ntropii().identity().await.unwrap_err() {
             Error::NotUnderstood { misfit, .. } => assert_eq!(misfit, expected),
             // A control character in a header is no HTTP at all.
-            Error::Unreachable { .. } if matches!(&expected, Misfit::NotJson { content_type: Some(t) } if t == "a[2Jb") =>
+            Error::Unreachable { .. } if matches!(&expected, InvalidResponse::NotJson { content_type: Some(t) } if t == "a[2Jb") =>
                 {}
             other => panic!("{other:?}"),
         }
@@ -225,7 +225,7 @@ async fn json_of_a_wrong_shape_is_told_in_clean_words() {
             matches!(
                 &error,
                 Error::NotUnderstood {
-                    misfit: Misfit::Shape(_),
+                    misfit: InvalidResponse::Shape(_),
                     ..
                 }
             ),

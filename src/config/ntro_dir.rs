@@ -23,7 +23,7 @@ const LONGEST: usize = 200;
 
 /// The folder of `ntro`, and the files in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Home {
+pub struct NtroDir {
     folder: PathBuf,
 }
 
@@ -32,7 +32,7 @@ pub struct Home {
 #[error("there is no home folder, and `NTRO_HOME` is not set")]
 pub struct NoHome;
 
-impl Home {
+impl NtroDir {
     /// Finds the folder: `$NTRO_HOME`, else `~/.ntro`. It need not exist.
     ///
     /// # Errors
@@ -134,13 +134,13 @@ impl Home {
         self.lock_within(FileLock::PATIENCE)
     }
 
-    /// Waits as [`Home::lock`], for at most `patience`.
+    /// Waits as [`NtroDir::lock`], for at most `timeout`.
     ///
     /// # Errors
     ///
     /// As [`FileLock::acquire`].
-    pub fn lock_within(&self, patience: Duration) -> Result<FileLock, disk::Error> {
-        let lock = FileLock::acquire_within(&self.folder.join(".lock"), patience)?;
+    pub fn lock_within(&self, timeout: Duration) -> Result<FileLock, disk::Error> {
+        let lock = FileLock::acquire_within(&self.folder.join(".lock"), timeout)?;
         for file in FILES {
             disk::remove_leftover(&self.folder.join(file), &lock);
         }
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn whoever_takes_the_lock_clears_up_after_the_killed() {
         let folder = tempfile::tempdir().unwrap();
-        let home = Home::at(folder.path());
+        let home = NtroDir::at(folder.path());
         for name in ["config.toml.tmp", "keys.age.tmp", "mine.tmp"] {
             std::fs::write(folder.path().join(name), "half").unwrap();
         }
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn every_name_has_a_file_of_its_own_that_systems_take() {
-        let home = Home::at("");
+        let home = NtroDir::at("");
         let file = |name: &str| home.rotating(&name.parse().unwrap()).into_os_string();
         assert_eq!(file("local"), ".rotating-local");
         assert_eq!(file("a/b"), ".rotating-a%2Fb");
@@ -184,11 +184,11 @@ mod tests {
     #[test]
     fn the_variable_wins_over_the_home_folder() {
         let none = Env::from_pairs([]);
-        assert_eq!(Home::locate(&none), Err(NoHome));
-        let home = Home::locate(&none.with_home("/home/ada")).unwrap();
+        assert_eq!(NtroDir::locate(&none), Err(NoHome));
+        let home = NtroDir::locate(&none.with_home("/home/ada")).unwrap();
         assert_eq!(home.config(), Path::new("/home/ada/.ntro/config.toml"));
         let env = Env::from_pairs([(&env::NTRO_HOME, "/srv/ntro")]).with_home("/home/ada");
-        let home = Home::locate(&env).unwrap();
+        let home = NtroDir::locate(&env).unwrap();
         assert_eq!(home.folder(), Path::new("/srv/ntro"));
         let named = [
             home.config(),

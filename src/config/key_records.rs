@@ -17,18 +17,18 @@ use crate::domain::Policy;
 /// and a login outlives the official clients' rewriting of `config.toml`, which drops every key
 /// there that they do not know. For the same reason it has a copy of `[stores.command]`.
 #[derive(Clone, Debug, Default)]
-pub struct Logins {
+pub struct KeyRecords {
     /// The helpers of the `command` store, as they were when a key was last stored. Written as
     /// long as a key lies there.
     pub command: Option<HelperEntry>,
-    records: BTreeMap<String, Login>,
-    guards: BTreeMap<String, Guard>,
+    records: BTreeMap<String, KeyRecord>,
+    guards: BTreeMap<String, SafetySettings>,
 }
 
 /// What `config.toml` says of a connection's safety, written down here as well: it is not to vanish
 /// with a rewriting of that file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct Guard {
+pub struct SafetySettings {
     /// What may become of the key.
     #[serde(default, deserialize_with = "policy")]
     pub policy: Option<Policy>,
@@ -39,7 +39,7 @@ pub struct Guard {
 
 /// The record of one login.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Login {
+pub struct KeyRecord {
     /// The store that took the key.
     pub store: String,
     /// The origin that the key is bound to.
@@ -58,22 +58,22 @@ pub struct Login {
 #[derive(Deserialize)]
 struct Wire {
     #[serde(default)]
-    logins: BTreeMap<String, Login>,
+    logins: BTreeMap<String, KeyRecord>,
     #[serde(default)]
-    guards: BTreeMap<String, Guard>,
+    guards: BTreeMap<String, SafetySettings>,
     #[serde(default)]
-    stores: Stores,
+    stores: RecordedStores,
 }
 
 #[derive(Default, Deserialize)]
-struct Stores {
+struct RecordedStores {
     #[serde(default)]
     command: Option<HelperEntry>,
 }
 
 const HEAD: &str = "# Written by ntro: which keys it has stored, and where. Holds no key.\n";
 
-impl Logins {
+impl KeyRecords {
     /// Reads the records; a missing file has none.
     ///
     /// # Errors
@@ -115,7 +115,7 @@ impl Logins {
         let mut document = DocumentMut::new();
         document.insert("logins", Item::Table(records));
         if !self.guards.is_empty() {
-            document.insert("guards", Item::Table(self.guards_as_table()));
+            document.insert("guards", Item::Table(self.safety_as_table()));
         }
         let in_use = self.records.values().any(|login| login.store == "command");
         if let Some(command) = self.command.as_ref().filter(|_| in_use) {
@@ -135,24 +135,24 @@ impl Logins {
 
     /// Returns the record of a connection.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Login> {
+    pub fn get(&self, name: &str) -> Option<&KeyRecord> {
         self.records.get(name)
     }
 
     /// Sets the record of a connection; returns the one it replaces.
-    pub fn insert(&mut self, name: &str, login: Login) -> Option<Login> {
+    pub fn insert(&mut self, name: &str, login: KeyRecord) -> Option<KeyRecord> {
         self.records.insert(name.to_owned(), login)
     }
 
-    fn guards_as_table(&self) -> Table {
+    fn safety_as_table(&self) -> Table {
         let mut guards = Table::new();
         guards.set_implicit(true);
-        for (name, guard) in &self.guards {
+        for (name, safety) in &self.guards {
             let mut table = Table::new();
-            if let Some(policy) = guard.policy {
+            if let Some(policy) = safety.policy {
                 table["policy"] = value(policy.as_str());
             }
-            if let Some(production) = guard.production {
+            if let Some(production) = safety.production {
                 table["production"] = value(production);
             }
             guards.insert(name, Item::Table(table));
@@ -162,17 +162,17 @@ impl Logins {
 
     /// Returns what is written down of a connection's safety.
     #[must_use]
-    pub fn guard(&self, name: &str) -> Guard {
+    pub fn safety(&self, name: &str) -> SafetySettings {
         self.guards.get(name).copied().unwrap_or_default()
     }
 
     /// Writes down what a connection's safety is; returns whether that is new.
-    pub fn set_guard(&mut self, name: &str, guard: Guard) -> bool {
-        let before = match guard == Guard::default() {
+    pub fn set_safety(&mut self, name: &str, safety: SafetySettings) -> bool {
+        let before = match safety == SafetySettings::default() {
             true => self.guards.remove(name),
-            false => self.guards.insert(name.to_owned(), guard),
+            false => self.guards.insert(name.to_owned(), safety),
         };
-        before.unwrap_or_default() != guard
+        before.unwrap_or_default() != safety
     }
 
     /// Returns the names of the connections of whose safety something is written down.
@@ -181,7 +181,7 @@ impl Logins {
     }
 
     /// Removes the record of a connection and returns it.
-    pub fn remove(&mut self, name: &str) -> Option<Login> {
+    pub fn remove(&mut self, name: &str) -> Option<KeyRecord> {
         self.records.remove(name)
     }
 }
@@ -196,7 +196,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("logins.toml");
         let lock = FileLock::acquire(&folder.path().join(".lock")).unwrap();
-        let login = |expires_at| Login {
+        let login = |expires_at| KeyRecord {
             store: "keyring".into(),
             origin: "https://api.ntropii.com".into(),
             provider: "ntropii".into(),
@@ -204,15 +204,15 @@ mod tests {
             stored_at: "2026-01-02T03:04:05Z".parse().unwrap(),
             expires_at,
         };
-        let mut logins = Logins::read(&path).unwrap();
-        logins.insert("local", login(None));
-        logins.insert(
+        let mut records = KeyRecords::read(&path).unwrap();
+        records.insert("local", login(None));
+        records.insert(
             "a \"b\".c",
             login(Some("2027-01-01T00:00:00Z".parse().unwrap())),
         );
-        logins.save(&path, &lock).unwrap();
-        let read = Logins::read(&path).unwrap();
-        assert_eq!(read.records, logins.records);
+        records.save(&path, &lock).unwrap();
+        let read = KeyRecords::read(&path).unwrap();
+        assert_eq!(read.records, records.records);
         assert!(std::fs::read_to_string(&path).unwrap().starts_with(HEAD));
 
         // The helpers are kept as long as they lead to a key.
@@ -225,24 +225,24 @@ mod tests {
             timeout: Some(2.5),
             ..HelperEntry::default()
         };
-        logins.command = Some(command.clone());
-        logins.save(&path, &lock).unwrap();
-        assert_eq!(Logins::read(&path).unwrap().command, None);
-        logins.insert(
+        records.command = Some(command.clone());
+        records.save(&path, &lock).unwrap();
+        assert_eq!(KeyRecords::read(&path).unwrap().command, None);
+        records.insert(
             "there",
-            Login {
+            KeyRecord {
                 store: "command".into(),
                 ..login(None)
             },
         );
-        logins.save(&path, &lock).unwrap();
-        assert_eq!(Logins::read(&path).unwrap().command, Some(command));
+        records.save(&path, &lock).unwrap();
+        assert_eq!(KeyRecords::read(&path).unwrap().command, Some(command));
 
-        logins.remove("there");
-        logins.remove("local");
-        logins.remove("a \"b\".c");
-        logins.save(&path, &lock).unwrap();
-        assert!(Logins::read(&path).unwrap().records.is_empty());
+        records.remove("there");
+        records.remove("local");
+        records.remove("a \"b\".c");
+        records.save(&path, &lock).unwrap();
+        assert!(KeyRecords::read(&path).unwrap().records.is_empty());
     }
 
     #[test]
@@ -250,7 +250,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("logins.toml");
         std::fs::write(&path, "[logins.a]\nstore = 1").unwrap();
-        let error = Logins::read(&path).unwrap_err().to_string();
+        let error = KeyRecords::read(&path).unwrap_err().to_string();
         assert!(error.contains("logins.toml`, line 2, column 9"), "{error}");
     }
 }

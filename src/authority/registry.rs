@@ -1,4 +1,4 @@
-//! What may be done with the books: the operations behind `ntro admin`, the routes and `ntro dev`.
+//! What may be done with the registry: the operations behind `ntro admin`, the routes and `ntro dev`.
 
 use std::sync::Arc;
 
@@ -8,26 +8,26 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::error::Error;
-use super::files::Files;
+use super::files::DatabaseFiles;
 use super::issuer::SigningKey;
 use super::keys::{self, Hasher, MintedKey, NewKey};
 use super::settings::Database;
 use super::store::{
-    Created, DataPlatform, Key, KeyFilter, Member, Once, Organisation, Role, Sqlite, Store,
-    Succeeded, Tenant, TenantFilter, TenantStatus,
+    Created, DataPlatform, IdempotencyRecord, Key, KeyFilter, Member, Organisation, Role, Sqlite,
+    Store, SuccessorOutcome, Tenant, TenantFilter, TenantStatus,
 };
 use crate::domain::{KeyName, NameError, Provider};
 
 /// How long the answer to a request with an idempotency key is remembered.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
 
-/// The books of an authority.
+/// The registry of an authority.
 ///
 /// A change is durable when its call has succeeded. One that takes something away is in force then
 /// at whoever serves the database; a new key or tenant is known there, unless that process hangs,
 /// and as soon as it goes on.
 #[derive(Clone)]
-pub struct Books {
+pub struct Registry {
     store: Arc<dyn Store>,
     hasher: Hasher,
     issuer: Arc<SigningKey>,
@@ -57,8 +57,8 @@ pub(super) enum Minted {
     Replayed(Box<Key>),
 }
 
-impl Books {
-    /// Opens the books without serving them, making them if they are missing.
+impl Registry {
+    /// Opens the registry without serving them, making them if they are missing.
     ///
     /// Another process may serve them meanwhile.
     ///
@@ -67,7 +67,7 @@ impl Books {
     /// Fails when the database or a file beside it cannot be used, or is not what it should be.
     pub fn open(database: &Database) -> Result<Self, Error> {
         let Database::Sqlite(path) = database;
-        let files = Files::beside(path);
+        let files = DatabaseFiles::beside(path);
         let hasher = open_hasher(&files)?;
         let store = Arc::new(Sqlite::open(&files)?);
         Self::over(store, hasher, &files)
@@ -76,7 +76,7 @@ impl Books {
     pub(super) fn over(
         store: Arc<dyn Store>,
         hasher: Hasher,
-        files: &Files,
+        files: &DatabaseFiles,
     ) -> Result<Self, Error> {
         Ok(Self {
             store,
@@ -283,14 +283,14 @@ impl Books {
     }
 
     /// Makes the successor of a key, for the key itself. It is pending until it has ended its
-    /// predecessor by [`Books::revoke_predecessor`], and is revoked with it until then, but has an
+    /// predecessor by [`Registry::revoke_predecessor`], and is revoked with it until then, but has an
     /// expiry of its own; a key has one pending successor at most, the newest.
     ///
     /// # Errors
     ///
     /// Fails when the key may not rotate itself, is revoked, or is itself a pending successor, and
     /// when the request that `once` names was seen or taken back before.
-    pub(super) async fn succeed_key(
+    pub(super) async fn create_successor(
         &self,
         id: Uuid,
         once: Option<([u8; 32], [u8; 32])>,
@@ -299,12 +299,16 @@ impl Books {
         let key = self.store.key(id).await?.ok_or_else(gone)?;
         let minted = keys::mint_successor(&self.hasher, &key, now())?;
         let once = once.map(|once| remembered(once, minted.record.created_at));
-        match self.store.succeed_key(minted.record.clone(), once).await? {
-            Succeeded::New => Ok(minted),
-            Succeeded::Gone => Err(gone()),
-            Succeeded::Forbidden => Err(Error::RotationOff),
-            Succeeded::Pending => Err(Error::RotationPending),
-            Succeeded::Repeated => Err(Error::Reused),
+        match self
+            .store
+            .create_successor(minted.record.clone(), once)
+            .await?
+        {
+            SuccessorOutcome::New => Ok(minted),
+            SuccessorOutcome::Gone => Err(gone()),
+            SuccessorOutcome::Forbidden => Err(Error::RotationOff),
+            SuccessorOutcome::Pending => Err(Error::RotationPending),
+            SuccessorOutcome::Repeated => Err(Error::Reused),
         }
     }
 
@@ -392,7 +396,7 @@ impl Books {
     }
 }
 
-pub(super) fn open_hasher(files: &Files) -> Result<Hasher, Error> {
+pub(super) fn open_hasher(files: &DatabaseFiles) -> Result<Hasher, Error> {
     let check = Sqlite::pepper_check(files)?;
     let (hasher, own) = Hasher::open(files, check)?;
     if check.is_none() {
@@ -401,15 +405,15 @@ pub(super) fn open_hasher(files: &Files) -> Result<Hasher, Error> {
     Ok(hasher)
 }
 
-fn remembered((request, body): ([u8; 32], [u8; 32]), at: Timestamp) -> Once {
-    Once {
+fn remembered((request, body): ([u8; 32], [u8; 32]), at: Timestamp) -> IdempotencyRecord {
+    IdempotencyRecord {
         request,
         body,
         forget_before: at.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN),
     }
 }
 
-/// Now, as the books write it down.
+/// Now, as the registry write it down.
 pub(super) fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)

@@ -46,59 +46,59 @@ impl<'a> Head<'a> {
 }
 
 /// Answers what can be answered without waiting for anything, and leaves the rest to the routes.
-type AtOnce = dyn Fn(&Head<'_>) -> Option<Result<Response, ApiError>> + Send + Sync;
+type FastPath = dyn Fn(&Head<'_>) -> Option<Result<Response, ApiError>> + Send + Sync;
 
 /// How a request is answered.
-pub(super) enum Answer {
-    AtOnce(Response),
+pub(super) enum ServiceResponse {
+    Ready(Response),
     /// Boxed: it is large, and the connection moves it about.
-    Later(Pin<Box<dyn Future<Output = Response> + Send>>),
+    Pending(Pin<Box<dyn Future<Output = Response> + Send>>),
 }
 
 /// Stands before the whole of the routes, the fallbacks too.
 ///
 /// Not a layer of the router: that would wrap, box and clone once more for every request.
 #[derive(Clone)]
-pub(super) struct Front {
-    at_once: Arc<AtOnce>,
+pub(super) struct AuthorityService {
+    fast_path: Arc<FastPath>,
     routes: Router,
 }
 
-impl Front {
+impl AuthorityService {
     pub(super) fn new(routes: Router) -> Self {
         Self {
-            at_once: Arc::new(|_| None),
+            fast_path: Arc::new(|_| None),
             routes,
         }
     }
 
     /// Lets `answer` answer, before the routes, what it can at once.
-    pub(super) fn with_at_once(
+    pub(super) fn with_fast_path(
         self,
         answer: impl Fn(&Head<'_>) -> Option<Result<Response, ApiError>> + Send + Sync + 'static,
     ) -> Self {
         Self {
-            at_once: Arc::new(answer),
+            fast_path: Arc::new(answer),
             ..self
         }
     }
 
     /// Answers a request that came from `peer`, whatever its handler does.
-    pub(super) fn answer<B>(&self, request: http::Request<B>, peer: SocketAddr) -> Answer
+    pub(super) fn answer<B>(&self, request: http::Request<B>, peer: SocketAddr) -> ServiceResponse
     where
         B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
         let head = Head::new(&request, Some(peer.ip()));
-        if let Some(response) = self.answer_at_once(&head) {
-            return Answer::AtOnce(response);
+        if let Some(response) = self.fast_response(&head) {
+            return ServiceResponse::Ready(response);
         }
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
-        Answer::Later(Box::pin(self.clone().route(request)))
+        ServiceResponse::Pending(Box::pin(self.clone().route(request)))
     }
 
-    fn answer_at_once(&self, head: &Head<'_>) -> Option<Response> {
-        let answered = match catch_unwind(AssertUnwindSafe(|| (self.at_once)(head))) {
+    fn fast_response(&self, head: &Head<'_>) -> Option<Response> {
+        let answered = match catch_unwind(AssertUnwindSafe(|| (self.fast_path)(head))) {
             Ok(None) => return None,
             Ok(Some(answered)) => Some(answered),
             Err(_) => None,
@@ -150,7 +150,7 @@ fn finish(answered: Option<Result<Response, ApiError>>, path: &str, id: HeaderVa
     response
 }
 
-impl Service<Request> for Front {
+impl Service<Request> for AuthorityService {
     type Response = Response;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
@@ -161,11 +161,11 @@ impl Service<Request> for Front {
 
     fn call(&mut self, request: Request) -> Self::Future {
         let head = Head::new(&request, source(request.extensions()));
-        if let Some(response) = self.answer_at_once(&head) {
+        if let Some(response) = self.fast_response(&head) {
             return Box::pin(std::future::ready(Ok(response)));
         }
-        let front = self.clone();
-        Box::pin(async move { Ok(front.route(request).await) })
+        let service = self.clone();
+        Box::pin(async move { Ok(service.route(request).await) })
     }
 }
 
@@ -210,9 +210,9 @@ mod tests {
 
     use super::*;
 
-    async fn ask(front: &Front, path: &str) -> Response {
+    async fn ask(service: &AuthorityService, path: &str) -> Response {
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();
-        front.clone().oneshot(request).await.unwrap()
+        service.clone().oneshot(request).await.unwrap()
     }
 
     #[tokio::test]
@@ -220,20 +220,20 @@ mod tests {
         let routes = Router::new()
             .route("/v1/me", get(async || -> () { panic!("a defect") }))
             .route("/healthz", get(async || "ok"));
-        let routed = Front::new(routes.clone());
-        let at_once = Front::new(routes).with_at_once(|head| match head.path {
+        let routed = AuthorityService::new(routes.clone());
+        let fast_path = AuthorityService::new(routes).with_fast_path(|head| match head.path {
             "/v1/me" => panic!("a defect"),
             _ => None,
         });
-        for front in [routed, at_once] {
-            let refused = ask(&front, "/v1/me").await;
+        for service in [routed, fast_path] {
+            let refused = ask(&service, "/v1/me").await;
             assert_eq!(refused.status(), 500);
             assert!(refused.headers().contains_key(REQUEST_ID));
             let body = axum::body::to_bytes(refused.into_body(), 1_000).await;
             let body = String::from_utf8(body.unwrap().to_vec()).unwrap();
             assert!(body.contains(r#""statusCode":500"#), "{body}");
             assert!(!body.contains("a defect"), "{body}");
-            assert_eq!(ask(&front, "/healthz").await.status(), 200);
+            assert_eq!(ask(&service, "/healthz").await.status(), 200);
         }
     }
 

@@ -1,15 +1,15 @@
-use super::{Begun, Change, Error, Journal, Migrator, Outcome, Place};
+use super::{Begun, Change, Error, Journal, KeyLocation, Migrator, Outcome};
 use crate::config::OntoraFile;
 use crate::connection::{self, Flags, Source, StoredKey};
 use crate::domain::{
     ApiKey, ConnectionName, Host, HostError, KeyPrefix, Origin, Policy, Provider, TenantSlug,
 };
-use crate::login::{self, Files};
+use crate::login::{self, ConfigFiles};
 use crate::secrets::{self, Item, StoreKind};
 
 /// Where the key of a connection lies: everything that is known before anything is changed.
-pub(super) struct Survey {
-    pub(super) files: Files,
+pub(super) struct MigrationPlan {
+    pub(super) files: ConfigFiles,
     pub(super) journal: Journal,
     pub(super) name: ConnectionName,
     pub(super) item: Item,
@@ -18,10 +18,10 @@ pub(super) struct Survey {
     /// The key, which all places of `found` have.
     pub(super) key: Option<ApiKey>,
     /// Places with copies that a login has overtaken since a move was begun.
-    pub(super) stale: Vec<Place>,
+    pub(super) stale: Vec<KeyLocation>,
     /// What the connection becomes, if there is none yet.
     pub(super) new: Option<NewConnection>,
-    found: Vec<Place>,
+    found: Vec<KeyLocation>,
     to: StoreKind,
     keep: bool,
     /// Whether the connection says itself that its key is in the new store.
@@ -48,12 +48,12 @@ struct Known {
 
 impl Migrator<'_> {
     /// Looks at every place where the key of a connection may lie.
-    pub(super) fn survey(
+    pub(super) fn plan(
         &self,
         name: &ConnectionName,
         import: Option<bool>,
-    ) -> Result<Survey, Error> {
-        let files = Files::read(self.home)?;
+    ) -> Result<MigrationPlan, Error> {
+        let files = ConfigFiles::read(self.home)?;
         login::require_settled(self.home, name)?;
         let journal = Journal::read(&self.home.migrations())?;
         let file = match (import, self.ontora) {
@@ -82,22 +82,27 @@ impl Migrator<'_> {
             known
                 .stored
                 .as_ref()
-                .map(|stored| Place::Store(stored.kind)),
+                .map(|stored| KeyLocation::Store(stored.kind)),
         );
-        places.push(Place::Store(StoreKind::Plaintext));
+        places.push(KeyLocation::Store(StoreKind::Plaintext));
         if let Some(begun) = &begun {
-            places.extend(begun.from.iter().filter(|place| **place != Place::Ontora));
-            places.push(Place::Store(begun.to));
+            places.extend(
+                begun
+                    .from
+                    .iter()
+                    .filter(|place| **place != KeyLocation::Ontora),
+            );
+            places.push(KeyLocation::Store(begun.to));
         }
-        let own = places.contains(&Place::Store(self.to));
-        places.push(Place::Store(self.to));
+        let own = places.contains(&KeyLocation::Store(self.to));
+        places.push(KeyLocation::Store(self.to));
         // A run that was killed may have left anything where it was about to put the key.
         let half_written = begun.as_ref().map(|begun| begun.to);
-        let mut keys: Vec<(Place, ApiKey)> = Vec::new();
+        let mut keys: Vec<(KeyLocation, ApiKey)> = Vec::new();
         let mut asked = Vec::new();
         let mut unreadable = None;
         for place in places {
-            if let (Place::Store(kind), false) = (place, asked.contains(&place)) {
+            if let (KeyLocation::Store(kind), false) = (place, asked.contains(&place)) {
                 asked.push(place);
                 match self.stored_in(kind, &known) {
                     Err(error) if half_written == Some(kind) && error.is_no_key() => {
@@ -107,7 +112,7 @@ impl Migrator<'_> {
                 }
             }
         }
-        keys.extend(imported.map(|key| (Place::Ontora, key)));
+        keys.extend(imported.map(|key| (KeyLocation::Ontora, key)));
         if let (true, Some(error)) = (keys.is_empty(), unreadable) {
             return Err(error);
         }
@@ -128,7 +133,7 @@ impl Migrator<'_> {
         let is_own = own
             || keys
                 .iter()
-                .any(|(place, _)| *place != Place::Store(self.to));
+                .any(|(place, _)| *place != KeyLocation::Store(self.to));
         if !is_own {
             keys.clear();
         }
@@ -140,7 +145,7 @@ impl Migrator<'_> {
             self.beside_its_host(&files, &known.item)?;
         }
         let policy = files.resolver(self.home, &Flags::default()).policy(name);
-        Ok(Survey {
+        Ok(MigrationPlan {
             name: name.clone(),
             policy,
             item: known.item,
@@ -160,7 +165,7 @@ impl Migrator<'_> {
 
     fn known(
         &self,
-        files: &Files,
+        files: &ConfigFiles,
         name: &ConnectionName,
         file: Option<&OntoraFile>,
     ) -> Result<Known, Error> {
@@ -226,7 +231,7 @@ impl Migrator<'_> {
     }
 
     /// In the clear a key is bound to nothing but the host that it stands beside.
-    fn beside_its_host(&self, files: &Files, item: &Item) -> Result<(), Error> {
+    fn beside_its_host(&self, files: &ConfigFiles, item: &Item) -> Result<(), Error> {
         let flags = Flags::of_connection(item.connection.clone());
         let wanted = files
             .resolver(self.home, &flags)
@@ -247,25 +252,25 @@ impl Migrator<'_> {
     }
 }
 
-impl Survey {
+impl MigrationPlan {
     /// Returns whether the new store has the key already.
     pub(super) fn has_target(&self) -> bool {
-        self.found.contains(&Place::Store(self.to))
+        self.found.contains(&KeyLocation::Store(self.to))
     }
 
     /// Returns the places that the key is to be erased from.
-    pub(super) fn sources(&self) -> Vec<Place> {
+    pub(super) fn sources(&self) -> Vec<KeyLocation> {
         let others = self.others().into_iter();
         others
-            .filter(|place| *place != Place::Ontora || !self.keep)
+            .filter(|place| *place != KeyLocation::Ontora || !self.keep)
             .collect()
     }
 
     /// Returns the places that have the key, apart from the new store.
-    pub(super) fn others(&self) -> Vec<Place> {
+    pub(super) fn others(&self) -> Vec<KeyLocation> {
         let found = self.found.iter().copied();
         found
-            .filter(|place| *place != Place::Store(self.to))
+            .filter(|place| *place != KeyLocation::Store(self.to))
             .collect()
     }
 
@@ -322,19 +327,19 @@ fn ontora_host(file: &OntoraFile) -> Result<Host, Error> {
 /// its place: the record tells another key than the journal, and is the younger of the two.
 fn overtaken(
     begun: &Begun,
-    files: &Files,
+    files: &ConfigFiles,
     name: &ConnectionName,
-    keys: &[(Place, ApiKey)],
-) -> Vec<Place> {
-    let Some(login) = files.logins.get(name.as_str()) else {
+    keys: &[(KeyLocation, ApiKey)],
+) -> Vec<KeyLocation> {
+    let Some(login) = files.records.get(name.as_str()) else {
         return Vec::new();
     };
     if login.key_prefix == begun.key_prefix.as_str() {
         return Vec::new();
     }
     let copies = keys.iter().filter(|(place, key)| match place {
-        Place::Store(StoreKind::Plaintext) | Place::Ontora => false,
-        Place::Store(kind) => {
+        KeyLocation::Store(StoreKind::Plaintext) | KeyLocation::Ontora => false,
+        KeyLocation::Store(kind) => {
             kind.as_str() != login.store
                 && (begun.to == *kind || begun.from.contains(place))
                 && key.prefix() == begun.key_prefix

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio::time::MissedTickBehavior;
 
-use super::front::{Answer, Front};
+use super::service::{AuthorityService, ServiceResponse};
 
 /// The head of a request, all of it.
 const LARGEST_HEAD: usize = 32 * 1024;
@@ -44,7 +44,7 @@ pub(super) struct Bounds {
 /// shared. One sweep over all connections finds those that keep us waiting.
 pub(super) async fn serve(
     listener: TcpListener,
-    front: Front,
+    service: AuthorityService,
     bounds: Bounds,
     shutdown: impl Future<Output = ()>,
 ) {
@@ -65,8 +65,8 @@ pub(super) async fn serve(
             }
             (stream, peer) = accept(&listener), if tasks.len() < bounds.connections => {
                 let (end, ending) = oneshot::channel();
-                let pulse = Arc::new(Pulse::new());
-                let talking = talk(stream, peer, front.clone(), pulse.clone(), ending);
+                let pulse = Arc::new(IdleClock::new());
+                let talking = talk(stream, peer, service.clone(), pulse.clone(), ending);
                 let task = tasks.spawn(talking);
                 open.insert(task.id(), Open { task, pulse, _end: end });
             }
@@ -84,7 +84,7 @@ pub(super) async fn serve(
 /// A connection that is open. Dropped, it ends after the answer that is under way.
 struct Open {
     task: AbortHandle,
-    pulse: Arc<Pulse>,
+    pulse: Arc<IdleClock>,
     _end: oneshot::Sender<()>,
 }
 
@@ -96,13 +96,13 @@ impl Open {
 }
 
 /// Whether a connection's request is being handled, and since when it is not.
-struct Pulse {
+struct IdleClock {
     start: Instant,
-    /// Milliseconds from the start; [`Pulse::BUSY`] while a request is handled.
+    /// Milliseconds from the start; [`IdleClock::BUSY`] while a request is handled.
     idle_since: AtomicU64,
 }
 
-impl Pulse {
+impl IdleClock {
     const BUSY: u64 = u64::MAX;
 
     fn new() -> Self {
@@ -124,10 +124,10 @@ impl Pulse {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(Self::BUSY - 1)
     }
 
-    fn waits_for(&self, patience: Duration) -> bool {
+    fn waits_for(&self, timeout: Duration) -> bool {
         let since = self.idle_since.load(Ordering::Relaxed);
         let waited = Duration::from_millis(self.now().saturating_sub(since));
-        since != Self::BUSY && waited >= patience
+        since != Self::BUSY && waited >= timeout
     }
 }
 
@@ -154,29 +154,29 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 async fn talk(
     stream: TcpStream,
     peer: SocketAddr,
-    front: Front,
-    pulse: Arc<Pulse>,
+    service: AuthorityService,
+    pulse: Arc<IdleClock>,
     ending: oneshot::Receiver<()>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "answers may be delayed");
     }
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let answer = front.answer(request, peer);
+        let answer = service.answer(request, peer);
         let pulse = match answer {
-            Answer::AtOnce(_) => {
+            ServiceResponse::Ready(_) => {
                 pulse.idle();
                 None
             }
-            Answer::Later(_) => {
+            ServiceResponse::Pending(_) => {
                 pulse.busy();
                 Some(pulse.clone())
             }
         };
         async move {
             let response = match answer {
-                Answer::AtOnce(response) => response,
-                Answer::Later(answer) => answer.await,
+                ServiceResponse::Ready(response) => response,
+                ServiceResponse::Pending(answer) => answer.await,
             };
             if let Some(pulse) = pulse {
                 pulse.idle();

@@ -5,14 +5,14 @@ use crate::secrets::StoreKind;
 
 /// Where a key can lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum KeyLocation {
     /// A secret store.
     Store(StoreKind),
     /// The file of Ontora's official client.
     Ontora,
 }
 
-impl Place {
+impl KeyLocation {
     /// Returns the name that programs read.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -24,7 +24,7 @@ impl Place {
 }
 
 /// For people.
-impl fmt::Display for Place {
+impl fmt::Display for KeyLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(kind) => kind.fmt(f),
@@ -34,7 +34,7 @@ impl fmt::Display for Place {
 }
 
 /// Reads the name that programs read.
-impl FromStr for Place {
+impl FromStr for KeyLocation {
     type Err = <StoreKind as FromStr>::Err;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {

@@ -1,8 +1,8 @@
-//! The books: what lasts, what is kept secret, and what is refused.
+//! The registry: what lasts, what is kept secret, and what is refused.
 
 use axum::http::StatusCode;
 use ntro::authority::{
-    Authority, Books, Claims, Database, Error, Issuer, KeySource, Settings, StoreError,
+    Authority, Claims, Database, Error, Issuer, JwksSource, Registry, Settings, StoreError,
     TenantStatus,
 };
 use ntro::domain::Provider;
@@ -16,16 +16,16 @@ async fn a_restart_keeps_everything() {
         app.key(Provider::Ntropii).await,
         app.key(Provider::Ntropii).await,
     );
-    app.books().revoke_key(dead.record.id).await.unwrap();
+    app.registry().revoke_key(dead.record.id).await.unwrap();
     let (_, globex) = app.stranger().await;
-    let theirs = key(app.books(), &globex, Provider::Ontora).await;
-    app.books()
+    let theirs = key(app.registry(), &globex, Provider::Ontora).await;
+    app.registry()
         .set_tenant_status(globex.id, TenantStatus::Suspended)
         .await
         .unwrap();
     let admin = app.admin();
     app.get("/v1/me").key(&live).expect(StatusCode::OK).await;
-    app.authority.note_use().await.unwrap();
+    app.authority.record_use().await.unwrap();
 
     let app = app.restart().await;
     app.get("/v1/me").key(&live).expect(StatusCode::OK).await;
@@ -41,7 +41,11 @@ async fn a_restart_keeps_everything() {
         .bearer(&admin)
         .expect(StatusCode::OK)
         .await;
-    let keys = app.books().keys(Some(app.tenant.id), None).await.unwrap();
+    let keys = app
+        .registry()
+        .keys(Some(app.tenant.id), None)
+        .await
+        .unwrap();
     assert_eq!(keys[0].id, dead.record.id);
     assert!(keys[0].revoked_at.is_some() && keys[0].last_used_at.is_none());
     assert!(keys[1].last_used_at.is_some());
@@ -52,18 +56,18 @@ async fn a_use_that_could_not_be_written_down_is_written_down_later() {
     let app = App::start().await;
     let key = app.key(Provider::Ntropii).await;
     let last_use = async |app: &App| {
-        let keys = app.books().keys(None, None).await.unwrap();
+        let keys = app.registry().keys(None, None).await.unwrap();
         keys[0].last_used_at
     };
     app.get("/v1/me").key(&key).expect(StatusCode::OK).await;
-    let beside = rusqlite::Connection::open(app.folder.path().join("books.db")).unwrap();
+    let beside = rusqlite::Connection::open(app.folder.path().join("registry.db")).unwrap();
     let full =
         "CREATE TRIGGER full BEFORE UPDATE ON api_keys BEGIN SELECT raise(FAIL, 'full'); END";
     beside.execute_batch(full).unwrap();
-    app.authority.note_use().await.unwrap_err();
+    app.authority.record_use().await.unwrap_err();
     assert_eq!(last_use(&app).await, None);
     beside.execute_batch("DROP TRIGGER full").unwrap();
-    app.authority.note_use().await.unwrap();
+    app.authority.record_use().await.unwrap();
     assert!(last_use(&app).await.is_some());
 }
 
@@ -103,14 +107,14 @@ async fn one_process_serves_and_others_may_change() {
         second.err().unwrap(),
         Error::Store(StoreError::Served { .. })
     ));
-    let beside = Books::open(&app.database()).unwrap();
+    let beside = Registry::open(&app.database()).unwrap();
     assert_eq!(beside.organisations().await.unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn a_database_of_another_kind_or_a_newer_schema_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let open = |name: &str| Books::open(&Database::Sqlite(folder.path().join(name))).map(drop);
+    let open = |name: &str| Registry::open(&Database::Sqlite(folder.path().join(name))).map(drop);
 
     std::fs::write(folder.path().join("text.db"), "no database, ".repeat(100)).unwrap();
     let error = open("text.db").unwrap_err();
@@ -139,48 +143,50 @@ async fn a_pepper_that_is_lost_or_wrong_is_noticed() {
     let app = App::start().await;
     app.key(Provider::Ntropii).await;
     let database = app.database();
-    let pepper = app.folder.path().join("books.db.private").join("pepper");
+    let pepper = app.folder.path().join("registry.db.private").join("pepper");
     let good = std::fs::read(&pepper).unwrap();
     std::fs::remove_file(&pepper).unwrap();
-    let error = Books::open(&database).map(drop).unwrap_err();
+    let error = Registry::open(&database).map(drop).unwrap_err();
     assert!(
         matches!(error, Error::Store(StoreError::NoPepper { .. })),
         "{error}"
     );
     std::fs::write(&pepper, [7; 32]).unwrap();
-    let error = Books::open(&database).map(drop).unwrap_err();
+    let error = Registry::open(&database).map(drop).unwrap_err();
     assert!(
         matches!(error, Error::Store(StoreError::WrongPepper { .. })),
         "{error}"
     );
     std::fs::write(&pepper, good).unwrap();
-    Books::open(&database).unwrap();
+    Registry::open(&database).unwrap();
 }
 
 #[tokio::test]
 async fn what_cannot_be_is_refused() {
     let app = App::start().await;
-    let books = app.books();
-    let conflict = books.create_organisation("Acme 2", Some("org_acme")).await;
+    let registry = app.registry();
+    let conflict = registry
+        .create_organisation("Acme 2", Some("org_acme"))
+        .await;
     assert!(matches!(
         conflict.unwrap_err(),
         Error::Store(StoreError::Conflict { .. })
     ));
     let mut new = new_key(Provider::Ontora);
     new.scopes.clear();
-    let error = books.create_key(&app.tenant, new).await.unwrap_err();
+    let error = registry.create_key(&app.tenant, new).await.unwrap_err();
     assert!(matches!(error, Error::ScopesMissing));
     for days in [0, 366] {
         let mut new = new_key(Provider::Ntropii);
         new.expires_in_days = Some(days);
-        let error = books.create_key(&app.tenant, new).await.unwrap_err();
+        let error = registry.create_key(&app.tenant, new).await.unwrap_err();
         assert!(matches!(error, Error::Life { .. }));
     }
-    let error = books.revoke_key(app.tenant.id).await.unwrap_err();
+    let error = registry.revoke_key(app.tenant.id).await.unwrap_err();
     assert!(matches!(error, Error::NoKey { .. }));
     // An issuer may call every user's organisation "" who has none.
     for nothing in ["", " "] {
-        let error = books.create_organisation("Initech", Some(nothing)).await;
+        let error = registry.create_organisation("Initech", Some(nothing)).await;
         assert!(matches!(error.unwrap_err(), Error::Name(_)), "{nothing:?}");
     }
 }
@@ -193,14 +199,17 @@ async fn a_tenant_that_is_taken_down_is_neither_suspended_nor_resumed() {
     let take_down = || app.delete(path).bearer(&app.admin());
     take_down().expect(StatusCode::OK).await;
     for status in [TenantStatus::Suspended, TenantStatus::Active] {
-        let changed = app.books().set_tenant_status(app.tenant.id, status).await;
+        let changed = app
+            .registry()
+            .set_tenant_status(app.tenant.id, status)
+            .await;
         let error = changed.unwrap_err().to_string();
         assert!(error.contains("DEPROVISIONING"), "{error}");
         let refused = app.get("/v1/me").key(&key).send().await;
         assert_eq!(refused.status, 403, "{}", refused.body);
     }
     take_down().expect(StatusCode::OK).await;
-    let tenant = app.books().tenant("acme-fund-admin").await.unwrap();
+    let tenant = app.registry().tenant("acme-fund-admin").await.unwrap();
     assert_eq!(tenant.status, TenantStatus::Deprovisioning);
 }
 
@@ -208,13 +217,16 @@ async fn a_tenant_that_is_taken_down_is_neither_suspended_nor_resumed() {
 async fn no_organisation_goes_by_the_id_of_another() {
     let app = App::start().await;
     let id = app.organisation.id.to_string();
-    let error = app.books().create_organisation("Initech", Some(&id)).await;
+    let error = app
+        .registry()
+        .create_organisation("Initech", Some(&id))
+        .await;
     let error = error.unwrap_err();
     assert!(
         matches!(error, Error::Store(StoreError::Conflict { .. })),
         "{error}"
     );
-    assert_eq!(app.books().organisations().await.unwrap().len(), 1);
+    assert_eq!(app.registry().organisations().await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -232,7 +244,7 @@ async fn a_file_that_holds_no_key_set_is_told_at_the_start() {
             issuers: vec![Issuer {
                 issuer: "https://id.example.test".to_owned(),
                 audience: None,
-                keys: KeySource::File(path.clone()),
+                keys: JwksSource::File(path.clone()),
                 claims: Claims::default(),
             }],
             ..Settings::default()

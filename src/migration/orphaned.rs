@@ -4,11 +4,11 @@
 //! official clients know nothing of the stores. What is left there are copies that nobody finds
 //! any more.
 
-use super::{Begun, Error, Forgotten, Journal, Migrator, Place, survey};
-use crate::config::{Config, Guard, OntoraFile};
+use super::{Begun, Error, Forgotten, Journal, KeyLocation, Migrator, plan};
+use crate::config::{Config, OntoraFile, SafetySettings};
 use crate::disk::FileLock;
 use crate::domain::ConnectionName;
-use crate::login::{self, Files};
+use crate::login::{self, ConfigFiles};
 use crate::secrets::{self, Item, SecretStore, StoreKind};
 
 impl Migrator<'_> {
@@ -42,11 +42,14 @@ impl Migrator<'_> {
         if self.is_configured(name)? {
             return Ok(());
         }
-        let file = match self.ontora.filter(|_| begun.from.contains(&Place::Ontora)) {
+        let file = match self
+            .ontora
+            .filter(|_| begun.from.contains(&KeyLocation::Ontora))
+        {
             Some(path) => OntoraFile::read(path)?,
             None => None,
         };
-        match survey::ontora_key(file.as_ref())? {
+        match plan::ontora_key(file.as_ref())? {
             Some(_) => Ok(()),
             None => Err(Error::Gone { name: name.clone() }),
         }
@@ -65,16 +68,18 @@ impl Migrator<'_> {
         begun: &Begun,
         lock: &FileLock,
     ) -> Result<Forgotten, Error> {
-        let mut files = Files::read(self.home)?;
+        let mut files = ConfigFiles::read(self.home)?;
         login::require_settled(self.home, name)?;
         let item = Item::new(name.clone(), begun.origin.clone());
         let mut outcome = Forgotten::default();
         let mut places = begun.from.clone();
-        places.push(Place::Store(begun.to));
+        places.push(KeyLocation::Store(begun.to));
         places.sort_unstable();
         places.dedup();
         for place in places {
-            let Place::Store(kind) = place else { continue };
+            let KeyLocation::Store(kind) = place else {
+                continue;
+            };
             // What stood in the clear went with the connection.
             if kind == StoreKind::Plaintext {
                 continue;
@@ -91,14 +96,16 @@ impl Migrator<'_> {
             }
         }
         if outcome.left_behind.is_none() {
-            let login = files.logins.get(name.as_str());
+            let login = files.records.get(name.as_str());
             if login.is_some_and(|login| {
                 login.origin == begun.origin.as_str()
                     && login.key_prefix == begun.key_prefix.as_str()
             }) {
-                files.logins.remove(name.as_str());
-                files.logins.set_guard(name.as_str(), Guard::default());
-                files.logins.save(&self.home.logins(), lock)?;
+                files.records.remove(name.as_str());
+                files
+                    .records
+                    .set_safety(name.as_str(), SafetySettings::default());
+                files.records.save(&self.home.logins(), lock)?;
             }
             Journal::read(&self.home.migrations())?.end(name.as_str(), lock)?;
         }

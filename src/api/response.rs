@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::error::{Error, Misfit, Refusal};
+use super::error::{Error, InvalidResponse, Refusal};
 use super::retry;
 use crate::domain::{Host, Origin, printable};
 use crate::wire::errors::ErrorText;
@@ -18,7 +18,7 @@ use crate::wire::errors::ErrorText;
 const LONGEST_TEXT: usize = 500;
 
 /// A complete answer of any status but 3xx.
-pub(super) struct Answer {
+pub(super) struct ServerResponse {
     pub(super) origin: Origin,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
@@ -33,7 +33,7 @@ pub(super) enum Body {
     TooLarge { limit: usize },
 }
 
-impl Answer {
+impl ServerResponse {
     /// Returns whether the same request may well succeed a little later.
     pub(super) fn is_temporary(&self) -> bool {
         matches!(
@@ -92,14 +92,14 @@ impl Answer {
         let body = match &self.body {
             Body::Read(body) => body,
             Body::TooLarge { limit } => {
-                return Err(self.not_understood(Misfit::TooLarge { limit: *limit }));
+                return Err(self.not_understood(InvalidResponse::TooLarge { limit: *limit }));
             }
         };
         if body.is_empty() {
-            return Err(self.not_understood(Misfit::Empty));
+            return Err(self.not_understood(InvalidResponse::Empty));
         }
         serde_json::from_slice(body).map_err(|_| {
-            self.not_understood(Misfit::NotJson {
+            self.not_understood(InvalidResponse::NotJson {
                 content_type: self.header(header::CONTENT_TYPE.as_str(), 80),
             })
         })
@@ -119,7 +119,7 @@ impl Answer {
 
     /// Returns the error that a body of a wrong shape is.
     pub(super) fn misshapen(&self, what: impl Display) -> Error {
-        self.not_understood(Misfit::Shape(printable(&what.to_string(), 200)))
+        self.not_understood(InvalidResponse::Shape(printable(&what.to_string(), 200)))
     }
 
     pub(super) fn not_offered(&self, what: &'static str) -> Error {
@@ -129,7 +129,7 @@ impl Answer {
         }
     }
 
-    fn not_understood(&self, misfit: Misfit) -> Error {
+    fn not_understood(&self, misfit: InvalidResponse) -> Error {
         Error::NotUnderstood {
             origin: self.origin.clone(),
             status: self.status.as_u16(),

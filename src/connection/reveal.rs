@@ -14,7 +14,7 @@ impl Connection {
     ///
     /// Fails with [`Error::Keyless`] and [`Error::NotConfirmed`], as the policy and the person say,
     /// and with [`Error::KeyElsewhere`] where the key is for another origin than the host's.
-    pub fn hand_over<E: From<Error>>(
+    pub fn reveal<E: From<Error>>(
         &self,
         confirm: impl FnOnce(&ConnectionName) -> Result<bool, E>,
     ) -> Result<&ApiKey, E> {

@@ -1,21 +1,21 @@
 //! The organisation and the tenants that everybody tries things out with.
 
-use ntro::authority::{Books, DataPlatform, Error, NewTenant, Tenant};
+use ntro::authority::{DataPlatform, Error, NewTenant, Registry, Tenant};
 
 /// What the organisation is called in admin tokens.
 pub(super) const ORGANISATION: &str = "acme";
 
 /// The tenants, in order.
-pub(super) struct Town {
+pub(super) struct Fixtures {
     /// `acme-fund-admin`, which the keys belong to.
     pub(super) tenant: Tenant,
 }
 
 /// Finds the organisation and its tenants, making what is missing.
-pub(super) async fn build(books: &Books) -> Result<Town, Error> {
-    let organisation = match books.organisation(ORGANISATION).await {
+pub(super) async fn build(registry: &Registry) -> Result<Fixtures, Error> {
+    let organisation = match registry.organisation(ORGANISATION).await {
         Err(Error::NoOrganisation { .. }) => {
-            books
+            registry
                 .create_organisation("Acme", Some(ORGANISATION))
                 .await?
         }
@@ -26,7 +26,7 @@ pub(super) async fn build(books: &Books) -> Result<Town, Error> {
         ("acme-fund-admin", "Acme Fund Admin"),
         ("globex-capital", "Globex Capital"),
     ] {
-        let tenant = match books.tenant(slug).await {
+        let tenant = match registry.tenant(slug).await {
             Err(Error::NoTenant { .. }) => {
                 let new = NewTenant {
                     organisation_id: organisation.id,
@@ -35,13 +35,13 @@ pub(super) async fn build(books: &Books) -> Result<Town, Error> {
                     data_platform: DataPlatform::ManagedPostgres,
                     data_platform_config_id: None,
                 };
-                books.create_tenant(new).await?
+                registry.create_tenant(new).await?
             }
             found => found?,
         };
         tenants.push(tenant);
     }
-    Ok(Town {
+    Ok(Fixtures {
         tenant: tenants.swap_remove(0),
     })
 }

@@ -1,7 +1,7 @@
-//! What guards a connection: the policy of its key, and whether it is production.
+//! What safety a connection: the policy of its key, and whether it is production.
 
 use super::Resolver;
-use crate::config::Guard;
+use crate::config::SafetySettings;
 use crate::connection::{Decision, Error, Production, Source, Sourced};
 use crate::domain::{ConnectionName, Host, Policy, Provider};
 use crate::env;
@@ -22,20 +22,20 @@ impl Resolver<'_> {
         let mut decision = Decision::default();
         // A key that was never stored is nobody's to be guarded.
         let given = self.given_key()?.map(|_| Policy::Open.as_str());
-        decision.look(Source::Variable(env::NTRO_API_KEY.name), given);
+        decision.push(Source::Variable(env::NTRO_API_KEY.name), given);
         if let Some(Sourced { value: name, .. }) = &self.name()? {
-            self.look_for_guard(&mut decision, name, "policy", |guard| {
-                guard.policy.map(Policy::as_str)
+            self.push_safety(&mut decision, name, "policy", |safety| {
+                safety.policy.map(Policy::as_str)
             });
         }
-        decision.look(Source::Default, Some(Policy::Open.as_str()));
+        decision.push(Source::Default, Some(Policy::Open.as_str()));
         Ok(decision)
     }
 
     /// Returns the policy of a connection's stored key.
     #[must_use]
     pub fn policy(&self, name: &ConnectionName) -> Policy {
-        self.guard(name).policy.unwrap_or_default()
+        self.safety(name).policy.unwrap_or_default()
     }
 
     /// Returns the places that tell whether the connection is production.
@@ -51,22 +51,22 @@ impl Resolver<'_> {
         if let Some(name) = &name {
             // That a connection is not production says nothing of another host.
             let elsewhere = || self.configured_origin(name).ok() != Some(host.origin());
-            self.look_for_guard(&mut decision, name, "production", |guard| {
-                guard
+            self.push_safety(&mut decision, name, "production", |safety| {
+                safety
                     .production
                     .filter(|production| *production || !elsewhere())
                     .map(answer)
             });
         }
-        decision.look(
+        decision.push(
             Source::Inferred("the host"),
             inferred_from_host(&host).map(answer),
         );
         if let Some(name) = &name {
             let named = PRODUCTION_NAMES.contains(&name.as_str());
-            decision.look(Source::Inferred("the name"), named.then_some(answer(true)));
+            decision.push(Source::Inferred("the name"), named.then_some(answer(true)));
         }
-        decision.look(Source::Default, Some(answer(false)));
+        decision.push(Source::Default, Some(answer(false)));
         Ok(decision)
     }
 
@@ -91,24 +91,24 @@ impl Resolver<'_> {
         }
     }
 
-    fn look_for_guard(
+    fn push_safety(
         &self,
         decision: &mut Decision,
         name: &ConnectionName,
         key: &str,
-        read: impl Fn(Guard) -> Option<&'static str>,
+        read: impl Fn(SafetySettings) -> Option<&'static str>,
     ) {
-        let entry = self.entry(name).guard();
-        decision.look(self.entry_source(name, key), entry.and_then(&read));
+        let entry = self.entry(name).safety();
+        decision.push(self.entry_source(name, key), entry.and_then(&read));
         if entry.is_none() {
-            let noted = self.logins.guard(name.as_str());
-            decision.look(Source::Noted(self.home.logins()), read(noted));
+            let recorded = self.records.safety(name.as_str());
+            decision.push(Source::Recorded(self.home.logins()), read(recorded));
         }
     }
 
-    fn guard(&self, name: &ConnectionName) -> Guard {
-        let entry = self.entry(name).guard();
-        entry.unwrap_or_else(|| self.logins.guard(name.as_str()))
+    fn safety(&self, name: &ConnectionName) -> SafetySettings {
+        let entry = self.entry(name).safety();
+        entry.unwrap_or_else(|| self.records.safety(name.as_str()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which connection it is, and whether it becomes the default one.
 
-use ntro::connection::{Flags, Resolver, Value};
+use ntro::connection::{Flags, ResolvedValue, Resolver};
 use ntro::domain::{ConnectionName, Host, Provider};
 use ntro::env;
 
@@ -47,7 +47,7 @@ pub(super) fn host(name: &ConnectionName, cx: &Context) -> Result<Host, CliError
                 flags: &flags,
                 ..cx.resolver()?
             };
-            cx.tell_shadows_of(&resolver, &[Value::Host])?;
+            cx.tell_shadows_of(&resolver, &[ResolvedValue::Host])?;
         }
         return Ok(host);
     }

@@ -6,14 +6,14 @@ use ntro::config::OntoraFile;
 use ntro::connection::Flags;
 use ntro::secrets::StoreKind;
 
-use super::{Files, Findings};
+use super::{CheckedFiles, Findings};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::shell::quoted;
 
 const CHECK: &str = "clear keys";
 
-pub(super) fn check(cx: &Context, files: &Files, findings: &mut Findings) {
+pub(super) fn check(cx: &Context, files: &CheckedFiles, findings: &mut Findings) {
     let to = OnceCell::new();
     for name in files.names() {
         let entry = files.config.connections.get(name.as_str());
@@ -30,8 +30,8 @@ pub(super) fn check(cx: &Context, files: &Files, findings: &mut Findings) {
             false => format!("`config.toml` has the key of `{name}` in the clear"),
         };
         let to = to.get_or_init(|| elsewhere(cx));
-        let mend = format!("ntro auth migrate {}{to}", quoted(name.as_str()));
-        findings.warning(CHECK, message, mend);
+        let fix = format!("ntro auth migrate {}{to}", quoted(name.as_str()));
+        findings.warning(CHECK, message, fix);
     }
     ontora(cx, &to, findings);
     findings.ok_otherwise(CHECK, "no connection has its key in the clear");

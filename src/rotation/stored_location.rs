@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Error;
-use crate::config::{Config, Home, Logins};
+use crate::config::{Config, KeyRecords, NtroDir};
 use crate::connection::{self, Flags, Resolver, Source};
 use crate::disk::FileLock;
 use crate::domain::{ApiKey, BoundKey, ConnectionName, Host, Provider};
@@ -12,29 +12,29 @@ use crate::secrets::{self, Item, OpenStore, StoreKind};
 
 /// Where the key of a connection lies, and whom it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct StoredLocation {
     pub(super) kind: StoreKind,
     pub(super) item: Item,
     pub(super) provider: Provider,
     pub(super) host: Host,
 }
 
-impl Place {
+impl StoredLocation {
     /// Finds the stored key of a connection as every command does, without the variables that
     /// override it.
     pub(super) fn find(
-        home: &Home,
+        home: &NtroDir,
         name: &ConnectionName,
         open: &OpenStore<'_>,
     ) -> Result<(Self, ApiKey), Error> {
         let config = Config::read(&home.config())?;
-        let logins = Logins::read(&home.logins())?;
+        let records = KeyRecords::read(&home.logins())?;
         let resolver = Resolver {
             flags: &Flags::of_connection(name.clone()),
             env: &Env::empty(),
             pin: None,
             config: &config,
-            logins: &logins,
+            records: &records,
             home,
         };
         let connection = resolver.connection(open)?;
@@ -56,7 +56,7 @@ impl Place {
     /// everything as it was.
     pub(super) fn exchange(
         &self,
-        home: &Home,
+        home: &NtroDir,
         open: &OpenStore<'_>,
         [from, to]: [&ApiKey; 2],
         expires_at: Option<Timestamp>,
@@ -95,21 +95,21 @@ impl Place {
                 });
             }
         }
-        self.note(home, to, expires_at, now, &lock)
+        self.record(home, to, expires_at, now, &lock)
     }
 
     /// Brings the record of the login up to date, where there is one for this place.
-    pub(super) fn note(
+    pub(super) fn record(
         &self,
-        home: &Home,
+        home: &NtroDir,
         key: &ApiKey,
         expires_at: Option<Timestamp>,
         now: Timestamp,
         lock: &FileLock,
     ) -> Result<(), Error> {
-        let mut logins = Logins::read(&home.logins())?;
+        let mut records = KeyRecords::read(&home.logins())?;
         let name = self.item.connection.as_str();
-        let Some(login) = logins.get(name) else {
+        let Some(login) = records.get(name) else {
             return Ok(());
         };
         let here = login.store == self.kind.as_str() && login.origin == self.item.origin.as_str();
@@ -120,8 +120,8 @@ impl Place {
         login.key_prefix = key.prefix().to_string();
         login.stored_at = now;
         login.expires_at = expires_at;
-        logins.insert(name, login);
-        Ok(logins.save(&home.logins(), lock)?)
+        records.insert(name, login);
+        Ok(records.save(&home.logins(), lock)?)
     }
 }
 

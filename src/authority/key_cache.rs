@@ -1,6 +1,6 @@
-//! The key table: what may be accepted, in memory, and the verification of keys.
+//! The key key cache: what may be accepted, in memory, and the verification of keys.
 //!
-//! The books feed it (see [`Follower`]); nothing here waits for anything but a shard's lock.
+//! The registry feed it (see [`Subscriber`]); nothing here waits for anything but a shard's lock.
 
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::keys::Hasher;
 use super::limits::Bucket;
 use super::render;
-use super::store::{Change, Follower, Key, KeyHash, Tenant, TenantStatus};
+use super::store::{Change, Key, KeyHash, Subscriber, Tenant, TenantStatus};
 use crate::domain::{ParsedKey, Provider};
 
 /// Enough that two threads seldom want the same lock.
@@ -23,23 +23,23 @@ const SHARDS: usize = 64;
 const NEVER: i64 = i64::MAX;
 
 /// A key that may be accepted.
-pub(super) struct LiveKey {
+pub(super) struct CachedKey {
     hash: KeyHash,
     pub(super) id: Uuid,
-    pub(super) tenant: Arc<LiveTenant>,
+    pub(super) tenant: Arc<CachedTenant>,
     /// The answer to "who am I?" in the key's own dialect; it never changes. No counted buffer:
     /// its count would be one more place of memory to wait for than a copy is.
-    pub(super) introduction: Box<[u8]>,
+    pub(super) identity_response: Box<[u8]>,
     expires_at: i64,
     /// Set once the key was refused for its age, so that no clock turned back revives it.
     expired: AtomicBool,
     last_used: AtomicI64,
-    last_noted: AtomicI64,
+    last_recorded: AtomicI64,
 }
 
-/// A use of a key that is not noted yet.
+/// A use of a key that is not recorded yet.
 pub(super) struct Use {
-    key: Arc<LiveKey>,
+    key: Arc<CachedKey>,
     at: Timestamp,
 }
 
@@ -50,9 +50,9 @@ impl Use {
     }
 }
 
-impl LiveKey {
+impl CachedKey {
     /// A second apart is near enough, and spares a busy key the contention.
-    fn note_use(&self, now: Timestamp) {
+    fn record_use(&self, now: Timestamp) {
         let now = now.as_millisecond();
         if now - self.last_used.load(Ordering::Relaxed) >= 1_000 {
             self.last_used.store(now, Ordering::Relaxed);
@@ -61,7 +61,7 @@ impl LiveKey {
 
     fn last_use(self: &Arc<Self>) -> Option<Use> {
         let at = self.last_used.load(Ordering::Relaxed);
-        let is_new = at > self.last_noted.load(Ordering::Relaxed);
+        let is_new = at > self.last_recorded.load(Ordering::Relaxed);
         let at = Timestamp::from_millisecond(at).ok().filter(|_| is_new)?;
         Some(Use {
             key: self.clone(),
@@ -69,9 +69,9 @@ impl LiveKey {
         })
     }
 
-    /// Whether the books say the same of both.
+    /// Whether the registry say the same of both.
     fn is_like(&self, other: &Self) -> bool {
-        self.expires_at == other.expires_at && self.introduction == other.introduction
+        self.expires_at == other.expires_at && self.identity_response == other.identity_response
     }
 
     /// Takes over what the use of the key has taught, from the entry that this one replaces. That
@@ -82,14 +82,14 @@ impl LiveKey {
             *own = known.load(Ordering::Relaxed).max(*own);
         };
         newer(&mut self.last_used, &known.last_used);
-        newer(&mut self.last_noted, &known.last_noted);
+        newer(&mut self.last_recorded, &known.last_recorded);
         *self.expired.get_mut() =
             self.expires_at == known.expires_at && known.expired.load(Ordering::Relaxed);
     }
 }
 
 /// A tenant that keys belong to.
-pub(super) struct LiveTenant {
+pub(super) struct CachedTenant {
     pub(super) id: Uuid,
     pub(super) slug: String,
     pub(super) name: String,
@@ -100,7 +100,7 @@ pub(super) struct LiveTenant {
 
 /// Why a key is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum VerifyRefusal {
     /// Garbage, unknown, revoked, expired, or of the other provider: all the same to the caller.
     Unknown,
     /// The key is good, its tenant is not active.
@@ -127,9 +127,9 @@ impl StdHasher for FirstBytes {
     fn write_usize(&mut self, _length: usize) {}
 }
 
-/// A key in the table, found by its hash. A pointer alone, so that the table is dense: what a
+/// A key in the key cache, found by its hash. A pointer alone, so that the key cache is dense: what a
 /// look-up costs is waiting for memory.
-struct Entry(Arc<LiveKey>);
+struct Entry(Arc<CachedKey>);
 
 impl std::hash::Hash for Entry {
     fn hash<H: StdHasher>(&self, state: &mut H) {
@@ -154,17 +154,17 @@ impl Borrow<KeyHash> for Entry {
 type Shard = HashSet<Entry, BuildHasherDefault<FirstBytes>>;
 
 /// All keys that may be accepted.
-pub(super) struct Table {
+pub(super) struct KeyCache {
     hasher: Hasher,
     region: String,
     per_minute: u32,
     shards: Vec<RwLock<Shard>>,
-    /// Revoked keys with a use that is not noted yet.
-    ended: Mutex<Vec<Arc<LiveKey>>>,
-    tenants: RwLock<HashMap<Uuid, Arc<LiveTenant>>>,
+    /// Revoked keys with a use that is not recorded yet.
+    ended: Mutex<Vec<Arc<CachedKey>>>,
+    tenants: RwLock<HashMap<Uuid, Arc<CachedTenant>>>,
 }
 
-impl Table {
+impl KeyCache {
     pub(super) fn new(hasher: Hasher, region: &str, per_minute: u32) -> Self {
         Self {
             hasher,
@@ -182,22 +182,22 @@ impl Table {
         text: &str,
         provider: Provider,
         now: Timestamp,
-    ) -> Result<Arc<LiveKey>, Refusal> {
+    ) -> Result<Arc<CachedKey>, VerifyRefusal> {
         let key = self.recognise(text, provider, now)?;
-        key.tenant.bucket.take().map_err(Refusal::Limited)?;
-        key.note_use(now);
+        key.tenant.bucket.take().map_err(VerifyRefusal::Limited)?;
+        key.record_use(now);
         Ok(key)
     }
 
-    /// As [`Table::verify`], whatever is left in the tenant's bucket.
+    /// As [`KeyCache::verify`], whatever is left in the tenant's bucket.
     pub(super) fn verify_unlimited(
         &self,
         text: &str,
         provider: Provider,
         now: Timestamp,
-    ) -> Result<Arc<LiveKey>, Refusal> {
+    ) -> Result<Arc<CachedKey>, VerifyRefusal> {
         let key = self.recognise(text, provider, now)?;
-        key.note_use(now);
+        key.record_use(now);
         Ok(key)
     }
 
@@ -206,27 +206,29 @@ impl Table {
         text: &str,
         provider: Provider,
         now: Timestamp,
-    ) -> Result<Arc<LiveKey>, Refusal> {
+    ) -> Result<Arc<CachedKey>, VerifyRefusal> {
         // Garbage is refused by its checksum, before any hashing.
-        let parsed = ParsedKey::parse(text).ok_or(Refusal::Unknown)?;
+        let parsed = ParsedKey::parse(text).ok_or(VerifyRefusal::Unknown)?;
         if parsed.provider() != provider {
-            return Err(Refusal::Unknown);
+            return Err(VerifyRefusal::Unknown);
         }
-        let key = self.find(self.hasher.hash(text)).ok_or(Refusal::Unknown)?;
+        let key = self
+            .find(self.hasher.hash(text))
+            .ok_or(VerifyRefusal::Unknown)?;
         let now = now.as_millisecond();
         if now >= key.expires_at {
             key.expired.store(true, Ordering::Relaxed);
         }
         if key.expired.load(Ordering::Relaxed) {
-            return Err(Refusal::Unknown);
+            return Err(VerifyRefusal::Unknown);
         }
         if !key.tenant.active.load(Ordering::Acquire) {
-            return Err(Refusal::Suspended);
+            return Err(VerifyRefusal::Suspended);
         }
         Ok(key)
     }
 
-    /// Brings the times of last use up to date: the books learn of them a little later.
+    /// Brings the times of last use up to date: the registry learn of them a little later.
     pub(super) fn add_last_use(&self, keys: &mut [Key]) {
         for key in keys {
             let Some(known) = self.find(key.hash).or_else(|| self.find_ended(key.hash)) else {
@@ -239,27 +241,27 @@ impl Table {
         }
     }
 
-    /// Returns the uses of keys that are not noted yet. They are told again until they are.
+    /// Returns the uses of keys that are not recorded yet. They are told again until they are.
     pub(super) fn uses(&self) -> Vec<Use> {
         let mut uses = Vec::new();
         for shard in &self.shards {
             let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
             uses.extend(shard.iter().filter_map(|Entry(key)| key.last_use()));
         }
-        uses.extend(self.ended().iter().filter_map(LiveKey::last_use));
+        uses.extend(self.ended().iter().filter_map(CachedKey::last_use));
         uses
     }
 
     /// Remembers that uses are written down.
-    pub(super) fn noted(&self, uses: &[Use]) {
+    pub(super) fn mark_recorded(&self, uses: &[Use]) {
         for Use { key, at } in uses {
-            key.last_noted
+            key.last_recorded
                 .fetch_max(at.as_millisecond(), Ordering::Relaxed);
         }
         self.ended().retain(|key| key.last_use().is_some());
     }
 
-    fn find(&self, hash: KeyHash) -> Option<Arc<LiveKey>> {
+    fn find(&self, hash: KeyHash) -> Option<Arc<CachedKey>> {
         self.shard(&hash)
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -267,12 +269,12 @@ impl Table {
             .map(|Entry(key)| key.clone())
     }
 
-    fn find_ended(&self, hash: KeyHash) -> Option<Arc<LiveKey>> {
+    fn find_ended(&self, hash: KeyHash) -> Option<Arc<CachedKey>> {
         let ended = self.ended();
         ended.iter().find(|key| key.hash == hash).cloned()
     }
 
-    fn ended(&self) -> MutexGuard<'_, Vec<Arc<LiveKey>>> {
+    fn ended(&self) -> MutexGuard<'_, Vec<Arc<CachedKey>>> {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -285,7 +287,7 @@ impl Table {
         let active = row.status == TenantStatus::Active;
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
         let tenant = tenants.entry(row.id).or_insert_with(|| {
-            Arc::new(LiveTenant {
+            Arc::new(CachedTenant {
                 id: row.id,
                 slug: row.slug.clone(),
                 name: row.name.clone(),
@@ -312,19 +314,19 @@ impl Table {
         }
         let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
         let Some(tenant) = tenants.get(&row.tenant_id) else {
-            tracing::error!(key = %row.id, "a key of a tenant that is not in the books");
+            tracing::error!(key = %row.id, "a key of a tenant that is not in the registry");
             return;
         };
         let last_used = row.last_used_at.map_or(0, Timestamp::as_millisecond);
-        let mut live = LiveKey {
+        let mut live = CachedKey {
             hash: row.hash,
             id: row.id,
             tenant: tenant.clone(),
-            introduction: render::introduction(row, tenant, &self.region),
+            identity_response: render::identity_response(row, tenant, &self.region),
             expires_at: row.expires_at.map_or(NEVER, Timestamp::as_millisecond),
             expired: AtomicBool::new(false),
             last_used: AtomicI64::new(last_used),
-            last_noted: AtomicI64::new(last_used),
+            last_recorded: AtomicI64::new(last_used),
         };
         if let Some(Entry(known)) = shard.get(&row.hash) {
             if live.is_like(known) {
@@ -337,7 +339,7 @@ impl Table {
     }
 }
 
-impl Follower for Table {
+impl Subscriber for KeyCache {
     fn apply(&self, changes: Vec<Change>) {
         for change in changes {
             match change {
@@ -353,14 +355,14 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::authority::files::Files;
+    use crate::authority::files::DatabaseFiles;
     use crate::authority::keys::{self, MintedKey, NewKey};
     use crate::authority::store::DataPlatform;
 
-    /// A table with one key that lives for a day from `made` on.
-    fn table(made: Timestamp) -> (Table, MintedKey) {
+    /// A key cache with one key that lives for a day from `made` on.
+    fn key_cache(made: Timestamp) -> (KeyCache, MintedKey) {
         let folder = tempfile::tempdir().unwrap();
-        let files = Files::beside(&folder.path().join("books.db"));
+        let files = DatabaseFiles::beside(&folder.path().join("registry.db"));
         let (hasher, _) = Hasher::open(&files, None).unwrap();
         let tenant = Tenant {
             id: Uuid::new_v4(),
@@ -384,43 +386,43 @@ mod tests {
             may_rotate: true,
         };
         let minted = keys::mint(&hasher, tenant.id, new, made).unwrap();
-        let table = Table::new(hasher, "us", 0);
-        table.apply(vec![
+        let key_cache = KeyCache::new(hasher, "us", 0);
+        key_cache.apply(vec![
             Change::Tenant(Box::new(tenant)),
             Change::Key(Box::new(minted.record.clone())),
         ]);
-        (table, minted)
+        (key_cache, minted)
     }
 
     #[test]
     fn a_key_ends_to_the_millisecond_and_no_clock_turned_back_revives_it() {
         let made: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let (table, minted) = table(made);
+        let (key_cache, minted) = key_cache(made);
         let at = |millis: i64| {
             let now = made + SignedDuration::from_hours(24) + SignedDuration::from_millis(millis);
-            let verified = table.verify(minted.key.expose(), Provider::Ntropii, now);
+            let verified = key_cache.verify(minted.key.expose(), Provider::Ntropii, now);
             verified.map(|key| key.id)
         };
         assert_eq!(at(-1), Ok(minted.record.id));
-        assert_eq!(at(0), Err(Refusal::Unknown));
-        assert_eq!(at(1), Err(Refusal::Unknown));
-        assert_eq!(at(-1), Err(Refusal::Unknown));
+        assert_eq!(at(0), Err(VerifyRefusal::Unknown));
+        assert_eq!(at(1), Err(VerifyRefusal::Unknown));
+        assert_eq!(at(-1), Err(VerifyRefusal::Unknown));
     }
 
     #[test]
     fn a_key_that_is_handed_over_again_keeps_what_its_use_has_taught() {
         let made: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let (table, minted) = table(made);
+        let (key_cache, minted) = key_cache(made);
         let row = minted.record.clone();
-        let again = |row: &Key| table.apply(vec![Change::Key(Box::new(row.clone()))]);
+        let again = |row: &Key| key_cache.apply(vec![Change::Key(Box::new(row.clone()))]);
         let is_good = |at| {
-            table
+            key_cache
                 .verify(minted.key.expose(), Provider::Ntropii, at)
                 .is_ok()
         };
         let last_use = || {
             let mut rows = [row.clone()];
-            table.add_last_use(&mut rows);
+            key_cache.add_last_use(&mut rows);
             let [row] = rows;
             row.last_used_at
         };
@@ -428,11 +430,11 @@ mod tests {
         assert!(is_good(soon));
         again(&row);
         assert_eq!(last_use(), Some(soon));
-        let uses = table.uses();
+        let uses = key_cache.uses();
         assert_eq!(uses[0].row(), (row.id, soon));
-        table.noted(&uses);
+        key_cache.mark_recorded(&uses);
         again(&row);
-        assert!(table.uses().is_empty());
+        assert!(key_cache.uses().is_empty());
         // A clock turned back revives nothing, another end does.
         let end = made + SignedDuration::from_hours(24);
         assert!(!is_good(end));
@@ -450,18 +452,18 @@ mod tests {
         };
         again(&prolonged);
         assert_eq!(last_use(), Some(soon));
-        assert!(table.uses().is_empty());
+        assert!(key_cache.uses().is_empty());
         assert!(is_good(end));
     }
 
     #[test]
     fn a_key_is_good_in_its_own_dialect_and_whole_only() {
         let now = Timestamp::now();
-        let (table, minted) = table(now);
+        let (key_cache, minted) = key_cache(now);
         let key = minted.key.expose();
-        let verify = |key: &str, provider| table.verify(key, provider, now).map(|key| key.id);
+        let verify = |key: &str, provider| key_cache.verify(key, provider, now).map(|key| key.id);
         assert_eq!(verify(key, Provider::Ntropii), Ok(minted.record.id));
-        assert_eq!(verify(key, Provider::Ontora), Err(Refusal::Unknown));
+        assert_eq!(verify(key, Provider::Ontora), Err(VerifyRefusal::Unknown));
         for length in 0..key.len() {
             assert!(verify(&key[..length], Provider::Ntropii).is_err());
         }
