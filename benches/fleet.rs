@@ -26,13 +26,13 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ntro::authority::{
+use ntro_authority::{
     Authority, DataPlatform, Database, Limits, NewKey, NewTenant, Settings, serve,
 };
-use ntro::config::{KeyRecord, KeyRecords, NtroDir};
-use ntro::connection::ConfigKeys;
-use ntro::domain::{ApiKey, Provider};
-use ntro::secrets::{
+use ntro_base::{ApiKey, Provider};
+use ntro_client::config::{KeyRecord, KeyRecords, NtroDir};
+use ntro_client::resolve::ConfigKeys;
+use ntro_client::secrets::{
     self, Item, Keyring, KeyringSettings, OpenedStores, Passphrase, StoreKind, StoreSettings,
 };
 use programs::{Linked, found, hello, installed};
@@ -317,7 +317,7 @@ fn lay_out(folder: &Path, kind: StoreKind, server: &Server) -> PathBuf {
         logins.insert(&name, login);
     }
     logins.save(&home.logins(), &lock).unwrap();
-    ntro::disk::replace(&home.config(), config.as_bytes(), &lock).unwrap();
+    ntro_base::disk::replace(&home.config(), config.as_bytes(), &lock).unwrap();
     folder.to_owned()
 }
 

@@ -39,10 +39,10 @@ use axum::response::Response;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use ntro::authority::{
+use ntro_authority::{
     self, Authority, DataPlatform, Database, Limits, NewKey, NewTenant, Registry, Settings,
 };
-use ntro::domain::{Provider, Scope};
+use ntro_base::{Provider, Scope};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tower::Service as _;
@@ -525,7 +525,7 @@ fn serve_authority(database: &Path) {
         };
         let database = Database::Sqlite(PathBuf::from(database));
         let authority = Authority::open(&database, settings).unwrap();
-        authority::serve(listener, authority, std::future::pending())
+        ntro_authority::serve(listener, authority, std::future::pending())
             .await
             .unwrap();
     });

@@ -10,8 +10,9 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use ntro::api::{Client, Settings, Target};
-use ntro::domain::{ApiKey, BoundKey, Host, Provider};
+use ntro_client::api::{Client, Settings, Target};
+use ntro_client::BoundKey;
+use ntro_base::{ApiKey, Host, Provider};
 use tokio::runtime::Runtime;
 
 const KEY: &str = "ntro_prod_f0zz1d_thisIsTheSecretPartOfTheKey";
@@ -77,7 +78,7 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 /// What a person would get to see.
-fn said<T: std::fmt::Debug>(answer: Result<T, ntro::api::Error>) -> String {
+fn said<T: std::fmt::Debug>(answer: Result<T, ntro_client::api::Error>) -> String {
     match answer {
         Ok(value) => format!("{value:?}"),
         Err(error) => error.to_string(),

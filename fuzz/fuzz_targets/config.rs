@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use ntro::config::{Config, Document, OntoraFile, Pin, unknown_keys};
-use ntro::disk::FileLock;
+use ntro_client::config::{Config, Document, OntoraFile, Pin, unknown_keys};
+use ntro_base::disk::FileLock;
 use tempfile::TempDir;
 
 /// In memory where that can be had: every write is synced, and a disk would do nothing else.

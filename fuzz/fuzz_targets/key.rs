@@ -4,8 +4,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ntro::domain::{ApiKey, ConnectionName, Host, Origin, ParsedKey, Scope, TenantSlug, printable};
-use ntro::secrets::Item;
+use ntro_base::{ApiKey, ConnectionName, Host, Origin, ParsedKey, Scope, TenantSlug, printable};
+use ntro_client::secrets::Item;
 
 fuzz_target!(|text: &str| {
     if let Ok(key) = text.parse::<ApiKey>() {

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use insta::assert_snapshot;
-use ntro::disk::FileLock;
+use ntro_base::disk::FileLock;
 
 use crate::support::{Sandbox, Terminal};
 

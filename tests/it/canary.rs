@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex};
 
-use ntro::domain::Provider;
+use ntro_base::Provider;
 use serde_json::json;
 
 use crate::support::{Authority, Reply, Sandbox, Stub};

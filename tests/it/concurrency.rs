@@ -2,8 +2,8 @@
 
 use std::thread;
 
-use ntro::config::Config;
-use ntro::domain::Provider;
+use ntro_base::Provider;
+use ntro_client::config::Config;
 
 use crate::support::{Authority, Sandbox};
 

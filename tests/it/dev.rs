@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use ntro::domain::Provider;
+use ntro_base::Provider;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{Authority, Sandbox, Terminal};

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use insta::assert_snapshot;
-use ntro::domain::Provider;
+use ntro_base::Provider;
 use serde_json::json;
 
 use crate::support::{Authority, Outcome, Reply, Sandbox, Stub, at_each_effect};

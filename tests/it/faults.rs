@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use insta::assert_snapshot;
-use ntro::domain::Provider;
+use ntro_base::Provider;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{Authority, Run, Sandbox};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
-use ntro::domain::Provider;
+use ntro_base::Provider;
 use serde_json::Value;
 
 use crate::support::{Authority, Outcome, Sandbox};

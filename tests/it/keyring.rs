@@ -1,7 +1,7 @@
 //! The real Secret Service in every state, and a login and a call in each.
 
 use insta::assert_snapshot;
-use ntro::domain::Provider;
+use ntro_base::Provider;
 
 use crate::support::{Authority, IssuedKey, Mode, Sandbox, SecretService};
 

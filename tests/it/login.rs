@@ -1,7 +1,7 @@
 //! Logging in without being asked anything, and what a login makes possible.
 
 use insta::assert_snapshot;
-use ntro::domain::Provider;
+use ntro_base::Provider;
 
 use crate::support::{Authority, IssuedKey, Reply, Sandbox, Stub};
 
@@ -17,7 +17,7 @@ fn sandbox_with(authority: &Authority) -> Sandbox {
 const NOTHING: [&str; 2] = [".ntro/.lock", ".ntro/identity.txt"];
 
 fn login(sandbox: &Sandbox, authority: &Authority, name: &str, key: &IssuedKey) {
-    let provider = key.key.parse::<ntro::domain::ApiKey>().unwrap();
+    let provider = key.key.parse::<ntro_base::ApiKey>().unwrap();
     let host = authority.host(provider.provider().unwrap());
     sandbox.log_in(&format!("--store file --name {name}"), &host, &key.key);
 }

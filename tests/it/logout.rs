@@ -1,7 +1,7 @@
 //! Logging out, with and without revoking the key at its server.
 
 use insta::assert_snapshot;
-use ntro::domain::Provider;
+use ntro_base::Provider;
 use serde_json::json;
 
 use crate::support::{Authority, Reply, Sandbox, Stub};

@@ -39,6 +39,7 @@ mod rotate_faults;
 mod rotate_kills;
 mod safety;
 mod secret_service;
+mod serve;
 mod startup;
 mod status;
 mod stores;

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use insta::assert_snapshot;
-use ntro::config::{Config, KeyRecords};
-use ntro::connection::{self, ConfigKeys};
-use ntro::disk::FileLock;
-use ntro::migration::KeyLocation;
-use ntro::secrets::{
+use ntro_base::disk::FileLock;
+use ntro_client::config::{Config, KeyRecords};
+use ntro_client::ops::migrate::KeyLocation;
+use ntro_client::resolve::{self, ConfigKeys};
+use ntro_client::secrets::{
     self, Item, Keyring, KeyringSettings, Passphrase, SecretStore, StoreKind, StoreSettings,
 };
 use serde_json::{Value, json};
@@ -76,7 +76,7 @@ fn opened(sandbox: &Sandbox, kind: StoreKind) -> Box<dyn SecretStore> {
         plain: Arc::new(ConfigKeys::new(sandbox.ntro_home().join("config.toml"))),
         command: {
             let config = Config::read(&sandbox.ntro_home().join("config.toml")).unwrap();
-            connection::helpers(&config, &KeyRecords::default())
+            resolve::helpers(&config, &KeyRecords::default())
         },
         report: Arc::new(|_| ()),
     };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use ntro::domain::ApiKey;
+use ntro_base::ApiKey;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::stores::helpers;

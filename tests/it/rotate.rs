@@ -1,7 +1,7 @@
 //! `ntro auth rotate`.
 
 use insta::assert_snapshot;
-use ntro::domain::Provider;
+use ntro_base::Provider;
 
 use crate::support::{Authority, Fault, Faulty, IssuedKey, Sandbox, Stub, Terminal, When};
 
@@ -97,7 +97,7 @@ fn a_key_made_elsewhere_takes_the_place_of_the_old_one() {
     let (authority, sandbox, old) = logged_in(Provider::Ontora);
     let elsewhere = authority.key(Provider::Ontora, "globex-capital");
     let fewer = authority.key_with(Provider::Ontora, TENANT, |new| {
-        new.scopes = vec![ntro::domain::Scope::Mcp];
+        new.scopes = vec![ntro_base::Scope::Mcp];
     });
     let give = |key: &str| sandbox.ntro("auth rotate --api-key-stdin").input(key).run();
     give(&old.key).exits(2).complains("stored already").done();

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::SignedDuration;
-use ntro::domain::Provider;
+use ntro_base::Provider;
 
 use crate::support::{Authority, Fault, Faulty, Sandbox, When, tell};
 

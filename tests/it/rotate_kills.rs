@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use ntro::domain::Provider;
+use ntro_base::Provider;
 
 use crate::kills::{Random, run_killed};
 use crate::support::{Authority, Mode, Sandbox, SecretService, at_each_effect, tell};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use insta::assert_snapshot;
-use ntro::domain::Provider;
+use ntro_base::Provider;
 
 use super::tenant::log_in;
 use crate::support::{Authority, IssuedKey, Sandbox, Stub, Terminal};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
-use ntro::domain::Provider;
+use ntro_base::Provider;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 

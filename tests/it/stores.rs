@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use insta::assert_snapshot;
-use ntro::domain::Provider;
+use ntro_base::Provider;
 
 use crate::support::{Authority, IssuedKey, Run, Sandbox};
 

@@ -1,6 +1,6 @@
 //! `ntro tenant`.
 
-use ntro::domain::Provider;
+use ntro_base::Provider;
 
 use crate::support::{Authority, IssuedKey, Sandbox, Stub};
 

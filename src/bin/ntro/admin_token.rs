@@ -3,10 +3,10 @@
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use ntro::api::AdminToken;
-use ntro::connection::{self, AdminTokenCommand, AdminTokenSource, Flags, Resolver};
-use ntro::domain::{ConnectionName, Origin};
-use ntro::env;
+use ntro_base::env;
+use ntro_base::{ConnectionName, Origin};
+use ntro_client::api::AdminToken;
+use ntro_client::resolve::{self, AdminTokenCommand, AdminTokenSource, Flags, Resolver};
 use secrecy::ExposeSecret as _;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
@@ -63,7 +63,7 @@ fn if_any(
     origin: Origin,
 ) -> Result<Option<AdminToken>, CliError> {
     match resolver.admin_token(on_stdin) {
-        Err(connection::Error::NoAdminToken { .. }) => Ok(None),
+        Err(resolve::Error::NoAdminToken { .. }) => Ok(None),
         _ => of(cx, resolver, on_stdin, origin).map(Some),
     }
 }
@@ -158,7 +158,7 @@ fn ended(status: ExitStatus) -> String {
 #[cfg(unix)]
 #[cfg(test)]
 mod tests {
-    use ntro::connection::Source;
+    use ntro_client::resolve::Source;
 
     use super::*;
 

@@ -4,7 +4,7 @@ mod read;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
-use ntro::domain::{ConnectionName, Host, TenantSlug};
+use ntro_base::{ConnectionName, Host, TenantSlug};
 
 use crate::commands::completions::{connections, tenants};
 #[cfg(feature = "authority")]

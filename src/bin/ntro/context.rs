@@ -8,15 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ntro::api::{self, Client};
-use ntro::config::{Config, KeyRecords, NtroDir, Pin};
-use ntro::connection::{self, ConfigKeys, Connection, Flags, ResolvedValue, Resolver};
-use ntro::domain::{ApiKey, ConnectionName, Period, TenantSlug};
-use ntro::env::{self, Env};
-use ntro::secrets::{
+use ntro_base::disk;
+use ntro_base::env::{self, Env};
+use ntro_base::{ApiKey, ConnectionName, Period, TenantSlug};
+use ntro_client::api::{self, Client};
+use ntro_client::config::{Config, KeyRecords, NtroDir, Pin};
+use ntro_client::ops;
+use ntro_client::resolve::{self, ConfigKeys, Connection, Flags, ResolvedValue, Resolver};
+use ntro_client::secrets::{
     self, Keyring, KeyringSettings, Passphrase, SecretStore, StoreKind, StoreSettings,
 };
-use ntro::{disk, login};
 use secrecy::SecretString;
 use tokio::runtime::Runtime;
 
@@ -157,7 +158,7 @@ impl Context {
         self.api_settings()?;
         let settings = self.stores()?;
         match resolver.connection(|kind| secrets::open(kind, settings)) {
-            Err(connection::Error::NoKey { .. }) => self.second_look(&resolver),
+            Err(resolve::Error::NoKey { .. }) => self.second_look(&resolver),
             connection => Ok(connection?),
         }
     }
@@ -192,8 +193,8 @@ impl Context {
         else {
             return;
         };
-        if login::has_unrecorded_safety(config, records)
-            && let Err(error) = login::record_safety(home)
+        if ops::has_unrecorded_safety(config, records)
+            && let Err(error) = ops::record_safety(home)
         {
             tracing::debug!(%error, "policies were not noted");
         }
@@ -235,7 +236,7 @@ impl Context {
             };
             let now = said(&resolver)?;
             match resolver.connection(|kind| secrets::open(kind, settings)) {
-                Err(connection::Error::NoKey { .. }) if now != before => before = now,
+                Err(resolve::Error::NoKey { .. }) if now != before => before = now,
                 connection => return Ok(connection?),
             }
         }
@@ -283,7 +284,7 @@ impl Context {
                 }),
                 identity: self.identity(),
                 passphrase: self.passphrase()?,
-                command: connection::helpers(self.config()?, self.logins()?),
+                command: resolve::helpers(self.config()?, self.logins()?),
                 report: {
                     let paint = self.printer.stderr_paint();
                     Arc::new(move |line| output::helper_said(paint, line))

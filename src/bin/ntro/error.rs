@@ -4,12 +4,13 @@
 //! and hints. A new variant falls into the last arm of its `match`; look here when adding one.
 
 #[cfg(feature = "authority")]
-use ntro::authority;
-use ntro::domain::Policy;
-use ntro::env::{self, Env, NotUnicode};
-use ntro::migration::KeyLocation;
-use ntro::secrets::{HelperCall, HelperFault, StoreKind};
-use ntro::{api, config, connection, disk, login, migration, rotation, secrets};
+use ntro_base::Policy;
+use ntro_base::disk;
+use ntro_base::env::{self, Env, NotUnicode};
+use ntro_client::ops::migrate::KeyLocation;
+use ntro_client::ops::{self, migrate, rotate};
+use ntro_client::secrets::{HelperCall, HelperFault, StoreKind};
+use ntro_client::{api, config, resolve, secrets};
 
 use crate::exit::Kind;
 use crate::shell::quoted;
@@ -264,16 +265,16 @@ impl From<secrets::Error> for CliError {
     }
 }
 
-impl From<connection::Error> for CliError {
-    fn from(error: connection::Error) -> Self {
-        use connection::Error as E;
+impl From<resolve::Error> for CliError {
+    fn from(error: resolve::Error) -> Self {
+        use resolve::Error as E;
         let of = |kind| Self::new(kind, error.to_string());
         match &error {
             E::Invalid { source_of_value, .. } => {
                 let kind = match source_of_value {
-                    connection::Source::Config { .. }
-                    | connection::Source::KeyRecord(_)
-                    | connection::Source::Pin(_) => Kind::Config,
+                    resolve::Source::Config { .. }
+                    | resolve::Source::KeyRecord(_)
+                    | resolve::Source::Pin(_) => Kind::Config,
                     _ => Kind::Usage,
                 };
                 of(kind).hint(format!("correct {source_of_value}"))
@@ -332,9 +333,9 @@ impl From<NotUnicode> for CliError {
     }
 }
 
-impl From<login::Error> for CliError {
-    fn from(error: login::Error) -> Self {
-        use login::Error as E;
+impl From<ops::Error> for CliError {
+    fn from(error: ops::Error) -> Self {
+        use ops::Error as E;
         let of = |kind| Self::new(kind, error.to_string());
         match &error {
             E::UnknownConnection { known, .. } => {
@@ -370,9 +371,9 @@ impl From<login::Error> for CliError {
     }
 }
 
-impl From<migration::Error> for CliError {
-    fn from(error: migration::Error) -> Self {
-        use migration::Error as E;
+impl From<migrate::Error> for CliError {
+    fn from(error: migrate::Error) -> Self {
+        use migrate::Error as E;
         let of = |kind| Self::new(kind, error.to_string());
         match &error {
             E::Conflict { keys, .. } if keys.iter().any(|(_, place)| *place == KeyLocation::Ontora) => {
@@ -384,7 +385,7 @@ impl From<migration::Error> for CliError {
                 "nothing was changed; to erase what is left of it, `ntro auth remove {0}`; to have it again, put it back into `config.toml` and run `ntro auth migrate {0}`",
                 quoted(name.as_str())
             )),
-            E::KeyRecord(login::Error::OtherOrigin { .. }) => of(Kind::Conflict)
+            E::KeyRecord(ops::Error::OtherOrigin { .. }) => of(Kind::Conflict)
                 .hint("nothing was changed; import it under another name, `--ontora --name NAME`"),
             E::Conflict { name, to, .. } => of(Kind::Conflict).hint(format!(
                 "nothing was changed; log in with the key that is to stay, `ntro auth login --name {} --store {to}`, or take the other one away",
@@ -399,7 +400,7 @@ impl From<migration::Error> for CliError {
             E::NothingToImport { .. } => {
                 of(Kind::NotAuthenticated).hint("it is written by `ontora auth login`")
             }
-            E::KeyRecord(login::Error::Store(secrets::Error::Absent { store, .. }))
+            E::KeyRecord(ops::Error::Store(secrets::Error::Absent { store, .. }))
                 if *store != StoreKind::Command =>
             {
                 of(Kind::Store)
@@ -413,9 +414,9 @@ impl From<migration::Error> for CliError {
     }
 }
 
-impl From<rotation::Error> for CliError {
-    fn from(error: rotation::Error) -> Self {
-        use rotation::Error as E;
+impl From<rotate::Error> for CliError {
+    fn from(error: rotate::Error) -> Self {
+        use rotate::Error as E;
         let of = |kind| Self::new(kind, error.to_string());
         match &error {
             E::Busy { .. } => of(Kind::Conflict).hint("wait for it, or end it, and try again"),
@@ -521,9 +522,9 @@ impl From<api::Error> for CliError {
 }
 
 #[cfg(feature = "authority")]
-impl From<authority::Error> for CliError {
-    fn from(error: authority::Error) -> Self {
-        use authority::{Error as E, StoreError as S};
+impl From<ntro_authority::Error> for CliError {
+    fn from(error: ntro_authority::Error) -> Self {
+        use ntro_authority::{Error as E, StoreError as S};
         let of = |kind| Self::new(kind, error.to_string());
         match &error {
             E::NoOrganisation { .. } => {
@@ -533,7 +534,7 @@ impl From<authority::Error> for CliError {
             E::NoKey { .. } => of(Kind::Failure).hint("see them: `ntro admin key list`"),
             E::TenantClosed {
                 slug,
-                status: authority::TenantStatus::Suspended,
+                status: ntro_authority::TenantStatus::Suspended,
             } => of(Kind::Conflict).hint(format!("resume it: `ntro admin tenant resume {slug}`")),
             E::TenantClosed { .. } | E::TenantGone { .. } => {
                 of(Kind::Conflict).hint("make another: `ntro admin tenant create`")

@@ -2,7 +2,7 @@
 //!
 //! Every command that does either goes through [`confirm`], before its first request.
 
-use ntro::connection::{Production, Resolver};
+use ntro_client::resolve::{Production, Resolver};
 
 use crate::context::Context;
 use crate::error::CliError;

@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, Password, Select};
-use ntro::secrets::{self, PassphraseFor};
+use ntro_client::secrets::{self, PassphraseFor};
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 

@@ -10,9 +10,9 @@ mod json;
 use std::fmt::Write as _;
 
 use clap::{Arg, Command, Id};
-use ntro::config::ConnectionEntry;
-use ntro::env;
-use ntro::secrets::StoreKind;
+use ntro_base::env;
+use ntro_client::config::ConnectionEntry;
+use ntro_client::secrets::StoreKind;
 
 use crate::cli::Cli;
 use crate::exit::Kind;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::witness::Witness;
 use super::{Stage, TENANT};
-use ntro::domain::Provider;
+use ntro_base::Provider;
 
 /// Three ways to one authority: the hosts of two connections, and one that no file knows.
 struct Crossroads {

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use ntro::domain::Provider;
+use ntro_base::Provider;
 use serde_json::{Value, json};
 
 use super::{IssuedKey, Stage, TENANT, only};
@@ -56,9 +56,10 @@ impl Stage {
 
     /// Makes an age identity that opens our `file` store.
     fn make_identity(&self) {
-        let home = ntro::config::NtroDir::at(self.sandbox.ntro_home());
+        let home = ntro_client::config::NtroDir::at(self.sandbox.ntro_home());
         let lock = home.lock().unwrap();
-        let made = ntro::secrets::create_identity(&home.folder().join("identity.txt"), &lock);
+        let made =
+            ntro_client::secrets::create_identity(&home.folder().join("identity.txt"), &lock);
         assert!(made.unwrap());
     }
 

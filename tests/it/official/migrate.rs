@@ -1,6 +1,6 @@
 //! Keys of the official clients, taken over: what works before, and what works after.
 
-use ntro::domain::Provider;
+use ntro_base::Provider;
 use serde_json::json;
 
 use super::{Stage, TENANT};

@@ -15,7 +15,7 @@ mod ntro_mcp;
 mod ntro_sdk;
 mod ontora_cli;
 mod served;
-#[path = "../../authority/support/tokens.rs"]
+#[path = "../../../crates/ntro-authority/tests/authority/support/tokens.rs"]
 #[allow(
     dead_code,
     reason = "made for the authority's own tests, which use more of it"
@@ -23,7 +23,7 @@ mod served;
 mod tokens;
 mod witness;
 
-use ntro::domain::Provider;
+use ntro_base::Provider;
 use serde_json::Value;
 
 use crate::support::{Clients, IssuedKey, Sandbox};

@@ -1,6 +1,6 @@
 //! `ntro-cli`, the command line of Ntropii.
 
-use ntro::domain::Provider;
+use ntro_base::Provider;
 use serde_json::json;
 
 use super::http::Requests;

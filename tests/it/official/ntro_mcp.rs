@@ -1,6 +1,6 @@
 //! `ntro-mcp`, the MCP server of Ntropii, over stdio.
 
-use ntro::domain::Provider;
+use ntro_base::Provider;
 use serde_json::{Value, json};
 
 use super::{REFUSAL, Stage, TENANT};

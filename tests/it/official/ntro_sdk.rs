@@ -1,6 +1,6 @@
 //! `ntro`, the Python SDK of Ntropii.
 
-use ntro::domain::Provider;
+use ntro_base::Provider;
 use serde_json::{Value, json};
 
 use super::{PATIENCE, REFUSAL, Stage, TENANT};

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use ntro::domain::Provider;
+use ntro_base::Provider;
 use serde_json::json;
 
 use super::http::Requests;

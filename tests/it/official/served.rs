@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use ntro::domain::Provider;
+use ntro_base::Provider;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 

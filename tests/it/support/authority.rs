@@ -3,11 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use jiff::SignedDuration;
-use ntro::authority::{
+use ntro_authority::{
     Authority as Served, DataPlatform, Database, Limits, NewKey, NewTenant, Organisation, Registry,
     Role, Settings, Tenant, serve,
 };
-use ntro::domain::{Provider, Scope};
+use ntro_base::{Provider, Scope};
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 use tokio::net::TcpListener;

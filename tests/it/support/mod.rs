@@ -2,22 +2,29 @@
 
 mod authority;
 mod clients;
+mod elliptic;
 mod faulty;
 mod kill_points;
 mod process;
 mod root;
 mod sandbox;
 mod secret_service;
+mod serving;
 mod stub;
 mod terminal;
 
+#[path = "../../../crates/ntro-authority/tests/authority/support/wire.rs"]
+pub mod wire;
+
 pub use authority::{Authority, IssuedKey};
 pub use clients::Clients;
+pub use elliptic::Elliptic;
 pub use faulty::{Fault, Faulty, When};
 pub use kill_points::at_each_effect;
 pub use process::{Outcome, Run};
 pub use sandbox::Sandbox;
 pub use secret_service::{Mode, SecretService};
+pub use serving::{ServerFolder, Serving, always};
 pub use stub::{Reply, Stub};
 pub use terminal::Terminal;
 

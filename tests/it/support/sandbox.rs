@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
-use ntro::disk::FileLock;
-use ntro::secrets::create_identity;
+use ntro_base::disk::FileLock;
+use ntro_client::secrets::create_identity;
 use tempfile::TempDir;
 
 use super::{IssuedKey, Outcome, Run, SecretService};

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
-use ntro::secrets::Item;
+use ntro_client::secrets::Item;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::project;

@@ -5,9 +5,9 @@ use std::ffi::OsStr;
 
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{CompleteEnv, Shells};
-use ntro::config::{Config, NtroDir};
-use ntro::domain::printable;
-use ntro::env::Env;
+use ntro_base::env::Env;
+use ntro_base::printable;
+use ntro_client::config::{Config, NtroDir};
 
 use crate::cli::Cli;
 use crate::context::Context;

@@ -1,7 +1,7 @@
 //! Which database the authority's registry lie in, as `serve` and `admin` take it.
 
-use ntro::authority::{Database, Registry};
-use ntro::env;
+use ntro_authority::{Database, Registry};
+use ntro_base::env;
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -26,7 +26,7 @@ impl DatabaseArgs {
         }
         let variable = &env::NTRO_DATABASE;
         let text = cx.env().text(variable);
-        if let Some(text) = text.map_err(ntro::connection::Error::from)? {
+        if let Some(text) = text.map_err(ntro_client::resolve::Error::from)? {
             return text.parse().map_err(|error| {
                 CliError::usage(format!("the variable `{}`: {error}", variable.name))
                     .hint(format!("set `{}` to `sqlite:PATH`", variable.name))

@@ -1,8 +1,8 @@
 //! Where a key will lie: decided, and found possible, before there is a key to be stored.
 
-use ntro::domain::{ConnectionName, Host};
-use ntro::login::{self, Replaced};
-use ntro::secrets::StoreKind;
+use ntro_base::{ConnectionName, Host};
+use ntro_client::ops::{self, Replaced};
+use ntro_client::secrets::StoreKind;
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -26,13 +26,13 @@ pub(super) fn overwrite(
     name: &ConnectionName,
     host: &Host,
 ) -> Result<bool, CliError> {
-    let Some(replaced) = login::replaced(cx.home()?, name, host)? else {
+    let Some(replaced) = ops::replaced(cx.home()?, name, host)? else {
         return Ok(overwrite);
     };
     if overwrite || !cx.prompter().is_interactive() {
         return match overwrite || replaced.same_origin {
             true => Ok(overwrite),
-            false => Err(login::Error::OtherOrigin {
+            false => Err(ops::Error::OtherOrigin {
                 name: name.clone(),
                 existing: replaced.host.unwrap_or_default(),
                 wanted: host.origin(),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use ntro::domain::Period;
+use ntro_base::Period;
 
 use crate::context::Context;
 

@@ -1,9 +1,9 @@
 //! Who a key belongs to and what it reaches: asked by `auth whoami`, shown by login as well.
 
 use jiff::Timestamp;
-use ntro::api::{Client, Expiry, Identity, Tenant};
-use ntro::connection::{Connection, Source};
-use ntro::domain::{Provider, TenantSlug};
+use ntro_base::{Provider, TenantSlug};
+use ntro_client::api::{Client, Expiry, Identity, Tenant};
+use ntro_client::resolve::{Connection, Source};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -51,7 +51,9 @@ impl From<&Tenant> for TenantName {
 }
 
 /// Asks the server who the key belongs to, and which tenants it reaches.
-pub(crate) async fn ask(client: &Client) -> Result<(Identity, Vec<Tenant>), ntro::api::Error> {
+pub(crate) async fn ask(
+    client: &Client,
+) -> Result<(Identity, Vec<Tenant>), ntro_client::api::Error> {
     if client.provider() == Provider::Ontora {
         let identity = client.identity().await?;
         let tenants = match &identity.tenants {

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use ntro::authority::{self, Authority, Claims, Issuer, JwksSource, Limits, Settings};
+use ntro_authority::{Authority, Claims, Issuer, JwksSource, Limits, Settings};
 use serde::Serialize;
 use url::Url;
 
@@ -149,12 +149,14 @@ pub(crate) fn run(args: ServeArgs, cx: &Context) -> Result<Exit, CliError> {
         let shutdown = shutdown()?;
         let listener = listen(args.listen).await?;
         let authority = Authority::open(&database, settings)?;
-        let address = listener.local_addr().map_err(authority::Error::Listener)?;
+        let address = listener
+            .local_addr()
+            .map_err(ntro_authority::Error::Listener)?;
         cx.printer().print(&Listening {
             url: format!("http://{address}"),
             address,
         })?;
-        authority::serve(listener, authority, shutdown).await?;
+        ntro_authority::serve(listener, authority, shutdown).await?;
         Ok(Exit::Fine)
     })
 }

@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
-use ntro::domain::{is_printable, printable};
-use ntro::env::{self, Env};
+use ntro_base::env::{self, Env};
+use ntro_base::{is_printable, printable};
 use serde::Serialize;
 use zeroize::Zeroizing;
 

@@ -3,8 +3,8 @@ use std::collections::HashMap;
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
-use ntro::authority::{self, LONGEST_LIFE_IN_DAYS, NewKey, Registry};
-use ntro::domain::{KeyEnvironment, KeyName, Provider, Scope};
+use ntro_authority::{LONGEST_LIFE_IN_DAYS, NewKey, Registry};
+use ntro_base::{KeyEnvironment, KeyName, Provider, Scope};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -176,7 +176,7 @@ fn list(args: &ListArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliE
         let keys = registry
             .keys(only.map(|tenant| tenant.id), args.provider)
             .await?;
-        Ok::<_, authority::Error>((keys, tenants))
+        Ok::<_, ntro_authority::Error>((keys, tenants))
     })??;
     let slugs: HashMap<Uuid, String> = tenants
         .into_iter()
@@ -201,7 +201,7 @@ fn revoke(args: &RevokeArgs, registry: &Registry, cx: &Context) -> Result<Exit, 
 }
 
 impl AdminKeyRow {
-    fn new(row: &authority::Key, tenant: Option<String>, now: Timestamp) -> Self {
+    fn new(row: &ntro_authority::Key, tenant: Option<String>, now: Timestamp) -> Self {
         Self {
             id: row.id.to_string(),
             tenant_id: row.tenant_id.to_string(),

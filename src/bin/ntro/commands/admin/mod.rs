@@ -6,8 +6,8 @@ mod tenant;
 mod token;
 
 use clap::Subcommand;
-use ntro::authority::{self, Organisation, Registry};
-use ntro::domain::{KeyName, NameError};
+use ntro_authority::{Organisation, Registry};
+use ntro_base::{KeyName, NameError};
 
 use super::database::DatabaseArgs;
 use crate::context::Context;
@@ -71,7 +71,7 @@ async fn organisation(registry: &Registry, wanted: Option<&str>) -> Result<Organ
         };
     };
     match registry.organisation(wanted).await {
-        Err(authority::Error::NoOrganisation { .. }) => {}
+        Err(ntro_authority::Error::NoOrganisation { .. }) => {}
         found => return Ok(found?),
     }
     let mut named = registry.organisations().await?;
@@ -82,7 +82,7 @@ async fn organisation(registry: &Registry, wanted: Option<&str>) -> Result<Organ
             "several organisations have the name `{wanted}`"
         ))
         .hint("give the id: `ntro admin organisation list`")),
-        (None, _) => Err(authority::Error::NoOrganisation {
+        (None, _) => Err(ntro_authority::Error::NoOrganisation {
             name: wanted.to_owned(),
         }
         .into()),

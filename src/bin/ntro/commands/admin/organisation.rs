@@ -1,7 +1,7 @@
 use clap::Subcommand;
 use jiff::Timestamp;
-use ntro::authority::{self, Registry};
-use ntro::domain::KeyName;
+use ntro_authority::Registry;
+use ntro_base::KeyName;
 use serde::Serialize;
 
 use super::{display_name, or_dash};
@@ -67,8 +67,8 @@ fn list(registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
     Ok(Exit::Fine)
 }
 
-impl From<authority::Organisation> for Organisation {
-    fn from(row: authority::Organisation) -> Self {
+impl From<ntro_authority::Organisation> for Organisation {
+    fn from(row: ntro_authority::Organisation) -> Self {
         Self {
             id: row.id.to_string(),
             name: row.name,

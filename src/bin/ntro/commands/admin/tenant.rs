@@ -1,8 +1,8 @@
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use jiff::Timestamp;
-use ntro::authority::{self, DataPlatform, NewTenant, Registry, TenantStatus};
-use ntro::domain::{KeyName, TenantSlug};
+use ntro_authority::{DataPlatform, NewTenant, Registry, TenantStatus};
+use ntro_base::{KeyName, TenantSlug};
 use serde::Serialize;
 
 use super::{display_name, organisation};
@@ -154,8 +154,8 @@ fn set_status(
     Ok(Exit::Fine)
 }
 
-impl From<authority::Tenant> for Tenant {
-    fn from(row: authority::Tenant) -> Self {
+impl From<ntro_authority::Tenant> for Tenant {
+    fn from(row: ntro_authority::Tenant) -> Self {
         Self {
             id: row.id.to_string(),
             slug: row.slug,

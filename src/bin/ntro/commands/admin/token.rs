@@ -1,7 +1,7 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use jiff::{SignedDuration, Timestamp};
-use ntro::authority::{Registry, Role};
-use ntro::domain::Period;
+use ntro_authority::{Registry, Role};
+use ntro_base::Period;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 

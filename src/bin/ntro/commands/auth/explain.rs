@@ -1,5 +1,5 @@
-use ntro::connection::{Decision, Error, ResolvedValue, Resolver, Shadow};
-use ntro::domain::shown_host;
+use ntro_base::shown_host;
+use ntro_client::resolve::{Decision, Error, ResolvedValue, Resolver, Shadow};
 use serde::Serialize;
 
 use crate::context::Context;

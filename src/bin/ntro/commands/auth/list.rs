@@ -1,6 +1,6 @@
-use ntro::connection::{Flags, Resolver, Source};
-use ntro::domain::{ConnectionName, Policy, shown_host};
-use ntro::secrets::StoreKind;
+use ntro_base::{ConnectionName, Policy, shown_host};
+use ntro_client::resolve::{Flags, Resolver, Source};
+use ntro_client::secrets::StoreKind;
 use serde::Serialize;
 
 use crate::cli::Format;

@@ -1,9 +1,9 @@
 use clap_complete::engine::ArgValueCompleter;
-use ntro::api;
-use ntro::config::{Config, KeyRecords};
-use ntro::connection::{Connection, Flags, Resolver};
-use ntro::domain::ConnectionName;
-use ntro::{login, secrets};
+use ntro_base::ConnectionName;
+use ntro_client::api;
+use ntro_client::config::{Config, KeyRecords};
+use ntro_client::resolve::{Connection, Flags, Resolver};
+use ntro_client::{ops, secrets};
 use serde::Serialize;
 
 use super::migrate;
@@ -100,13 +100,13 @@ fn one(
 ) -> Result<LogoutOne, CliError> {
     migrate::finish(cx, name)?;
     // Before a key is revoked: which of two is stored decides how a rotation goes on.
-    login::require_settled(cx.home()?, name)?;
+    ops::require_settled(cx.home()?, name)?;
     let settings = cx.stores()?;
     let revoked = match revoke {
         Some(sure) => revoke_key(cx, name, sure)?,
         None => false,
     };
-    let forgotten = login::logout(cx.home()?, name, &|kind| secrets::open(kind, settings))?;
+    let forgotten = ops::logout(cx.home()?, name, &|kind| secrets::open(kind, settings))?;
     if revoke.is_some() && forgotten.had_key && !revoked {
         // Where no call would have found it.
         cx.printer().warn(&format!(
@@ -140,7 +140,7 @@ fn revoke_key(cx: &Context, name: &ConnectionName, sure: ConfirmArgs) -> Result<
     };
     let settings = cx.stores()?;
     let connection: Connection = match resolver.connection(|kind| secrets::open(kind, settings)) {
-        Err(ntro::connection::Error::NoKey { .. }) => return Ok(false),
+        Err(ntro_client::resolve::Error::NoKey { .. }) => return Ok(false),
         connection => connection?,
     };
     production::confirm(

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use clap::builder::PossibleValuesParser;
 use clap_complete::engine::ArgValueCompleter;
-use ntro::config::{Config, OntoraFile};
-use ntro::connection;
-use ntro::domain::{ConnectionName, Policy};
-use ntro::migration::{self, Change, Forgotten, Journal, KeyLocation, Migrator, Outcome};
-use ntro::secrets::{self, StoreKind};
+use ntro_base::{ConnectionName, Policy};
+use ntro_client::config::{Config, OntoraFile};
+use ntro_client::ops::migrate::{self, Change, Forgotten, Journal, KeyLocation, Migrator, Outcome};
+use ntro_client::resolve;
+use ntro_client::secrets::{self, StoreKind};
 use serde::Serialize;
 
 use crate::commands::completions::connections;
@@ -131,7 +131,7 @@ pub(crate) fn run(args: MigrateArgs, cx: &Context) -> Result<Exit, CliError> {
                         ..*migrator
                     })
                 })?,
-                false => Err(connection::Error::NotConfirmed {
+                false => Err(resolve::Error::NotConfirmed {
                     connection: name.clone(),
                 }
                 .into()),
@@ -141,7 +141,7 @@ pub(crate) fn run(args: MigrateArgs, cx: &Context) -> Result<Exit, CliError> {
         match moved {
             Ok(outcome) => rows.push(MoveRow::new(name, to, &args, outcome)),
             Err(error) => {
-                let conflict = matches!(error, migration::Error::Conflict { .. });
+                let conflict = matches!(error, migrate::Error::Conflict { .. });
                 let error = CliError::from(error);
                 if single {
                     bar.finish_and_clear();
@@ -178,10 +178,10 @@ pub(crate) fn run(args: MigrateArgs, cx: &Context) -> Result<Exit, CliError> {
 }
 
 /// Whether a person is there to be asked what the policy of a connection asks.
-fn is_to_be_confirmed(cx: &Context, moved: &Result<Outcome, migration::Error>) -> bool {
+fn is_to_be_confirmed(cx: &Context, moved: &Result<Outcome, migrate::Error>) -> bool {
     let asks = matches!(
         moved,
-        Err(migration::Error::Guarded {
+        Err(migrate::Error::Guarded {
             policy: Policy::Confirm,
             ..
         })

@@ -1,8 +1,8 @@
 use clap_complete::engine::ArgValueCompleter;
-use ntro::config::Config;
-use ntro::domain::ConnectionName;
-use ntro::migration::KeyLocation;
-use ntro::{login, secrets};
+use ntro_base::ConnectionName;
+use ntro_client::config::Config;
+use ntro_client::ops::migrate::KeyLocation;
+use ntro_client::{ops, secrets};
 use serde::Serialize;
 
 use super::migrate;
@@ -38,13 +38,13 @@ pub(crate) fn run(args: RemoveArgs, cx: &Context) -> Result<Exit, CliError> {
         false => migrate::forget(cx, name)?,
     };
     let settings = cx.stores()?;
-    let removed = login::remove(cx.home()?, name, &|kind| secrets::open(kind, settings));
+    let removed = ops::remove(cx.home()?, name, &|kind| secrets::open(kind, settings));
     let mut stores = left.clone().unwrap_or_default();
     match removed {
         Ok(forgotten) if forgotten.had_key => stores.push(KeyLocation::Store(forgotten.store)),
         Ok(_) => {}
         // What there was of it was on its way to another store.
-        Err(login::Error::UnknownConnection { .. }) if left.is_some() => {}
+        Err(ops::Error::UnknownConnection { .. }) if left.is_some() => {}
         Err(error) => return Err(error.into()),
     }
     stores.sort_unstable();

@@ -1,6 +1,6 @@
 use clap_complete::engine::ArgValueCompleter;
-use ntro::domain::ConnectionName;
-use ntro::{login, secrets};
+use ntro_base::ConnectionName;
+use ntro_client::{ops, secrets};
 use serde::Serialize;
 
 use super::migrate;
@@ -31,7 +31,7 @@ pub(crate) fn run(args: RenameArgs, cx: &Context) -> Result<Exit, CliError> {
     let RenameArgs { from, to } = args;
     migrate::finish(cx, &from)?;
     let settings = cx.stores()?;
-    login::rename(cx.home()?, &from, &to, &|kind| {
+    ops::rename(cx.home()?, &from, &to, &|kind| {
         secrets::open(kind, settings)
     })?;
     cx.printer().confirm(&Done {

@@ -1,8 +1,8 @@
 use clap_complete::engine::ArgValueCompleter;
-use ntro::config::Config;
-use ntro::connection::{Flags, Resolver};
-use ntro::domain::ConnectionName;
-use ntro::login;
+use ntro_base::ConnectionName;
+use ntro_client::config::Config;
+use ntro_client::ops;
+use ntro_client::resolve::{Flags, Resolver};
 use serde::Serialize;
 
 use crate::commands::completions::connections;
@@ -25,7 +25,7 @@ struct Default {
 }
 
 pub(crate) fn run(args: UseArgs, cx: &Context) -> Result<Exit, CliError> {
-    login::set_default(cx.home()?, &args.name)?;
+    ops::set_default(cx.home()?, &args.name)?;
     cx.printer().confirm(&Done {
         text: format!("`{}` is the default connection now", args.name),
         value: Default {

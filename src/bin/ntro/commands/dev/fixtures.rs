@@ -1,6 +1,6 @@
 //! The organisation and the tenants that everybody tries things out with.
 
-use ntro::authority::{DataPlatform, Error, NewTenant, Registry, Tenant};
+use ntro_authority::{DataPlatform, Error, NewTenant, Registry, Tenant};
 
 /// What the organisation is called in admin tokens.
 pub(super) const ORGANISATION: &str = "acme";

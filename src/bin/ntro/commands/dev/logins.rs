@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
-use ntro::api::{self, Client};
-use ntro::authority::{MintedKey, NewKey, Registry};
-use ntro::connection::Flags;
-use ntro::domain::{ConnectionName, Host, KeyName, Provider, Scope, TenantSlug};
-use ntro::login::{self, NewLogin};
-use ntro::secrets::{self, StoreKind};
+use ntro_authority::{MintedKey, NewKey, Registry};
+use ntro_base::{ConnectionName, Host, KeyName, Provider, Scope, TenantSlug};
+use ntro_client::api::{self, Client};
+use ntro_client::ops::{self, NewLogin};
+use ntro_client::resolve::Flags;
+use ntro_client::secrets::{self, StoreKind};
 use tokio::runtime::Runtime;
 
 use super::fixtures::{Fixtures, ORGANISATION};
@@ -97,7 +97,7 @@ pub(super) fn log_in(
             let minted = mint(runtime, registry, fixtures, &name, provider)?;
             keep(cx, &name, host, provider, &minted, fixtures, kind)?;
         }
-        login::set_admin_token_command(cx.home()?, &name, &place.admin_token_command())?;
+        ops::set_admin_token_command(cx.home()?, &name, &place.admin_token_command())?;
         names.push(name);
     }
     Ok(names)
@@ -115,7 +115,7 @@ fn is_ours(cx: &Context, name: &ConnectionName, place: &DevServer) -> bool {
 pub(super) fn forget(cx: &Context, names: &[ConnectionName]) -> Result<(), CliError> {
     let settings = cx.stores()?;
     for name in names {
-        login::remove(cx.home()?, name, &|kind| secrets::open(kind, settings))?;
+        ops::remove(cx.home()?, name, &|kind| secrets::open(kind, settings))?;
     }
     Ok(())
 }
@@ -142,7 +142,7 @@ fn standing(cx: &Context, name: &ConnectionName, host: &Host) -> Result<Standing
     let resolver = cx.resolver()?.alone(&flags);
     let connection = match resolver.connection(|kind| secrets::open(kind, settings)) {
         Ok(connection) if connection.host.value == *host => connection,
-        Ok(_) | Err(ntro::connection::Error::NoKey { .. }) => return Ok(Standing::NoKey),
+        Ok(_) | Err(ntro_client::resolve::Error::NoKey { .. }) => return Ok(Standing::NoKey),
         // A store that cannot be read now may hold the key: it is not to be replaced behind its
         // back.
         Err(error) => return Err(error.into()),
@@ -163,7 +163,7 @@ fn refuse_others(
     host: &Host,
     place: &DevServer,
 ) -> Result<(), CliError> {
-    let Some(existing) = login::replaced(cx.home()?, name, host)? else {
+    let Some(existing) = ops::replaced(cx.home()?, name, host)? else {
         return Ok(());
     };
     if place.ephemeral {
@@ -174,7 +174,7 @@ fn refuse_others(
         )));
     }
     if !existing.same_origin && !is_ours(cx, name, place) {
-        let error = CliError::from(login::Error::OtherOrigin {
+        let error = CliError::from(ops::Error::OtherOrigin {
             name: name.clone(),
             existing: existing.host.unwrap_or_default(),
             wanted: host.origin(),
@@ -279,7 +279,7 @@ fn keep(
         now: cx.now(),
     };
     let settings = cx.stores()?;
-    let stored = login::store(cx.home()?, &new, &|kind| secrets::open(kind, settings))?;
+    let stored = ops::store(cx.home()?, &new, &|kind| secrets::open(kind, settings))?;
     if let Some(error) = stored.left_behind {
         cx.printer().warn(&format!(
             "the key that was replaced is still in its store: {error}"

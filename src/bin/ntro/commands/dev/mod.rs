@@ -6,10 +6,10 @@ mod logins;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use ntro::authority::{self, Authority, Database, Settings};
-use ntro::config::NtroDir;
-use ntro::disk;
-use ntro::domain::{ConnectionName, Provider};
+use ntro_authority::{Authority, Database, Settings};
+use ntro_base::disk;
+use ntro_base::{ConnectionName, Provider};
+use ntro_client::config::NtroDir;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
@@ -78,7 +78,11 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
         // A dropped sender stops it just as well.
         let _ = stopped.await;
     };
-    let server = runtime.spawn(authority::serve(listener, authority.clone(), asked_to_stop));
+    let server = runtime.spawn(ntro_authority::serve(
+        listener,
+        authority.clone(),
+        asked_to_stop,
+    ));
     let interrupted = runtime.block_on(async { shutdown() })?;
 
     let place = logins::DevServer {
@@ -159,12 +163,12 @@ fn started(
 ) -> Result<Started, CliError> {
     // A context of its own: what this one has read is older than the logins.
     let fresh = cx.fresh();
-    let flags = ntro::connection::Flags::of_connection(connections[0].clone());
+    let flags = ntro_client::resolve::Flags::of_connection(connections[0].clone());
     let settings = fresh.stores()?;
     let connection = fresh
         .resolver()?
         .alone(&flags)
-        .connection(|kind| ntro::secrets::open(kind, settings))?;
+        .connection(|kind| ntro_client::secrets::open(kind, settings))?;
     Ok(Started {
         listening: place.host(Provider::Ontora),
         database: place.database.clone(),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ntro::disk;
+use ntro_base::disk;
 
 use super::Findings;
 use crate::context::Context;

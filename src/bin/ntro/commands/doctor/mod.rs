@@ -12,10 +12,10 @@ mod syntax;
 mod unfinished;
 mod variables;
 
-use ntro::config::{Config, KeyRecords, NtroDir};
-use ntro::connection::{Flags, Resolver};
-use ntro::domain::ConnectionName;
-use ntro::env::Env;
+use ntro_base::ConnectionName;
+use ntro_base::env::Env;
+use ntro_client::config::{Config, KeyRecords, NtroDir};
+use ntro_client::resolve::{Flags, Resolver};
 
 use self::findings::{Findings, Level};
 use crate::context::Context;

@@ -1,7 +1,7 @@
 //! What the environment says of the way to the servers.
 
-use ntro::api::BadProxy;
-use ntro::env::{self, EnvVar};
+use ntro_base::env::{self, EnvVar};
+use ntro_client::api::BadProxy;
 
 use super::Findings;
 use crate::context::Context;

@@ -2,9 +2,9 @@
 
 use std::cell::OnceCell;
 
-use ntro::config::OntoraFile;
-use ntro::connection::Flags;
-use ntro::secrets::StoreKind;
+use ntro_client::config::OntoraFile;
+use ntro_client::resolve::Flags;
+use ntro_client::secrets::StoreKind;
 
 use super::{CheckedFiles, Findings};
 use crate::context::Context;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use ntro::api::{self, Client, Reached};
-use ntro::connection::Flags;
-use ntro::domain::{Host, Provider};
+use ntro_base::{Host, Provider};
+use ntro_client::api::{self, Client, Reached};
+use ntro_client::resolve::Flags;
 use tokio::task::JoinSet;
 
 use super::{CheckedFiles, Findings};

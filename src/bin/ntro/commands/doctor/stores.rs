@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use ntro::connection::Flags;
-use ntro::secrets::{self, Item, StoreKind};
+use ntro_client::resolve::Flags;
+use ntro_client::secrets::{self, Item, StoreKind};
 
 use super::{CheckedFiles, Findings};
 use crate::context::Context;

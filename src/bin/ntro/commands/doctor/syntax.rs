@@ -2,9 +2,9 @@
 
 use std::fmt::Display;
 
-use ntro::config::{self, Config, KeyRecords, Pin};
-use ntro::domain::{ConnectionName, Host, Provider};
-use ntro::secrets::StoreKind;
+use ntro_base::{ConnectionName, Host, Provider};
+use ntro_client::config::{self, Config, KeyRecords, Pin};
+use ntro_client::secrets::StoreKind;
 
 use super::{CheckedFiles, Findings};
 use crate::context::Context;

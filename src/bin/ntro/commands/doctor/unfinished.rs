@@ -1,8 +1,8 @@
 //! What a command was cut off in: keys on their way to another store, and rotations.
 
 use jiff::Timestamp;
-use ntro::migration::Journal;
-use ntro::rotation::Rotations;
+use ntro_client::ops::migrate::Journal;
+use ntro_client::ops::rotate::Rotations;
 
 use super::{CheckedFiles, Findings};
 use crate::shell::quoted;

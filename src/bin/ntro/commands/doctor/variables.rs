@@ -1,6 +1,6 @@
 //! Variables of this shell that hide what is stored.
 
-use ntro::connection::{self, Source};
+use ntro_client::resolve::{self, Source};
 
 use super::Findings;
 use crate::context::Context;
@@ -31,8 +31,8 @@ pub(super) fn check(cx: &Context, findings: &mut Findings) {
             }
         }
         // Told by the check of the files.
-        Err(connection::Error::NoConnection { .. }) => {}
-        Err(connection::Error::UnknownConnection {
+        Err(resolve::Error::NoConnection { .. }) => {}
+        Err(resolve::Error::UnknownConnection {
             source_of_value: Source::Config { .. },
             ..
         }) => {}

@@ -1,8 +1,8 @@
 //! What the calls of an administrator have in common.
 
-use ntro::api::{self, AdminClient, AdminTarget, Tenant};
-use ntro::connection::{Connection, ResolvedValue, Source, Sourced};
-use ntro::domain::{ConnectionName, Host, Provider, TenantSlug};
+use ntro_base::{ConnectionName, Host, Provider, TenantSlug};
+use ntro_client::api::{self, AdminClient, AdminTarget, Tenant};
+use ntro_client::resolve::{Connection, ResolvedValue, Source, Sourced};
 
 use super::super::identity;
 use crate::admin_token;
@@ -129,7 +129,7 @@ impl Admin {
         let settings = cx.stores()?;
         let connection: Connection = cx
             .resolver()?
-            .connection(|kind| ntro::secrets::open(kind, settings))?;
+            .connection(|kind| ntro_client::secrets::open(kind, settings))?;
         Ok(cx.block_on(cx.client(&connection)?.tenants())??)
     }
 }

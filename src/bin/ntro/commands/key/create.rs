@@ -1,8 +1,8 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use ntro::api::{self, KeyRequest, NewKey};
-use ntro::domain::{ConnectionName, Host, KeyName, Provider, Scope, TenantSlug};
-use ntro::login::{self, NewLogin, Replaced};
-use ntro::secrets::{self, StoreKind};
+use ntro_base::{ConnectionName, Host, KeyName, Provider, Scope, TenantSlug};
+use ntro_client::api::{self, KeyRequest, NewKey};
+use ntro_client::ops::{self, NewLogin, Replaced};
+use ntro_client::secrets::{self, StoreKind};
 use serde::Serialize;
 
 use super::super::destination;
@@ -136,7 +136,7 @@ impl Destination {
     ) -> Result<Self, CliError> {
         Ok(Self {
             name: name.clone(),
-            replaced: login::replaced(cx.home()?, name, host)?,
+            replaced: ops::replaced(cx.home()?, name, host)?,
             overwrite: destination::overwrite(args.overwrite, cx, name, host)?,
             store: destination::store(args.store.as_deref(), cx, name)?,
         })
@@ -182,7 +182,7 @@ fn save(
         now: cx.now(),
     };
     let settings = cx.stores()?;
-    let stored = login::store(cx.home()?, &new, &|kind| secrets::open(kind, settings))?;
+    let stored = ops::store(cx.home()?, &new, &|kind| secrets::open(kind, settings))?;
     if let Some(error) = stored.left_behind {
         cx.printer().warn(&format!(
             "the key that was replaced is still in its store: {error}"

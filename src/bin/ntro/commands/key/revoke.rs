@@ -1,6 +1,6 @@
-use ntro::api::KeyInfo;
-use ntro::connection::Production;
-use ntro::domain::{ApiKey, TenantSlug};
+use ntro_base::{ApiKey, TenantSlug};
+use ntro_client::api::KeyInfo;
+use ntro_client::resolve::Production;
 use serde::Serialize;
 
 use super::admin::{Admin, AdminArgs};

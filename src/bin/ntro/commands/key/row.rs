@@ -1,5 +1,5 @@
 use jiff::Timestamp;
-use ntro::api::KeyInfo;
+use ntro_client::api::KeyInfo;
 use serde::Serialize;
 
 /// A key at its server, as it is shown.

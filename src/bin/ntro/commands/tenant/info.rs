@@ -1,7 +1,7 @@
 use clap_complete::engine::ArgValueCompleter;
 use jiff::Timestamp;
-use ntro::api::{self, Tenant};
-use ntro::domain::TenantSlug;
+use ntro_base::TenantSlug;
+use ntro_client::api::{self, Tenant};
 use serde::Serialize;
 
 use super::super::identity;

@@ -1,4 +1,4 @@
-use ntro::api::Tenant;
+use ntro_client::api::Tenant;
 use serde::Serialize;
 
 use super::super::identity;

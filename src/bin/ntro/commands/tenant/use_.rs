@@ -1,7 +1,7 @@
 use clap_complete::engine::ArgValueCompleter;
-use ntro::connection::{Source, Sourced};
-use ntro::domain::TenantSlug;
-use ntro::login;
+use ntro_base::TenantSlug;
+use ntro_client::ops;
+use ntro_client::resolve::{Source, Sourced};
 use serde::Serialize;
 
 use super::super::identity;
@@ -37,7 +37,7 @@ pub(crate) fn run(args: UseArgs, cx: &Context) -> Result<Exit, CliError> {
             &tenants,
         ));
     };
-    login::set_default_tenant(cx.home()?, &name, &tenant.slug)?;
+    ops::set_default_tenant(cx.home()?, &name, &tenant.slug)?;
     // What stood in the configuration before is what was just replaced.
     let stronger = connection
         .tenant

@@ -1,8 +1,9 @@
 //! The key: where it comes from, and what its server says of it.
 
-use ntro::api::{self, Client, Identity, Tenant};
-use ntro::domain::{ApiKey, ApiKeyError, BoundKey, ConnectionName, Host, Provider};
-use ntro::env;
+use ntro_base::env;
+use ntro_base::{ApiKey, ApiKeyError, ConnectionName, Host, Provider};
+use ntro_client::BoundKey;
+use ntro_client::api::{self, Client, Identity, Tenant};
 use secrecy::ExposeSecret as _;
 
 use super::{LoginArgs, checked_as};

@@ -6,11 +6,11 @@ mod summary;
 mod tenant;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use ntro::api;
-use ntro::domain::{ConnectionName, Policy, TenantSlug};
-use ntro::env;
-use ntro::login::{self, NewLogin};
-use ntro::secrets;
+use ntro_base::env;
+use ntro_base::{ConnectionName, Policy, TenantSlug};
+use ntro_client::api;
+use ntro_client::ops::{self, NewLogin};
+use ntro_client::secrets;
 
 use self::key::{Accepted, KeyArg};
 use self::summary::Summary;
@@ -98,7 +98,7 @@ pub(crate) fn run(args: LoginArgs, cx: &Context) -> Result<Exit, CliError> {
         host,
     };
     let settings = cx.stores()?;
-    let stored = login::store(cx.home()?, &new, &|kind| secrets::open(kind, settings))?;
+    let stored = ops::store(cx.home()?, &new, &|kind| secrets::open(kind, settings))?;
     if let Some(error) = stored.left_behind {
         cx.printer().warn(&format!(
             "the key that was replaced is still in its store: {error}"

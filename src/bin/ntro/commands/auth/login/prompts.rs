@@ -1,8 +1,8 @@
 //! Which connection it is, and whether it becomes the default one.
 
-use ntro::connection::{Flags, ResolvedValue, Resolver};
-use ntro::domain::{ConnectionName, Host, Provider};
-use ntro::env;
+use ntro_base::env;
+use ntro_base::{ConnectionName, Host, Provider};
+use ntro_client::resolve::{Flags, ResolvedValue, Resolver};
 
 use super::{LoginArgs, checked_as};
 use crate::context::Context;

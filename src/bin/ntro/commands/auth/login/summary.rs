@@ -1,7 +1,7 @@
 //! What a login did, and where the key now lies.
 
-use ntro::login::NewLogin;
-use ntro::secrets::StoreKind;
+use ntro_client::ops::NewLogin;
+use ntro_client::secrets::StoreKind;
 use serde::Serialize;
 
 use super::key::Checked;

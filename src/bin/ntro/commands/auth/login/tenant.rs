@@ -1,7 +1,7 @@
 //! The default tenant: one that the key reaches.
 
-use ntro::api::Tenant;
-use ntro::domain::{ConnectionName, TenantSlug};
+use ntro_base::{ConnectionName, TenantSlug};
+use ntro_client::api::Tenant;
 
 use super::LoginArgs;
 use super::key::Checked;

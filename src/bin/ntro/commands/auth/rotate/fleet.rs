@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use ntro::domain::ConnectionName;
-use ntro::rotation::Next;
-use ntro::secrets;
+use ntro_base::ConnectionName;
+use ntro_client::ops::rotate::Next;
+use ntro_client::secrets;
 
 use super::one::RotateOne;
 use super::report::{RotationRow, RotationState, Rows};

@@ -6,9 +6,9 @@ mod report;
 mod wait;
 
 use clap_complete::engine::ArgValueCompleter;
-use ntro::domain::{ConnectionName, Period};
-use ntro::env;
-use ntro::rotation;
+use ntro_base::env;
+use ntro_base::{ConnectionName, Period};
+use ntro_client::ops::rotate;
 
 use self::one::RotateOne;
 use self::report::{RotationRow, RotationState};
@@ -106,7 +106,7 @@ fn abandon(args: &RotateArgs, cx: &Context) -> Result<Exit, CliError> {
         (Some(name), _) | (None, Some(name)) => name.clone(),
         (None, None) => cx.connection_name()?,
     };
-    let recorded = rotation::abandon(cx.home()?, &name)?;
+    let recorded = rotate::abandon(cx.home()?, &name)?;
     if let Some(recorded) = &recorded {
         let keys: Vec<_> = [Some(&recorded.old_prefix), recorded.new_prefix.as_ref()]
             .into_iter()

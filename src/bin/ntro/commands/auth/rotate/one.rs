@@ -3,12 +3,12 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use ntro::api::AdminToken;
-use ntro::connection::Flags;
-use ntro::domain::{ApiKey, ApiKeyError, ConnectionName, Period, Provider};
-use ntro::migration::Journal;
-use ntro::rotation::{self, Method, Next, Rotation, Server};
-use ntro::secrets;
+use ntro_base::{ApiKey, ApiKeyError, ConnectionName, Period, Provider};
+use ntro_client::api::AdminToken;
+use ntro_client::ops::migrate::Journal;
+use ntro_client::ops::rotate::{self, Method, Next, Rotation, Server};
+use ntro_client::resolve::Flags;
+use ntro_client::secrets;
 use secrecy::ExposeSecret as _;
 
 use super::report::{RotationRow, RotationState};
@@ -248,7 +248,7 @@ impl<'a> RotateOne<'a> {
     }
 
     fn stranded(&self, rotation: &Rotation<'_>) -> CliError {
-        let prefix = |text: &str| ntro::domain::KeyPrefix::recorded(text);
+        let prefix = |text: &str| ntro_base::KeyPrefix::recorded(text);
         let (old, new) = match rotation.recorded() {
             Some(recorded) => (
                 prefix(&recorded.old_prefix),
@@ -256,7 +256,7 @@ impl<'a> RotateOne<'a> {
             ),
             None => (prefix(""), None),
         };
-        rotation::Error::Stranded {
+        rotate::Error::Stranded {
             name: self.name.clone(),
             old,
             new,
@@ -317,11 +317,11 @@ impl<'a> RotateOne<'a> {
 }
 
 /// Whether another key may do better.
-fn is_about_the_key(error: &rotation::Error) -> bool {
-    use rotation::Error as E;
+fn is_about_the_key(error: &rotate::Error) -> bool {
+    use rotate::Error as E;
     match error {
         E::SameKey | E::OtherTenant { .. } | E::FewerScopes { .. } => true,
-        E::Api(error) => matches!(**error, ntro::api::Error::Rejected(_)),
+        E::Api(error) => matches!(**error, ntro_client::api::Error::Rejected(_)),
         _ => false,
     }
 }

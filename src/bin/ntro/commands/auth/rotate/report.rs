@@ -1,8 +1,8 @@
 //! What became of each connection.
 
 use jiff::Timestamp;
-use ntro::domain::ConnectionName;
-use ntro::rotation::{Method, Unfinished};
+use ntro_base::ConnectionName;
+use ntro_client::ops::rotate::{Method, Unfinished};
 use serde::Serialize;
 
 use crate::error::CliError;

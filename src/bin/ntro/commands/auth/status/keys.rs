@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use ntro::api::Target;
-use ntro::connection::{self, Flags, KeySource, Resolver};
-use ntro::domain::{ConnectionName, shown_host};
-use ntro::secrets::{OpenedStores, StoreKind};
+use ntro_base::{ConnectionName, shown_host};
+use ntro_client::api::Target;
+use ntro_client::resolve::{self, Flags, KeySource, Resolver};
+use ntro_client::secrets::{OpenedStores, StoreKind};
 
 use super::row::{ConnectionState, StatusRow};
 use crate::error::CliError;
@@ -107,7 +107,7 @@ impl<'a> KeyReader<'a> {
                 let state = state(&error);
                 let whole = matches!(
                     &error,
-                    connection::Error::Store(error) if error.is_of_the_whole_store()
+                    resolve::Error::Store(error) if error.is_of_the_whole_store()
                 );
                 let error = CliError::from(error);
                 if error.kind == Kind::Interrupted {
@@ -144,8 +144,8 @@ impl<'a> KeyReader<'a> {
     }
 }
 
-fn state(error: &connection::Error) -> ConnectionState {
-    use connection::Error as E;
+fn state(error: &resolve::Error) -> ConnectionState {
+    use resolve::Error as E;
     match error {
         E::NoKey { .. } | E::KeyBoundElsewhere { .. } => ConnectionState::NoKey,
         E::Store(error) if error.is_locked() => ConnectionState::Locked,

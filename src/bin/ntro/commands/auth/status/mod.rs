@@ -5,8 +5,8 @@ mod round;
 mod row;
 mod watch;
 
-use ntro::connection::ResolvedValue;
-use ntro::domain::Period;
+use ntro_base::Period;
+use ntro_client::resolve::ResolvedValue;
 
 use self::round::Checks;
 use self::row::Statuses;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use ntro::api::{self, Client, Settings, Transport};
-use ntro::connection::Resolver;
-use ntro::domain::Period;
-use ntro::secrets::OpenedStores;
+use ntro_base::Period;
+use ntro_client::api::{self, Client, Settings, Transport};
+use ntro_client::resolve::Resolver;
+use ntro_client::secrets::OpenedStores;
 use tokio::task::JoinSet;
 
 use super::keys::{Asked, KeyReader, KeyToCheck};

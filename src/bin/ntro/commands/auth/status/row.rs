@@ -1,7 +1,7 @@
 //! What came of one connection. Text, JSON and exit code are all made from it.
 
 use jiff::Timestamp;
-use ntro::domain::{Period, printable};
+use ntro_base::{Period, printable};
 use serde::Serialize;
 
 use crate::commands::expiry::{self, Remaining};

@@ -9,9 +9,9 @@ use std::fmt::Write as _;
 use std::pin::Pin;
 
 use jiff::{Timestamp, Unit};
-use ntro::config::{Config, KeyRecords};
-use ntro::connection::Resolver;
-use ntro::domain::Period;
+use ntro_base::Period;
+use ntro_client::config::{Config, KeyRecords};
+use ntro_client::resolve::Resolver;
 use serde::Serialize;
 
 use super::round::Checks;

@@ -1,0 +1,110 @@
+//! The file, its schema, and connections to it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::StoreError;
+use crate::files::DatabaseFiles;
+use ntro_base::disk;
+
+/// The schema, one step a file; a step that was released is never changed.
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_registry.sql"),
+    include_str!("migrations/0002_rotation.sql"),
+];
+/// "ntro" in ASCII: tells our databases from other people's.
+const APPLICATION_ID: i64 = 0x6e74_726f;
+/// How long SQLite waits for another process's transaction.
+pub(super) const BUSY: Duration = Duration::from_secs(10);
+
+/// Makes the file if it is missing, and brings its schema up to date.
+pub(super) fn prepare(files: &DatabaseFiles) -> Result<Connection, StoreError> {
+    let path = files.database();
+    let lock = files.lock()?;
+    // Registry that cannot be looked at may be there: they must not be replaced by empty ones.
+    let exists = path.try_exists().map_err(|source| disk::Error::Io {
+        action: "look at",
+        path: path.to_owned(),
+        source,
+    })?;
+    if !exists {
+        // SQLite would make it readable by all; its own side files copy the mode of this one.
+        disk::replace(path, b"", &lock)?;
+    }
+    let connection = connect(path)?;
+    let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
+    let found = number("PRAGMA user_version")?;
+    let application = number("PRAGMA application_id")?;
+    let tables = number("SELECT count(*) FROM sqlite_schema")?;
+    if application != APPLICATION_ID && (found != 0 || application != 0 || tables != 0) {
+        return Err(StoreError::NotOurs {
+            path: path.to_owned(),
+        });
+    }
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if found > known {
+        return Err(StoreError::NewerSchema {
+            path: path.to_owned(),
+            found,
+            known,
+        });
+    }
+    connection.execute_batch("PRAGMA journal_mode = WAL")?;
+    for (step, version) in MIGRATIONS
+        .iter()
+        .zip(1..)
+        .skip(usize::try_from(found).unwrap_or(0))
+    {
+        connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {step}; PRAGMA application_id = {APPLICATION_ID}; \
+             PRAGMA user_version = {version}; COMMIT;"
+        ))?;
+    }
+    Ok(connection)
+}
+
+pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
+        .map_err(|error| match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => StoreError::NotOurs {
+                path: path.to_owned(),
+            },
+            _ => error.into(),
+        })?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// The system follows no more than 40 links on one path. Those of folders count for it as
+    /// well, so that it gives up where whoever replaces a file, one link after the other, does not.
+    #[test]
+    fn books_that_cannot_be_looked_at_are_not_taken_for_missing() {
+        const LINKS: usize = 25;
+
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("registry"), "years of work").unwrap();
+        symlink(".", at("here")).unwrap();
+        for link in 1..LINKS {
+            symlink(format!("here/{}", link + 1), at(&link.to_string())).unwrap();
+        }
+        symlink("registry", at(&LINKS.to_string())).unwrap();
+        let prepared = prepare(&DatabaseFiles::beside(&at("1")));
+        assert_eq!(fs::read(at("registry")).unwrap(), b"years of work");
+        let error = prepared.unwrap_err();
+        assert!(error.to_string().contains("cannot look at"), "{error}");
+    }
+}

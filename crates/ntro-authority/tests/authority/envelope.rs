@@ -1,0 +1,122 @@
+//! What every answer has: an id, no redirect, and an error body that its caller understands.
+
+use axum::http::StatusCode;
+use ntro_base::Provider;
+use serde_json::json;
+
+use crate::support::App;
+
+#[tokio::test]
+async fn unknown_paths_speak_both_dialects_and_known_families_their_own() {
+    let app = App::start().await;
+    let merged = json!({
+        "statusCode": 404, "message": "Not found", "error": "Not Found",
+        "detail": "Not found", "code": "not_found",
+    });
+    for path in ["/", "/v1", "/v2/me", "/v1/interviews", "/v1/mean"] {
+        let reply = app.get(path).expect(StatusCode::NOT_FOUND).await;
+        assert_eq!(reply.body, merged, "{path}");
+    }
+    for path in ["/v1/me/", "/v1/workspace/entities", "/v1/workspace"] {
+        let reply = app.get(path).expect(StatusCode::NOT_FOUND).await;
+        assert_eq!(
+            reply.body,
+            json!({"statusCode": 404, "message": "Not found", "error": "Not Found"})
+        );
+    }
+    for path in ["/v1/api-keys/", "/v1/workspaces/x"] {
+        let reply = app.get(path).send().await;
+        assert_eq!(
+            (reply.status, reply.body),
+            (404, json!({"detail": "Not found", "code": "not_found"})),
+            "{path}"
+        );
+    }
+    let reply = app
+        .call("PUT", "/v1/me")
+        .expect(StatusCode::METHOD_NOT_ALLOWED)
+        .await;
+    assert_eq!(reply.body["statusCode"], 405);
+    for (path, allowed) in [
+        ("/v1/me", "GET,HEAD"),
+        ("/v1/api-keys", "GET,HEAD,POST"),
+        ("/v1/api-keys/current/rotate", "POST"),
+        (
+            "/v1/workspace/tenants/acme-fund-admin",
+            "GET,HEAD,PATCH,DELETE",
+        ),
+    ] {
+        let reply = app
+            .call("PUT", path)
+            .expect(StatusCode::METHOD_NOT_ALLOWED)
+            .await;
+        assert_eq!(reply.header("allow"), Some(allowed), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_or_query_that_cannot_be_read_is_told_in_the_dialect_too() {
+    let app = App::start().await;
+    let admin = app.admin();
+    for path in [
+        "/v1/workspace/tenants/%FF",
+        "/v1/workspace/tenants/%FF/api-keys",
+        "/v1/workspace/tenants?status=ACTIVE&status=ACTIVE",
+    ] {
+        let reply = app.get(path).bearer(&admin).expect(StatusCode::BAD_REQUEST);
+        assert_eq!(reply.await.body["statusCode"], 400, "{path}");
+    }
+    for path in ["/v1/workspaces/%FF/members", "/v1/api-keys?limit=1&limit=2"] {
+        app.get(path)
+            .bearer(&admin)
+            .expect_code(StatusCode::BAD_REQUEST, "malformed_request")
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn every_answer_has_a_request_id() {
+    let app = App::start().await;
+    let key = app.key(Provider::Ntropii).await;
+    let mut seen = std::collections::HashSet::new();
+    for call in [
+        app.get("/v1/me").key(&key),
+        app.get("/v1/me"),
+        app.get("/nowhere"),
+        app.get("/healthz"),
+        app.get("/healthz")
+            .header("x-request-id", "not sound: spaces"),
+        app.get("/healthz").header("x-request-id", &"x".repeat(129)),
+    ] {
+        let reply = call.send().await;
+        let id = reply.header("x-request-id").unwrap().to_owned();
+        assert!(id.len() == 32 && seen.insert(id));
+    }
+    let reply = app
+        .get("/v1/me")
+        .header("x-request-id", "req-7.A_b")
+        .send()
+        .await;
+    assert_eq!(reply.header("x-request-id"), Some("req-7.A_b"));
+}
+
+#[tokio::test]
+async fn a_get_may_say_that_its_empty_body_is_json() {
+    let app = App::start().await;
+    let key = app.key(Provider::Ntropii).await;
+    app.get("/v1/me")
+        .key(&key)
+        .header("content-type", "application/json")
+        .expect(StatusCode::OK)
+        .await;
+}
+
+#[tokio::test]
+async fn health_tells_alive_and_ready() {
+    let app = App::start().await;
+    assert_eq!(app.get("/healthz").send().await.body["status"], "ok");
+    assert_eq!(app.get("/readyz").send().await.body["status"], "ready");
+    let set = app.get("/.well-known/jwks.json").send().await;
+    assert_eq!(set.body["keys"][0]["alg"], "EdDSA");
+    assert!(set.body["keys"][0].get("d").is_none());
+}

@@ -1,0 +1,150 @@
+//! Token buckets.
+
+use std::net::SocketAddr;
+
+use axum::extract::ConnectInfo;
+use axum::http::StatusCode;
+use jiff::SignedDuration;
+use ntro_authority::{Limits, Organisation, Role, Settings};
+use ntro_base::Provider;
+use secrecy::ExposeSecret as _;
+
+use crate::support::{App, key};
+
+fn settings(tenant_per_minute: u32, failures_per_minute: u32) -> Settings {
+    Settings {
+        limits: Limits {
+            tenant_per_minute,
+            failures_per_minute,
+        },
+        ..Settings::default()
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_has_one_bucket_for_both_dialects_and_its_own() {
+    let app = App::start_with(settings(2, 0)).await;
+    let (_, globex) = app.stranger().await;
+    let (ntropii, ontora) = (
+        app.key(Provider::Ntropii).await,
+        app.key(Provider::Ontora).await,
+    );
+    app.get("/v1/me").key(&ntropii).expect(StatusCode::OK).await;
+    app.get("/v1/api-keys/current")
+        .key(&ontora)
+        .expect(StatusCode::OK)
+        .await;
+    let reply = app
+        .get("/v1/me")
+        .key(&ntropii)
+        .expect(StatusCode::TOO_MANY_REQUESTS)
+        .await;
+    assert_eq!(reply.body["error"], "Too Many Requests");
+    let wait: u64 = reply.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=30).contains(&wait));
+    app.get("/v1/api-keys/current")
+        .key(&ontora)
+        .expect_code(StatusCode::TOO_MANY_REQUESTS, "rate_limited")
+        .await;
+    let theirs = key(app.registry(), &globex, Provider::Ntropii).await;
+    app.get("/v1/me").key(&theirs).expect(StatusCode::OK).await;
+}
+
+#[tokio::test]
+async fn failures_from_one_address_are_slowed_down_and_good_keys_are_not() {
+    let app = App::start_with(settings(0, 2)).await;
+    let good = app.key(Provider::Ntropii).await;
+    let from = |address: &str| ConnectInfo(SocketAddr::new(address.parse().unwrap(), 40_000));
+    let fail = async |address: &str| {
+        let call = app.get("/v1/me").bearer("ntro_dev_key");
+        call.extension(from(address)).send().await
+    };
+    for status in [401, 401, 429, 429] {
+        assert_eq!(fail("192.0.2.1").await.status, status);
+    }
+    app.delete("/v1/api-keys/current")
+        .api_key("nonsense")
+        .extension(from("192.0.2.1"))
+        .expect_code(StatusCode::TOO_MANY_REQUESTS, "rate_limited")
+        .await;
+    app.get("/v1/me")
+        .key(&good)
+        .extension(from("192.0.2.1"))
+        .expect(StatusCode::OK)
+        .await;
+    assert_eq!(fail("192.0.2.2").await.status, 401);
+}
+
+#[tokio::test]
+async fn no_revocation_waits_behind_other_requests() {
+    let app = App::start_with(settings(5, 0)).await;
+    let keys = [
+        app.key(Provider::Ontora).await,
+        app.key(Provider::Ntropii).await,
+    ];
+    let (member, admin) = (app.member(), app.admin());
+    let workspaces = |token: &str| app.get("/v1/workspaces").bearer(token);
+    while workspaces(&member).send().await.status == 200 {}
+    let reply = workspaces(&admin).send().await;
+    assert_eq!(reply.status, 429);
+    let [ontora, ntropii] = keys.each_ref().map(|key| key.record.id);
+    app.delete(&format!("/v1/api-keys/{ontora}"))
+        .bearer(&admin)
+        .expect(StatusCode::NO_CONTENT)
+        .await;
+    let tenant = "/v1/workspace/tenants/acme-fund-admin";
+    app.delete(&format!("{tenant}/api-keys/{ntropii}"))
+        .bearer(&admin)
+        .expect(StatusCode::OK)
+        .await;
+    // Whoever holds a leaked key can ask all the time; it is ended all the same.
+    for provider in Provider::ALL {
+        let leaked = app.key(provider).await;
+        let successor = || app.delete("/v1/api-keys/current/successor").key(&leaked);
+        while app.get("/v1/me").key(&leaked).send().await.status == 200 {}
+        let path = match provider {
+            Provider::Ntropii => "/v1/me",
+            Provider::Ontora => "/v1/api-keys/current",
+        };
+        while app.get(path).key(&leaked).send().await.status == 200 {}
+        // Each is a change of the registry, so even these are bounded.
+        for _ in 0..5 {
+            successor().expect(StatusCode::NO_CONTENT).await;
+        }
+        successor().expect(StatusCode::TOO_MANY_REQUESTS).await;
+        app.delete("/v1/api-keys/current")
+            .key(&leaked)
+            .expect(StatusCode::NO_CONTENT)
+            .await;
+    }
+    app.delete(tenant)
+        .bearer(&admin)
+        .expect(StatusCode::OK)
+        .await;
+}
+
+#[tokio::test]
+async fn a_token_of_no_organisation_that_is_known_has_a_bucket_too() {
+    let app = App::start_with(settings(2, 0)).await;
+    let nobody = Organisation {
+        id: app.tenant.id,
+        ..app.organisation.clone()
+    };
+    let token = |subject: &str| {
+        let life = SignedDuration::from_mins(5);
+        let minted = app
+            .registry()
+            .mint_admin_token(&nobody, Role::Admin, subject, life);
+        minted.unwrap().expose_secret().to_owned()
+    };
+    let ask = async |subject: &str| {
+        let call = app.get("/v1/workspaces").bearer(&token(subject));
+        call.send().await.status
+    };
+    assert_eq!([ask("a").await, ask("a").await], [200, 200]);
+    assert_eq!([ask("a").await, ask("b").await], [429, 200]);
+    app.get("/v1/workspaces")
+        .bearer(&app.admin())
+        .expect(StatusCode::OK)
+        .await;
+}

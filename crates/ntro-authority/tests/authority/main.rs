@@ -1,0 +1,23 @@
+//! The authority as its callers see it: one file for each file of `src/authority/routes`, and one
+//! for each promise that is not a route's.
+
+#![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests lay out files of their own"
+)]
+
+mod support;
+
+mod admin_tokens;
+mod api_keys;
+mod envelope;
+mod identity;
+mod limits;
+mod registry;
+mod revocation;
+mod rotation;
+mod serving;
+mod tenant_keys;
+mod tenants;
+mod workspaces;

@@ -1,0 +1,225 @@
+//! The listener: requests that are too slow, too large or too many, and the end.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use ntro_authority::{JwksSource, Limits, Settings, serve};
+use ntro_base::Provider;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::support::{App, tokens, wire};
+
+struct Served {
+    app: App,
+    address: SocketAddr,
+    end: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+impl Served {
+    async fn start(settings: Settings) -> Self {
+        let app = App::start_with(Settings {
+            limits: Limits::OFF,
+            ..settings
+        })
+        .await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (end, ended) = oneshot::channel();
+        let authority = app.authority.clone();
+        let serving = tokio::spawn(async move {
+            let end = async move { ended.await.unwrap() };
+            serve(listener, authority, end).await.unwrap();
+        });
+        Self {
+            app,
+            address,
+            end,
+            serving,
+        }
+    }
+
+    /// Sends these bytes and no more, and returns what comes until the server closes.
+    async fn send(&self, bytes: Vec<u8>) -> String {
+        let address = self.address;
+        spawn_blocking(move || {
+            let mut stream = wire::connect(address);
+            // The server may refuse before everything is sent.
+            let _ = stream.write_all(&bytes);
+            wire::rest(&mut stream)
+        })
+        .await
+        .unwrap()
+    }
+
+    async fn verify(&self) -> Option<u16> {
+        let key = self.app.key(Provider::Ntropii).await;
+        let request = format!(
+            "GET /v1/me HTTP/1.1\r\nhost: authority\r\nconnection: close\r\n\
+             authorization: Bearer {}\r\n\r\n",
+            key.key.expose()
+        );
+        wire::status(&self.send(request.into_bytes()).await)
+    }
+}
+
+fn impatient() -> Settings {
+    Settings {
+        timeout: Duration::from_millis(300),
+        ..Settings::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_sends_too_slowly_is_cut_off_and_others_are_served() {
+    let served = Served::start(Settings {
+        connections: 8,
+        ..impatient()
+    })
+    .await;
+    // All the places there are, each taken by someone who never ends a head.
+    let slow: Vec<_> = (0..8)
+        .map(|_| {
+            let mut stream = wire::connect(served.address);
+            stream.write_all(b"GET /v1/me HTTP/1.1\r\nhost: a").unwrap();
+            stream
+        })
+        .collect();
+    assert_eq!(served.verify().await, Some(200));
+    for mut stream in slow {
+        let answer = spawn_blocking(move || wire::rest(&mut stream))
+            .await
+            .unwrap();
+        assert!(
+            matches!(wire::status(&answer), None | Some(408)),
+            "{answer}"
+        );
+    }
+    // And one that sends nothing at all.
+    assert_eq!(wire::status(&served.send(Vec::new()).await), None);
+    let body = format!(
+        "POST /v1/api-keys HTTP/1.1\r\nhost: authority\r\nauthorization: Bearer {}\r\n\
+         connection: close\r\ncontent-length: 100\r\n\r\n{{",
+        served.app.admin()
+    );
+    let answer = served.send(body.into_bytes()).await;
+    assert_eq!(wire::status(&answer), Some(408), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_too_large_is_refused() {
+    let served = Served::start(Settings::default()).await;
+    let huge = "a".repeat(100_000);
+    let head = format!("GET /v1/me HTTP/1.1\r\nhost: authority\r\nx-huge: {huge}\r\n\r\n");
+    let answer = served.send(head.into_bytes()).await;
+    assert!(
+        matches!(wire::status(&answer), None | Some(431)),
+        "{answer}"
+    );
+    served
+        .app
+        .call("POST", "/v1/api-keys")
+        .bearer(&served.app.admin())
+        .raw_body(huge)
+        .expect(StatusCode::PAYLOAD_TOO_LARGE)
+        .await;
+    assert_eq!(served.verify().await, Some(200));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_ends_says_that_it_is_not_ready_and_waits_a_bounded_time() {
+    let served = Served::start(Settings {
+        drain: Duration::from_millis(300),
+        ..Settings::default()
+    })
+    .await;
+    served.app.get("/readyz").expect(StatusCode::OK).await;
+    let mut stuck = wire::connect(served.address);
+    let head = format!(
+        "POST /v1/api-keys HTTP/1.1\r\nhost: authority\r\nauthorization: Bearer {}\r\n\
+         expect: 100-continue\r\ncontent-length: 100\r\n\r\n",
+        served.app.admin()
+    );
+    stuck.write_all(head.as_bytes()).unwrap();
+    let mut stuck = spawn_blocking(move || {
+        std::io::Read::read_exact(&mut stuck, &mut [0; 25]).unwrap();
+        stuck
+    })
+    .await
+    .unwrap();
+    served.end.send(()).unwrap();
+    while served.app.authority.is_ready() {
+        tokio::task::yield_now().await;
+    }
+    let ready = || served.app.get("/readyz");
+    ready().expect(StatusCode::SERVICE_UNAVAILABLE).await;
+    served.app.get("/healthz").expect(StatusCode::OK).await;
+    served.serving.await.unwrap();
+    assert_eq!(wire::status(&wire::rest(&mut stuck)), None);
+}
+
+#[tokio::test]
+async fn a_key_set_is_fetched_from_its_url_and_an_issuer_that_is_down_is_503() {
+    let clerk = tokens::Clerk::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/jwks.json", listener.local_addr().unwrap());
+    let set = clerk.jwks();
+    let router = axum::Router::new().route(
+        "/jwks.json",
+        axum::routing::get(async move || axum::Json(set)),
+    );
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    // Bound and never answered, then gone: nothing listens there.
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = format!("http://{}/jwks.json", closed.local_addr().unwrap());
+    drop(closed);
+    for (url, expected) in [
+        (url, StatusCode::OK),
+        (nobody, StatusCode::SERVICE_UNAVAILABLE),
+    ] {
+        let app = App::start_with(Settings {
+            limits: Limits::OFF,
+            issuers: vec![ntro_authority::Issuer {
+                issuer: tokens::CLERK.to_owned(),
+                audience: None,
+                keys: JwksSource::Url(url.parse().unwrap()),
+                claims: ntro_authority::Claims::default(),
+            }],
+            ..Settings::default()
+        })
+        .await;
+        app.get("/v1/workspaces")
+            .bearer(&clerk.sign(&tokens::claims()))
+            .expect(expected)
+            .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_breaks_off_or_is_garbage_is_malformed_and_not_too_large() {
+    let served = Served::start(Settings::default()).await;
+    let head = format!(
+        "POST /v1/api-keys HTTP/1.1\r\nhost: authority\r\nauthorization: Bearer {}\r\n\
+         connection: close\r\n",
+        served.app.admin()
+    );
+    for body in [
+        "transfer-encoding: chunked\r\n\r\nno number\r\n{}\r\n0\r\n\r\n",
+        "content-length: 100\r\n\r\n{",
+    ] {
+        let (address, bytes) = (served.address, format!("{head}{body}"));
+        let answer = spawn_blocking(move || {
+            let mut stream = wire::connect(address);
+            stream.write_all(bytes.as_bytes()).unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            wire::rest(&mut stream)
+        });
+        let answer = answer.await.unwrap();
+        assert_eq!(wire::status(&answer), Some(400), "{answer}");
+        assert!(answer.contains("malformed_request"), "{answer}");
+    }
+}

@@ -1,0 +1,298 @@
+//! An authority in a temporary folder, and requests to it that read as sentences.
+
+pub(crate) mod tokens;
+pub(crate) mod wire;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use jiff::SignedDuration;
+use ntro_authority::{
+    Authority, DataPlatform, Database, Issuer, JwksSource, Limits, MintedKey, NewKey, NewTenant,
+    Organisation, Registry, Role, Settings, Tenant, router,
+};
+use ntro_base::{Provider, Scope};
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+/// An authority with the organisation Acme and its tenant `acme-fund-admin`.
+pub(crate) struct App {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) authority: Authority,
+    pub(crate) router: Router,
+    pub(crate) organisation: Organisation,
+    pub(crate) tenant: Tenant,
+}
+
+impl App {
+    /// Starts without limits.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(Settings {
+            limits: Limits::OFF,
+            ..Settings::default()
+        })
+        .await
+    }
+
+    pub(crate) async fn start_with(settings: Settings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::open(&database(&folder), settings).unwrap();
+        let organisation = authority
+            .registry()
+            .create_organisation("Acme", Some("org_acme"))
+            .await
+            .unwrap();
+        let tenant = tenant(authority.registry(), &organisation, "acme-fund-admin").await;
+        Self {
+            router: router(authority.clone()),
+            folder,
+            authority,
+            organisation,
+            tenant,
+        }
+    }
+
+    /// Starts with an issuer like Clerk beside the built-in one.
+    pub(crate) async fn start_with_clerk() -> (Self, tokens::Clerk) {
+        let clerk = tokens::Clerk::new();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jwks.json");
+        std::fs::write(&path, clerk.jwks().to_string()).unwrap();
+        let app = Self::start_with(Settings {
+            limits: Limits::OFF,
+            issuers: vec![Issuer {
+                issuer: tokens::CLERK.to_owned(),
+                audience: None,
+                keys: JwksSource::File(path),
+                claims: ntro_authority::Claims::default(),
+            }],
+            ..Settings::default()
+        })
+        .await;
+        (app, clerk.living_in(folder))
+    }
+
+    /// Ends this authority and starts another on the same registry.
+    pub(crate) async fn restart(self) -> Self {
+        let Self {
+            folder,
+            authority,
+            router: old,
+            organisation,
+            tenant,
+        } = self;
+        drop((authority, old));
+        let settings = Settings {
+            limits: Limits::OFF,
+            ..Settings::default()
+        };
+        let authority = Authority::open(&database(&folder), settings).unwrap();
+        Self {
+            router: router(authority.clone()),
+            folder,
+            authority,
+            organisation,
+            tenant,
+        }
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        self.authority.registry()
+    }
+
+    pub(crate) fn database(&self) -> Database {
+        database(&self.folder)
+    }
+
+    /// A key of Acme's tenant; Ontora's has every scope.
+    pub(crate) async fn key(&self, provider: Provider) -> MintedKey {
+        key(self.registry(), &self.tenant, provider).await
+    }
+
+    /// A tenant of another organisation.
+    pub(crate) async fn stranger(&self) -> (Organisation, Tenant) {
+        let organisation = self
+            .registry()
+            .create_organisation("Globex", Some("org_globex"))
+            .await
+            .unwrap();
+        let tenant = tenant(self.registry(), &organisation, "globex-capital").await;
+        (organisation, tenant)
+    }
+
+    /// A token of an admin of Acme.
+    pub(crate) fn admin(&self) -> String {
+        self.token(&self.organisation, Role::Admin)
+    }
+
+    pub(crate) fn member(&self) -> String {
+        self.token(&self.organisation, Role::Member)
+    }
+
+    pub(crate) fn token(&self, organisation: &Organisation, role: Role) -> String {
+        self.registry()
+            .mint_admin_token(organisation, role, "user_1", SignedDuration::from_mins(5))
+            .unwrap()
+            .expose_secret()
+            .to_owned()
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Call {
+        self.call("GET", path)
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> Call {
+        self.call("DELETE", path)
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Call {
+        self.call("POST", path).body(body)
+    }
+
+    pub(crate) fn call(&self, method: &str, path: &str) -> Call {
+        Call {
+            router: self.router.clone(),
+            request: Request::builder()
+                .method(method)
+                .uri(path)
+                .body(Body::empty())
+                .unwrap(),
+        }
+    }
+}
+
+pub(crate) fn database(folder: &tempfile::TempDir) -> Database {
+    Database::Sqlite(folder.path().join("registry.db"))
+}
+
+pub(crate) async fn tenant(registry: &Registry, organisation: &Organisation, slug: &str) -> Tenant {
+    let new = NewTenant {
+        organisation_id: organisation.id,
+        slug: slug.to_owned(),
+        name: slug.to_owned(),
+        data_platform: DataPlatform::ManagedPostgres,
+        data_platform_config_id: None,
+    };
+    registry.create_tenant(new).await.unwrap()
+}
+
+pub(crate) fn new_key(provider: Provider) -> NewKey {
+    NewKey {
+        provider,
+        environment: None,
+        name: "CI integration".parse().unwrap(),
+        scopes: match provider {
+            Provider::Ntropii => Vec::new(),
+            Provider::Ontora => vec![Scope::All],
+        },
+        expires_in_days: None,
+        created_by: None,
+        may_rotate: true,
+    }
+}
+
+pub(crate) async fn key(registry: &Registry, tenant: &Tenant, provider: Provider) -> MintedKey {
+    registry
+        .create_key(tenant, new_key(provider))
+        .await
+        .unwrap()
+}
+
+/// A request that is being made up.
+#[must_use]
+pub(crate) struct Call {
+    router: Router,
+    request: Request<Body>,
+}
+
+impl Call {
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.request
+            .headers_mut()
+            .append(name, value.parse().unwrap());
+        self
+    }
+
+    pub(crate) fn bearer(self, credential: &str) -> Self {
+        self.header("authorization", &format!("Bearer {credential}"))
+    }
+
+    pub(crate) fn api_key(self, key: &str) -> Self {
+        self.header("x-api-key", key)
+    }
+
+    /// With whichever header the key's provider uses.
+    pub(crate) fn key(self, minted: &MintedKey) -> Self {
+        let key = minted.key.expose();
+        match minted.record.provider {
+            Provider::Ntropii => self.bearer(key),
+            Provider::Ontora => self.api_key(key),
+        }
+    }
+
+    pub(crate) fn body(self, body: &Value) -> Self {
+        self.raw_body(body.to_string())
+    }
+
+    pub(crate) fn raw_body(mut self, body: impl Into<Body>) -> Self {
+        *self.request.body_mut() = body.into();
+        self.header("content-type", "application/json")
+    }
+
+    pub(crate) fn extension<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.request.extensions_mut().insert(value);
+        self
+    }
+
+    pub(crate) async fn send(self) -> Reply {
+        let response = self.router.oneshot(self.request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+        let body = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes).unwrap()
+        };
+        Reply {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    /// Sends, and expects this status.
+    pub(crate) async fn expect(self, status: StatusCode) -> Reply {
+        let reply = self.send().await;
+        assert_eq!(reply.status, status.as_u16(), "{}", reply.body);
+        reply
+    }
+
+    /// Sends, and expects the body with the code of an error of Ontora's.
+    pub(crate) async fn expect_code(self, status: StatusCode, code: &str) -> Reply {
+        let reply = self.expect(status).await;
+        assert_eq!(reply.body["code"], code, "{}", reply.body);
+        reply
+    }
+}
+
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Reply {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The values of one member of each item of a list.
+    pub(crate) fn each(&self, member: &str) -> Vec<&str> {
+        let items = self.body.as_array().unwrap();
+        items
+            .iter()
+            .map(|item| item[member].as_str().unwrap())
+            .collect()
+    }
+}

@@ -1,0 +1,279 @@
+//! The API key: a secret that cannot be printed by accident and is wiped when dropped.
+
+use std::fmt;
+use std::str::FromStr;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::Provider;
+
+/// The longest text taken for a key.
+///
+/// Real keys have some 70 characters; Windows' credential store ends at 2,560 bytes.
+const LONGEST: usize = 2_500;
+
+/// A key of either provider, or any other text that a server may take for one.
+///
+/// There is no `Display`, and `Debug` shows the [`KeyPrefix`] only:
+///
+/// ```
+/// let key: ntro_base::ApiKey = "ntro_prod_k9Zr4MxQ2bLw_Jf83nd72jfk38dhJKd8".parse()?;
+/// assert_eq!(format!("{key:?}"), "ApiKey(ntro_prod_k9Zr…)");
+/// # Ok::<(), ntro_base::ApiKeyError>(())
+/// ```
+#[derive(Clone)]
+pub struct ApiKey(SecretString);
+
+/// Why a text cannot be an API key. Says nothing of the text itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApiKeyError {
+    /// Nothing, or only white space, was given.
+    #[error("the API key is empty")]
+    Empty,
+    /// The text is longer than any key.
+    #[error("the API key has {length} bytes, at most {LONGEST} are allowed")]
+    TooLong {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// The text holds something that cannot stand in an HTTP header.
+    #[error(
+        "the API key contains {what} at position {position}: keys are visible ASCII characters only"
+    )]
+    Character {
+        /// The kind of character; the character itself might be part of a secret.
+        what: &'static str,
+        /// Where it stands, counted in characters from 1.
+        position: usize,
+    },
+}
+
+impl ApiKey {
+    /// Returns the key itself. The only way out: search for this name when reviewing.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// Returns the part of the key that may be shown.
+    #[must_use]
+    pub fn prefix(&self) -> KeyPrefix {
+        KeyPrefix::of(self.expose())
+    }
+
+    /// Returns the provider whose keys look like this one, if any does.
+    #[must_use]
+    pub fn provider(&self) -> Option<Provider> {
+        Provider::of_key(self.expose())
+    }
+
+    /// Takes a secret text for a key, wiping the text whether or not it is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`FromStr`]: white space around the key is dropped, anything else but visible ASCII is
+    /// refused.
+    pub fn from_secret(text: String) -> Result<Self, ApiKeyError> {
+        zeroize::Zeroizing::new(text).parse()
+    }
+}
+
+impl FromStr for ApiKey {
+    type Err = ApiKeyError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let key = text.trim();
+        if key.is_empty() {
+            return Err(ApiKeyError::Empty);
+        }
+        if key.len() > LONGEST {
+            return Err(ApiKeyError::TooLong { length: key.len() });
+        }
+        for (index, character) in key.chars().enumerate() {
+            let what = match character {
+                '!'..='~' => continue,
+                ' ' | '\t' => "a space",
+                '\n' | '\r' => "a line break",
+                c if c.is_control() => "a control character",
+                c if c.is_whitespace() => "a space that is not ASCII",
+                _ => "a character that is not ASCII",
+            };
+            return Err(ApiKeyError::Character {
+                what,
+                position: index + 1,
+            });
+        }
+        Ok(Self(SecretString::from(key)))
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ApiKey({}…)", self.prefix())
+    }
+}
+
+impl PartialEq for ApiKey {
+    /// Compares in a time that tells nothing of where two keys of one length differ.
+    fn eq(&self, other: &Self) -> bool {
+        let (a, b) = (self.expose().as_bytes(), other.expose().as_bytes());
+        a.len() == b.len() && a.iter().zip(b).fold(0, |diff, (x, y)| diff | (x ^ y)) == 0
+    }
+}
+
+impl Eq for ApiKey {}
+
+/// The displayable head of a key.
+///
+/// Of a key that an authority issued, everything up to and including its id. Of any other, the
+/// provider's mark, the environment and four characters more, but never more than a third of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyPrefix(String);
+
+impl KeyPrefix {
+    fn of(key: &str) -> Self {
+        if let Some(parsed) = super::ParsedKey::parse(key) {
+            return Self(parsed.prefix().to_owned());
+        }
+        let marks = match Provider::of_key(key) {
+            Some(provider) => {
+                let rest = &key[provider.key_marker().len()..];
+                let environment = rest
+                    .find('_')
+                    .filter(|&end| end <= super::KeyEnvironment::LONGEST)
+                    .map_or(0, |end| end + 1);
+                provider.key_marker().len() + environment
+            }
+            None => 0,
+        };
+        let shown = (marks + 4).min(key.len() / 3);
+        Self(key[..shown].to_owned())
+    }
+
+    /// Takes a prefix that was written down before.
+    ///
+    /// Control characters are dropped and the length is bounded, since the text may come from a
+    /// server or an edited file and goes to a terminal.
+    #[must_use]
+    pub fn recorded(text: &str) -> Self {
+        Self(
+            text.chars()
+                .filter(|c| c.is_ascii_graphic())
+                .take(64)
+                .collect(),
+        )
+    }
+
+    /// Returns the prefix as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for KeyPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn white_space_around_a_pasted_key_is_dropped() {
+        let key: ApiKey = " \tntro_prod_abc123\r\n".parse().unwrap();
+        assert_eq!(key.expose(), "ntro_prod_abc123");
+    }
+
+    #[test]
+    fn what_cannot_stand_in_a_header_is_refused_without_repeating_it() {
+        let error = |text: &str| text.parse::<ApiKey>().unwrap_err().to_string();
+        assert_eq!(error(""), "the API key is empty");
+        assert_eq!(error(" \n"), "the API key is empty");
+        for (text, what) in [
+            ("ntro_a b", "a space at position 7"),
+            ("ntro_a\nb", "a line break at position 7"),
+            ("ntro_\u{7f}", "a control character at position 6"),
+            ("ntro_ключ", "a character that is not ASCII at position 6"),
+            (
+                "ntro_\u{200b}x",
+                "a character that is not ASCII at position 6",
+            ),
+            ("ntro_a\u{a0}b", "a space that is not ASCII at position 7"),
+        ] {
+            assert!(error(text).contains(what), "{}", error(text));
+        }
+        assert!(error(&"k".repeat(2_501)).contains("2501 bytes"));
+        assert!("k".repeat(2_500).parse::<ApiKey>().is_ok());
+    }
+
+    #[test]
+    fn debug_and_prefix_never_show_a_whole_key() {
+        for text in [
+            "x",
+            "abc",
+            "ntro_",
+            "ntro_dev_key",
+            "ont_x",
+            "your-api-key-here",
+        ] {
+            let key: ApiKey = text.parse().unwrap();
+            assert!(key.prefix().as_str().len() <= text.len() / 3);
+            assert!(!format!("{key:?}").contains(text), "{key:?}");
+        }
+        let long: ApiKey = "ont_live_0123456789abcdefghijklmnopqrstuv".parse().unwrap();
+        assert_eq!(long.prefix().as_str(), "ont_live_0123");
+    }
+
+    #[test]
+    fn keys_are_equal_by_their_text() {
+        let key = |text: &str| text.parse::<ApiKey>().unwrap();
+        assert_eq!(key("abc"), key(" abc "));
+        assert_ne!(key("abc"), key("abd"));
+        assert_ne!(key("abc"), key("abcd"));
+    }
+
+    proptest! {
+        #[test]
+        fn visible_ascii_of_any_length_up_to_the_limit_is_a_key(
+            key in "[!-~]{1,2500}",
+            before in "[ \t\r\n]{0,3}",
+            after in "[ \t\r\n]{0,3}",
+        ) {
+            let parsed: ApiKey = format!("{before}{key}{after}").parse().unwrap();
+            prop_assert_eq!(parsed.expose(), &key);
+            prop_assert_eq!(&ApiKey::from_secret(key.clone()).unwrap(), &parsed);
+            let prefix = parsed.prefix();
+            prop_assert!(key.starts_with(prefix.as_str()));
+            prop_assert!(prefix.as_str().len() <= key.len() / 3);
+            if key.len() > 12 {
+                let debug = format!("{parsed:?}");
+                prop_assert!(!debug.contains(&key));
+            }
+        }
+
+        #[test]
+        fn any_text_is_a_key_of_visible_ascii_or_refused_without_being_repeated(
+            text in any::<String>(),
+        ) {
+            let trimmed = text.trim();
+            match text.parse::<ApiKey>() {
+                Ok(key) => {
+                    prop_assert!(key.expose().bytes().all(|byte| byte.is_ascii_graphic()));
+                    prop_assert_eq!(key.expose(), trimmed);
+                }
+                Err(error) => {
+                    let odd = trimmed.chars().any(|c| !c.is_ascii_graphic());
+                    prop_assert!(odd || trimmed.is_empty());
+                    let long = trimmed.chars().count() > 8;
+                    prop_assert!(!long || !error.to_string().contains(trimmed));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Values that cannot be wrong, both wire formats, the environment and private files.
+//!
+//! The ground that the client and the authority of `ntro` share. The values are parsed once, at
+//! the edge, and passed on as types; [`Env`](env::Env) is the only reader of the environment, and
+//! [`disk`] the only writer of private files. Nothing here opens a socket.
+//!
+//! An internal crate: its API follows the needs of `ntro` and promises nothing to others.
+
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "tests write files of their own")
+)]
+
+pub mod disk;
+pub mod env;
+pub mod wire;
+
+mod api_key;
+mod host;
+mod issued_key;
+mod loopback;
+mod names;
+mod period;
+mod policy;
+mod provider;
+mod scope;
+mod text;
+
+pub use api_key::{ApiKey, ApiKeyError, KeyPrefix};
+pub use host::{Host, HostError, Origin, shown_host};
+pub use issued_key::{IssuedKey, KeyEnvironment, ParsedKey};
+pub use loopback::loopback_addresses;
+pub use names::{ConnectionName, KeyName, NameError, TenantSlug};
+pub use period::{Period, PeriodError};
+pub use policy::{Policy, UnknownPolicy};
+pub use provider::{Provider, UnknownProvider};
+pub use scope::{Scope, UnknownScope};
+pub use text::{is_printable, printable};

@@ -1,0 +1,49 @@
+//! Name resolution that keeps loopback names on this machine and never holds the process up.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use ntro_base::loopback_addresses;
+
+/// Resolves names for the HTTP client.
+///
+/// `localhost` and all below it are this machine, whatever a resolver says. Everything else is
+/// asked of the system on a thread of its own. The runtime's blocking threads would keep the
+/// process alive until the system's resolver has given up, long after the call timed out.
+pub(super) struct Resolver;
+
+/// The system's resolver found no address. A type of its own, to be found in a chain of errors.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct DnsFailure(String);
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let name = name.as_str().to_owned();
+        Box::pin(async move {
+            if let Some(addresses) = loopback_addresses(&name) {
+                let addresses: Addrs =
+                    Box::new(addresses.map(|ip| SocketAddr::new(ip, 0)).into_iter());
+                return Ok(addresses);
+            }
+            let (sender, receiver) = tokio::sync::oneshot::channel();
+            std::thread::Builder::new()
+                .name("resolver".to_owned())
+                .spawn(move || {
+                    let found = (name.as_str(), 0)
+                        .to_socket_addrs()
+                        .map(Iterator::collect::<Vec<_>>);
+                    // Nobody listens any more when the call has timed out.
+                    let _ = sender.send(found);
+                })
+                .map_err(|error| DnsFailure(error.to_string()))?;
+            let found = receiver
+                .await
+                .map_err(|_| DnsFailure("the resolver stopped".to_owned()))?
+                .map_err(|error| DnsFailure(error.to_string()))?;
+            let addresses: Addrs = Box::new(found.into_iter());
+            Ok(addresses)
+        })
+    }
+}

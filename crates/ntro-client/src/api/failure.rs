@@ -1,0 +1,82 @@
+//! Why one try brought no answer, read out of chains of other people's errors.
+
+use std::error::Error as StdError;
+use std::io;
+
+use super::dns::DnsFailure;
+use super::error::Cause;
+use ntro_base::printable;
+
+/// The longest text of another library that is passed on.
+const LONGEST_DETAIL: usize = 300;
+
+/// Why one try brought no answer.
+pub(super) struct Failure {
+    pub(super) cause: Cause,
+    pub(super) detail: String,
+    /// Whether the server may have received the request.
+    pub(super) sent: bool,
+}
+
+impl Failure {
+    pub(super) fn of(error: &reqwest::Error) -> Self {
+        let cause = if error.is_timeout() {
+            Cause::TimedOut
+        } else {
+            chain(error).find_map(cause).unwrap_or(Cause::Cut)
+        };
+        Self {
+            cause,
+            detail: innermost(error),
+            sent: !error.is_connect(),
+        }
+    }
+}
+
+/// Tells the cause by the types in a chain of errors.
+fn cause(error: &(dyn StdError + 'static)) -> Option<Cause> {
+    if error.is::<DnsFailure>() {
+        return Some(Cause::Dns);
+    }
+    if error.is::<rustls::Error>() {
+        return Some(Cause::Tls);
+    }
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        return match error.kind() {
+            io::ErrorKind::ConnectionRefused => Some(Cause::Refused),
+            io::ErrorKind::TimedOut => Some(Cause::TimedOut),
+            io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::AddrNotAvailable => Some(Cause::NoRoute),
+            _ => None,
+        };
+    }
+    // Whatever goes wrong on the way to the proxy, and what it answers. The type is private to the
+    // library that makes it, so only its words are left.
+    error
+        .to_string()
+        .starts_with("tunnel error")
+        .then_some(Cause::Proxy)
+}
+
+/// Returns an error and everything that caused it, what an `io::Error` wraps included.
+fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&error| {
+        let wrapped = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        match wrapped {
+            Some(inner) => Some(inner as &(dyn StdError + 'static)),
+            None => error.source(),
+        }
+    })
+}
+
+/// Returns the words of the first cause: the outer ones repeat the URL.
+pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
+    let last = chain(error).last().map(ToString::to_string);
+    printable(&last.unwrap_or_default(), LONGEST_DETAIL)
+}

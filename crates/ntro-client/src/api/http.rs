@@ -1,0 +1,326 @@
+//! The HTTP client: built on first use, bound to one host, sparing with keys.
+//!
+//! Every rule of sending stands here and nowhere else: where a key may go, that no redirect is
+//! followed, what is tried again, how long it may take and how much is read.
+
+use std::time::Duration;
+
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use reqwest::{Method, Url};
+use serde_json::Value;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use super::credential::Credential;
+use super::error::{Cause, Error};
+use super::failure::Failure;
+use super::response::{Body, ServerResponse};
+use super::retry;
+use super::settings::Settings;
+use super::transport::Transport;
+use ntro_base::{Host, KeyPrefix, Origin};
+
+/// One request, as often as it may have to be sent.
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) url: String,
+    pub(super) body: Option<Value>,
+    /// By which the server knows the request again.
+    pub(super) idempotency_key: Option<String>,
+    /// Whether it may be sent again when no answer came.
+    repeatable: bool,
+}
+
+impl Call {
+    pub(super) fn get(url: String) -> Self {
+        Self::new(Method::GET, url)
+    }
+
+    pub(super) fn delete(url: String) -> Self {
+        Self::new(Method::DELETE, url)
+    }
+
+    /// Returns a POST without a body that is sent once, whatever becomes of it.
+    pub(super) fn post(url: String) -> Self {
+        Self::new(Method::POST, url)
+    }
+
+    /// Returns a POST that may be repeated, since the server knows it again by its key.
+    pub(super) fn post_once(url: String, body: Value) -> Self {
+        Self {
+            body: Some(body),
+            repeatable: true,
+            ..Self::new(Method::POST, url)
+        }
+        .known_by(&uuid::Uuid::new_v4().to_string())
+    }
+
+    /// Names the request, or the one that it takes back.
+    pub(super) fn known_by(self, key: &str) -> Self {
+        Self {
+            idempotency_key: Some(key.to_owned()),
+            ..self
+        }
+    }
+
+    fn new(method: Method, url: String) -> Self {
+        Self {
+            repeatable: method == Method::GET || method == Method::DELETE,
+            method,
+            url,
+            body: None,
+            idempotency_key: None,
+        }
+    }
+}
+
+/// The client of one host.
+pub(super) struct Http {
+    host: Host,
+    credential: Option<Credential>,
+    insecure_http: bool,
+    settings: Settings,
+    transport: Transport,
+}
+
+impl Http {
+    pub(super) fn new(
+        host: Host,
+        credential: Option<Credential>,
+        insecure_http: bool,
+        settings: Settings,
+        transport: Transport,
+    ) -> Self {
+        Self {
+            host,
+            credential,
+            insecure_http,
+            settings,
+            transport,
+        }
+    }
+
+    pub(super) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Returns when a call that begins now is given up.
+    pub(super) fn deadline(&self) -> Instant {
+        self.settings.deadline(Instant::now())
+    }
+
+    /// Sends a request until it is answered, and returns the answer if it is a success.
+    pub(super) async fn success(&self, call: &Call) -> Result<ServerResponse, Error> {
+        self.success_by(call, self.deadline()).await
+    }
+
+    /// As [`Http::success`], for one of several calls that share their time.
+    pub(super) async fn success_by(
+        &self,
+        call: &Call,
+        deadline: Instant,
+    ) -> Result<ServerResponse, Error> {
+        self.send_by(call, deadline).await?.into_success()
+    }
+
+    /// Sends a request until it is answered or there is no point in going on.
+    ///
+    /// An answer of any status is returned, except redirects, which are errors.
+    pub(super) async fn send(&self, call: &Call) -> Result<ServerResponse, Error> {
+        self.send_by(call, self.deadline()).await
+    }
+
+    async fn send_by(&self, call: &Call, deadline: Instant) -> Result<ServerResponse, Error> {
+        let (url, origin) = self.checked_url(&call.url)?;
+        let headers = self.headers(call, &origin)?;
+        let client = self.transport.client(&self.host)?;
+        let started = Instant::now();
+        let mut tries = 0;
+        let mut resent = false;
+        loop {
+            tries += 1;
+            let mut request = client
+                .request(call.method.clone(), url.clone())
+                .headers(headers.clone());
+            if let Some(body) = &call.body {
+                request = request.body(body.to_string());
+            }
+            let outcome = tokio::time::timeout_at(deadline, self.once(request, &origin))
+                .await
+                .unwrap_or_else(|_| {
+                    Err(Failure {
+                        cause: Cause::TimedOut,
+                        detail: String::new(),
+                        sent: true,
+                    })
+                });
+            self.log(call, &url, tries, started, &outcome);
+            let again = call.repeatable && tries < self.settings.tries;
+            if let Some(pause) = self.pause(&outcome, tries).filter(|_| again)
+                && Instant::now()
+                    .checked_add(pause)
+                    .is_some_and(|next| next < deadline)
+            {
+                resent |= match &outcome {
+                    Ok(answer) => answer.status.is_server_error(),
+                    Err(failure) => failure.sent,
+                };
+                tokio::time::sleep(pause).await;
+                continue;
+            }
+            let mut answer = outcome.map_err(|failure| Error::Unreachable {
+                origin: origin.clone(),
+                cause: failure.cause,
+                detail: failure.detail,
+            })?;
+            answer.resent = resent;
+            return answer.not_redirected(&url);
+        }
+    }
+
+    /// Returns how long to wait before the next try, or nothing if there is to be none.
+    fn pause(&self, outcome: &Result<ServerResponse, Failure>, tries: u32) -> Option<Duration> {
+        let backoff = retry::backoff(self.settings.backoff, tries);
+        match outcome {
+            // A certificate will not be better in half a second, and neither will a proxy's mind.
+            Err(failure) => {
+                (!matches!(failure.cause, Cause::Tls | Cause::Proxy)).then_some(backoff)
+            }
+            Ok(answer) if answer.is_temporary() => retry::pause(
+                backoff,
+                answer.retry_after(),
+                self.settings.retry_after_limit,
+            ),
+            Ok(_) => None,
+        }
+    }
+
+    /// Parses the URL of a call and refuses to send anything unencrypted off this machine.
+    fn checked_url(&self, text: &str) -> Result<(Url, Origin), Error> {
+        let unusable = |detail: String| Error::Unreachable {
+            origin: self.host.origin(),
+            cause: Cause::NoRoute,
+            detail,
+        };
+        let url = Url::parse(text).map_err(|error| unusable(error.to_string()))?;
+        let mut base = url.clone();
+        base.set_query(None);
+        let host = Host::try_from(base).map_err(|error| unusable(error.to_string()))?;
+        if !host.is_safe_transport() && !self.insecure_http {
+            return Err(Error::InsecureTransport {
+                origin: host.origin(),
+            });
+        }
+        Ok((url, host.origin()))
+    }
+
+    fn headers(&self, call: &Call, origin: &Origin) -> Result<HeaderMap, Error> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        if call.body.is_some() {
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
+        }
+        if let Some(key) = &call.idempotency_key
+            && let Ok(value) = HeaderValue::from_str(key)
+        {
+            headers.insert("idempotency-key", value);
+        }
+        if let Some(credential) = &self.credential {
+            let (name, value) = credential.header(origin)?;
+            headers.insert(name, value);
+        }
+        Ok(headers)
+    }
+
+    /// Sends a request once and reads the answer.
+    async fn once(
+        &self,
+        request: reqwest::RequestBuilder,
+        origin: &Origin,
+    ) -> Result<ServerResponse, Failure> {
+        let mut response = request.send().await.map_err(|error| Failure::of(&error))?;
+        let status = response.status();
+        let body = match self.read(&mut response).await {
+            Ok(mut body) => {
+                if let (Body::Read(body), Some(credential)) = (&mut body, &self.credential) {
+                    credential.redact(body);
+                }
+                body
+            }
+            // A refusal counts even if its explanation is lost.
+            Err(_) if !status.is_success() => Body::Read(Zeroizing::default()),
+            Err(error) => return Err(Failure::of(&error)),
+        };
+        let mut headers = std::mem::take(response.headers_mut());
+        if let Some(credential) = &self.credential {
+            credential.redact_headers(&mut headers);
+        }
+        Ok(ServerResponse {
+            origin: origin.clone(),
+            status,
+            headers,
+            body,
+            resent: false,
+        })
+    }
+
+    /// Reads a body up to the limit. Nothing is decompressed, so bytes here are bytes on the wire.
+    async fn read(&self, response: &mut reqwest::Response) -> Result<Body, reqwest::Error> {
+        let limit = self.settings.max_body;
+        let announced = response.content_length().unwrap_or(0);
+        if announced > limit as u64 {
+            return Ok(Body::TooLarge { limit });
+        }
+        // One allocation where the length is known: a body may hold a key, and a buffer that grows
+        // leaves copies behind.
+        let capacity = usize::try_from(announced).unwrap_or(0).max(4_096);
+        let mut body = Zeroizing::new(Vec::with_capacity(capacity));
+        while let Some(chunk) = response.chunk().await? {
+            if body.len() + chunk.len() > limit {
+                return Ok(Body::TooLarge { limit });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Body::Read(body))
+    }
+
+    fn log(
+        &self,
+        call: &Call,
+        url: &Url,
+        tries: u32,
+        started: Instant,
+        outcome: &Result<ServerResponse, Failure>,
+    ) {
+        let mut shown = url.clone();
+        shown.set_query(None);
+        let key = self.credential.as_ref().and_then(Credential::prefix);
+        let key = key.as_ref().map_or("none", KeyPrefix::as_str);
+        let milliseconds = started.elapsed().as_millis();
+        match outcome {
+            Ok(answer) => tracing::debug!(
+                method = %call.method,
+                url = %shown,
+                status = answer.status.as_u16(),
+                tries,
+                milliseconds,
+                key,
+                request_id = answer.request_id(),
+                "answered"
+            ),
+            Err(failure) => tracing::debug!(
+                method = %call.method,
+                url = %shown,
+                cause = %failure.cause,
+                detail = failure.detail,
+                tries,
+                milliseconds,
+                key,
+                "not answered"
+            ),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Ntropii: its paths, and what its answers mean.
+
+use serde_json::Value;
+
+use super::error::Error;
+use super::identity::Identity;
+use super::key_info::{Expiry, KeyInfo, moment, revoked};
+use super::path::segment;
+use super::response::ServerResponse;
+use super::tenant::{Tenant, tenant_called};
+use super::text::{all_non_empty, clean, non_empty, prefix};
+use ntro_base::wire::ntropii as wire;
+use ntro_base::{Host, TenantSlug};
+
+pub(super) fn me(host: &Host) -> String {
+    host.join("/me")
+}
+
+pub(super) fn tenants(host: &Host) -> String {
+    host.join("/workspace/tenants")
+}
+
+pub(super) fn tenant(host: &Host, slug: &TenantSlug) -> String {
+    host.join(&format!("/workspace/tenants/{}", segment(slug.as_str())))
+}
+
+/// The authority's own endpoint for a tenant's keys.
+pub(super) fn tenant_keys(host: &Host, slug: &TenantSlug) -> String {
+    format!("{}/api-keys", tenant(host, slug))
+}
+
+pub(super) fn tenant_key(host: &Host, slug: &TenantSlug, id: &str) -> String {
+    format!("{}/{}", tenant_keys(host, slug), segment(id))
+}
+
+/// The authority's own endpoint for the presented key. Ntropii's hosts end in `/v1` already.
+pub(super) fn current_key(host: &Host) -> String {
+    if host.as_str().ends_with("/v1") {
+        host.join("/api-keys/current")
+    } else {
+        host.join("/v1/api-keys/current")
+    }
+}
+
+pub(super) fn identity(answer: &ServerResponse) -> Result<Identity, Error> {
+    let value = answer.value()?;
+    let key = value
+        .get("key")
+        .filter(|key| !key.is_null())
+        .map(|key| key_ref(answer, key))
+        .transpose()?;
+    let profile: wire::UserProfile = answer.shaped(value)?;
+    let tenants = profile
+        .tenants
+        .map(|tenants| {
+            tenants
+                .into_iter()
+                .map(|tenant| {
+                    Ok(Tenant {
+                        name: non_empty(&tenant.name),
+                        ..tenant_called(answer, &tenant.id, &tenant.slug)?
+                    })
+                })
+                .collect::<Result<Vec<_>, Error>>()
+        })
+        .transpose()?;
+    Ok(Identity {
+        id: clean(&profile.id),
+        name: clean(&profile.name),
+        email: non_empty(&profile.email),
+        organisation: non_empty(&profile.org_id),
+        roles: all_non_empty(&profile.roles),
+        key,
+        tenants,
+        region: None,
+    })
+}
+
+fn key_ref(answer: &ServerResponse, value: &Value) -> Result<KeyInfo, Error> {
+    let expires = Expiry::read(value.get("expiresAt")).map_err(|error| answer.misshapen(error))?;
+    let key: wire::KeyRef = answer.shaped(value.clone())?;
+    Ok(KeyInfo {
+        id: non_empty(&key.id),
+        prefix: prefix(&key.prefix),
+        expires,
+        created_at: key.created_at.and_then(|at| moment(&at).ok()),
+        may_rotate: key.may_rotate != Some(false),
+        ..KeyInfo::default()
+    })
+}
+
+pub(super) fn tenant_list(answer: &ServerResponse) -> Result<Vec<Tenant>, Error> {
+    let list: wire::List<wire::Tenant> = answer.json()?;
+    list.into_items()
+        .into_iter()
+        .map(|tenant| tenant_of(answer, &tenant))
+        .collect()
+}
+
+pub(super) fn one_tenant(answer: &ServerResponse) -> Result<Tenant, Error> {
+    tenant_of(answer, &answer.json()?)
+}
+
+fn tenant_of(answer: &ServerResponse, tenant: &wire::Tenant) -> Result<Tenant, Error> {
+    Ok(Tenant {
+        name: non_empty(&tenant.name),
+        status: non_empty(&tenant.status),
+        data_platform: non_empty(&tenant.data_platform),
+        entity_count: Some(tenant.entity_count),
+        created_at: tenant.created_at.as_deref().and_then(|at| moment(at).ok()),
+        ..tenant_called(answer, &tenant.id, &tenant.slug)?
+    })
+}
+
+pub(super) fn key_list(answer: &ServerResponse) -> Result<Vec<KeyInfo>, Error> {
+    answer
+        .items()?
+        .into_iter()
+        .map(|key| tenant_key_of(answer, key))
+        .collect()
+}
+
+pub(super) fn tenant_key_of(answer: &ServerResponse, value: Value) -> Result<KeyInfo, Error> {
+    let expires = Expiry::read(value.get("expiresAt")).map_err(|error| answer.misshapen(error))?;
+    let key: wire::TenantKey = answer.shaped(value)?;
+    Ok(KeyInfo {
+        id: non_empty(&key.id),
+        prefix: prefix(&key.key_prefix),
+        name: non_empty(&key.name),
+        tenant: non_empty(&key.tenant_id),
+        scopes: None,
+        expires,
+        created_at: moment(&key.created_at).ok(),
+        last_used_at: key.last_used_at.and_then(|at| moment(&at).ok()),
+        created_by: key.created_by.as_deref().and_then(non_empty),
+        revoked_at: revoked(key.revoked_at.as_deref()).map_err(|error| answer.misshapen(error))?,
+        region: None,
+        may_rotate: key.may_rotate != Some(false),
+    })
+}

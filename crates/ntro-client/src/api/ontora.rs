@@ -1,0 +1,114 @@
+//! Ontora: its paths, and what its answers mean.
+
+use serde_json::Value;
+
+use super::error::Error;
+use super::identity::Identity;
+use super::key_info::{Expiry, KeyInfo, moment, revoked};
+use super::path::segment;
+use super::response::ServerResponse;
+use super::tenant::{Tenant, tenant_called};
+use super::text::{all_non_empty, non_empty, prefix};
+use ntro_base::wire::ntropii::List;
+use ntro_base::wire::ontora as wire;
+use ntro_base::{Host, TenantSlug};
+
+/// How many keys are asked for at once: the most that a server gives.
+pub(super) const PAGE: usize = 500;
+
+pub(super) fn current_key(host: &Host) -> String {
+    host.join("/v1/api-keys/current")
+}
+
+pub(super) fn keys(host: &Host) -> String {
+    host.join("/v1/api-keys")
+}
+
+pub(super) fn key_page(host: &Host, workspace: &TenantSlug, offset: usize) -> String {
+    format!(
+        "{}?workspace_id={}&limit={PAGE}&offset={offset}",
+        keys(host),
+        segment(workspace.as_str())
+    )
+}
+
+pub(super) fn key(host: &Host, id: &str) -> String {
+    host.join(&format!("/v1/api-keys/{}", segment(id)))
+}
+
+pub(super) fn workspaces(host: &Host) -> String {
+    host.join("/v1/workspaces")
+}
+
+/// Reads the presented key. Without a workspace it is no answer of Ontora.
+pub(super) fn current(answer: &ServerResponse) -> Result<KeyInfo, Error> {
+    let key = key_of(answer, answer.value()?)?;
+    if key.tenant.is_none() {
+        return Err(answer.misshapen("it names no workspace"));
+    }
+    Ok(key)
+}
+
+pub(super) fn identity(answer: &ServerResponse) -> Result<Identity, Error> {
+    let key = current(answer)?;
+    let workspace = workspace_of(answer, &key)?;
+    Ok(Identity {
+        id: key.id.clone().unwrap_or_else(|| workspace.id.clone()),
+        name: key.name.clone().unwrap_or_default(),
+        email: None,
+        organisation: None,
+        roles: Vec::new(),
+        region: key.region.clone(),
+        tenants: Some(vec![workspace]),
+        key: Some(key),
+    })
+}
+
+/// Returns the one workspace of a key.
+pub(super) fn workspace_of(answer: &ServerResponse, key: &KeyInfo) -> Result<Tenant, Error> {
+    let id = key.tenant.as_deref().unwrap_or_default();
+    tenant_called(answer, id, id)
+}
+
+pub(super) fn key_of(answer: &ServerResponse, value: Value) -> Result<KeyInfo, Error> {
+    let expires = Expiry::read(value.get("expires_at")).map_err(|error| answer.misshapen(error))?;
+    let key: wire::ApiKeyInfo = answer.shaped(value)?;
+    let time = |at: Option<String>| at.and_then(|at| moment(&at).ok());
+    Ok(KeyInfo {
+        id: non_empty(&key.id),
+        prefix: prefix(&key.key_prefix),
+        name: non_empty(&key.name),
+        tenant: non_empty(&key.workspace_id),
+        scopes: Some(all_non_empty(&key.scopes)),
+        expires,
+        created_at: time(key.created_at),
+        last_used_at: time(key.last_used_at),
+        created_by: key.created_by.as_deref().and_then(non_empty),
+        revoked_at: revoked(key.revoked_at.as_deref()).map_err(|error| answer.misshapen(error))?,
+        region: key.region.as_deref().and_then(non_empty),
+        may_rotate: key.may_rotate != Some(false),
+    })
+}
+
+pub(super) fn key_list(answer: &ServerResponse) -> Result<Vec<KeyInfo>, Error> {
+    answer
+        .items()?
+        .into_iter()
+        .map(|key| key_of(answer, key))
+        .collect()
+}
+
+pub(super) fn workspace_list(answer: &ServerResponse) -> Result<Vec<Tenant>, Error> {
+    let list: List<wire::Workspace> = answer.json()?;
+    list.into_items()
+        .into_iter()
+        .map(|workspace| {
+            Ok(Tenant {
+                name: non_empty(&workspace.name),
+                role: non_empty(&workspace.role),
+                created_at: workspace.created_at.and_then(|at| moment(&at).ok()),
+                ..tenant_called(answer, &workspace.id, &workspace.id)?
+            })
+        })
+        .collect()
+}

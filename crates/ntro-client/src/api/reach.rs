@@ -1,0 +1,77 @@
+//! Whether a server is there at all, asked without a key.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use jiff::SignedDuration;
+use reqwest::header;
+
+use super::client::Client;
+use super::error::Error;
+use super::http::Call;
+use super::{ntropii, ontora};
+use ntro_base::Provider;
+
+/// A server that answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reached {
+    /// The status of its answer. A server of this kind says 401 to whoever has no key.
+    pub status: u16,
+    /// How long the answer took, everything included.
+    pub took: Duration,
+    /// How far the server's clock is ahead of this machine's, give or take a second; none where
+    /// the server does not tell the time.
+    pub clock_ahead: Option<SignedDuration>,
+}
+
+impl Client {
+    /// Asks the server for an answer, whatever it is.
+    ///
+    /// The client should have been made without a key, so that none is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unreachable`] when there is no answer, and [`Error::Redirected`] when the server
+    /// points elsewhere.
+    pub async fn reach(&self) -> Result<Reached, Error> {
+        let url = match self.provider() {
+            Provider::Ntropii => ntropii::me(self.host()),
+            Provider::Ontora => ontora::current_key(self.host()),
+        };
+        let asked = Instant::now();
+        let answer = self.http().send(&Call::get(url)).await?;
+        // The clock of this moment: the tries before the last one and their pauses do not count.
+        let answered = SystemTime::now();
+        let took = asked.elapsed();
+        let date = answer.headers.get(header::DATE);
+        let date = date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+        Ok(Reached {
+            status: answer.status.as_u16(),
+            took,
+            clock_ahead: date.map(|date| ahead(date, answered)),
+        })
+    }
+}
+
+/// Returns by how much `theirs` is later than `ours`.
+fn ahead(theirs: SystemTime, ours: SystemTime) -> SignedDuration {
+    let (sign, gap) = match theirs.duration_since(ours) {
+        Ok(gap) => (1, gap),
+        Err(error) => (-1, error.duration()),
+    };
+    let gap = SignedDuration::try_from(gap).unwrap_or(SignedDuration::MAX);
+    gap.saturating_mul(sign)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_ahead_or_behind() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let day = Duration::from_secs(86_400);
+        assert_eq!(ahead(now + day, now), SignedDuration::from_hours(24));
+        assert_eq!(ahead(now - day, now), SignedDuration::from_hours(-24));
+    }
+}

@@ -1,0 +1,231 @@
+//! What a server answered, and what can be made of it.
+
+use std::fmt::Display;
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{self, HeaderMap};
+use reqwest::{StatusCode, Url};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::error::{Error, InvalidResponse, Refusal};
+use super::retry;
+use ntro_base::wire::errors::ErrorText;
+use ntro_base::{Host, Origin, printable};
+
+/// The longest text of a server that is passed on.
+const LONGEST_TEXT: usize = 500;
+
+/// A complete answer of any status but 3xx.
+pub(super) struct ServerResponse {
+    pub(super) origin: Origin,
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Body,
+    /// Whether an earlier try may have been carried out by the server too.
+    pub(super) resent: bool,
+}
+
+/// A body, if it was small enough to be read.
+pub(super) enum Body {
+    Read(Zeroizing<Vec<u8>>),
+    TooLarge { limit: usize },
+}
+
+impl ServerResponse {
+    /// Returns whether the same request may well succeed a little later.
+    pub(super) fn is_temporary(&self) -> bool {
+        matches!(
+            self.status,
+            StatusCode::TOO_MANY_REQUESTS
+                | StatusCode::BAD_GATEWAY
+                | StatusCode::SERVICE_UNAVAILABLE
+                | StatusCode::GATEWAY_TIMEOUT
+        )
+    }
+
+    /// Returns the error that this answer is, whatever its status.
+    pub(super) fn into_error(self) -> Error {
+        let retry_after = self.retry_after();
+        let refusal = Box::new(self.refusal());
+        match self.status {
+            StatusCode::UNAUTHORIZED => Error::Rejected(refusal),
+            StatusCode::FORBIDDEN => Error::Forbidden(refusal),
+            StatusCode::NOT_FOUND => Error::NotFound(refusal),
+            StatusCode::CONFLICT => Error::Conflict(refusal),
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Error::Invalid(refusal),
+            StatusCode::TOO_MANY_REQUESTS => Error::RateLimited {
+                refusal,
+                retry_after,
+            },
+            _ if self.is_temporary() => Error::Unavailable {
+                refusal,
+                retry_after,
+            },
+            _ => Error::Unexpected(refusal),
+        }
+    }
+
+    pub(super) fn into_success(self) -> Result<Self, Error> {
+        if self.status.is_success() {
+            Ok(self)
+        } else {
+            Err(self.into_error())
+        }
+    }
+
+    /// Reads the body as JSON of a certain shape.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        self.shaped(self.value()?)
+    }
+
+    /// Reads a value out of the body as a certain shape, `null` members being as good as missing.
+    pub(super) fn shaped<T: DeserializeOwned>(&self, value: Value) -> Result<T, Error> {
+        // The reason may quote the server's text, so it is cleaned as that is.
+        let shaped = serde_json::from_value(without_nulls(value));
+        shaped.map_err(|error| self.misshapen(in_words_of_json(&error.to_string())))
+    }
+
+    /// Reads the body as any JSON.
+    pub(super) fn value(&self) -> Result<Value, Error> {
+        let body = match &self.body {
+            Body::Read(body) => body,
+            Body::TooLarge { limit } => {
+                return Err(self.not_understood(InvalidResponse::TooLarge { limit: *limit }));
+            }
+        };
+        if body.is_empty() {
+            return Err(self.not_understood(InvalidResponse::Empty));
+        }
+        serde_json::from_slice(body).map_err(|_| {
+            self.not_understood(InvalidResponse::NotJson {
+                content_type: self.header(header::CONTENT_TYPE.as_str(), 80),
+            })
+        })
+    }
+
+    /// Reads the body as a list, bare or in `{"items": […]}`, its `null`s kept.
+    pub(super) fn items(&self) -> Result<Vec<Value>, Error> {
+        match self.value()? {
+            Value::Array(items) => Ok(items),
+            Value::Object(mut page) => match page.remove("items") {
+                Some(Value::Array(items)) => Ok(items),
+                _ => Err(self.misshapen("it is not a list")),
+            },
+            _ => Err(self.misshapen("it is not a list")),
+        }
+    }
+
+    /// Returns the error that a body of a wrong shape is.
+    pub(super) fn misshapen(&self, what: impl Display) -> Error {
+        self.not_understood(InvalidResponse::Shape(printable(&what.to_string(), 200)))
+    }
+
+    pub(super) fn not_offered(&self, what: &'static str) -> Error {
+        Error::NotOffered {
+            origin: self.origin.clone(),
+            what,
+        }
+    }
+
+    fn not_understood(&self, misfit: InvalidResponse) -> Error {
+        Error::NotUnderstood {
+            origin: self.origin.clone(),
+            status: self.status.as_u16(),
+            misfit,
+            request_id: self.request_id(),
+        }
+    }
+
+    pub(super) fn not_redirected(self, url: &Url) -> Result<Self, Error> {
+        if !self.status.is_redirection() {
+            return Ok(self);
+        }
+        let location = self
+            .headers
+            .get(header::LOCATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|location| url.join(location).ok())
+            .and_then(|mut location| {
+                location.set_query(None);
+                location.set_fragment(None);
+                Host::try_from(location).ok()
+            })
+            .map(|host| host.origin());
+        Err(Error::Redirected {
+            origin: self.origin.clone(),
+            status: self.status.as_u16(),
+            location,
+            request_id: self.request_id(),
+        })
+    }
+
+    pub(super) fn refusal(&self) -> Refusal {
+        let text = match &self.body {
+            Body::Read(body) => ErrorText::read(body),
+            Body::TooLarge { .. } => ErrorText::default(),
+        };
+        let clean = |text: Option<String>, limit| {
+            text.map(|text| printable(&text, limit))
+                .filter(|text| !text.is_empty())
+        };
+        Refusal {
+            origin: self.origin.clone(),
+            status: self.status.as_u16(),
+            message: clean(text.message, LONGEST_TEXT),
+            code: clean(text.code, 80),
+            request_id: self.request_id(),
+        }
+    }
+
+    /// Returns how long the server asks to wait. A date is counted from the server's own clock.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        let value = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+        let now = self
+            .headers
+            .get(header::DATE)
+            .and_then(|date| date.to_str().ok())
+            .and_then(|date| httpdate::parse_http_date(date).ok())
+            .unwrap_or_else(SystemTime::now);
+        retry::retry_after(value, now)
+    }
+
+    pub(super) fn request_id(&self) -> Option<String> {
+        self.header("x-request-id", 128)
+    }
+
+    /// Returns a header's text, cleaned and cut.
+    fn header(&self, name: &str, limit: usize) -> Option<String> {
+        let value = self.headers.get(name)?;
+        let text = printable(&String::from_utf8_lossy(value.as_bytes()), limit);
+        (!text.is_empty()).then_some(text)
+    }
+}
+
+/// Calls things what they are called in JSON, and not as this program calls its types.
+fn in_words_of_json(message: &str) -> String {
+    let message = match message.split_once("expected struct ") {
+        Some((before, after)) => {
+            let name = after.find(|c: char| !c.is_alphanumeric() && c != '_');
+            let rest = &after[name.unwrap_or(after.len())..];
+            format!("{before}expected an object{rest}")
+        }
+        None => message.to_owned(),
+    };
+    let message = message.replace("type: map,", "type: object,");
+    message.replace("type: sequence,", "type: array,")
+}
+
+/// Drops members that are `null`: to a lenient reader they are as good as missing.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(members) => members
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name, without_nulls(value)))
+            .collect(),
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        other => other,
+    }
+}

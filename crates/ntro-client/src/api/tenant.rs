@@ -1,0 +1,59 @@
+//! What a key reaches.
+
+use super::error::Error;
+use super::response::ServerResponse;
+use super::text::clean;
+use ntro_base::TenantSlug;
+
+/// A tenant (Ontora: a workspace).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tenant {
+    /// Its id.
+    pub id: String,
+    /// What it is called in paths and settings: its slug, or its id where there is none.
+    pub slug: TenantSlug,
+    /// Its display name, if told.
+    pub name: Option<String>,
+    /// `ACTIVE`, `SUSPENDED`, …, if told.
+    pub status: Option<String>,
+    /// `managed-postgres`, …, if told.
+    pub data_platform: Option<String>,
+    /// How many entities it has, if told.
+    pub entity_count: Option<u64>,
+    /// The caller's role in it, if told.
+    pub role: Option<String>,
+    /// When it was made, if told.
+    pub created_at: Option<jiff::Timestamp>,
+}
+
+impl Tenant {
+    /// Returns whether `name` is this tenant's slug or id.
+    #[must_use]
+    pub fn is(&self, name: &TenantSlug) -> bool {
+        self.slug == *name || self.id == name.as_str()
+    }
+}
+
+/// Returns a tenant of which nothing more is told than what it is called.
+pub(super) fn tenant_called(
+    answer: &ServerResponse,
+    id: &str,
+    slug: &str,
+) -> Result<Tenant, Error> {
+    let id = clean(id);
+    let slug = clean(slug)
+        .parse()
+        .or_else(|_| id.parse())
+        .map_err(|_| answer.misshapen("a tenant in it has no usable id"))?;
+    Ok(Tenant {
+        id,
+        slug,
+        name: None,
+        status: None,
+        data_platform: None,
+        entity_count: None,
+        role: None,
+        created_at: None,
+    })
+}

@@ -1,0 +1,54 @@
+//! A key together with the one origin it may be sent to.
+
+use ntro_base::{ApiKey, KeyPrefix, Origin};
+
+/// A key bound to its origin: it cannot be had without naming the origin it is to be sent to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundKey {
+    key: ApiKey,
+    origin: Origin,
+}
+
+impl BoundKey {
+    /// Binds a key to an origin.
+    #[must_use]
+    pub fn new(key: ApiKey, origin: Origin) -> Self {
+        Self { key, origin }
+    }
+
+    /// Returns the key if `origin` is the one it is bound to.
+    pub(crate) fn for_origin(&self, origin: &Origin) -> Option<&ApiKey> {
+        (self.origin == *origin).then_some(&self.key)
+    }
+
+    /// Returns the origin that the key is bound to.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Returns the part of the key that may be shown.
+    #[must_use]
+    pub fn prefix(&self) -> KeyPrefix {
+        self.key.prefix()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_comes_out_for_its_own_origin_only() {
+        let origin = |text: &str| text.parse::<Origin>().unwrap();
+        let bound = BoundKey::new("k".parse().unwrap(), origin("https://a.example"));
+        assert!(bound.for_origin(&origin("https://a.example:443")).is_some());
+        for other in [
+            "http://a.example",
+            "https://b.example",
+            "https://a.example:8443",
+        ] {
+            assert!(bound.for_origin(&origin(other)).is_none(), "{other}");
+        }
+    }
+}

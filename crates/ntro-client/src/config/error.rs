@@ -1,0 +1,118 @@
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use ntro_base::disk;
+
+/// Why a file of ours could not be read or changed. Names the path always, and the line and column
+/// where there are any; never shows the line itself, which may hold a key.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file could not be read or written.
+    #[error(transparent)]
+    Disk(#[from] disk::Error),
+    /// The file is not UTF-8.
+    #[error("`{}` is not text in UTF-8", path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is not TOML, or a value in it has the wrong type.
+    #[error("`{}`, line {line}, column {column}: {message}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// Counted in characters from 1.
+        column: usize,
+        /// What the parser says.
+        message: String,
+    },
+    /// The value cannot be taken out without changing something else: take it out with an editor.
+    #[error("`{}`: `{key}` cannot be taken out without changing something else: {reason}", path.display())]
+    NotEditable {
+        /// The file.
+        path: PathBuf,
+        /// The key of the value.
+        key: &'static str,
+        /// What stands in the way.
+        reason: &'static str,
+    },
+    /// A change would destroy a value of another type.
+    #[error("`{}`: `{key}` is not a table, so nothing can be written into it", path.display())]
+    NotATable {
+        /// The file.
+        path: PathBuf,
+        /// The dotted key.
+        key: String,
+    },
+    /// A change is about a connection that the file does not have.
+    #[error("`{}` has no connection `{name}`", path.display())]
+    NoConnection {
+        /// The file.
+        path: PathBuf,
+        /// The name looked for.
+        name: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn invalid(
+        path: &Path,
+        text: &str,
+        span: Option<Range<usize>>,
+        message: &str,
+    ) -> Self {
+        let before = &text[..span.map_or(0, |span| text.floor_char_boundary(span.start))];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Self::Invalid {
+            path: path.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            // Parsers put the expected tokens on lines of their own.
+            message: in_words_of_toml(&without_value(message.trim())).replace('\n', ", "),
+        }
+    }
+}
+
+/// Takes the text out of "invalid type: string "…", expected …": it may be a misplaced key.
+fn without_value(message: &str) -> String {
+    match (message.find("string \""), message.rfind("\", expected")) {
+        (Some(start), Some(end)) if start < end => {
+            let kind = start + "string".len();
+            format!("{}{}", &message[..kind], &message[end + 1..])
+        }
+        _ => message.to_owned(),
+    }
+}
+
+/// Calls tables and arrays what they are called in the file.
+fn in_words_of_toml(message: &str) -> String {
+    [
+        ("invalid type: map,", "invalid type: table,"),
+        ("invalid type: sequence,", "invalid type: array,"),
+        ("expected a map", "expected a table"),
+        ("expected a sequence", "expected an array"),
+    ]
+    .into_iter()
+    .fold(message.to_owned(), |message, (theirs, ours)| {
+        message.replace(theirs, ours)
+    })
+}
+
+/// Reads a file of ours as text; `None` when there is none.
+pub(crate) fn read_text(path: &Path) -> Result<Option<zeroize::Zeroizing<String>>, Error> {
+    let bytes = disk::read_bounded(path, super::LARGEST)?;
+    bytes.map(|bytes| to_text(path, bytes)).transpose()
+}
+
+/// Takes what was read from a file for text.
+pub(super) fn to_text(path: &Path, bytes: Vec<u8>) -> Result<zeroize::Zeroizing<String>, Error> {
+    String::from_utf8(bytes).map(Into::into).map_err(|error| {
+        drop(zeroize::Zeroizing::new(error.into_bytes()));
+        Error::NotUtf8 {
+            path: path.to_owned(),
+        }
+    })
+}

@@ -1,0 +1,203 @@
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use ntro_base::ConnectionName;
+use ntro_base::disk::{self, FileLock};
+use ntro_base::env::{self, Env};
+
+/// Every file in the folder that is replaced as a whole.
+const FILES: [&str; 6] = [
+    "config.toml",
+    "logins.toml",
+    disk::KEYS,
+    disk::IDENTITY,
+    "migrations.toml",
+    "rotations.toml",
+];
+
+/// As much of a name as goes into the name of a file: systems take 255 bytes and less, and 64
+/// characters of most scripts are three times as many.
+const LONGEST: usize = 200;
+
+/// The folder of `ntro`, and the files in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NtroDir {
+    folder: PathBuf,
+}
+
+/// Neither `NTRO_HOME` is set nor does the system know a home folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no home folder, and `NTRO_HOME` is not set")]
+pub struct NoHome;
+
+impl NtroDir {
+    /// Finds the folder: `$NTRO_HOME`, else `~/.ntro`. It need not exist.
+    ///
+    /// # Errors
+    ///
+    /// Fails when neither is known.
+    pub fn locate(env: &Env) -> Result<Self, NoHome> {
+        if let Some(folder) = env.path(&env::NTRO_HOME) {
+            return Ok(Self::at(folder));
+        }
+        let home = env.home().ok_or(NoHome)?;
+        Ok(Self::at(home.join(".ntro")))
+    }
+
+    /// Takes this folder.
+    #[must_use]
+    pub fn at(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+        }
+    }
+
+    /// Returns the folder itself.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Returns the path of `config.toml`.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.folder.join("config.toml")
+    }
+
+    /// Returns the path of `logins.toml`.
+    #[must_use]
+    pub fn logins(&self) -> PathBuf {
+        self.folder.join("logins.toml")
+    }
+
+    /// Returns the path of the encrypted file with the keys of the `file` store.
+    #[must_use]
+    pub fn keys(&self) -> PathBuf {
+        self.folder.join(disk::KEYS)
+    }
+
+    /// Returns the path of the identity that opens it when no other is named.
+    #[must_use]
+    pub fn identity(&self) -> PathBuf {
+        self.folder.join(disk::IDENTITY)
+    }
+
+    /// Returns every file in the folder that `ntro` keeps, whether it is there or not.
+    pub fn files(&self) -> impl Iterator<Item = PathBuf> {
+        FILES.iter().map(|file| self.folder.join(file))
+    }
+
+    /// Returns what writers have left who were killed. The next one clears it up.
+    pub fn leftovers(&self) -> impl Iterator<Item = PathBuf> {
+        self.files().filter_map(|file| disk::leftover(&file))
+    }
+
+    /// Returns the path of `migrations.toml`.
+    #[must_use]
+    pub fn migrations(&self) -> PathBuf {
+        self.folder.join("migrations.toml")
+    }
+
+    /// Returns the path of `rotations.toml`.
+    #[must_use]
+    pub fn rotations(&self) -> PathBuf {
+        self.folder.join("rotations.toml")
+    }
+
+    /// Returns the path of the file that says that a connection's key is being rotated.
+    #[must_use]
+    pub fn rotating(&self, name: &ConnectionName) -> PathBuf {
+        let mut file = format!(
+            ".rotating-{}",
+            utf8_percent_encode(name.as_str(), NON_ALPHANUMERIC)
+        );
+        if file.len() > LONGEST {
+            // Two names that share a file cannot be rotated at once, which is all that comes of it.
+            file.truncate(LONGEST);
+            file.push_str(&format!(
+                "-{:08x}",
+                crc32fast::hash(name.as_str().as_bytes())
+            ));
+        }
+        self.folder.join(file)
+    }
+
+    /// Waits for the right to write anything in the folder, making it if it is missing, and
+    /// removes what a writer left that was killed.
+    ///
+    /// # Errors
+    ///
+    /// As [`FileLock::acquire`].
+    pub fn lock(&self) -> Result<FileLock, disk::Error> {
+        self.lock_within(FileLock::PATIENCE)
+    }
+
+    /// Waits as [`NtroDir::lock`], for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As [`FileLock::acquire`].
+    pub fn lock_within(&self, timeout: Duration) -> Result<FileLock, disk::Error> {
+        let lock = FileLock::acquire_within(&self.folder.join(".lock"), timeout)?;
+        for file in FILES {
+            disk::remove_leftover(&self.folder.join(file), &lock);
+        }
+        Ok(lock)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_takes_the_lock_clears_up_after_the_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = NtroDir::at(folder.path());
+        for name in ["config.toml.tmp", "keys.age.tmp", "mine.tmp"] {
+            std::fs::write(folder.path().join(name), "half").unwrap();
+        }
+        drop(home.lock().unwrap());
+        let names = std::fs::read_dir(folder.path()).unwrap();
+        let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, [".lock", "mine.tmp"]);
+    }
+
+    #[test]
+    fn every_name_has_a_file_of_its_own_that_systems_take() {
+        let home = NtroDir::at("");
+        let file = |name: &str| home.rotating(&name.parse().unwrap()).into_os_string();
+        assert_eq!(file("local"), ".rotating-local");
+        assert_eq!(file("a/b"), ".rotating-a%2Fb");
+        let long = "\u{5317}".repeat(63);
+        let (first, second) = (file(&format!("{long}a")), file(&format!("{long}b")));
+        assert_eq!(first, file(&format!("{long}a")));
+        assert_ne!(first, second);
+        assert!(first.len() < 255, "{first:?}");
+        // No other name is encoded with a dash.
+        assert_eq!(file("a-b"), ".rotating-a%2Db");
+    }
+
+    #[test]
+    fn the_variable_wins_over_the_home_folder() {
+        let none = Env::from_pairs([]);
+        assert_eq!(NtroDir::locate(&none), Err(NoHome));
+        let home = NtroDir::locate(&none.with_home("/home/ada")).unwrap();
+        assert_eq!(home.config(), Path::new("/home/ada/.ntro/config.toml"));
+        let env = Env::from_pairs([(&env::NTRO_HOME, "/srv/ntro")]).with_home("/home/ada");
+        let home = NtroDir::locate(&env).unwrap();
+        assert_eq!(home.folder(), Path::new("/srv/ntro"));
+        let named = [
+            home.config(),
+            home.logins(),
+            home.keys(),
+            home.identity(),
+            home.migrations(),
+            home.rotations(),
+        ];
+        assert!(home.files().eq(named));
+    }
+}

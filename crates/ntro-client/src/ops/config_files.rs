@@ -1,0 +1,81 @@
+use crate::config::{Config, Document, KeyRecords, NtroDir};
+use crate::resolve::{Flags, Resolver, StoredKey};
+use ntro_base::ConnectionName;
+use ntro_base::env::Env;
+
+use super::{Error, safety};
+
+/// The two files, as they are now. What `config.toml` says of the safety of connections is in the
+/// records as well, and is to be saved with them.
+pub(crate) struct ConfigFiles {
+    pub(crate) config: Config,
+    pub(crate) records: KeyRecords,
+    /// Whether that was new to the records.
+    pub(crate) recorded: bool,
+}
+
+impl ConfigFiles {
+    pub(crate) fn read(home: &NtroDir) -> Result<Self, Error> {
+        let config = Config::read(&home.config())?;
+        let mut records = KeyRecords::read(&home.logins())?;
+        // Whatever is saved takes along how the `command` store is reached now.
+        if config.command.is_some() {
+            records.command.clone_from(&config.command);
+        }
+        let recorded = safety::record(&config, &mut records);
+        Ok(Self {
+            config,
+            records,
+            recorded,
+        })
+    }
+
+    /// Reads `config.toml` to be edited. Whatever it is that gets changed, what was recorded of the
+    /// safety of connections is put back where somebody else has dropped it.
+    pub(crate) fn document(&self, home: &NtroDir) -> Result<Document, Error> {
+        let mut document = Document::read(&home.config())?;
+        safety::put_back(&self.config, &self.records, &mut document)?;
+        Ok(document)
+    }
+
+    /// Writes what is recorded of the safety of a connection into the entry that it is about to get,
+    /// if it has none now: that would speak for itself, and say that there is no policy.
+    pub(crate) fn guard_new(&self, name: &str, document: &mut Document) -> Result<(), Error> {
+        match self.config.connections.contains_key(name) {
+            true => Ok(()),
+            false => safety::write(self.records.safety(name), name, document),
+        }
+    }
+
+    /// Returns a resolver over the two files alone.
+    pub(crate) fn resolver<'a>(&'a self, home: &'a NtroDir, flags: &'a Flags) -> Resolver<'a> {
+        static NOTHING: Env = Env::empty();
+        Resolver {
+            flags,
+            env: &NOTHING,
+            pin: None,
+            config: &self.config,
+            records: &self.records,
+            home,
+        }
+    }
+
+    /// Returns where the key of a connection lies.
+    pub(crate) fn stored_key(
+        &self,
+        home: &NtroDir,
+        name: &ConnectionName,
+    ) -> Result<StoredKey, Error> {
+        Ok(self.resolver(home, &Flags::default()).stored_key(name)?)
+    }
+
+    pub(crate) fn require(&self, name: &ConnectionName) -> Result<(), Error> {
+        if self.config.connections.contains_key(name.as_str()) {
+            return Ok(());
+        }
+        Err(Error::UnknownConnection {
+            name: name.clone(),
+            known: self.config.names().map(str::to_owned).collect(),
+        })
+    }
+}

@@ -1,0 +1,135 @@
+use super::{ConfigFiles, Error, OpenStore};
+use crate::config::{Document, NtroDir, SafetySettings};
+use crate::resolve::StoredKey;
+use crate::secrets::{self, Item, StoreKind};
+use ntro_base::{ConnectionName, KeyPrefix};
+
+/// What a logout did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forgotten {
+    /// The store that held the key.
+    pub store: StoreKind,
+    /// Whether there was a key.
+    pub had_key: bool,
+    /// Its prefix, where it was recorded.
+    pub key_prefix: Option<KeyPrefix>,
+}
+
+/// Erases the key of a connection; its other settings stay for the next login.
+///
+/// # Errors
+///
+/// Fails when the key is still in its store.
+pub fn logout(
+    home: &NtroDir,
+    name: &ConnectionName,
+    open: &OpenStore<'_>,
+) -> Result<Forgotten, Error> {
+    forget(home, name, open, Gone::Unknown, |document| {
+        document.unset(name.as_str(), "api_key")?;
+        Ok(())
+    })
+}
+
+/// Erases the key of a connection, and the connection; also what is left of one that somebody else
+/// has taken out of `config.toml`.
+///
+/// # Errors
+///
+/// Fails when the key is still in its store; the connection then stays.
+pub fn remove(
+    home: &NtroDir,
+    name: &ConnectionName,
+    open: &OpenStore<'_>,
+) -> Result<Forgotten, Error> {
+    forget(home, name, open, Gone::IfRecorded, |document| {
+        document.remove_connection(name.as_str())?;
+        if document.default_name() == Some(name.as_str()) {
+            document.unset_default();
+        }
+        Ok(())
+    })
+}
+
+/// What a connection is that is on record and not in `config.toml`.
+#[derive(PartialEq, Eq)]
+enum Gone {
+    /// One that there is not.
+    Unknown,
+    /// One that can be forgotten all the same.
+    IfRecorded,
+}
+
+fn forget(
+    home: &NtroDir,
+    name: &ConnectionName,
+    open: &OpenStore<'_>,
+    gone: Gone,
+    edit: impl FnOnce(&mut Document) -> Result<(), Error>,
+) -> Result<Forgotten, Error> {
+    let lock = home.lock()?;
+    let mut files = ConfigFiles::read(home)?;
+    let is_recorded = files.records.get(name.as_str()).is_some();
+    if gone == Gone::Unknown || !is_recorded {
+        files.require(name)?;
+    }
+    super::require_settled(home, name)?;
+    let entry = files.config.connections.get(name.as_str());
+    let is_there = entry.is_some();
+    let plain = entry.is_some_and(|entry| entry.api_key.is_some());
+    let places = files.places(home, name);
+    let mut erased = None;
+    for stored in &places {
+        if stored.kind == StoreKind::Plaintext {
+            continue;
+        }
+        let had_key = match open(stored.kind).erase(&stored.item, &lock) {
+            // Nothing says that there is a key, so there is none to be kept from harm.
+            Err(secrets::Error::Absent { .. }) if !stored.recorded => false,
+            answer => answer?,
+        };
+        erased = erased.or(had_key.then_some(stored));
+    }
+    let mut document = files.document(home)?;
+    // Where there is nothing to take out, nothing is written: somebody else may be at it.
+    if is_there || document.default_name() == Some(name.as_str()) {
+        edit(&mut document)?;
+        document.save(&lock)?;
+    }
+    let mut changed = files.recorded;
+    changed |= files.records.remove(name.as_str()).is_some();
+    if !document.has_connection(name.as_str()) {
+        changed |= files
+            .records
+            .set_safety(name.as_str(), SafetySettings::default());
+    }
+    if changed {
+        files.records.save(&home.logins(), &lock)?;
+    }
+    let told = erased.or(places.first());
+    Ok(Forgotten {
+        store: told.map_or(StoreKind::Plaintext, |stored| stored.kind),
+        had_key: erased.is_some() || plain,
+        key_prefix: told.and_then(|stored| stored.prefix.clone()),
+    })
+}
+
+impl ConfigFiles {
+    /// Returns where the key of a connection lies, or may lie: where `config.toml` says, and where
+    /// the record of the login says, should somebody have edited the store or the host since.
+    fn places(&self, home: &NtroDir, name: &ConnectionName) -> Vec<StoredKey> {
+        // One whose host or store cannot be read says nothing.
+        let configured = self.stored_key(home, name).ok();
+        let recorded = self.records.get(name.as_str()).and_then(|login| {
+            Some(StoredKey {
+                kind: login.store.parse().ok()?,
+                item: Item::new(name.clone(), login.origin.parse().ok()?),
+                prefix: Some(KeyPrefix::recorded(&login.key_prefix)),
+                recorded: true,
+            })
+        });
+        let mut places: Vec<_> = configured.into_iter().chain(recorded).collect();
+        places.dedup_by(|second, first| (second.kind, &second.item) == (first.kind, &first.item));
+        places
+    }
+}

@@ -1,0 +1,349 @@
+use super::{Begun, Change, Error, Journal, KeyLocation, Migrator, Outcome};
+use crate::config::OntoraFile;
+use crate::ops::{self, ConfigFiles};
+use crate::resolve::{self, Flags, Source, StoredKey};
+use crate::secrets::{self, Item, StoreKind};
+use ntro_base::{
+    ApiKey, ConnectionName, Host, HostError, KeyPrefix, Origin, Policy, Provider, TenantSlug,
+};
+
+/// Where the key of a connection lies: everything that is known before anything is changed.
+pub(super) struct MigrationPlan {
+    pub(super) files: ConfigFiles,
+    pub(super) journal: Journal,
+    pub(super) name: ConnectionName,
+    pub(super) item: Item,
+    pub(super) provider: Provider,
+    pub(super) policy: Policy,
+    /// The key, which all places of `found` have.
+    pub(super) key: Option<ApiKey>,
+    /// Places with copies that a login has overtaken since a move was begun.
+    pub(super) stale: Vec<KeyLocation>,
+    /// What the connection becomes, if there is none yet.
+    pub(super) new: Option<NewConnection>,
+    found: Vec<KeyLocation>,
+    to: StoreKind,
+    keep: bool,
+    /// Whether the connection says itself that its key is in the new store.
+    settled: bool,
+    earlier: Option<(StoreKind, Origin)>,
+}
+
+/// A connection that is made for an imported key.
+pub(super) struct NewConnection {
+    pub(super) host: Host,
+    pub(super) default_tenant: Option<TenantSlug>,
+}
+
+/// What the files say of a connection.
+struct Known {
+    item: Item,
+    provider: Provider,
+    /// Where the connection says that its key is; not known of a new connection, nor of one that
+    /// another program has logged in.
+    stored: Option<StoredKey>,
+    earlier: Option<(StoreKind, Origin)>,
+    new: Option<NewConnection>,
+}
+
+impl Migrator<'_> {
+    /// Looks at every place where the key of a connection may lie.
+    pub(super) fn plan(
+        &self,
+        name: &ConnectionName,
+        import: Option<bool>,
+    ) -> Result<MigrationPlan, Error> {
+        let files = ConfigFiles::read(self.home)?;
+        ops::require_settled(self.home, name)?;
+        let journal = Journal::read(&self.home.migrations())?;
+        let file = match (import, self.ontora) {
+            (Some(_), Some(path)) => OntoraFile::read(path)?,
+            _ => None,
+        };
+        let imported = ontora_key(file.as_ref())?;
+        let begun = journal.get(name.as_str()).cloned();
+        if let (Some(_), None, None) = (import, &imported, &begun) {
+            let path = self
+                .ontora
+                .unwrap_or_else(|| ".ontora/config.yaml".as_ref());
+            return Err(Error::NothingToImport {
+                path: path.to_owned(),
+            });
+        }
+        if let (Some(false), Some(file)) = (import, &file) {
+            // Found out before anything is done.
+            file.without_key()?;
+        }
+        let known = self.known(&files, name, file.as_ref().filter(|_| imported.is_some()))?;
+        let begun = begun.filter(|begun| begun.origin == known.item.origin);
+
+        let mut places = Vec::new();
+        places.extend(
+            known
+                .stored
+                .as_ref()
+                .map(|stored| KeyLocation::Store(stored.kind)),
+        );
+        places.push(KeyLocation::Store(StoreKind::Plaintext));
+        if let Some(begun) = &begun {
+            places.extend(
+                begun
+                    .from
+                    .iter()
+                    .filter(|place| **place != KeyLocation::Ontora),
+            );
+            places.push(KeyLocation::Store(begun.to));
+        }
+        let own = places.contains(&KeyLocation::Store(self.to));
+        places.push(KeyLocation::Store(self.to));
+        // A run that was killed may have left anything where it was about to put the key.
+        let half_written = begun.as_ref().map(|begun| begun.to);
+        let mut keys: Vec<(KeyLocation, ApiKey)> = Vec::new();
+        let mut asked = Vec::new();
+        let mut unreadable = None;
+        for place in places {
+            if let (KeyLocation::Store(kind), false) = (place, asked.contains(&place)) {
+                asked.push(place);
+                match self.stored_in(kind, &known) {
+                    Err(error) if half_written == Some(kind) && error.is_no_key() => {
+                        unreadable = Some(error);
+                    }
+                    answer => keys.extend(answer?.map(|key| (place, key))),
+                }
+            }
+        }
+        keys.extend(imported.map(|key| (KeyLocation::Ontora, key)));
+        if let (true, Some(error)) = (keys.is_empty(), unreadable) {
+            return Err(error);
+        }
+
+        let stale = begun.map_or_else(Vec::new, |begun| overtaken(&begun, &files, name, &keys));
+        keys.retain(|(place, _)| !stale.contains(place));
+        if keys.iter().any(|(_, key)| *key != keys[0].1) {
+            return Err(Error::Conflict {
+                name: name.clone(),
+                keys: keys
+                    .iter()
+                    .map(|(place, key)| (key.prefix(), *place))
+                    .collect(),
+                to: self.to,
+            });
+        }
+        // What lies in the new store alone, unrecorded, is nobody's word for this connection.
+        let is_own = own
+            || keys
+                .iter()
+                .any(|(place, _)| *place != KeyLocation::Store(self.to));
+        if !is_own {
+            keys.clear();
+        }
+        let settled = known
+            .stored
+            .as_ref()
+            .is_some_and(|stored| stored.kind == self.to);
+        if self.to == StoreKind::Plaintext && !keys.is_empty() && known.new.is_none() {
+            self.beside_its_host(&files, &known.item)?;
+        }
+        let policy = files.resolver(self.home, &Flags::default()).policy(name);
+        Ok(MigrationPlan {
+            name: name.clone(),
+            policy,
+            item: known.item,
+            provider: known.provider,
+            key: keys.first().map(|(_, key)| key.clone()),
+            found: keys.iter().map(|(place, _)| *place).collect(),
+            stale,
+            new: known.new,
+            to: self.to,
+            keep: import == Some(true),
+            settled,
+            earlier: known.earlier,
+            files,
+            journal,
+        })
+    }
+
+    fn known(
+        &self,
+        files: &ConfigFiles,
+        name: &ConnectionName,
+        file: Option<&OntoraFile>,
+    ) -> Result<Known, Error> {
+        let host = file.map(ontora_host).transpose()?;
+        if !files.config.connections.contains_key(name.as_str())
+            && let (Some(host), Some(file)) = (&host, file)
+        {
+            let tenant = file.workspace_id().and_then(|id| id.parse().ok());
+            return Ok(Known {
+                item: Item::new(name.clone(), host.origin()),
+                provider: Provider::Ontora,
+                stored: None,
+                earlier: None,
+                new: Some(NewConnection {
+                    host: host.clone(),
+                    default_tenant: tenant,
+                }),
+            });
+        }
+        files.require(name)?;
+        let flags = Flags::of_connection(name.clone());
+        let resolver = files.resolver(self.home, &flags);
+        let stored = resolver.stored_key(name)?;
+        let provider = resolver.provider()?.value;
+        let known = if resolver.is_moved(name) {
+            Known {
+                item: Item::new(name.clone(), resolver.configured_origin(name)?),
+                provider,
+                stored: None,
+                earlier: Some((stored.kind, stored.item.origin)),
+                new: None,
+            }
+        } else {
+            Known {
+                item: stored.item.clone(),
+                provider,
+                stored: Some(stored),
+                earlier: None,
+                new: None,
+            }
+        };
+        match host.map(|host| host.origin()) {
+            Some(wanted) if wanted != known.item.origin => Err(ops::Error::OtherOrigin {
+                name: name.clone(),
+                existing: known.item.origin.to_string(),
+                wanted,
+            }
+            .into()),
+            _ => Ok(known),
+        }
+    }
+
+    fn stored_in(&self, kind: StoreKind, known: &Known) -> Result<Option<ApiKey>, Error> {
+        let unrecorded = known
+            .stored
+            .as_ref()
+            .is_some_and(|stored| stored.kind == kind && !stored.recorded);
+        match (self.open)(kind).get(&known.item) {
+            // Nothing says that a key was ever stored: no keyring is as good as an empty one.
+            Err(secrets::Error::Absent { .. }) if unrecorded && kind != self.to => Ok(None),
+            answer => Ok(answer?),
+        }
+    }
+
+    /// In the clear a key is bound to nothing but the host that it stands beside.
+    fn beside_its_host(&self, files: &ConfigFiles, item: &Item) -> Result<(), Error> {
+        let flags = Flags::of_connection(item.connection.clone());
+        let wanted = files
+            .resolver(self.home, &flags)
+            .configured_origin(&item.connection)?;
+        if wanted == item.origin {
+            return Ok(());
+        }
+        Err(resolve::Error::KeyBoundElsewhere {
+            connection: item.connection.clone(),
+            bound: item.origin.clone(),
+            wanted: wanted.as_str().into(),
+            source_of_value: Source::Config {
+                path: self.home.config(),
+                key: format!("connections.{}.host", item.connection),
+            },
+        }
+        .into())
+    }
+}
+
+impl MigrationPlan {
+    /// Returns whether the new store has the key already.
+    pub(super) fn has_target(&self) -> bool {
+        self.found.contains(&KeyLocation::Store(self.to))
+    }
+
+    /// Returns the places that the key is to be erased from.
+    pub(super) fn sources(&self) -> Vec<KeyLocation> {
+        let others = self.others().into_iter();
+        others
+            .filter(|place| *place != KeyLocation::Ontora || !self.keep)
+            .collect()
+    }
+
+    /// Returns the places that have the key, apart from the new store.
+    pub(super) fn others(&self) -> Vec<KeyLocation> {
+        let found = self.found.iter().copied();
+        found
+            .filter(|place| *place != KeyLocation::Store(self.to))
+            .collect()
+    }
+
+    /// Returns what is written down before anything is changed.
+    pub(super) fn begun(&self) -> Begun {
+        Begun {
+            from: self.others(),
+            to: self.to,
+            origin: self.item.origin.clone(),
+            key_prefix: self
+                .key
+                .as_ref()
+                .map_or_else(|| KeyPrefix::recorded(""), ApiKey::prefix),
+            keep: self.keep,
+        }
+    }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        let change = match &self.key {
+            None => Change::NoKey,
+            Some(_) if self.settled && self.has_target() && self.sources().is_empty() => {
+                Change::AlreadyThere
+            }
+            Some(_) => Change::Moved,
+        };
+        Outcome {
+            change,
+            from: self.others(),
+            key_prefix: self.key.as_ref().map(ApiKey::prefix),
+            left_behind: None,
+            earlier: self.earlier.clone(),
+        }
+    }
+}
+
+/// Returns the key in the file of Ontora's official client.
+pub(super) fn ontora_key(file: Option<&OntoraFile>) -> Result<Option<ApiKey>, Error> {
+    let Some((file, key)) = file.and_then(|file| Some((file, file.api_key()?))) else {
+        return Ok(None);
+    };
+    match key.parse() {
+        Ok(key) => Ok(Some(key)),
+        Err(error) => Err(file.bad_api_key(&error.to_string()).into()),
+    }
+}
+
+fn ontora_host(file: &OntoraFile) -> Result<Host, Error> {
+    let url = file.base_url();
+    let host = url.unwrap_or(Provider::Ontora.production_host()).parse();
+    host.map_err(|error: HostError| file.bad_base_url(&error.to_string()).into())
+}
+
+/// Returns the places with copies of the key that was on its way when a login put another one in
+/// its place: the record tells another key than the journal, and is the younger of the two.
+fn overtaken(
+    begun: &Begun,
+    files: &ConfigFiles,
+    name: &ConnectionName,
+    keys: &[(KeyLocation, ApiKey)],
+) -> Vec<KeyLocation> {
+    let Some(login) = files.records.get(name.as_str()) else {
+        return Vec::new();
+    };
+    if login.key_prefix == begun.key_prefix.as_str() {
+        return Vec::new();
+    }
+    let copies = keys.iter().filter(|(place, key)| match place {
+        KeyLocation::Store(StoreKind::Plaintext) | KeyLocation::Ontora => false,
+        KeyLocation::Store(kind) => {
+            kind.as_str() != login.store
+                && (begun.to == *kind || begun.from.contains(place))
+                && key.prefix() == begun.key_prefix
+        }
+    });
+    copies.map(|(place, _)| *place).collect()
+}

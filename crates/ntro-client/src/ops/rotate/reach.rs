@@ -1,0 +1,106 @@
+//! What a key reaches, and whether another reaches all of that.
+
+use std::collections::BTreeMap;
+
+use super::Error;
+use crate::api::{self, Client, KeyInfo, Tenant};
+use ntro_base::TenantSlug;
+
+/// What a server tells of a key that it has accepted.
+#[derive(Clone, Debug)]
+pub(super) struct Reach {
+    /// The tenants, by id, with what they are called.
+    pub(super) tenants: BTreeMap<String, TenantSlug>,
+    /// The key itself, as far as it is told.
+    pub(super) key: KeyInfo,
+}
+
+impl Reach {
+    /// Asks the server, which accepts the key or answers with an error.
+    pub(super) async fn ask(client: &Client) -> Result<Self, api::Error> {
+        let identity = client.identity().await?;
+        let tenants = match identity.tenants {
+            Some(tenants) => tenants,
+            None => client.tenants().await?,
+        };
+        Ok(Self::new(&tenants, identity.key.unwrap_or_default()))
+    }
+
+    fn new(tenants: &[Tenant], key: KeyInfo) -> Self {
+        Self {
+            tenants: tenants
+                .iter()
+                .map(|tenant| (tenant.id.clone(), tenant.slug.clone()))
+                .collect(),
+            key,
+        }
+    }
+
+    /// Holds another key to reach no less.
+    pub(super) fn covered_by(&self, other: &Self) -> Result<(), Error> {
+        let missing: Vec<_> = self
+            .tenants
+            .iter()
+            .filter(|(id, _)| !other.tenants.contains_key(*id))
+            .map(|(_, slug)| format!("`{slug}`"))
+            .collect();
+        if !missing.is_empty() {
+            return Err(Error::OtherTenant {
+                missing: missing.join(", "),
+            });
+        }
+        let has = other.key.scopes.as_deref().unwrap_or_default();
+        let has_all = has.iter().any(|scope| scope == "*");
+        let missing: Vec<_> = self
+            .key
+            .scopes
+            .iter()
+            .flatten()
+            .filter(|scope| !has_all && !has.contains(scope))
+            .map(|scope| format!("`{scope}`"))
+            .collect();
+        match missing.is_empty() {
+            true => Ok(()),
+            false => Err(Error::FewerScopes {
+                missing: missing.join(", "),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reach(tenants: &[&str], scopes: Option<&[&str]>) -> Reach {
+        let key = KeyInfo {
+            scopes: scopes.map(|scopes| scopes.iter().map(ToString::to_string).collect()),
+            ..KeyInfo::default()
+        };
+        Reach {
+            tenants: tenants
+                .iter()
+                .map(|id| (id.to_string(), id.parse().unwrap()))
+                .collect(),
+            key,
+        }
+    }
+
+    #[test]
+    fn a_new_key_must_not_reach_less() {
+        let old = reach(&["acme"], None);
+        assert!(old.covered_by(&reach(&["acme"], None)).is_ok());
+        assert!(old.covered_by(&reach(&["acme", "globex"], None)).is_ok());
+        let error = old.covered_by(&reach(&["globex"], None)).unwrap_err();
+        assert!(matches!(error, Error::OtherTenant { missing } if missing == "`acme`"));
+
+        let old = reach(&["acme"], Some(&["exports", "mcp"]));
+        for scopes in [&["mcp", "exports"][..], &["*"]] {
+            assert!(old.covered_by(&reach(&["acme"], Some(scopes))).is_ok());
+        }
+        for scopes in [Some(&["mcp"][..]), Some(&[]), None] {
+            let error = old.covered_by(&reach(&["acme"], scopes)).unwrap_err();
+            assert!(matches!(error, Error::FewerScopes { missing } if missing.contains("exports")));
+        }
+    }
+}

@@ -1,0 +1,545 @@
+use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+use super::admin;
+use super::journal::{Method, Rotations, Unfinished};
+use super::reach::Reach;
+use super::stored_location::StoredLocation;
+use super::{Error, Next};
+use crate::BoundKey;
+use crate::api::{self, AdminClient, AdminTarget, AdminToken, Client, KeyInfo, Settings, Target};
+use crate::config::NtroDir;
+use crate::secrets::{OpenStore, StoreKind};
+use ntro_base::disk::Claim;
+use ntro_base::{ApiKey, ConnectionName, Host, KeyPrefix, Provider};
+
+/// How servers are asked.
+#[derive(Clone, Copy)]
+pub struct Server<'a> {
+    /// What runs the calls.
+    pub runtime: &'a Runtime,
+    /// How patient they are.
+    pub settings: &'a Settings,
+    /// Whether plain `http` may leave this machine.
+    pub insecure_http: bool,
+}
+
+/// The rotation of one connection's key. While it is there, no other process can begin one.
+pub struct Rotation<'a> {
+    home: &'a NtroDir,
+    open: &'a OpenStore<'a>,
+    server: Server<'a>,
+    name: ConnectionName,
+    place: StoredLocation,
+    /// The key that is stored.
+    key: ApiKey,
+    /// What the server told of it.
+    reach: Option<Reach>,
+    recorded: Option<Unfinished>,
+    _claim: Claim,
+}
+
+/// A key that was made and checked, and is not stored yet.
+#[derive(Debug)]
+struct Made {
+    key: ApiKey,
+    info: KeyInfo,
+}
+
+/// Forgets an unfinished rotation as it stands, and returns what was recorded of it. Which of its
+/// keys live on is left to whoever does this.
+///
+/// # Errors
+///
+/// Fails when another process is at it, and when the file cannot be written.
+pub fn abandon(home: &NtroDir, name: &ConnectionName) -> Result<Option<Unfinished>, Error> {
+    let _claim = claim(home, name)?;
+    let lock = home.lock()?;
+    Ok(Rotations::end(home, name.as_str(), &lock)?)
+}
+
+fn claim(home: &NtroDir, name: &ConnectionName) -> Result<Claim, Error> {
+    Claim::take(&home.rotating(name))?.ok_or_else(|| Error::Busy { name: name.clone() })
+}
+
+impl<'a> Rotation<'a> {
+    /// Finds out how things stand with the stored key of a connection. Asks no server.
+    ///
+    /// # Errors
+    ///
+    /// Fails when another process is rotating the key, when no key is stored, and when a file or
+    /// the store cannot be read.
+    pub fn open(
+        home: &'a NtroDir,
+        name: &ConnectionName,
+        open: &'a OpenStore<'a>,
+        server: Server<'a>,
+    ) -> Result<Self, Error> {
+        let claim = claim(home, name)?;
+        let (place, key) = StoredLocation::find(home, name, open)?;
+        let recorded = Rotations::read(&home.rotations())?
+            .get(name.as_str())
+            .cloned();
+        Ok(Self {
+            home,
+            open,
+            server,
+            name: name.clone(),
+            place,
+            key,
+            reach: None,
+            recorded,
+            _claim: claim,
+        })
+    }
+
+    /// Returns what is to be done next.
+    #[must_use]
+    pub fn next(&self) -> Next {
+        Next::of(self.recorded.as_ref(), &self.key.prefix())
+    }
+
+    /// Returns what is recorded of a rotation that is not finished.
+    #[must_use]
+    pub fn recorded(&self) -> Option<&Unfinished> {
+        self.recorded.as_ref()
+    }
+
+    /// Returns the displayable head of the key that is stored.
+    #[must_use]
+    pub fn stored(&self) -> KeyPrefix {
+        self.key.prefix()
+    }
+
+    /// Returns the system that the key is for.
+    #[must_use]
+    pub fn provider(&self) -> Provider {
+        self.place.provider
+    }
+
+    /// Returns the base URL that the key is for.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.place.host
+    }
+
+    /// Returns the store that holds the key.
+    #[must_use]
+    pub fn store(&self) -> StoreKind {
+        self.place.kind
+    }
+
+    /// Asks the server about the stored key, and returns what it tells.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the server does not accept the key, or gives no answer.
+    pub fn inspect(&mut self) -> Result<&KeyInfo, Error> {
+        Ok(&self.reach()?.key)
+    }
+
+    /// Asks once what the stored key reaches.
+    fn reach(&mut self) -> Result<&Reach, Error> {
+        let reach = match self.reach.take() {
+            Some(reach) => reach,
+            None => self.ask(&self.key)?,
+        };
+        Ok(self.reach.insert(reach))
+    }
+
+    /// Takes an unfinished rotation back: revokes whatever was made in the place of the stored key.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the server cannot be asked, or an administrator's token is needed. Nothing has
+    /// changed then.
+    pub fn roll_back(&mut self, token: Option<&AdminToken>) -> Result<(), Error> {
+        let Some(recorded) = self.recorded.clone() else {
+            return Ok(());
+        };
+        match recorded.method {
+            Method::Itself => {
+                match self.run(self.client(&self.key).revoke_successor(&recorded.nonce)) {
+                    // A server without this function has made nothing.
+                    Ok(()) | Err(api::Error::NotOffered { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Method::Admin => {
+                let admin = self.admin(token)?;
+                self.run(admin::take_back(&admin, &recorded))
+                    .map_err(Error::of_admin)?;
+            }
+            Method::Walkthrough => {}
+        }
+        self.end()
+    }
+
+    /// Has the key mint its successor, and puts that in its place.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_not_offered`] when the server has no such function, or not for this key. After
+    /// any error the old key is stored, or [`Rotation::next`] tells otherwise; what was made is
+    /// revoked, or recorded so that the next run revokes it.
+    pub fn by_itself(&mut self, grace: Duration) -> Result<(), Error> {
+        self.inspect()?;
+        self.begin(Method::Itself, grace)?;
+        let attempt = self.attempt();
+        let mut minted = self.run(self.client(&self.key).rotate_current(&attempt));
+        if let Err(api::Error::Conflict(refusal)) = &minted
+            && refusal.code.as_deref() == Some("rotation_pending")
+        {
+            // The key came from a rotation whose note was lost: it has yet to end its predecessor.
+            minted = self
+                .run(self.client(&self.key).revoke_predecessor())
+                .and_then(|()| self.run(self.client(&self.key).rotate_current(&attempt)));
+        }
+        match minted {
+            Ok(new) => self.replace(
+                Made {
+                    key: new.key,
+                    info: new.info,
+                },
+                None,
+            ),
+            Err(error @ api::Error::NotOffered { .. }) => {
+                self.end()?;
+                Err(error.into())
+            }
+            // Whatever it says, the server may have made the key.
+            Err(error) => Err(self.take_back(error.into(), None)),
+        }
+    }
+
+    /// Has an administrator make a key like the stored one, and puts it in its place.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rotation::by_itself`].
+    pub fn by_admin(&mut self, token: &AdminToken, grace: Duration) -> Result<(), Error> {
+        let reach = self.reach()?.clone();
+        let admin = self.admin(Some(token))?;
+        let nonce = nonce();
+        let described = admin::Old::describe(&admin, &self.name, &self.key, &reach, &nonce);
+        let old = match self.run(described) {
+            // Ntropii itself manages no keys, which only an authority does.
+            Err(Error::Api(error))
+                if self.place.provider == Provider::Ntropii
+                    && matches!(*error, api::Error::NotFound(_)) =>
+            {
+                return Err(Error::Api(Box::new(api::Error::NotOffered {
+                    origin: error.origin().clone(),
+                    what: "the management of keys",
+                })));
+            }
+            old => old.map_err(Error::of_admin)?,
+        };
+        self.begin(Method::Admin, grace)?;
+        if let Some(recorded) = &mut self.recorded {
+            recorded.nonce = nonce;
+            recorded.tenant = Some(old.tenant.to_string());
+            recorded.asked = Some(old.asked());
+            recorded.old_id = Some(old.id.clone());
+        }
+        self.record()?;
+        let made = self.run(admin.create_key_once(&old.request, &self.attempt()));
+        match made {
+            Ok((info, Some(key))) => self.replace(Made { key, info }, Some(token)),
+            // The first answer was lost, and the second one comes without the secret.
+            Ok((_, None)) => {
+                let origin = self.place.item.origin.clone();
+                Err(self.take_back(Error::AnswerLost { origin }, Some(token)))
+            }
+            Err(error) => Err(self.take_back(Error::from(error).of_admin(), Some(token))),
+        }
+    }
+
+    /// Puts a key that a person has brought in the place of the stored one.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the key is the stored one, or reaches less. The old key is stored then, or
+    /// [`Rotation::next`] tells otherwise.
+    pub fn with_key(&mut self, key: ApiKey) -> Result<(), Error> {
+        if key == self.key {
+            return Err(Error::SameKey);
+        }
+        self.inspect()?;
+        let new = self.ask(&key)?;
+        self.covers(&new)?;
+        self.begin(Method::Walkthrough, Duration::ZERO)?;
+        self.replace(Made { key, info: new.key }, None)
+    }
+
+    /// Returns from when on the old key is to be revoked.
+    #[must_use]
+    pub fn revoke_after(&self) -> Option<Timestamp> {
+        self.recorded
+            .as_ref()
+            .and_then(|recorded| recorded.revoke_after)
+    }
+
+    /// Sets for how long from now the old key is to live on.
+    ///
+    /// # Errors
+    ///
+    /// Fails when that cannot be written down.
+    pub fn set_grace(&mut self, grace: Duration) -> Result<(), Error> {
+        if let Some(recorded) = &mut self.recorded {
+            recorded.grace = grace.as_secs();
+            recorded.revoke_after = Some(later(Timestamp::now(), grace.as_secs()));
+            self.record()?;
+        }
+        Ok(())
+    }
+
+    /// Holds the new key, which is stored, to be accepted by the server, and brings the record of
+    /// the login up to date.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the server does not accept it, or gives no answer. Nothing has changed then.
+    pub fn confirm(&mut self) -> Result<(), Error> {
+        self.inspect()?;
+        let expires_at = self.reach.as_ref().and_then(|reach| reach.key.expires.at());
+        let lock = self.home.lock()?;
+        self.place
+            .record(self.home, &self.key, expires_at, Timestamp::now(), &lock)?;
+        drop(lock);
+        match &mut self.recorded {
+            Some(recorded) if recorded.revoke_after.is_none() => {
+                recorded.revoke_after = Some(later(Timestamp::now(), recorded.grace));
+                // At once needs no note: the next run would come to the same.
+                match recorded.grace {
+                    0 => Ok(()),
+                    _ => self.record(),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Revokes the old key, now that the new one is stored and accepted, and ends the rotation.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the server cannot be asked, or an administrator's token is needed. The new key
+    /// is stored; the next run tries again.
+    pub fn complete(&mut self, token: Option<&AdminToken>) -> Result<(), Error> {
+        let Some(recorded) = self.recorded.clone() else {
+            return Ok(());
+        };
+        if recorded.grace > 0 {
+            // Much may have happened meanwhile.
+            let (place, key) = StoredLocation::find(self.home, &self.name, self.open)?;
+            if place != self.place || key != self.key {
+                return Err(Error::Changed {
+                    name: self.name.clone(),
+                });
+            }
+            self.reach = None;
+        }
+        self.inspect()?;
+        match recorded.method {
+            Method::Itself => self.run(self.client(&self.key).revoke_predecessor())?,
+            Method::Admin => {
+                let admin = self.admin(token)?;
+                self.run(admin::revoke_old(&admin, &recorded))
+                    .map_err(Error::of_admin)?;
+                if let Some(new) = &recorded.new_id {
+                    self.run(admin::revoke_marked(&admin, &recorded, Some(new)))
+                        .map_err(Error::of_admin)?;
+                }
+            }
+            Method::Walkthrough => {}
+        }
+        self.end()
+    }
+
+    /// Checks a key that was made, stores it and checks it again through the store.
+    fn replace(&mut self, made: Made, token: Option<&AdminToken>) -> Result<(), Error> {
+        if made.key == self.key || made.key.prefix() == self.key.prefix() && token.is_some() {
+            // They could not be told apart after a kill.
+            return Err(self.take_back(Error::SameKey, token));
+        }
+        if let Some(recorded) = &mut self.recorded {
+            recorded.new_prefix = Some(made.key.prefix().to_string());
+            recorded.new_id = made.info.id.clone();
+        }
+        if let Err(error) = self.record() {
+            return Err(self.take_back(error, token));
+        }
+        let checked = self.ask(&made.key).and_then(|new| {
+            self.covers(&new)?;
+            Ok(new)
+        });
+        let reach = match checked {
+            Ok(reach) => reach,
+            Err(error) => return Err(self.take_back(error, token)),
+        };
+        let expires_at = reach.key.expires.at();
+        let old = self.key.clone();
+        if let Err(error) = self.exchange([&old, &made.key], expires_at) {
+            // Which key is stored is known after most errors, and looked up after the others.
+            match StoredLocation::find(self.home, &self.name, self.open) {
+                Ok((_, key)) if key == old => return Err(self.take_back(error, token)),
+                Ok((_, key)) => self.key = key,
+                Err(_) => {}
+            }
+            return Err(error);
+        }
+        self.check_through_store(&old, &made.key, token)
+    }
+
+    fn check_through_store(
+        &mut self,
+        old: &ApiKey,
+        new: &ApiKey,
+        token: Option<&AdminToken>,
+    ) -> Result<(), Error> {
+        let (_, stored) = StoredLocation::find(self.home, &self.name, self.open)?;
+        let changed = stored != *new;
+        self.key = stored;
+        self.reach = None;
+        if changed {
+            return Err(Error::Changed {
+                name: self.name.clone(),
+            });
+        }
+        match self.confirm() {
+            Err(Error::Api(error))
+                if matches!(*error, api::Error::Rejected(_) | api::Error::Forbidden(_)) =>
+            {
+                // Accepted a moment ago and refused now. The old key is at hand, this once.
+                self.ask(old)?;
+                self.exchange([new, old], None)?;
+                self.key = old.clone();
+                self.reach = None;
+                Err(self.take_back(Error::Api(error), token))
+            }
+            answer => answer,
+        }
+    }
+
+    fn covers(&self, new: &Reach) -> Result<(), Error> {
+        match &self.reach {
+            Some(old) => old.covered_by(new),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes back what was made, after an error that is to be told.
+    fn take_back(&mut self, first: Error, token: Option<&AdminToken>) -> Error {
+        match self.roll_back(token) {
+            Ok(()) => first,
+            Err(second) => Error::NotRolledBack {
+                first: Box::new(first),
+                second: Box::new(second),
+            },
+        }
+    }
+
+    fn exchange(&self, keys: [&ApiKey; 2], expires_at: Option<Timestamp>) -> Result<(), Error> {
+        let now = Timestamp::now();
+        self.place
+            .exchange(self.home, self.open, keys, expires_at, now)
+    }
+
+    fn begin(&mut self, method: Method, grace: Duration) -> Result<(), Error> {
+        self.recorded = Some(Unfinished {
+            method,
+            provider: self.place.provider.to_string(),
+            origin: self.place.item.origin.to_string(),
+            store: self.place.kind.to_string(),
+            nonce: nonce(),
+            tenant: None,
+            asked: None,
+            old_prefix: self.key.prefix().to_string(),
+            old_id: self.reach.as_ref().and_then(|reach| reach.key.id.clone()),
+            new_prefix: None,
+            new_id: None,
+            started_at: Timestamp::now(),
+            grace: grace.as_secs(),
+            revoke_after: None,
+        });
+        match method {
+            // It has more to be recorded first.
+            Method::Admin => Ok(()),
+            // Noted with the head of the new key.
+            Method::Walkthrough => Ok(()),
+            Method::Itself => self.record(),
+        }
+    }
+
+    /// Returns what the attempt is called at the server.
+    fn attempt(&self) -> String {
+        let recorded = self.recorded.as_ref();
+        recorded.map_or_else(nonce, |recorded| recorded.nonce.clone())
+    }
+
+    fn record(&self) -> Result<(), Error> {
+        let Some(recorded) = &self.recorded else {
+            return Ok(());
+        };
+        let lock = self.home.lock()?;
+        Ok(Rotations::record(
+            self.home,
+            self.name.as_str(),
+            recorded,
+            &lock,
+        )?)
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        let lock = self.home.lock()?;
+        Rotations::end(self.home, self.name.as_str(), &lock)?;
+        self.recorded = None;
+        Ok(())
+    }
+
+    fn ask(&self, key: &ApiKey) -> Result<Reach, Error> {
+        Ok(self.run(Reach::ask(&self.client(key)))?)
+    }
+
+    fn run<T>(&self, call: impl Future<Output = T>) -> T {
+        self.server.runtime.block_on(call)
+    }
+
+    fn client(&self, key: &ApiKey) -> Client {
+        let target = Target {
+            provider: self.place.provider,
+            host: self.place.host.clone(),
+            key: Some(BoundKey::new(key.clone(), self.place.item.origin.clone())),
+            insecure_http: self.server.insecure_http,
+        };
+        Client::new(target, self.server.settings.clone())
+    }
+
+    fn admin(&self, token: Option<&AdminToken>) -> Result<AdminClient, Error> {
+        let token = token.ok_or_else(|| Error::AdminNeeded {
+            name: self.name.clone(),
+        })?;
+        let target = AdminTarget {
+            provider: self.place.provider,
+            host: self.place.host.clone(),
+            token: token.clone(),
+            insecure_http: self.server.insecure_http,
+        };
+        Ok(AdminClient::new(target, self.server.settings.clone()))
+    }
+}
+
+fn later(now: Timestamp, seconds: u64) -> Timestamp {
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    now.checked_add(SignedDuration::from_secs(seconds))
+        .unwrap_or(Timestamp::MAX)
+}
+
+/// Sixteen hexadecimal digits that no other rotation has.
+fn nonce() -> String {
+    let mut text = uuid::Uuid::new_v4().simple().to_string();
+    text.truncate(16);
+    text
+}

@@ -1,0 +1,62 @@
+use super::{ConfigFiles, Error};
+use crate::config::{Document, NtroDir};
+use ntro_base::{ConnectionName, TenantSlug};
+
+/// Makes a connection the default one.
+///
+/// # Errors
+///
+/// Fails when there is no such connection, or the file cannot be written.
+pub fn set_default(home: &NtroDir, name: &ConnectionName) -> Result<(), Error> {
+    edit(home, name, |document| {
+        document.set_default(name.as_str());
+        Ok(())
+    })
+}
+
+/// Sets the tenant that a connection uses when no other is named.
+///
+/// # Errors
+///
+/// As [`set_default`].
+pub fn set_default_tenant(
+    home: &NtroDir,
+    name: &ConnectionName,
+    tenant: &TenantSlug,
+) -> Result<(), Error> {
+    edit(home, name, |document| {
+        Ok(document.set(name.as_str(), "default_tenant", tenant.as_str())?)
+    })
+}
+
+/// Sets the command that prints a fresh admin JWT for a connection.
+///
+/// # Errors
+///
+/// As [`set_default`].
+pub fn set_admin_token_command(
+    home: &NtroDir,
+    name: &ConnectionName,
+    command: &[String],
+) -> Result<(), Error> {
+    let command = command.iter().collect::<toml_edit::Array>();
+    edit(home, name, |document| {
+        Ok(document.set(name.as_str(), "admin_token_command", command)?)
+    })
+}
+
+fn edit(
+    home: &NtroDir,
+    name: &ConnectionName,
+    change: impl FnOnce(&mut Document) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let lock = home.lock()?;
+    let files = ConfigFiles::read(home)?;
+    files.require(name)?;
+    let mut document = files.document(home)?;
+    change(&mut document)?;
+    if files.recorded {
+        files.records.save(&home.logins(), &lock)?;
+    }
+    Ok(document.save(&lock)?)
+}

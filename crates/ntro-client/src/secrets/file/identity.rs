@@ -1,0 +1,174 @@
+use std::path::{Path, PathBuf};
+
+use age::{DecryptError, ssh, x25519};
+use secrecy::ExposeSecret as _;
+use zeroize::Zeroizing;
+
+use super::super::{Error, Passphrase, PassphraseFor};
+use ntro_base::disk::{self, FileLock};
+
+/// FileIdentity files hold some lines.
+const LARGEST: u64 = 1 << 20;
+
+/// The identities in an identity file as `age-keygen` makes it, or the SSH private key that it is.
+pub(super) struct Identities {
+    pub(super) path: PathBuf,
+    list: Vec<FileIdentity>,
+}
+
+enum FileIdentity {
+    Age(x25519::Identity),
+    Ssh(ssh::Identity),
+    /// An SSH key whose passphrase was not given yet.
+    Locked(ssh::EncryptedKey),
+}
+
+impl Identities {
+    /// Reads an identity file; `None` when there is none.
+    pub(super) fn read(path: &Path) -> Result<Option<Self>, Error> {
+        let Some(bytes) = disk::read_bounded(path, LARGEST)? else {
+            return Ok(None);
+        };
+        let bytes = Zeroizing::new(bytes);
+        let list = std::str::from_utf8(&bytes)
+            .map_err(|_| "it is not text".to_owned())
+            .and_then(|text| match text.trim_start() {
+                text if text.starts_with("-----BEGIN ") => ssh_key(text).map(|key| vec![key]),
+                text if text.starts_with("ssh-") => {
+                    Err("it is an SSH public key, and the private one opens the file".to_owned())
+                }
+                _ => age_identities(text),
+            })
+            .map_err(|reason| bad(path, reason))?;
+        Ok(Some(Self {
+            path: path.to_owned(),
+            list,
+        }))
+    }
+
+    /// Returns whether a passphrase has to be given before they open anything.
+    pub(super) fn are_locked(&self) -> bool {
+        let locked = |identity: &FileIdentity| matches!(identity, FileIdentity::Locked(_));
+        self.list.iter().any(locked)
+    }
+
+    /// Unlocks an SSH key that a passphrase protects.
+    pub(super) fn unlock(mut self, passphrase: &Passphrase) -> Result<Self, Error> {
+        for identity in &mut self.list {
+            if let FileIdentity::Locked(key) = identity {
+                let passphrase = passphrase.get(PassphraseFor::Identity, &self.path)?;
+                let key = key.decrypt(passphrase).map_err(|error| match error {
+                    DecryptError::KeyDecryptionFailed => Error::WrongPassphrase {
+                        path: self.path.clone(),
+                    },
+                    error => bad(&self.path, error.to_string()),
+                })?;
+                *identity = FileIdentity::Ssh(key.into());
+            }
+        }
+        Ok(self)
+    }
+
+    /// What opens the file.
+    pub(super) fn openers(&self) -> Vec<Box<dyn age::Identity>> {
+        let opener = |identity: &FileIdentity| -> Option<Box<dyn age::Identity>> {
+            match identity {
+                FileIdentity::Age(identity) => Some(Box::new(identity.clone())),
+                FileIdentity::Ssh(key) => Some(Box::new(key.clone())),
+                FileIdentity::Locked(_) => None,
+            }
+        };
+        self.list.iter().filter_map(opener).collect()
+    }
+
+    /// What the file is sealed for.
+    pub(super) fn recipients(&self) -> Result<Vec<Box<dyn age::Recipient>>, Error> {
+        let ssh = |identity: ssh::Identity| match ssh::Recipient::try_from(identity) {
+            Ok(recipient) => Ok(Box::new(recipient) as Box<dyn age::Recipient>),
+            Err(_) => Err(bad(
+                &self.path,
+                "nothing can be sealed for this kind of SSH key".to_owned(),
+            )),
+        };
+        let recipient = |identity: &FileIdentity| -> Result<Box<dyn age::Recipient>, Error> {
+            match identity {
+                FileIdentity::Age(identity) => Ok(Box::new(identity.to_public())),
+                FileIdentity::Ssh(key) => ssh(key.clone()),
+                FileIdentity::Locked(key) => ssh(key.clone().into()),
+            }
+        };
+        self.list.iter().map(recipient).collect()
+    }
+}
+
+fn bad(path: &Path, reason: String) -> Error {
+    Error::BadIdentity {
+        path: path.to_owned(),
+        reason,
+    }
+}
+
+fn age_identities(text: &str) -> Result<Vec<FileIdentity>, String> {
+    let mut list = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        // The line itself may be somebody's secret.
+        let identity = line.parse().map_err(|_| {
+            format!(
+                "line {} is not an identity as `age-keygen` makes it",
+                index + 1
+            )
+        })?;
+        list.push(FileIdentity::Age(identity));
+    }
+    match list.is_empty() {
+        true => Err("there is no identity in it".to_owned()),
+        false => Ok(list),
+    }
+}
+
+fn ssh_key(text: &str) -> Result<FileIdentity, String> {
+    use ssh::UnsupportedKey as U;
+
+    let key = ssh::Identity::from_buffer(text.as_bytes(), None)
+        .map_err(|_| "it is no SSH private key that can be read".to_owned())?;
+    match key {
+        key @ ssh::Identity::Unencrypted(_) => Ok(FileIdentity::Ssh(key)),
+        ssh::Identity::Encrypted(key) => Ok(FileIdentity::Locked(key)),
+        ssh::Identity::Unsupported(U::EncryptedPem) => Err(
+            "it is an SSH key in an old encrypted form, which `ssh-keygen -p` renews".to_owned(),
+        ),
+        ssh::Identity::Unsupported(U::EncryptedSsh(cipher)) => {
+            Err(format!("it is an SSH key encrypted by `{cipher}`"))
+        }
+        ssh::Identity::Unsupported(U::Hardware(kind) | U::Type(kind)) => Err(format!(
+            "it is an SSH key of the kind `{kind}`, and only `ssh-ed25519` and `ssh-rsa` can open a file"
+        )),
+    }
+}
+
+/// Makes a new identity file, readable by its owner alone, unless there is one already.
+///
+/// Returns whether it was made.
+///
+/// # Errors
+///
+/// Fails when the file cannot be written, or what stands there is no identity file.
+pub fn create_identity(path: &Path, lock: &FileLock) -> Result<bool, Error> {
+    if Identities::read(path)?.is_some() {
+        return Ok(false);
+    }
+    let identity = x25519::Identity::generate();
+    let secret = identity.to_string();
+    let text = Zeroizing::new(format!(
+        "# created: {:.0}\n# public key: {}\n{}\n",
+        jiff::Timestamp::now(),
+        identity.to_public(),
+        secret.expose_secret()
+    ));
+    disk::replace(path, text.as_bytes(), lock)?;
+    Ok(true)
+}

@@ -1,0 +1,207 @@
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+
+use linux_keyutils::{Key, KeyError, KeyRing, KeyRingIdentifier};
+use rustix::io::Errno;
+use zeroize::Zeroizing;
+
+use super::super::{Error, Item, SecretStore, StoreKind};
+use ntro_base::ApiKey;
+use ntro_base::disk::FileLock;
+
+/// The kernel takes no more than this for one key.
+const LARGEST: usize = 32_767;
+
+/// The kernel's keyring of this user.
+pub(in super::super) struct KeyutilsStore {
+    index: String,
+}
+
+impl KeyutilsStore {
+    pub(in super::super) fn new(folder: &Path) -> Self {
+        Self {
+            index: format!("ntro:index:{}", folder.display()),
+        }
+    }
+
+    /// Opens the keyring so that what lies in it may be read.
+    ///
+    /// The kernel lets a thread read and change the keys that it *possesses*: those that its
+    /// thread, process or session keyring leads to. A login through PAM links `@u` into the
+    /// session's; a service, a container, `sudo` and a plain `keyctl session` do not, and there
+    /// every read is refused. So it is linked into this process's own keyring, which needs
+    /// nobody's leave, changes nothing for other processes and ends with this one. Each thread
+    /// has that keyring of its own, so it is done for each call.
+    fn ring() -> Result<KeyRing, Error> {
+        let ring = KeyRing::from_special_id(KeyRingIdentifier::User, true).map_err(explain)?;
+        KeyRing::from_special_id(KeyRingIdentifier::Process, true)
+            .and_then(|own| own.link_keyring(ring))
+            .map_err(explain)?;
+        Ok(ring)
+    }
+
+    /// The items named in the index; others' folders have indexes of their own.
+    fn indexed(&self, ring: KeyRing) -> Result<BTreeSet<Item>, Error> {
+        let Some(key) = find(ring, &self.index)? else {
+            return Ok(BTreeSet::new());
+        };
+        let Some(names) = read(key)? else {
+            return Ok(BTreeSet::new());
+        };
+        let names = String::from_utf8_lossy(&names);
+        Ok(names.lines().filter_map(Item::from_account).collect())
+    }
+
+    fn write_index(&self, ring: KeyRing, items: &BTreeSet<Item>) -> Result<(), Error> {
+        if items.is_empty() {
+            if let Some(key) = find(ring, &self.index)? {
+                key.invalidate().map_err(explain)?;
+            }
+            return Ok(());
+        }
+        let names: String = items
+            .iter()
+            .map(|item| format!("{}\n", item.account()))
+            .collect();
+        if names.len() > LARGEST {
+            return Err(Error::Unavailable {
+                store: StoreKind::Keyutils,
+                reason: format!(
+                    "the names of more than {} keys are too long",
+                    items.len() - 1
+                ),
+            });
+        }
+        ring.add_key(&self.index, &names).map_err(explain)?;
+        Ok(())
+    }
+}
+
+impl SecretStore for KeyutilsStore {
+    fn kind(&self) -> StoreKind {
+        StoreKind::Keyutils
+    }
+
+    fn probe(&self) -> Result<(), Error> {
+        let ring = Self::ring()?;
+        self.indexed(ring).map(drop)
+    }
+
+    fn get(&self, item: &Item) -> Result<Option<ApiKey>, Error> {
+        let Some(key) = find(Self::ring()?, &description(item))? else {
+            return Ok(None);
+        };
+        let Some(bytes) = read(key)? else {
+            return Ok(None);
+        };
+        // What is not text is not a key either, and comes out as one that says so.
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        match ApiKey::from_secret(text) {
+            Ok(key) => Ok(Some(key)),
+            Err(reason) => Err(Error::NotAKey {
+                store: StoreKind::Keyutils,
+                account: item.account(),
+                reason: reason.to_string(),
+            }),
+        }
+    }
+
+    fn put(&self, item: &Item, key: &ApiKey, _lock: &FileLock) -> Result<(), Error> {
+        let ring = Self::ring()?;
+        let mut items = self.indexed(ring)?;
+        // First, for a name with no key is passed over, and a key with no name would be lost.
+        if items.insert(item.clone()) {
+            self.write_index(ring, &items)?;
+        }
+        if let Err(error) = ring.add_key(&description(item), key.expose()) {
+            if matches!(find(ring, &description(item)), Ok(None)) && items.remove(item) {
+                let _ = self.write_index(ring, &items);
+            }
+            return Err(explain(error));
+        }
+        Ok(())
+    }
+
+    fn erase(&self, item: &Item, _lock: &FileLock) -> Result<bool, Error> {
+        let ring = Self::ring()?;
+        let found = find(ring, &description(item))?;
+        if let Some(key) = found {
+            key.invalidate().map_err(explain)?;
+        }
+        let mut items = self.indexed(ring)?;
+        if items.remove(item) {
+            self.write_index(ring, &items)?;
+        }
+        Ok(found.is_some())
+    }
+
+    fn list(&self) -> Result<Vec<Item>, Error> {
+        let ring = Self::ring()?;
+        let mut items = Vec::new();
+        for item in self.indexed(ring)? {
+            if find(ring, &description(&item))?.is_some() {
+                items.push(item);
+            }
+        }
+        Ok(items)
+    }
+}
+
+fn description(item: &Item) -> String {
+    format!("ntro:{}", item.account())
+}
+
+fn find(ring: KeyRing, description: &str) -> Result<Option<Key>, Error> {
+    match ring.search(description) {
+        Ok(key) => Ok(Some(key)),
+        Err(error) if is_gone(error) => Ok(None),
+        Err(error) => Err(explain(error)),
+    }
+}
+
+/// The content of a key; `None` when it went meanwhile.
+fn read(key: Key) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    let mut bytes = Zeroizing::new(vec![0; LARGEST]);
+    match key.read(&mut bytes) {
+        Ok(length) => {
+            bytes.truncate(length);
+            Ok(Some(bytes))
+        }
+        Err(error) if is_gone(error) => Ok(None),
+        Err(error) => Err(explain(error)),
+    }
+}
+
+fn is_gone(error: KeyError) -> bool {
+    matches!(
+        error,
+        KeyError::KeyDoesNotExist | KeyError::KeyExpired | KeyError::KeyRevoked
+    )
+}
+
+fn explain(error: KeyError) -> Error {
+    const NO_SYSTEM_CALL: i32 = Errno::NOSYS.raw_os_error();
+    let store = StoreKind::Keyutils;
+    let unavailable = |reason: &str| Error::Unavailable {
+        store,
+        reason: reason.to_owned(),
+    };
+    match error {
+        // A filter of system calls answers one or the other.
+        KeyError::PermissionDenied | KeyError::Unknown(NO_SYSTEM_CALL) => Error::Absent {
+            store,
+            reason: "the kernel's keyring is blocked, as it is in most containers".to_owned(),
+        },
+        KeyError::AccessDenied => Error::Refused {
+            store,
+            reason: "the kernel does not let this process have the keyring of its user".to_owned(),
+        },
+        KeyError::QuotaExceeded => unavailable(
+            "all that the kernel allows a user to keep there is used up, see `/proc/key-users`",
+        ),
+        KeyError::OutOfMemory => unavailable("the kernel is out of memory"),
+        KeyError::Unknown(code) => unavailable(&io::Error::from_raw_os_error(code).to_string()),
+        error => unavailable(&format!("the kernel answers {error:?}")),
+    }
+}

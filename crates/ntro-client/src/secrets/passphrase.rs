@@ -1,0 +1,183 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use zeroize::Zeroizing;
+
+use super::Error;
+use ntro_base::disk;
+
+/// What a passphrase is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PassphraseFor {
+    /// To open a file that is there. Asked once.
+    Open,
+    /// To make a file. Asked twice, since nothing tells a slip of the finger later.
+    Create,
+    /// To unlock the SSH key that opens the file. Asked once.
+    Identity,
+}
+
+type Ask = dyn Fn(PassphraseFor) -> Result<SecretString, Error> + Send + Sync;
+
+enum PassphraseSource {
+    None,
+    Value(SecretString),
+    File(PathBuf),
+    Ask(Box<Ask>),
+}
+
+/// The passphrase of the encrypted file, fetched when it is first needed and never twice.
+#[derive(Clone)]
+pub struct Passphrase(Arc<Shared>);
+
+struct Shared {
+    source: PassphraseSource,
+    known: Mutex<Option<SecretString>>,
+}
+
+impl Passphrase {
+    /// Makes a passphrase that nobody knows.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::from_source(PassphraseSource::None)
+    }
+
+    /// Takes a passphrase that is known already.
+    #[must_use]
+    pub fn from_value(passphrase: SecretString) -> Self {
+        Self::from_source(PassphraseSource::Value(passphrase))
+    }
+
+    /// Takes the first line of a file.
+    #[must_use]
+    pub fn from_file(path: PathBuf) -> Self {
+        Self::from_source(PassphraseSource::File(path))
+    }
+
+    /// Asks a person through `ask`, which answers [`Error::Cancelled`] when they would not.
+    #[must_use]
+    pub fn ask(
+        ask: impl Fn(PassphraseFor) -> Result<SecretString, Error> + Send + Sync + 'static,
+    ) -> Self {
+        Self::from_source(PassphraseSource::Ask(Box::new(ask)))
+    }
+
+    /// Returns whether a person would be asked now, or there is no way to get it at all.
+    pub(super) fn needs_a_person(&self) -> bool {
+        match self.0.source {
+            PassphraseSource::Value(_) | PassphraseSource::File(_) => false,
+            PassphraseSource::None | PassphraseSource::Ask(_) => self.known().is_none(),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<SecretString>> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn from_source(source: PassphraseSource) -> Self {
+        Self(Arc::new(Shared {
+            source,
+            known: Mutex::new(None),
+        }))
+    }
+
+    /// Returns the passphrase for the encrypted file at `path`.
+    pub(super) fn get(&self, purpose: PassphraseFor, path: &Path) -> Result<SecretString, Error> {
+        // Held while a person is asked, so that two threads do not ask twice.
+        let mut known = self.known();
+        if let Some(passphrase) = &*known {
+            return Ok(passphrase.clone());
+        }
+        let passphrase = match &self.0.source {
+            PassphraseSource::None => {
+                return Err(Error::PassphraseRequired {
+                    path: path.to_owned(),
+                    purpose,
+                });
+            }
+            PassphraseSource::Value(passphrase) => passphrase.clone(),
+            PassphraseSource::File(path) => first_line(path)?,
+            PassphraseSource::Ask(ask) => ask(purpose)?,
+        };
+        if passphrase.expose_secret().is_empty() {
+            return Err(Error::BadPassphrase {
+                reason: "it is empty".to_owned(),
+            });
+        }
+        Ok(known.insert(passphrase).clone())
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0.source {
+            PassphraseSource::None => "Passphrase(none)",
+            PassphraseSource::Value(_) => "Passphrase(value)",
+            PassphraseSource::File(_) => "Passphrase(file)",
+            PassphraseSource::Ask(_) => "Passphrase(ask)",
+        })
+    }
+}
+
+fn first_line(path: &Path) -> Result<SecretString, Error> {
+    /// More than anybody types, less than a mistaken path costs.
+    const LONGEST: u64 = 4_096;
+
+    let bad = |what: &str| Error::BadPassphrase {
+        reason: format!("the file `{}` {what}", path.display()),
+    };
+    let bytes = disk::read_bounded(path, LONGEST)?.ok_or_else(|| bad("does not exist"))?;
+    let bytes = Zeroizing::new(bytes);
+    let text = std::str::from_utf8(&bytes).map_err(|_| bad("is not text"))?;
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(SecretString::from(line)),
+        _ => Err(bad("begins with an empty line")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_person_is_asked_once_also_by_clones() {
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&asked);
+        let passphrase = Passphrase::ask(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Ok(SecretString::from("open sesame"))
+        });
+        let path = Path::new("keys.age");
+        for passphrase in [&passphrase, &passphrase.clone()] {
+            let got = passphrase.get(PassphraseFor::Open, path).unwrap();
+            assert_eq!(got.expose_secret(), "open sesame");
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn the_first_line_of_a_file_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("passphrase");
+        let get = || Passphrase::from_file(path.clone()).get(PassphraseFor::Open, &path);
+        assert!(get().unwrap_err().to_string().contains("does not exist"));
+        std::fs::write(&path, "two words\r\nignored\n").unwrap();
+        assert_eq!(get().unwrap().expose_secret(), "two words");
+        for text in ["", "\n", "\nx"] {
+            std::fs::write(&path, text).unwrap();
+            assert!(get().unwrap_err().to_string().contains("empty line"));
+        }
+        std::fs::write(&path, "x".repeat(5_000)).unwrap();
+        assert!(matches!(get(), Err(Error::Disk(_))));
+    }
+
+    #[test]
+    fn nothing_of_it_is_shown() {
+        let passphrase = Passphrase::from_value(SecretString::from("open sesame"));
+        assert_eq!(format!("{passphrase:?}"), "Passphrase(value)");
+    }
+}

@@ -1,0 +1,78 @@
+//! The `plaintext` store: `api_key` in `config.toml`.
+//!
+//! Protects against nothing but other users of the machine, by the file's mode 0600. It is there
+//! because the official SDK reads it by itself, and is used only when it is asked for by name.
+
+use std::sync::Arc;
+
+use super::{Error, Item, SecretStore, StoreKind};
+use ntro_base::disk::FileLock;
+use ntro_base::{ApiKey, ConnectionName};
+
+/// The keys in `config.toml`, a document that a higher layer owns.
+///
+/// The file has one key for each connection and says nothing of the origin it was given for, so
+/// whoever implements this keeps the key and the host of a connection together.
+pub trait PlainKeys: Send + Sync {
+    /// Returns the key of a connection.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be read.
+    fn get(&self, connection: &ConnectionName) -> Result<Option<ApiKey>, Error>;
+
+    /// Sets or removes the key of a connection. Returns whether there was one before.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be written; it is then as it was.
+    fn set(
+        &self,
+        connection: &ConnectionName,
+        key: Option<&ApiKey>,
+        lock: &FileLock,
+    ) -> Result<bool, Error>;
+
+    /// Returns the connections that have a key, with their origins, in order.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file cannot be read.
+    fn list(&self) -> Result<Vec<Item>, Error>;
+}
+
+pub(super) struct PlaintextStore {
+    plain: Arc<dyn PlainKeys>,
+}
+
+impl PlaintextStore {
+    pub(super) fn new(plain: Arc<dyn PlainKeys>) -> Self {
+        Self { plain }
+    }
+}
+
+impl SecretStore for PlaintextStore {
+    fn kind(&self) -> StoreKind {
+        StoreKind::Plaintext
+    }
+
+    fn probe(&self) -> Result<(), Error> {
+        self.plain.list().map(drop)
+    }
+
+    fn get(&self, item: &Item) -> Result<Option<ApiKey>, Error> {
+        self.plain.get(&item.connection)
+    }
+
+    fn put(&self, item: &Item, key: &ApiKey, lock: &FileLock) -> Result<(), Error> {
+        self.plain.set(&item.connection, Some(key), lock).map(drop)
+    }
+
+    fn erase(&self, item: &Item, lock: &FileLock) -> Result<bool, Error> {
+        self.plain.set(&item.connection, None, lock)
+    }
+
+    fn list(&self) -> Result<Vec<Item>, Error> {
+        self.plain.list()
+    }
+}

@@ -1,0 +1,194 @@
+//! What is made of every status that is no success.
+
+use std::time::Duration;
+
+use ntro_base::Provider;
+use ntro_client::api::{Client, Error, Settings};
+use serde_json::json;
+
+use crate::support::{Server, answer, json, quick, target};
+
+#[tokio::test]
+async fn each_status_is_an_error_of_its_own() {
+    for (status, expected) in [
+        ("400 Bad Request", "Invalid"),
+        ("401 Unauthorized", "Rejected"),
+        ("403 Forbidden", "Forbidden"),
+        ("404 Not Found", "UnknownApi"),
+        ("409 Conflict", "Conflict"),
+        ("418 I'm a teapot", "Unexpected"),
+        ("422 Unprocessable Content", "Invalid"),
+        ("500 Internal Server Error", "Unexpected"),
+        ("501 Not Implemented", "Unexpected"),
+        ("599 Odd", "Unexpected"),
+    ] {
+        let server = Server::start([json(status, json!({"message": "No"}))]).await;
+        let error = server.ntropii().identity().await.unwrap_err();
+        assert!(format!("{error:?}").starts_with(expected), "{error:?}");
+        let refusal = error.refusal().unwrap();
+        assert_eq!(status[..3], refusal.status.to_string());
+        assert_eq!(refusal.message.as_deref(), Some("No"));
+        assert_eq!(refusal.origin.as_str(), server.origin());
+        assert_eq!(server.seen().len(), 1, "{status} is not tried again");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_told_apart_from_an_api_that_is_not() {
+    let not_found = || json("404 Not Found", json!({"message": "No"}));
+    let server = Server::start([not_found()]).await;
+    let error = server.ntropii().tenant(&"acme".parse().unwrap()).await;
+    assert!(matches!(error, Err(Error::NotFound(_))), "{error:?}");
+    let server = Server::start([not_found()]).await;
+    let error = server.ntropii().tenants().await;
+    assert!(matches!(error, Err(Error::UnknownApi(_))), "{error:?}");
+}
+
+#[tokio::test]
+async fn temporary_ones_are_told_after_three_tries() {
+    for status in [
+        "429 Too Many Requests",
+        "502 Bad Gateway",
+        "503 Service Unavailable",
+        "504 Gateway Timeout",
+    ] {
+        let server = Server::start((0..9).map(|_| json(status, json!({"message": "Later"})))).await;
+        let error = server.ntropii().identity().await.unwrap_err();
+        assert_eq!(server.seen().len(), 3, "{status}");
+        match &error {
+            Error::RateLimited { .. } => assert!(status.starts_with("429")),
+            Error::Unavailable { .. } => assert!(!status.starts_with("429")),
+            other => panic!("{other:?}"),
+        }
+        assert!(error.to_string().contains("Later"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn bodies_of_both_systems_are_read() {
+    for (body, message, code) in [
+        (
+            json!({"statusCode": 401, "message": "Invalid or missing API key", "error": "Unauthorized"}),
+            "Invalid or missing API key",
+            None,
+        ),
+        (
+            json!({"statusCode": 400, "message": ["name is empty", "slug is empty"]}),
+            "name is empty; slug is empty",
+            None,
+        ),
+        (
+            json!({"detail": "No such key", "code": "invalid_api_key"}),
+            "No such key",
+            Some("invalid_api_key"),
+        ),
+        (
+            json!({"detail": [{"loc": ["body", "name"], "msg": "field required", "type": "missing"}]}),
+            "name: field required",
+            None,
+        ),
+        (
+            json!({"detail": {"message": "Locked", "code": "campaign_locked"}}),
+            "Locked",
+            Some("campaign_locked"),
+        ),
+    ] {
+        let server = Server::start([json("401 Unauthorized", &body)]).await;
+        let error = server.ontora().identity().await.unwrap_err();
+        let refusal = error.refusal().unwrap();
+        assert_eq!(refusal.message.as_deref(), Some(message));
+        assert_eq!(refusal.code.as_deref(), code);
+    }
+}
+
+#[tokio::test]
+async fn a_page_instead_of_a_reason_gives_none() {
+    for body in [
+        "<html><h1>401</h1></html>",
+        "",
+        "null",
+        "[1]",
+        "{\"message\": 5",
+    ] {
+        let server =
+            Server::start([answer("401 Unauthorized", &["x-request-id: r-1"], body)]).await;
+        let error = server.ntropii().identity().await.unwrap_err();
+        assert_eq!(error.refusal().unwrap().message, None, "{body}");
+        assert_eq!(error.request_id(), Some("r-1"));
+        assert_eq!(
+            error.to_string(),
+            format!("`{}` rejected the API key (HTTP 401)", server.origin())
+        );
+    }
+}
+
+#[tokio::test]
+async fn reasons_are_cleaned_and_bounded() {
+    let message = format!(
+        "\u{1b}[2J\u{9b}31mNo\r\nnewline\u{202e} {}",
+        "x".repeat(10_000)
+    );
+    let body = json!({"detail": message, "code": "\u{7}bell"}).to_string();
+    let id = format!("x-request-id: {}", "i".repeat(300));
+    let server = Server::start([answer("403 Forbidden", &[&id], &body)]).await;
+    let error = server.ontora().identity().await.unwrap_err();
+    let refusal = error.refusal().unwrap();
+    let shown = refusal.message.as_deref().unwrap();
+    assert!(shown.starts_with("[2J31mNo newline xxx"), "{shown}");
+    assert!(shown.chars().count() <= 500);
+    assert_eq!(refusal.code.as_deref(), Some("bell"));
+    assert!(error.request_id().unwrap().len() < 140);
+    assert!(!error.to_string().chars().any(char::is_control));
+}
+
+#[tokio::test]
+async fn an_enormous_or_broken_explanation_does_not_hide_the_refusal() {
+    let huge = json!({"message": "x".repeat(2 * 1024 * 1024)}).to_string();
+    let cut = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 500\r\n\r\n{\"mess".to_vec();
+    let server = Server::start([
+        answer("401 Unauthorized", &[], &huge),
+        crate::support::Reply::Bytes(cut),
+    ])
+    .await;
+    for _ in 0..2 {
+        let error = server.ntropii().identity().await.unwrap_err();
+        assert!(matches!(error, Error::Rejected(_)), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_pause_longer_than_the_bound_is_told_and_not_waited_for() {
+    for (header, seconds) in [
+        ("retry-after: 3600".to_owned(), 3600),
+        // Counted from the server's clock, not from ours.
+        (
+            "date: Sun, 06 Nov 1994 08:49:37 GMT\r\nretry-after: Sun, 06 Nov 1994 09:49:37 GMT"
+                .to_owned(),
+            3600,
+        ),
+    ] {
+        let reply = answer("429 Too Many Requests", &[&header], "{}");
+        let server = Server::start([reply]).await;
+        let error = server.ntropii().identity().await.unwrap_err();
+        let Error::RateLimited { retry_after, .. } = &error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(*retry_after, Some(Duration::from_secs(seconds)));
+        assert!(error.to_string().contains("asks to wait 3600 s"), "{error}");
+        assert_eq!(server.seen().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_bound_on_pauses_is_a_setting() {
+    let reply = || answer("503 Service Unavailable", &["retry-after: 2"], "{}");
+    let server = Server::start([reply(), reply()]).await;
+    let settings = Settings {
+        retry_after_limit: Duration::from_secs(1),
+        ..quick()
+    };
+    let client = Client::new(target(Provider::Ntropii, &server.origin()), settings);
+    let error = client.identity().await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
+    assert_eq!(server.seen().len(), 1);
+}

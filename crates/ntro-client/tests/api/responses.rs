@@ -1,0 +1,265 @@
+//! What is sent, and what is read out of good answers.
+
+use ntro_base::Provider;
+use ntro_client::api::{Client, Error, Expiry, InvalidResponse};
+use serde_json::json;
+
+use crate::support::{NTROPII_KEY, ONTORA_KEY, Server, answer, json, profile, quick, target};
+
+#[tokio::test]
+async fn a_request_to_ntropii_carries_the_key_as_bearer_and_nothing_superfluous() {
+    let server = Server::start([json("200 OK", profile())]).await;
+    let identity = server.ntropii().identity().await.unwrap();
+    assert_eq!(
+        (identity.id.as_str(), identity.name.as_str()),
+        ("u1", "Dev")
+    );
+    assert_eq!(identity.email.as_deref(), Some("dev@acme.test"));
+    assert_eq!(identity.organisation.as_deref(), Some("org1"));
+    assert_eq!(identity.roles, ["tenant:admin"]);
+    assert_eq!((identity.tenants, identity.key), (None, None));
+
+    let seen = server.only();
+    assert_eq!(seen.line, "GET /v1/me HTTP/1.1");
+    assert_eq!(
+        seen.header("authorization"),
+        Some(format!("Bearer {NTROPII_KEY}").as_str())
+    );
+    assert_eq!(seen.header("accept"), Some("application/json"));
+    assert_eq!(
+        seen.header("user-agent"),
+        Some(concat!("ntro/", env!("CARGO_PKG_VERSION")))
+    );
+    for absent in ["x-api-key", "accept-encoding", "content-type", "cookie"] {
+        assert_eq!(seen.header(absent), None, "{absent}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_to_ontora_carries_the_key_in_its_own_header() {
+    let server = Server::start([json(
+        "200 OK",
+        json!({"workspace_id": "w1", "name": "CI", "scopes": ["exports", "mcp"], "region": "eu"}),
+    )])
+    .await;
+    let identity = server.ontora().identity().await.unwrap();
+    assert_eq!((identity.id.as_str(), identity.name.as_str()), ("w1", "CI"));
+    assert_eq!((identity.email, identity.organisation), (None, None));
+    assert_eq!(identity.region.as_deref(), Some("eu"));
+    let key = identity.key.unwrap();
+    assert_eq!(key.scopes.unwrap(), ["exports", "mcp"]);
+    assert_eq!(key.expires, Expiry::Unknown);
+    assert_eq!(identity.tenants.unwrap()[0].slug.as_str(), "w1");
+
+    let seen = server.only();
+    assert_eq!(seen.line, "GET /v1/api-keys/current HTTP/1.1");
+    assert_eq!(seen.header("x-api-key"), Some(ONTORA_KEY));
+    assert_eq!(seen.header("authorization"), None);
+}
+
+#[tokio::test]
+async fn an_authority_tells_tenants_and_key_as_well() {
+    let mut body = profile();
+    body["tenants"] = json!([{"id": "t1", "slug": "acme-fund-admin", "name": "Acme", "new": 1}]);
+    body["key"] = json!({"id": "k1", "prefix": "ntro_prod_k9Zr4MxQ2bLw", "expiresAt": "2027-01-01T00:00:00Z"});
+    body["tomorrow"] = json!({"unknown": ["members", "are", "ignored"]});
+    let server = Server::start([json("200 OK", &body), json("200 OK", &body)]).await;
+    let identity = server.ntropii().identity().await.unwrap();
+    let tenants = identity.tenants.unwrap();
+    assert_eq!(tenants[0].slug.as_str(), "acme-fund-admin");
+    assert_eq!(tenants[0].name.as_deref(), Some("Acme"));
+    let key = server.ntropii().current_key().await.unwrap();
+    assert_eq!(identity.key.as_ref(), Some(&key));
+    assert_eq!(key.prefix.unwrap().as_str(), "ntro_prod_k9Zr4MxQ2bLw");
+    assert_eq!(
+        key.expires.at().unwrap().to_string(),
+        "2027-01-01T00:00:00Z"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_tells_nothing_of_the_key_does_not_offer_it() {
+    let server = Server::start([json("200 OK", profile())]).await;
+    assert!(matches!(
+        server.ntropii().current_key().await,
+        Err(Error::NotOffered { .. })
+    ));
+}
+
+#[tokio::test]
+async fn tenants_come_in_both_shapes() {
+    let tenant = json!({
+        "id": "t1", "name": "Acme", "slug": "acme", "dataPlatform": "snowflake", "status": "ACTIVE",
+        "entityCount": 3, "config": "{}", "createdAt": "2026-01-01T00:00:00Z", "updatedAt": null
+    });
+    let sparse = json!({"id": "t2", "name": "Globex", "slug": "globex", "status": null});
+    let server = Server::start([
+        json("200 OK", json!([tenant, sparse])),
+        json("200 OK", json!({"items": [tenant, sparse], "total": 2})),
+    ])
+    .await;
+    let bare = server.ntropii().tenants().await.unwrap();
+    assert_eq!(bare, server.ntropii().tenants().await.unwrap());
+    assert_eq!(bare[0].status.as_deref(), Some("ACTIVE"));
+    assert_eq!(bare[0].entity_count, Some(3));
+    assert_eq!(bare[1].slug.as_str(), "globex");
+    assert_eq!(server.seen()[1].line, "GET /v1/workspace/tenants HTTP/1.1");
+}
+
+#[tokio::test]
+async fn a_tenant_is_asked_for_in_one_segment_of_the_path() {
+    let tenant = json!({"id": "t1", "name": "Ä", "slug": "ä&b", "dataPlatform": "snowflake"});
+    let server = Server::start([
+        json("200 OK", &tenant),
+        json("404 Not Found", "{}"),
+        json("404 Not Found", "{}"),
+    ])
+    .await;
+    let client = server.ntropii();
+    let found = client.tenant(&"ä&b".parse().unwrap()).await.unwrap();
+    assert_eq!(found.name.as_deref(), Some("Ä"));
+    for dots in [".", ".."] {
+        let missing = client.tenant(&dots.parse().unwrap()).await;
+        assert!(matches!(missing, Err(Error::NotFound(_))), "{missing:?}");
+    }
+    let lines: Vec<_> = server.seen().into_iter().map(|seen| seen.line).collect();
+    assert_eq!(
+        lines,
+        [
+            "GET /v1/workspace/tenants/%C3%A4%26b HTTP/1.1",
+            "GET /v1/workspace/tenants/%252e HTTP/1.1",
+            "GET /v1/workspace/tenants/%252e%252e HTTP/1.1",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_key_of_ontora_reaches_its_workspace_and_no_other() {
+    let current = json!({"workspace_id": "w1", "name": "CI", "scopes": []});
+    let server = Server::start((0..3).map(|_| json("200 OK", &current))).await;
+    let client = server.ontora();
+    assert_eq!(client.tenants().await.unwrap().len(), 1);
+    let own = client.tenant(&"w1".parse().unwrap()).await.unwrap();
+    assert_eq!(own.id, "w1");
+    match client.tenant(&"w2".parse().unwrap()).await.unwrap_err() {
+        Error::OutOfReach { reachable, .. } => assert_eq!(reachable.as_str(), "w1"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn without_a_key_no_key_header_is_sent() {
+    let server = Server::start([
+        json("401 Unauthorized", "{}"),
+        json("401 Unauthorized", "{}"),
+    ])
+    .await;
+    for provider in Provider::ALL {
+        let mut target = target(provider, &server.origin());
+        target.key = None;
+        let refused = Client::new(target, quick()).identity().await;
+        assert!(matches!(refused, Err(Error::Rejected(_))), "{refused:?}");
+    }
+    for seen in server.seen() {
+        assert_eq!(seen.header("authorization"), None);
+        assert_eq!(seen.header("x-api-key"), None);
+    }
+}
+
+#[tokio::test]
+async fn a_path_prefix_of_the_host_is_kept() {
+    let server = Server::start([json("200 OK", profile())]).await;
+    let host = format!("{}/a/v1/", server.origin());
+    crate::support::client(Provider::Ntropii, &host)
+        .identity()
+        .await
+        .unwrap();
+    assert_eq!(server.only().line, "GET /a/v1/me HTTP/1.1");
+}
+
+#[tokio::test]
+async fn what_is_not_the_expected_json_is_not_understood() {
+    let page = "<!doctype html><title>Sign in to the network</title>";
+    for (reply, expected) in [
+        (
+            answer("200 OK", &["content-type: text/html; charset=utf-8"], page),
+            InvalidResponse::NotJson {
+                content_type: Some("text/html; charset=utf-8".to_owned()),
+            },
+        ),
+        (
+            answer("200 OK", &[], "{\"id\": \"u1\","),
+            InvalidResponse::NotJson { content_type: None },
+        ),
+        (answer("204 No Content", &[], ""), InvalidResponse::Empty),
+        (
+            answer("200 OK", &["content-type: a\u{1b}[2Jb"], "\u{0}\u{1}"),
+            InvalidResponse::NotJson {
+                content_type: Some("a[2Jb".to_owned()),
+            },
+        ),
+    ] {
+        let server = Server::start([reply]).await;
+        match server.ntropii().identity().await.unwrap_err() {
+            Error::NotUnderstood { misfit, .. } => assert_eq!(misfit, expected),
+            // A control character in a header is no HTTP at all.
+            Error::Unreachable { .. } if matches!(&expected, InvalidResponse::NotJson { content_type: Some(t) } if t == "a[2Jb") =>
+                {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn json_of_a_wrong_shape_is_told_in_clean_words() {
+    for body in [
+        json!([]),
+        json!("u1"),
+        json!({"id": "u1"}),
+        json!({"id": 7, "email": "e", "name": "n", "orgId": "o"}),
+        json!({"id": "u1", "email": "e", "name": "n", "orgId": "o", "roles": "\u{1b}]0;pwned\u{7}"}),
+    ] {
+        let server = Server::start([json("200 OK", &body)]).await;
+        let error = server.ntropii().identity().await.unwrap_err();
+        assert!(
+            matches!(
+                &error,
+                Error::NotUnderstood {
+                    misfit: InvalidResponse::Shape(_),
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+        assert!(!error.to_string().chars().any(char::is_control), "{error}");
+    }
+    let server = Server::start([json("200 OK", json!({"name": "no workspace"}))]).await;
+    let error = server.ontora().identity().await.unwrap_err();
+    assert!(
+        error.to_string().contains("it names no workspace"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn json_counts_whatever_its_content_type_says() {
+    let body = profile().to_string();
+    let server = Server::start([answer("200 OK", &["content-type: text/plain"], &body)]).await;
+    assert_eq!(server.ntropii().identity().await.unwrap().id, "u1");
+}
+
+#[tokio::test]
+async fn every_text_is_cleaned_before_anyone_sees_it() {
+    let dirty = "\u{1b}[31mAc\u{9b}me\u{202e}\r\n\u{7}";
+    let mut body =
+        json!({"id": dirty, "email": dirty, "name": dirty, "orgId": dirty, "roles": [dirty]});
+    body["tenants"] = json!([{"id": dirty, "slug": dirty, "name": dirty}]);
+    body["key"] = json!({"id": dirty, "prefix": dirty});
+    let server = Server::start([json("200 OK", &body)]).await;
+    let identity = server.ntropii().identity().await.unwrap();
+    assert_eq!(identity.name, "[31mAcme");
+    let shown = format!("{identity:#?}").replace('\n', "");
+    for escaped in ["\\u{1b}", "\\u{9b}", "\\u{202e}", "\\r", "\\n", "\\u{7}"] {
+        assert!(!shown.contains(escaped), "{escaped} in {shown}");
+    }
+}

@@ -1,0 +1,549 @@
+//! The encrypted file and what can be wrong with it, its identity and its passphrase.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use age::secrecy::SecretString;
+use ntro_base::disk::{self, Claim, FileLock};
+use ntro_client::secrets::{
+    Error, OpenedStores, Passphrase, PassphraseFor, SecretStore, StoreKind, StoreSettings,
+    create_identity,
+};
+
+use crate::support::{NtroDir, item, key, open, passphrase};
+use crate::writer::{self, Task};
+
+const ORIGIN: &str = "https://api.ntropii.com";
+const CANARY: &str = "ntro_prod_canary";
+
+/// A home whose file is sealed with an identity and holds one key.
+fn with_identity() -> (NtroDir, StoreSettings) {
+    let home = NtroDir::new();
+    let lock = home.lock();
+    assert!(create_identity(&home.folder.join("identity.txt"), &lock).unwrap());
+    let settings = home.settings();
+    store(&settings)
+        .put(&item("production", ORIGIN), &key(CANARY), &lock)
+        .unwrap();
+    (home, settings)
+}
+
+fn store(settings: &StoreSettings) -> Box<dyn SecretStore> {
+    open(StoreKind::File, settings)
+}
+
+/// What every call says, and that none of them changed a file or shows a key.
+fn all(home: &NtroDir, settings: &StoreSettings) -> Vec<Error> {
+    let before = home.files();
+    let store = store(settings);
+    let (lock, production) = (home.lock(), item("production", ORIGIN));
+    let errors = vec![
+        store.probe().unwrap_err(),
+        store.get(&production).unwrap_err(),
+        store.put(&production, &key("new"), &lock).unwrap_err(),
+        store.erase(&production, &lock).unwrap_err(),
+        store.list().unwrap_err(),
+    ];
+    assert_eq!(home.files(), before);
+    for error in &errors {
+        assert!(!format!("{error} {error:?}").contains("canary"));
+        assert!(!format!("{error} {error:?}").contains("SECRET-KEY"));
+    }
+    errors
+}
+
+fn seal(text: &str, passphrase: &str, work: u8) -> Vec<u8> {
+    let mut recipient = age::scrypt::Recipient::new(SecretString::from(passphrase));
+    recipient.set_work_factor(work);
+    age::encrypt(&recipient, text.as_bytes()).unwrap()
+}
+
+#[test]
+fn files_are_private_and_nothing_lies_open() {
+    let (home, _) = with_identity();
+    let names: Vec<_> = home.files().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["identity.txt", "keys.age"]);
+    for name in names {
+        let metadata = fs::metadata(home.folder.join(name)).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+    }
+    let sealed = fs::read(home.folder.join("keys.age")).unwrap();
+    assert!(sealed.starts_with(b"age-encryption.org/v1\n-> X25519 "));
+    assert!(!String::from_utf8_lossy(&sealed).contains("canary"));
+}
+
+#[test]
+fn an_identity_file_is_as_age_keygen_makes_it_and_made_once() {
+    let home = NtroDir::new();
+    let (lock, path) = (home.lock(), home.folder.join("identity.txt"));
+    assert!(create_identity(&path, &lock).unwrap());
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    let [created, public, secret] = lines[..] else {
+        panic!("{} lines", lines.len())
+    };
+    assert!(created.starts_with("# created: 20") && created.ends_with('Z'));
+    let identity: age::x25519::Identity = secret.parse().unwrap();
+    assert_eq!(public, format!("# public key: {}", identity.to_public()));
+
+    assert!(!create_identity(&path, &lock).unwrap());
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    fs::write(&path, "precious").unwrap();
+    create_identity(&path, &lock).unwrap_err();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+}
+
+#[test]
+fn the_age_library_reads_what_is_written() {
+    let (home, _) = with_identity();
+    let identity = fs::read_to_string(home.folder.join("identity.txt")).unwrap();
+    let identity: age::x25519::Identity = identity.lines().last().unwrap().parse().unwrap();
+    let sealed = fs::read(home.folder.join("keys.age")).unwrap();
+    let plain = String::from_utf8(age::decrypt(&identity, &sealed).unwrap()).unwrap();
+    assert!(
+        plain.contains("\n[[key]]\nconnection = \"production\"\n"),
+        "{plain}"
+    );
+}
+
+#[test]
+fn what_is_torn_or_garbage_is_damaged_and_left_alone() {
+    let (home, settings) = with_identity();
+    let path = home.folder.join("keys.age");
+    let whole = fs::read(&path).unwrap();
+    let mut flipped = whole.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    let mut head = whole.clone();
+    head[60] ^= 1;
+    // What is torn in the sealed contents shows when they are opened, and not to a probe, which
+    // leaves them sealed. All else shows to all.
+    for bytes in [&flipped[..], &whole[..whole.len() - 1]] {
+        fs::write(&path, bytes).unwrap();
+        let error = store(&settings)
+            .get(&item("production", ORIGIN))
+            .unwrap_err();
+        assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
+        let lock = home.lock();
+        let put = store(&settings).put(&item("production", ORIGIN), &key("new"), &lock);
+        assert!(matches!(put, Err(Error::Corrupt { .. })), "{put:?}");
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+    }
+    for bytes in [
+        &b""[..],
+        b"garbage",
+        b"age-encryption.org/v9\n",
+        &whole[..40],
+        &[0; 9_000],
+    ] {
+        fs::write(&path, bytes).unwrap();
+        for error in all(&home, &settings) {
+            assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
+        }
+    }
+    fs::write(&path, head).unwrap();
+    for error in all(&home, &settings) {
+        assert!(
+            matches!(error, Error::Corrupt { .. } | Error::WrongIdentity { .. }),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn another_identity_or_none_does_not_open_it() {
+    let (home, mut settings) = with_identity();
+    let other = home.folder.join("other.txt");
+    create_identity(&other, &home.lock()).unwrap();
+    settings.identity = Some(other);
+    for error in all(&home, &settings) {
+        assert!(matches!(error, Error::WrongIdentity { .. }), "{error:?}");
+    }
+
+    let identity = home.folder.join("identity.txt");
+    settings.identity = Some(home.folder.join("missing.txt"));
+    for error in all(&home, &settings) {
+        assert!(matches!(error, Error::BadIdentity { .. }), "{error:?}");
+    }
+    settings.identity = None;
+    fs::remove_file(&identity).unwrap();
+    for error in all(&home, &settings) {
+        assert!(matches!(error, Error::BadIdentity { .. }), "{error:?}");
+    }
+    for text in [
+        "",
+        "# only words\n",
+        "AGE-SECRET-KEY-1QQ\n",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\n",
+    ] {
+        fs::write(&identity, text).unwrap();
+        for error in all(&home, &settings) {
+            assert!(matches!(error, Error::BadIdentity { .. }), "{error:?}");
+        }
+    }
+    fs::remove_file(&identity).unwrap();
+    fs::create_dir(&identity).unwrap();
+    for error in all(&home, &settings) {
+        assert!(matches!(error, Error::Disk(_)), "{error:?}");
+    }
+}
+
+#[test]
+fn every_identity_in_the_file_opens_what_is_written() {
+    let (home, mut settings) = with_identity();
+    let lock = home.lock();
+    let (first, second) = (
+        home.folder.join("identity.txt"),
+        home.folder.join("second.txt"),
+    );
+    create_identity(&second, &lock).unwrap();
+    let both = fs::read_to_string(&first).unwrap() + &fs::read_to_string(&second).unwrap();
+    fs::write(&first, both).unwrap();
+    let other = item("other", ORIGIN);
+    store(&settings).put(&other, &key("two"), &lock).unwrap();
+    settings.identity = Some(second);
+    assert_eq!(store(&settings).get(&other).unwrap(), Some(key("two")));
+}
+
+#[test]
+fn a_passphrase_is_needed_and_must_be_the_right_one() {
+    let home = NtroDir::new();
+    let mut settings = home.settings();
+    let production = item("production", ORIGIN);
+
+    // Nothing to open yet: only writing needs one.
+    let nobody = store(&settings);
+    assert_eq!(nobody.get(&production).unwrap(), None);
+    assert_eq!(nobody.list().unwrap(), []);
+    assert!(!nobody.erase(&production, &home.lock()).unwrap());
+    let create = |answer: Result<(), Error>| {
+        let required = matches!(
+            answer,
+            Err(Error::PassphraseRequired {
+                purpose: PassphraseFor::Create,
+                ..
+            })
+        );
+        assert!(required, "{answer:?}");
+    };
+    create(nobody.probe());
+    create(nobody.put(&production, &key(CANARY), &home.lock()));
+    assert_eq!(home.files(), []);
+
+    settings.passphrase = passphrase("open sesame");
+    store(&settings)
+        .put(&production, &key(CANARY), &home.lock())
+        .unwrap();
+
+    settings.passphrase = passphrase("open barley");
+    for error in all(&home, &settings) {
+        assert!(matches!(error, Error::WrongPassphrase { .. }), "{error:?}");
+    }
+    settings.passphrase = passphrase("");
+    for error in all(&home, &settings) {
+        assert!(matches!(error, Error::BadPassphrase { .. }), "{error:?}");
+    }
+    settings.passphrase = Passphrase::none();
+    let mut errors = all(&home, &settings);
+    assert!(matches!(errors.pop(), Some(Error::Locked { .. })), "list");
+    for error in errors {
+        assert!(
+            matches!(
+                error,
+                Error::PassphraseRequired {
+                    purpose: PassphraseFor::Open,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+    }
+    settings.passphrase = Passphrase::ask(|_| Err(Error::Cancelled));
+    let mut errors = all(&home, &settings);
+    assert!(matches!(errors.pop(), Some(Error::Locked { .. })), "list");
+    for error in errors {
+        assert!(matches!(error, Error::Cancelled), "{error:?}");
+    }
+
+    // An identity that appears later does not change how the file is sealed.
+    create_identity(&home.folder.join("identity.txt"), &home.lock()).unwrap();
+    settings.passphrase = passphrase("open sesame");
+    store(&settings)
+        .put(&production, &key("two"), &home.lock())
+        .unwrap();
+    let sealed = fs::read(home.folder.join("keys.age")).unwrap();
+    assert!(sealed.starts_with(b"age-encryption.org/v1\n-> scrypt "));
+    let head = String::from_utf8_lossy(&sealed);
+    assert!(head.lines().nth(1).unwrap().ends_with(" 16"), "work factor");
+}
+
+#[test]
+fn a_person_is_asked_once_for_all_calls() {
+    let home = NtroDir::new();
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&asked);
+    let mut settings = home.settings();
+    settings.passphrase = Passphrase::ask(move |purpose| {
+        assert_eq!(purpose, PassphraseFor::Create);
+        count.fetch_add(1, Ordering::Relaxed);
+        Ok("open sesame".into())
+    });
+    let production = item("production", ORIGIN);
+    store(&settings).probe().unwrap();
+    store(&settings)
+        .put(&production, &key("one"), &home.lock())
+        .unwrap();
+    assert_eq!(store(&settings).get(&production).unwrap(), Some(key("one")));
+    // Known by now, so that listing asks nobody.
+    assert_eq!(store(&settings).list().unwrap(), [production]);
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn more_work_than_is_done_is_refused_at_once() {
+    let home = NtroDir::new();
+    let mut settings = home.settings();
+    settings.passphrase = passphrase("p");
+    let _ = home.lock();
+    let sealed = seal("version = 1\n", "p", 2);
+    let text = String::from_utf8_lossy(&sealed).replacen(" 2\n", " 40\n", 1);
+    assert!(text.contains(" 40\n"));
+    fs::write(home.folder.join("keys.age"), text.as_bytes()).unwrap();
+    for error in all(&home, &settings) {
+        assert!(
+            matches!(
+                error,
+                Error::TooMuchWork {
+                    required: 40,
+                    limit: 20,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+    }
+    // Less than we do is fine, and becomes ours when it is written.
+    fs::write(home.folder.join("keys.age"), sealed).unwrap();
+    let production = item("production", ORIGIN);
+    store(&settings)
+        .put(&production, &key("one"), &home.lock())
+        .unwrap();
+    assert_eq!(store(&settings).get(&production).unwrap(), Some(key("one")));
+}
+
+#[test]
+fn what_is_sealed_may_be_of_a_newer_version() {
+    let home = NtroDir::new();
+    let mut settings = home.settings();
+    settings.passphrase = passphrase("p");
+    let _ = home.lock();
+    for text in [
+        "version = 2\n",
+        "nonsense",
+        "version = 1\nkey = \"canary\"\n",
+    ] {
+        fs::write(home.folder.join("keys.age"), seal(text, "p", 2)).unwrap();
+        let error = store(&settings).list().unwrap_err();
+        assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
+        assert!(!error.to_string().contains("canary"), "{error}");
+    }
+}
+
+#[test]
+fn a_folder_in_its_place_or_its_temporary_files_place_is_told() {
+    let (home, settings) = with_identity();
+    let lock = home.lock();
+    let production = item("production", ORIGIN);
+    fs::create_dir(home.folder.join("keys.age.tmp")).unwrap();
+    let error = store(&settings)
+        .put(&production, &key("new"), &lock)
+        .unwrap_err();
+    assert!(matches!(error, Error::Disk(_)), "{error:?}");
+    assert_eq!(
+        store(&settings).get(&production).unwrap(),
+        Some(key(CANARY))
+    );
+    drop(lock);
+
+    fs::remove_file(home.folder.join("keys.age")).unwrap();
+    fs::create_dir(home.folder.join("keys.age")).unwrap();
+    for error in all(&home, &settings) {
+        assert!(matches!(error, Error::Disk(_)), "{error:?}");
+        assert!(error.to_string().contains("keys.age"), "{error}");
+    }
+}
+
+#[test]
+fn a_link_to_a_file_elsewhere_stays_one() {
+    let (home, settings) = with_identity();
+    let elsewhere = home.folder.join("synced");
+    fs::rename(home.folder.join("keys.age"), &elsewhere).unwrap();
+    symlink(&elsewhere, home.folder.join("keys.age")).unwrap();
+    let production = item("production", ORIGIN);
+    store(&settings)
+        .put(&production, &key("new"), &home.lock())
+        .unwrap();
+    assert_eq!(store(&settings).get(&production).unwrap(), Some(key("new")));
+    assert!(
+        fs::symlink_metadata(home.folder.join("keys.age"))
+            .unwrap()
+            .is_symlink()
+    );
+}
+
+const READ_ONLY: &str = "NTRO_TEST_READ_ONLY";
+
+/// Runs in a process of its own, which is nobody's where the tests are root's: no folder is
+/// read-only to root.
+/// This test again, in a process whose working folder is one of its own.
+#[test]
+fn a_name_alone_is_a_file_in_the_working_folder() {
+    const AGAIN: &str = "NTRO_TEST_IN_A_FOLDER_OF_ITS_OWN";
+    if std::env::var_os(AGAIN).is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let again = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "file::a_name_alone_is_a_file_in_the_working_folder",
+            ])
+            .env(AGAIN, "1")
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&again.stdout);
+        assert!(again.status.success(), "{said}");
+        let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(folder.path().join("identity.txt")), 0o600);
+        assert_eq!(fs::read(folder.path().join("keys")).unwrap(), b"new");
+        return;
+    }
+    let lock = FileLock::acquire(Path::new("lock")).unwrap();
+    disk::replace(Path::new("keys"), b"new", &lock).unwrap();
+    assert!(create_identity(Path::new("identity.txt"), &lock).unwrap());
+    assert!(Claim::take(Path::new("claim")).unwrap().is_some());
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_to_is_told_by_the_probe() {
+    if let Ok(folder) = std::env::var(READ_ONLY) {
+        let mut settings = crate::support::settings(folder.into());
+        settings.passphrase = passphrase("p");
+        let error = store(&settings).probe().unwrap_err();
+        assert!(matches!(error, Error::Disk(_)), "{error:?}");
+        assert!(error.to_string().contains("permission denied"), "{error}");
+        println!("it was told");
+        return;
+    }
+    let home = NtroDir::new();
+    let _ = home.lock();
+    // The way there has to be open to nobody.
+    fs::set_permissions(
+        home.folder.parent().unwrap(),
+        fs::Permissions::from_mode(0o755),
+    )
+    .unwrap();
+    fs::set_permissions(&home.folder, fs::Permissions::from_mode(0o555)).unwrap();
+    let program = std::env::current_exe().unwrap();
+    let copy = home.folder.parent().unwrap().join("test");
+    fs::copy(program, &copy).unwrap();
+    let mut child = Command::new(&copy);
+    child
+        .args(["--exact", "--nocapture"])
+        .arg("file::a_folder_that_cannot_be_written_to_is_told_by_the_probe")
+        .env(READ_ONLY, &home.folder)
+        .current_dir("/");
+    if rustix::process::geteuid().is_root() {
+        child.uid(65_534).gid(65_534);
+    }
+    let output = child.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("it was told"),
+        "{output:?}"
+    );
+}
+
+/// Whatever a killed writer leaves is the file before a write or after it.
+#[test]
+fn a_kill_leaves_the_old_file_or_the_new_one() {
+    let (home, settings) = with_identity();
+    for round in 0..60 {
+        let task = Task {
+            kind: StoreKind::File,
+            folder: home.folder.clone(),
+            bus: None,
+            passphrase: false,
+            name: format!("round-{round}"),
+            count: 10_000,
+        };
+        let mut child = writer::start(&task);
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        // Killed at another moment each time: so many writes after it began, and within the next.
+        let told = (&mut lines)
+            .map_while(Result::ok)
+            .filter(|line| line.starts_with("wrote "))
+            .take(1 + round % 7)
+            .count();
+        child.kill().unwrap();
+        // What it still said before it died.
+        let later = lines
+            .map_while(Result::ok)
+            .filter(|line| line.starts_with("wrote "))
+            .count();
+        child.wait().unwrap();
+
+        let list = store(&settings).list().unwrap();
+        let mine = format!("round-{round}-");
+        let mine: Vec<_> = list
+            .iter()
+            .filter(|item| item.connection.as_str().starts_with(&mine))
+            .collect();
+        // One more may have been written and not been told.
+        let (kept, told) = (mine.len(), told + later);
+        assert!(kept == told || kept == told + 1, "{kept} kept, {told} told");
+        for item in mine {
+            assert!(store(&settings).get(item).unwrap().is_some());
+        }
+        let names: Vec<_> = home.files().into_iter().map(|(name, _)| name).collect();
+        let expected = ["identity.txt", "keys.age", "keys.age.tmp"];
+        assert!(
+            names.iter().all(|name| expected.contains(&name.as_str())),
+            "{names:?}"
+        );
+        // The lock went with its holder.
+        store(&settings)
+            .put(&item("after", ORIGIN), &key("k"), &home.lock())
+            .unwrap();
+        assert!(!home.folder.join("keys.age.tmp").exists());
+    }
+}
+
+#[test]
+fn a_store_that_stays_open_sees_what_others_write() {
+    let (home, settings) = with_identity();
+    let (lock, production) = (home.lock(), item("production", ORIGIN));
+    let stores = OpenedStores::new(settings.clone());
+    let open = || stores.get(StoreKind::File);
+    assert_eq!(open().get(&production).unwrap(), Some(key(CANARY)));
+    store(&settings)
+        .put(&production, &key("new"), &lock)
+        .unwrap();
+    assert_eq!(open().get(&production).unwrap(), Some(key("new")));
+    assert_eq!(open().get(&item("other", ORIGIN)).unwrap(), None);
+    assert!(open().erase(&production, &lock).unwrap());
+    assert_eq!(open().get(&production).unwrap(), None);
+    // What was opened before opens nothing that has changed since.
+    let file = home.folder.join("keys.age");
+    let mut bytes = fs::read(&file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let error = open().get(&production).unwrap_err();
+    assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+    fs::remove_file(&file).unwrap();
+    assert_eq!(open().get(&production).unwrap(), None);
+}

@@ -1,0 +1,35 @@
+//! The secret stores, through the library: one story over every store, and each store's own ways
+//! to fail. What needs a Secret Service says so in its `#[ignore]`, as in `tests/it`.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test reads its own variables, and ends at what it did not expect"
+)]
+#![allow(
+    unreachable_pub,
+    dead_code,
+    reason = "what is shared with the other tests is not all used here"
+)]
+#![cfg(target_os = "linux")]
+
+mod command;
+mod contract;
+mod fake_service;
+mod file;
+mod helpers;
+mod keyring;
+mod keyutils;
+
+#[path = "../../../../tests/it/support/secret_service.rs"]
+mod secret_service;
+mod support;
+mod writer;
+
+/// Returns a path inside the project.
+fn project(path: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path)
+}

@@ -1,0 +1,419 @@
+//! The promises that hold for whole processes: what was answered survives a kill, what was not
+//! confirmed is not claimed, and an end is graceful.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::support::{Elliptic, ServerFolder, Serving, always, wire};
+
+fn admin_header(folder: &ServerFolder) -> String {
+    let made = folder.admin_ok("token --expires-in 1h");
+    format!("authorization: Bearer {}", made["token"].as_str().unwrap())
+}
+
+fn tenant_id(folder: &ServerFolder) -> String {
+    let tenants = folder.admin_ok("tenant list");
+    tenants[0]["id"].as_str().unwrap().to_owned()
+}
+
+/// Asks for a key; what was answered, if anything was.
+fn make_key(address: std::net::SocketAddr, tenant: &str, header: &str) -> Option<(u16, Value)> {
+    let body = json!({"name": "CI", "workspace_id": tenant, "scopes": ["*"]}).to_string();
+    let (status, body) = wire::ask(address, "POST", "/v1/api-keys", header, &body)?;
+    Some((status, serde_json::from_str(&body).unwrap()))
+}
+
+/// Something that was answered before the kill.
+enum Answered {
+    Made {
+        id: String,
+        key: String,
+    },
+    Revoked {
+        id: String,
+    },
+    /// Asked for: whether it was done, nobody has been told.
+    Revoking {
+        id: String,
+    },
+}
+
+#[test]
+fn what_was_answered_survives_kill_9() {
+    const ROUNDS: usize = 20;
+    const WORKERS: usize = 4;
+
+    let folder = ServerFolder::new();
+    let header = admin_header(&folder);
+    let tenant = tenant_id(&folder);
+    // Of each key: whether it must be accepted; `None` where nobody can know.
+    let mut keys: HashMap<String, (String, Option<bool>)> = HashMap::new();
+    for round in 0..ROUNDS {
+        let server = folder.serve();
+        for (key, good) in keys.values() {
+            if let Some(good) = good {
+                let expected = if *good { 200 } else { 401 };
+                assert_eq!(server.verify(key), expected, "round {round}");
+            }
+        }
+        let address = server.address;
+        let (tell, told) = mpsc::channel();
+        let workers: Vec<_> = (0..WORKERS)
+            .map(|worker| {
+                let (tell, header, tenant) = (tell.clone(), header.clone(), tenant.clone());
+                thread::spawn(move || {
+                    while let Some((status, made)) = make_key(address, &tenant, &header) {
+                        assert_eq!(status, 201, "{made}");
+                        let text = |name: &str| made[name].as_str().unwrap().to_owned();
+                        let (id, key) = (text("id"), text("key"));
+                        let _ = tell.send(Answered::Made {
+                            id: id.clone(),
+                            key,
+                        });
+                        if worker % 2 == 0 {
+                            let _ = tell.send(Answered::Revoking { id: id.clone() });
+                            let path = format!("/v1/api-keys/{id}");
+                            match wire::ask(address, "DELETE", &path, &header, "") {
+                                Some((204, _)) => {
+                                    let _ = tell.send(Answered::Revoked { id });
+                                }
+                                Some(other) => panic!("{other:?}"),
+                                None => return,
+                            }
+                        }
+                    }
+                })
+            })
+            .collect();
+        drop(tell);
+        // Somewhere in the middle of the work, at another folder in each round.
+        let mut server = Some(server);
+        for (count, answered) in told.iter().enumerate() {
+            match answered {
+                Answered::Made { id, key } => keys.insert(id, (key, Some(true))),
+                Answered::Revoking { id } => keys
+                    .remove(&id)
+                    .and_then(|(key, _)| keys.insert(id, (key, None))),
+                Answered::Revoked { id } => keys
+                    .remove(&id)
+                    .and_then(|(key, _)| keys.insert(id, (key, Some(false)))),
+            };
+            if count == 5 + round * 3
+                && let Some(server) = server.take()
+            {
+                server.kill();
+            }
+        }
+        for worker in workers {
+            worker.join().unwrap();
+        }
+        assert!(server.is_none(), "nobody was killed");
+    }
+    let server = folder.serve();
+    let mut counts = [0, 0];
+    for (key, good) in keys.values() {
+        if let Some(good) = good {
+            counts[usize::from(*good)] += 1;
+            assert_eq!(server.verify(key), if *good { 200 } else { 401 });
+        }
+    }
+    assert!(counts.iter().all(|count| *count > ROUNDS), "{counts:?}");
+}
+
+#[test]
+fn a_paused_server_confirms_nothing_and_nothing_is_claimed() {
+    let folder = ServerFolder::new();
+    let (id, key) = folder.key("ntropii");
+    let server = folder.serve();
+    assert_eq!(server.verify(&key), 200);
+    server.signal(Signal::STOP);
+    let (revoked, (_, made)) = thread::scope(|scope| {
+        let made = scope.spawn(|| folder.key("ntropii"));
+        let revoked = folder.admin(&format!("key revoke {id}"));
+        (revoked, made.join().unwrap())
+    });
+    server.signal(Signal::CONT);
+    assert_eq!(revoked.status.code(), Some(1), "{revoked:?}");
+    let error = String::from_utf8(revoked.stderr).unwrap();
+    assert!(error.contains("has not confirmed it"), "{error}");
+    // Asked again, now that the server runs, it waits for the confirmation and says so truly.
+    folder.admin_ok(&format!("key revoke {id}"));
+    assert_eq!(server.verify(&key), 401);
+    // A new key is told nevertheless: it is shown this once, and takes nothing away.
+    assert_eq!(server.verify(&made), 200);
+}
+
+#[test]
+fn verifying_asks_no_database() {
+    let folder = ServerFolder::new();
+    let keys = [folder.key("ntropii").1, folder.key("ontora").1];
+    let header = admin_header(&folder);
+    let server = folder.serve();
+    // This one does ask, so the thread that reads is there.
+    let listed = wire::ask(server.address, "GET", "/v1/workspaces", &header, "").unwrap();
+    assert_eq!(listed.0, 200);
+    // How often the thread that reads the database had a turn.
+    let turns = || {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
+        let reader = tasks
+            .map(|task| task.unwrap().path())
+            .find(|task| {
+                std::fs::read_to_string(task.join("comm")).unwrap().trim() == "registry-reader"
+            })
+            .unwrap();
+        let told = std::fs::read_to_string(reader.join("schedstat")).unwrap();
+        let turns = told.split_whitespace().nth(2).unwrap();
+        turns.parse::<u32>().unwrap()
+    };
+    if cfg!(target_os = "linux") {
+        let before = turns();
+        for _ in 0..200 {
+            assert_eq!(keys.each_ref().map(|key| server.verify(key)), [200, 200]);
+        }
+        // It may still have been on its way to sleep.
+        let had = turns() - before;
+        assert!(had <= 2, "400 verifications, {had} turns");
+    }
+    for file in ["authority.db", "authority.db-wal", "authority.db-shm"] {
+        std::fs::remove_file(folder.folder().join(file)).unwrap();
+    }
+    assert_eq!(keys.each_ref().map(|key| server.verify(key)), [200, 200]);
+    assert_eq!(server.verify("ntro_prod_nobodyhasthisone"), 401);
+}
+
+#[test]
+fn a_full_disk_answers_503_and_tears_nothing() {
+    let folder = ServerFolder::new();
+    let header = admin_header(&folder);
+    let tenant = tenant_id(&folder);
+    let (_, old) = folder.key("ntropii");
+    let server = folder.serve_on_a_small_disk(1_200);
+    let mut made = Vec::new();
+    let refused = loop {
+        let (status, body) = make_key(server.address, &tenant, &header).unwrap();
+        if status != 201 {
+            break (status, body);
+        }
+        made.push(body["key"].as_str().unwrap().to_owned());
+        assert!(made.len() < 5_000, "the disk is never full");
+    };
+    assert_eq!(refused.0, 503, "{}", refused.1);
+    assert_eq!(refused.1["code"], "unavailable");
+    // It tries again and again, and does not take an attempt that wrote nothing for success.
+    let full = Instant::now();
+    while full.elapsed() < Duration::from_secs(3) {
+        let ready = wire::ask(server.address, "GET", "/readyz", "accept: */*", "").unwrap();
+        assert_eq!(ready.0, 503, "after {:?}", full.elapsed());
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(server.verify(&old), 200);
+    assert_eq!(server.verify(&made[0]), 200);
+    server.kill();
+    let server = folder.serve();
+    assert!(made.iter().all(|key| server.verify(key) == 200));
+    let listed = folder.admin_ok("key list");
+    assert_eq!(listed.as_array().unwrap().len(), made.len() + 1);
+    assert_eq!(make_key(server.address, &tenant, &header).unwrap().0, 201);
+}
+
+#[test]
+fn a_request_under_way_is_answered_before_the_end() {
+    let folder = ServerFolder::new();
+    let header = admin_header(&folder);
+    let body = json!({"name": "CI", "workspace_id": tenant_id(&folder), "scopes": ["*"]});
+    let body = body.to_string();
+    let server = folder.serve();
+    let mut stream = wire::connect(server.address);
+    let head = format!(
+        "POST /v1/api-keys HTTP/1.1\r\nhost: authority\r\n{header}\r\nexpect: 100-continue\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    // It asks for the body when the handler waits for it: the request is under way.
+    let mut asked = [0; 25];
+    std::io::Read::read_exact(&mut stream, &mut asked).unwrap();
+    assert_eq!(&asked[..12], b"HTTP/1.1 100");
+    server.signal(Signal::TERM);
+    // No new connections from some moment on, while the old one lives.
+    while TcpStream::connect(server.address).is_ok() {
+        thread::yield_now();
+    }
+    stream.write_all(body.as_bytes()).unwrap();
+    let answer = wire::rest(&mut stream);
+    assert_eq!(wire::status(&answer), Some(201), "{answer}");
+    assert!(server.wait().success());
+}
+
+#[test]
+fn a_restart_keeps_keys_tenants_and_tokens() {
+    let folder = ServerFolder::new();
+    let header = admin_header(&folder);
+    let keys = [folder.key("ntropii").1, folder.key("ontora").1];
+    let (revoked, gone) = folder.key("ontora");
+    let server = folder.serve();
+    folder.admin_ok(&format!("key revoke {revoked}"));
+    assert!(server.end().success());
+    let server = folder.serve();
+    assert_eq!(keys.each_ref().map(|key| server.verify(key)), [200, 200]);
+    assert_eq!(server.verify(&gone), 401);
+    let listed = wire::ask(server.address, "GET", "/v1/workspaces", &header, "").unwrap();
+    assert_eq!(listed.0, 200);
+    assert!(listed.1.contains("acme-fund-admin"), "{}", listed.1);
+    folder.admin_ok("tenant suspend acme-fund-admin");
+    assert_eq!(server.verify(&keys[0]), 403);
+    folder.admin_ok("tenant resume acme-fund-admin");
+    assert_eq!(server.verify(&keys[0]), 200);
+}
+
+#[test]
+fn what_cannot_be_served_is_told_clearly() {
+    let folder = ServerFolder::new();
+    let server = folder.serve();
+    let told = |arguments: &[&str]| {
+        let output = folder
+            .command()
+            .arg("serve")
+            .args(arguments)
+            .output()
+            .unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.stdout, b"", "{error}");
+        (output.status.code().unwrap(), error)
+    };
+    let taken = server.address.to_string();
+    let other = format!("sqlite:{}", folder.folder().join("other.db").display());
+    let (code, error) = told(&["--database", &other, "--listen", &taken]);
+    assert_eq!(code, 9);
+    assert!(
+        error.contains(&format!("cannot listen on {taken}")),
+        "{error}"
+    );
+    let (code, error) = told(&["--listen", "127.0.0.1:0"]);
+    assert_eq!(code, 9);
+    assert!(error.contains("another process serves"), "{error}");
+    let (code, error) = told(&["--database", "postgres://db/ntro"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("not supported yet"), "{error}");
+    let text = folder.folder().join("text");
+    std::fs::write(&text, "no database at all, but a text of some length").unwrap();
+    let text = format!("sqlite:{}", text.display());
+    let (code, error) = told(&["--database", &text, "--listen", "127.0.0.1:0"]);
+    assert_eq!(code, 3, "{error}");
+    assert!(
+        error.contains("is not a database of an authority"),
+        "{error}"
+    );
+    let (code, error) = told(&["--issuer", "https://a.test", "--listen", "127.0.0.1:0"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("--jwks"), "{error}");
+}
+
+#[test]
+fn the_life_of_a_token_is_given_as_every_other_time_is() {
+    let folder = ServerFolder::new();
+    for (life, seconds) in [
+        ("45s", 45),
+        ("8h", 8 * 3_600),
+        ("1d", 86_400),
+        ("52w", 31_449_600),
+    ] {
+        let before = jiff::Timestamp::now().as_second();
+        let made = folder.admin_ok(&format!("token --expires-in {life}"));
+        let end: jiff::Timestamp = made["expires_at"].as_str().unwrap().parse().unwrap();
+        let lives = end.as_second() - before;
+        assert!(
+            (seconds..=seconds + 60).contains(&lives),
+            "{life}: {lives} s"
+        );
+    }
+    for life in ["0s", "999ms", "366d", "1h30m", "PT8H", "8"] {
+        let refused = folder.admin(&format!("token --expires-in {life}"));
+        assert_eq!(refused.status.code(), Some(2), "{life}: {refused:?}");
+    }
+}
+
+#[test]
+fn an_issuer_of_ones_own_is_named_on_the_command_line() {
+    let folder = ServerFolder::new();
+    let issuer = Elliptic::new();
+    let jwks = folder.folder().join("jwks.json");
+    std::fs::write(&jwks, issuer.jwks().to_string()).unwrap();
+    let jwks = jwks.display().to_string();
+    let server = folder.serve_with(&[
+        "--issuer",
+        "https://id.example.test",
+        "--jwks",
+        &jwks,
+        "--audience",
+        "ntro",
+        "--organisation-claim",
+        "acct.org",
+        "--role-claim",
+        "acct.role",
+    ]);
+    let tenant = tenant_id(&folder);
+    let make = |server: &Serving, changes: Value| {
+        let now = jiff::Timestamp::now().as_second();
+        let mut claims = json!({
+            "iss": "https://id.example.test", "aud": "ntro", "sub": "user_1", "exp": now + 60,
+            "acct": {"org": "org_acme", "role": "admin"},
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        let header = format!("authorization: Bearer {}", issuer.sign(&claims));
+        make_key(server.address, &tenant, &header).unwrap().0
+    };
+    assert_eq!(make(&server, json!({})), 201);
+    assert_eq!(make(&server, json!({"aud": ["other", "ntro"]})), 201);
+    assert_eq!(make(&server, json!({"aud": "other"})), 401);
+    assert_eq!(make(&server, json!({"aud": null})), 401);
+    assert_eq!(
+        make(
+            &server,
+            json!({"acct": {"org": "org_acme", "role": "member"}})
+        ),
+        403
+    );
+    assert_eq!(
+        make(
+            &server,
+            json!({"acct": {"org": "org_globex", "role": "admin"}})
+        ),
+        403
+    );
+}
+
+#[test]
+fn the_keys_of_an_issuer_on_this_machine_come_from_it_and_from_no_proxy() {
+    let folder = ServerFolder::new();
+    let tenant = tenant_id(&folder);
+    let (issuer, liar) = (Elliptic::new(), Elliptic::new());
+    let keys = always(issuer.jwks().to_string());
+    let proxy = format!("http://{}", always(liar.jwks().to_string()));
+    let claims = json!({
+        "iss": "https://id.example.test", "sub": "user_1", "org_id": "org_acme",
+        "org_role": "admin", "exp": jiff::Timestamp::now().as_second() + 300,
+    });
+    // The last name is one that resolvers need not know.
+    for host in ["127.0.0.1", "localhost", "keys.localhost"] {
+        let jwks = format!("http://{host}:{}/jwks.json", keys.port());
+        let server = folder.serve_in(
+            &[("HTTP_PROXY", &proxy), ("ALL_PROXY", &proxy)],
+            &["--issuer", "https://id.example.test", "--jwks", &jwks],
+        );
+        for (signer, status) in [(&liar, 401), (&issuer, 201)] {
+            let header = format!("authorization: Bearer {}", signer.sign(&claims));
+            let (answered, body) = make_key(server.address, &tenant, &header).unwrap();
+            assert_eq!(answered, status, "{host}: {body}");
+        }
+    }
+}

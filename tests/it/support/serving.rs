@@ -1,0 +1,194 @@
+//! The real `ntro serve` and `ntro admin`, on a folder of their own.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::wire;
+
+const NTRO: &str = env!("CARGO_BIN_EXE_ntro");
+
+/// Registry that outlive the processes which serve them.
+pub struct ServerFolder {
+    folder: tempfile::TempDir,
+}
+
+impl ServerFolder {
+    /// With the organisation Acme and its tenant `acme-fund-admin`.
+    pub fn new() -> Self {
+        let server = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        server.admin_ok("organisation create Acme --external-id org_acme");
+        server.admin_ok("tenant create acme-fund-admin");
+        server
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(NTRO);
+        self.prepare(&mut command);
+        command
+    }
+
+    fn prepare(&self, command: &mut Command) {
+        command
+            .env_clear()
+            .env("NTRO_HOME", self.folder())
+            .stdin(Stdio::null());
+    }
+
+    /// Runs `ntro admin`.
+    pub fn admin(&self, line: &str) -> Output {
+        self.command()
+            .args(["admin", "-o", "json"])
+            .args(line.split(' '))
+            .output()
+            .unwrap()
+    }
+
+    /// Runs `ntro admin`, which must succeed, and returns its JSON.
+    pub fn admin_ok(&self, line: &str) -> Value {
+        let output = self.admin(line);
+        assert!(output.status.success(), "{line}: {output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// A new key of the tenant: its id and itself.
+    pub fn key(&self, provider: &str) -> (String, String) {
+        let scope = match provider {
+            "ontora" => " --scope *",
+            _ => "",
+        };
+        let made = self.admin_ok(&format!(
+            "key create --tenant acme-fund-admin --provider {provider}{scope}"
+        ));
+        let text = |name: &str| made[name].as_str().unwrap().to_owned();
+        (text("id"), text("key"))
+    }
+
+    pub fn serve(&self) -> Serving {
+        self.serve_with(&[])
+    }
+
+    pub fn serve_with(&self, arguments: &[&str]) -> Serving {
+        self.serve_in(&[], arguments)
+    }
+
+    /// Serves with these variables.
+    pub fn serve_in(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Serving {
+        let mut command = self.command();
+        command.arg("serve").args(arguments);
+        command.envs(variables.iter().copied());
+        Serving::start(command)
+    }
+
+    /// Serves where no file may grow beyond so many blocks of 512 bytes: the disk is full then.
+    pub fn serve_on_a_small_disk(&self, blocks: u32) -> Serving {
+        let mut command = Command::new("sh");
+        self.prepare(&mut command);
+        // Ignored signals stay ignored, so that writing fails instead of ending the process.
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" serve \"$@\"");
+        command.args(["-c", &script, NTRO]);
+        Serving::start(command)
+    }
+}
+
+/// Answers every request that comes, a proxy's as well, with this body, as long as the test runs.
+pub fn always(body: String) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = BufReader::new(&stream).lines();
+            while head.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+            );
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    address
+}
+
+/// A running `ntro serve`.
+pub struct Serving {
+    child: Child,
+    _stdout: BufReader<ChildStdout>,
+    pub address: SocketAddr,
+}
+
+impl Serving {
+    fn start(mut command: Command) -> Self {
+        let mut child = command
+            .args(["-o", "json", "--listen", "127.0.0.1:0"])
+            .args(["--rate-limit", "0", "--failure-limit", "0"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut text = String::new();
+        while !text.ends_with("}\n") {
+            assert!(stdout.read_line(&mut text).unwrap() > 0, "it ended: {text}");
+        }
+        let listening: Value = serde_json::from_str(&text).unwrap();
+        Self {
+            address: listening["address"].as_str().unwrap().parse().unwrap(),
+            child,
+            _stdout: stdout,
+        }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let id = Pid::from_raw(i32::try_from(self.id()).unwrap()).unwrap();
+        kill_process(id, signal).unwrap();
+    }
+
+    /// Ends it as a service manager does.
+    pub fn end(mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.child.wait().unwrap()
+    }
+
+    /// Waits until it ends.
+    pub fn wait(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// Ends it as a power cut does.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// What a key is told about itself: the status.
+    pub fn verify(&self, key: &str) -> u16 {
+        let (path, header) = if key.starts_with("ont_") {
+            ("/v1/api-keys/current", format!("x-api-key: {key}"))
+        } else {
+            ("/v1/me", format!("authorization: Bearer {key}"))
+        };
+        wire::ask(self.address, "GET", path, &header, "").unwrap().0
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
