@@ -64,8 +64,11 @@ impl<'a> PlainUser<'a> {
     fn holding(&self, silent: &Stub) -> Holding {
         let before = silent.seen().len();
         // Cores as large as they may get, so that it is not the machine that leaves none.
-        let mut command = self.command("sh".as_ref());
+        // A test started in the background by a shell inherits an ignored SIGQUIT.
+        let mut command = self.command("env".as_ref());
         command.args([
+            "--default-signal=QUIT",
+            "sh",
             "-c",
             r#"ulimit -S -c "$(ulimit -H -c)"; exec "$0" auth whoami"#,
         ]);

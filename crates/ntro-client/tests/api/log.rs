@@ -67,7 +67,7 @@ async fn each_try_is_logged_with_the_prefix_of_the_key_only() {
     let log = log.lock().unwrap().clone();
     let ours: Vec<_> = log
         .lines()
-        .filter(|line| line.starts_with("ntro::"))
+        .filter(|line| line.starts_with("ntro_client::"))
         .collect();
     assert_eq!(ours.len(), 3, "{log}");
     for expected in [
