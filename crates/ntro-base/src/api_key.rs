@@ -1,4 +1,4 @@
-//! The API key: a secret that cannot be printed by accident and is wiped when dropped.
+//! The API key: a secret that is never printed by accident and is wiped when dropped.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,12 +7,12 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Provider;
 
-/// The longest text taken for a key.
+/// The longest accepted key.
 ///
-/// Real keys have some 70 characters; Windows' credential store ends at 2,560 bytes.
+/// Real keys have about 70 characters; the Windows credential store is limited to 2,560 bytes.
 const LONGEST: usize = 2_500;
 
-/// A key of either provider, or any other text that a server may take for one.
+/// An API key: visible ASCII of any form, so that servers may use other keys than the providers'.
 ///
 /// There is no `Display`, and `Debug` shows the [`KeyPrefix`] only:
 ///
@@ -24,11 +24,11 @@ const LONGEST: usize = 2_500;
 #[derive(Clone)]
 pub struct ApiKey(SecretString);
 
-/// Why a text cannot be an API key. Says nothing of the text itself.
+/// Why a text is not an API key. Never repeats the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiKeyError {
-    /// Nothing, or only white space, was given.
+    /// The text is empty or only white space.
     #[error("the API key is empty")]
     Empty,
     /// The text is longer than any key.
@@ -37,20 +37,21 @@ pub enum ApiKeyError {
         /// Its length in bytes.
         length: usize,
     },
-    /// The text holds something that cannot stand in an HTTP header.
+    /// The text contains a character that is not allowed in an HTTP header.
     #[error(
         "the API key contains {what} at position {position}: keys are visible ASCII characters only"
     )]
     Character {
         /// The kind of character; the character itself might be part of a secret.
         what: &'static str,
-        /// Where it stands, counted in characters from 1.
+        /// Its position, counted in characters from 1.
         position: usize,
     },
 }
 
 impl ApiKey {
-    /// Returns the key itself. The only way out: search for this name when reviewing.
+    /// Returns the key itself. There is no other way to read it: search for this name when
+    /// reviewing.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
@@ -62,17 +63,15 @@ impl ApiKey {
         KeyPrefix::of(self.expose())
     }
 
-    /// Returns the provider whose keys look like this one, if any does.
+    /// Returns the provider whose marker the key begins with, if any.
     #[must_use]
     pub fn provider(&self) -> Option<Provider> {
         Provider::of_key(self.expose())
     }
 
-    /// Takes a secret text for a key, wiping the text whether or not it is one.
+    /// Parses a secret text and wipes it, whether or not it is a key.
     ///
-    /// # Errors
-    ///
-    /// As [`FromStr`]: white space around the key is dropped, anything else but visible ASCII is
+    /// As in [`FromStr`], surrounding white space is dropped and anything but visible ASCII
     /// refused.
     pub fn from_secret(text: String) -> Result<Self, ApiKeyError> {
         zeroize::Zeroizing::new(text).parse()
@@ -115,7 +114,7 @@ impl fmt::Debug for ApiKey {
 }
 
 impl PartialEq for ApiKey {
-    /// Compares in a time that tells nothing of where two keys of one length differ.
+    /// Compares in constant time for keys of the same length.
     fn eq(&self, other: &Self) -> bool {
         let (a, b) = (self.expose().as_bytes(), other.expose().as_bytes());
         a.len() == b.len() && a.iter().zip(b).fold(0, |diff, (x, y)| diff | (x ^ y)) == 0
@@ -124,10 +123,10 @@ impl PartialEq for ApiKey {
 
 impl Eq for ApiKey {}
 
-/// The displayable head of a key.
+/// The displayable start of a key.
 ///
-/// Of a key that an authority issued, everything up to and including its id. Of any other, the
-/// provider's mark, the environment and four characters more, but never more than a third of it.
+/// For a key issued by an authority, everything up to and including its id. For other keys the
+/// provider's marker, the environment and four more characters, but at most a third of the key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyPrefix(String);
 
@@ -151,10 +150,10 @@ impl KeyPrefix {
         Self(key[..shown].to_owned())
     }
 
-    /// Takes a prefix that was written down before.
+    /// Takes a prefix that was recorded earlier.
     ///
-    /// Control characters are dropped and the length is bounded, since the text may come from a
-    /// server or an edited file and goes to a terminal.
+    /// Drops control characters and limits the length: the text may come from a server or an edited
+    /// file, and is shown on a terminal.
     #[must_use]
     pub fn recorded(text: &str) -> Self {
         Self(
@@ -185,13 +184,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn white_space_around_a_pasted_key_is_dropped() {
+    fn surrounding_white_space_is_dropped() {
         let key: ApiKey = " \tntro_prod_abc123\r\n".parse().unwrap();
         assert_eq!(key.expose(), "ntro_prod_abc123");
     }
 
     #[test]
-    fn what_cannot_stand_in_a_header_is_refused_without_repeating_it() {
+    fn invalid_key_error_hides_text() {
         let error = |text: &str| text.parse::<ApiKey>().unwrap_err().to_string();
         assert_eq!(error(""), "the API key is empty");
         assert_eq!(error(" \n"), "the API key is empty");
@@ -213,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_and_prefix_never_show_a_whole_key() {
+    fn debug_never_shows_whole_key() {
         for text in [
             "x",
             "abc",
@@ -231,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_equal_by_their_text() {
+    fn keys_compare_by_text() {
         let key = |text: &str| text.parse::<ApiKey>().unwrap();
         assert_eq!(key("abc"), key(" abc "));
         assert_ne!(key("abc"), key("abd"));
@@ -240,7 +239,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn visible_ascii_of_any_length_up_to_the_limit_is_a_key(
+        fn visible_ascii_parses(
             key in "[!-~]{1,2500}",
             before in "[ \t\r\n]{0,3}",
             after in "[ \t\r\n]{0,3}",
@@ -258,7 +257,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_a_key_of_visible_ascii_or_refused_without_being_repeated(
+        fn arbitrary_text_parses_or_hides(
             text in any::<String>(),
         ) {
             let trimmed = text.trim();

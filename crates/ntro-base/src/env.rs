@@ -1,18 +1,18 @@
 //! The process environment: every variable that `ntro` reads, and one snapshot of them.
 //!
-//! [`Env`] is taken once, at the start; nothing else reads the process environment, so a test
-//! needs no process to set variables.
+//! [`Env`] is taken once at start-up and is the only reader of the process environment, so tests
+//! need not set variables.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-/// A variable that `ntro` reads. The reference page is made from these.
+/// A variable that `ntro` reads. The reference page is generated from these.
 #[derive(Debug, PartialEq, Eq)]
 pub struct EnvVar {
     /// Its name.
     pub name: &'static str,
-    /// What it does, in one sentence without a full stop.
+    /// Its purpose, in one sentence without a full stop.
     pub help: &'static str,
 }
 
@@ -50,7 +50,7 @@ variables! {
     NTRO_ADMIN_TOKEN = "NTRO_ADMIN_TOKEN";
     /// Seconds that a call to a server may take in all, 30 by default
     NTRO_TIMEOUT = "NTRO_TIMEOUT";
-    /// Seconds after which a system keyring that does not answer is given up, 3 by default
+    /// Seconds to wait for the system keyring, 3 by default
     NTRO_KEYRING_TIMEOUT = "NTRO_KEYRING_TIMEOUT";
     /// Passphrase of the encrypted key file
     NTRO_PASSPHRASE = "NTRO_PASSPHRASE";
@@ -84,14 +84,14 @@ variables! {
     XDG_RUNTIME_DIR = "XDG_RUNTIME_DIR";
 }
 
-/// The variables that hold a secret themselves. A program that `ntro` starts for something else than
-/// to have one has no need to know it.
+/// Variables that hold a secret. They are removed from the environment of child processes that do
+/// not need a key.
 pub const SECRETS: &[&EnvVar] = &[&NTRO_API_KEY, &NTRO_PASSPHRASE, &NTRO_ADMIN_TOKEN];
 
 /// A snapshot of the environment. Empty variables count as unset.
 #[derive(Clone, Default)]
 pub struct Env {
-    /// Few are set, so a list is searched faster than made into anything else.
+    /// Few variables are set, so searching a list is faster than building a map.
     variables: Vec<(&'static str, OsString)>,
     home: Option<PathBuf>,
 }
@@ -105,7 +105,7 @@ pub struct NotUnicode {
 }
 
 impl Env {
-    /// Makes a snapshot that holds nothing.
+    /// Returns a snapshot without variables.
     #[must_use]
     pub const fn empty() -> Self {
         Self {
@@ -128,7 +128,7 @@ impl Env {
         env
     }
 
-    /// Makes a snapshot out of a function that knows the variables' values.
+    /// Makes a snapshot from a function that looks variables up.
     #[must_use]
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Self {
         let variables = ALL
@@ -136,7 +136,7 @@ impl Env {
             .filter_map(|variable| {
                 let look = |name: &str| lookup(name).filter(|value| !value.is_empty());
                 let lower = || look(&variable.name.to_ascii_lowercase());
-                // Every program reads these in either case.
+                // Proxy variables are read in upper and lower case.
                 let value = match variable.name.ends_with("_PROXY") {
                     true => look(variable.name).or_else(lower),
                     false => look(variable.name),
@@ -150,7 +150,7 @@ impl Env {
         }
     }
 
-    /// Makes a snapshot that holds these variables and no others.
+    /// Makes a snapshot of exactly these variables.
     #[must_use]
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a EnvVar, &'a str)>) -> Self {
         let pairs: BTreeMap<_, _> = pairs
@@ -168,10 +168,6 @@ impl Env {
     }
 
     /// Returns the value of a variable, if it is set and not empty.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error that names the variable when its value is not Unicode.
     pub fn text(&self, variable: &EnvVar) -> Result<Option<&str>, NotUnicode> {
         let name = variable.name;
         self.value(variable)
@@ -197,7 +193,7 @@ impl Env {
         Some(value)
     }
 
-    /// Returns the home folder of the user, if the system knows one.
+    /// Returns the home folder of the user, if the system reports one.
     #[must_use]
     pub fn home(&self) -> Option<&std::path::Path> {
         self.home.as_deref()
@@ -205,7 +201,7 @@ impl Env {
 }
 
 impl std::fmt::Debug for Env {
-    /// Shows which variables are set, never their values: some are secrets.
+    /// Lists the variables that are set, never their values: some are secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names = self.variables.iter().map(|(name, _)| name);
         f.debug_set().entries(names).finish()
@@ -231,7 +227,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_value_that_is_not_unicode_is_named() {
+    fn non_unicode_value_is_named() {
         use std::os::unix::ffi::OsStringExt as _;
 
         let env = Env::from_lookup(|name| {

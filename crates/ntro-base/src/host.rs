@@ -14,31 +14,31 @@ const LONGEST: usize = 2_048;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
-    /// Nothing was given.
+    /// The text is empty.
     #[error("the host is empty")]
     Empty,
-    /// Longer than any real URL.
+    /// The text is longer than any real URL.
     #[error("the host has {length} bytes, at most {LONGEST} are allowed")]
     TooLong {
         /// Its length in bytes.
         length: usize,
     },
-    /// Not a URL at all.
+    /// The text is not a URL.
     #[error("the host is not a URL: {reason}")]
     NotAUrl {
-        /// What the URL parser says.
+        /// The error of the URL parser.
         reason: String,
     },
-    /// A scheme other than `http` and `https`.
+    /// The scheme is not `http` or `https`.
     #[error("the host has the scheme `{scheme}`: only `https` and `http` are possible")]
     Scheme {
-        /// The scheme given.
+        /// The scheme.
         scheme: String,
     },
-    /// A user name or password before the `@`. They are not repeated here.
+    /// The text has a user name or password before `@`. Neither is repeated in the message.
     #[error("the host contains a user name or password before `@`")]
     UserInfo,
-    /// A query or a fragment behind the path.
+    /// The text has a query or a fragment after the path.
     #[error("the host contains {what}: only scheme, name, port and path are possible")]
     Trailing {
         /// "a query" or "a fragment".
@@ -46,10 +46,10 @@ pub enum HostError {
     },
 }
 
-/// The base URL of a service, with no slash at its end: `https://api.ntropii.com/v1`.
+/// The base URL of a service, without a trailing slash: `https://api.ntropii.com/v1`.
 ///
-/// This is the only code that normalises a URL. A missing scheme becomes `https`, or `http` for
-/// loopback addresses.
+/// Only this module normalises URLs. A missing scheme becomes `https`, or `http` for loopback
+/// addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Host {
     url: Url,
@@ -57,13 +57,13 @@ pub struct Host {
 }
 
 impl Host {
-    /// Returns the URL without a slash at its end.
+    /// Returns the URL without a trailing slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Returns scheme, name and port: what a key is bound to.
+    /// Returns scheme, name and port, which keys are bound to.
     #[must_use]
     pub fn origin(&self) -> Origin {
         Origin(self.url.origin().ascii_serialization())
@@ -71,13 +71,13 @@ impl Host {
 
     /// Returns the URL of `path` below this host; `path` begins with a slash.
     ///
-    /// A path prefix of the host is kept, as the official clients keep it.
+    /// A path prefix of the host is kept, as in the official clients.
     #[must_use]
     pub fn join(&self, path: &str) -> String {
         format!("{}{path}", self.text)
     }
 
-    /// Returns whether the host can only be this machine.
+    /// Returns whether the host is always this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         match self.url.host() {
@@ -88,7 +88,7 @@ impl Host {
         }
     }
 
-    /// Returns whether a key may travel there unencrypted or is encrypted: `https`, or loopback.
+    /// Returns whether a key may be sent there: over `https`, or unencrypted to loopback.
     #[must_use]
     pub fn is_safe_transport(&self) -> bool {
         self.is_https() || self.is_loopback()
@@ -155,11 +155,11 @@ impl TryFrom<Url> for Host {
     }
 }
 
-/// Returns what may be shown of a text that stands where a host is to be: all of a host, and of
-/// anything else no user name, password, query or fragment, which may hold secrets.
+/// Returns the part of a host setting that is safe to show: a whole valid host, otherwise the text
+/// without user name, password, query and fragment, which may hold secrets.
 #[must_use]
 pub fn shown_host(text: &str) -> String {
-    // No host has any of these, and lists ask for a thousand: none is taken apart for it.
+    // Fast path for long lists: a text without these characters needs no parsing.
     if !text.contains(['@', '?', '#']) {
         return text.to_owned();
     }
@@ -167,7 +167,7 @@ pub fn shown_host(text: &str) -> String {
         Some((scheme, rest)) => (format!("{scheme}://"), rest),
         None => (String::new(), text),
     };
-    // A password that is not quoted as it should be may have any character in it.
+    // A password that is not percent-encoded may contain any character.
     let (user, rest) = match rest.rsplit_once('@') {
         Some((_, rest)) => ("…@", rest),
         None => ("", rest),
@@ -184,7 +184,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// Scheme, name and port of a host, the port only where it is not the scheme's own.
+/// Scheme, name and port of a host; the port only where it is not the scheme's default.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Origin(String);
 
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn no_password_of_a_host_is_shown() {
+    fn shown_host_hides_password() {
         for (text, shown) in [
             ("https://a.example/v1", "https://a.example/v1"),
             ("a.example", "a.example"),
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn slashes_at_the_end_go_and_a_path_stays() {
+    fn trailing_slashes_are_dropped() {
         assert_eq!(
             host("https://api.ntropii.com/v1//").as_str(),
             "https://api.ntropii.com/v1"
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_scheme_is_https_except_on_this_machine() {
+    fn missing_scheme_defaults_to_https() {
         assert_eq!(
             host("api.ntropii.com/v1").as_str(),
             "https://api.ntropii.com/v1"
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn one_origin_has_one_spelling() {
+    fn origin_is_normalised() {
         for text in [
             "https://API.ntropii.com:443/v1",
             "https://api.ntropii.com",
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_is_safe_on_loopback_only() {
+    fn http_is_safe_on_loopback_only() {
         for text in [
             "http://localhost:1/",
             "http://a.localhost",
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_base_url_is_refused_and_passwords_are_not_repeated() {
+    fn invalid_host_error_hides_password() {
         let error = |text: &str| text.parse::<Host>().unwrap_err();
         assert_eq!(error("  "), HostError::Empty);
         assert_eq!(error("https://u:hunter2@example.com"), HostError::UserInfo);

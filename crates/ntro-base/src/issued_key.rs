@@ -1,8 +1,8 @@
-//! The shape of the keys that an authority issues, and the checksum inside them.
+//! The format of keys that an authority issues, and their checksum.
 //!
-//! `<marker><environment>_<id>_<secret><checksum>`, for instance
-//! `ntro_prod_k9Zr4MxQ2bLw_…`. The id is public and makes up the displayable prefix. The checksum
-//! lets a scanner and the authority tell a key from garbage without a look-up.
+//! `<marker><environment>_<id>_<secret><checksum>`, for instance `ntro_prod_k9Zr4MxQ2bLw_…`. The id
+//! is public and ends the displayable prefix. With the checksum, scanners and the authority
+//! recognise invalid keys without a look-up.
 
 use std::fmt;
 use std::str::FromStr;
@@ -88,7 +88,7 @@ impl fmt::Display for KeyEnvironment {
     }
 }
 
-/// A key fresh from the mint: the key to hand out once, and its public id.
+/// A newly generated key and its public id.
 #[derive(Debug)]
 pub struct IssuedKey {
     /// The whole key.
@@ -98,11 +98,7 @@ pub struct IssuedKey {
 }
 
 impl IssuedKey {
-    /// Makes a key out of random bytes that `fill` provides.
-    ///
-    /// # Errors
-    ///
-    /// Returns the error of `fill`: without randomness there is no key.
+    /// Generates a key from random bytes that `fill` provides.
     pub fn generate<E>(
         provider: Provider,
         environment: &KeyEnvironment,
@@ -126,7 +122,7 @@ impl IssuedKey {
     }
 }
 
-/// Appends `count` evenly distributed base62 characters.
+/// Appends `count` uniformly distributed base62 characters.
 fn draw<E>(
     out: &mut String,
     count: usize,
@@ -136,7 +132,7 @@ fn draw<E>(
     let mut drawn = 0;
     while drawn < count {
         fill(bytes.as_mut())?;
-        // 248 is the largest multiple of 62 in a byte; above it the draw would be uneven.
+        // 248 is the largest multiple of 62 in a byte; larger values would bias the result.
         for &byte in bytes.iter().filter(|&&byte| byte < 248).take(count - drawn) {
             out.push(char::from(ALPHABET[usize::from(byte % 62)]));
             drawn += 1;
@@ -155,7 +151,7 @@ fn checksum(head: &str) -> [u8; CHECKSUM_LENGTH] {
     digits
 }
 
-/// A text that has the shape and the checksum of an issued key. Borrowed, so nothing is copied.
+/// A text with the format and the checksum of an issued key. Borrows the text and copies nothing.
 #[derive(Clone, Copy)]
 pub struct ParsedKey<'a> {
     provider: Provider,
@@ -164,14 +160,14 @@ pub struct ParsedKey<'a> {
 }
 
 impl<'a> ParsedKey<'a> {
-    /// Returns the parts of `text` if it is an issued key with a sound checksum.
+    /// Returns the parts of `text` if it is an issued key with a valid checksum.
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
         let provider = Provider::of_key(text)?;
         let rest = text.get(provider.key_marker().len()..)?;
         let mut parts = rest.split('_');
         let (environment, id, tail) = (parts.next()?, parts.next()?, parts.next()?);
-        // Looks at every byte, so that several are looked at in one step.
+        // Checks every byte without an early exit, so that the loop is vectorised.
         let base62 = |part: &str| {
             part.bytes()
                 .fold(true, |all, byte| all & byte.is_ascii_alphanumeric())
@@ -197,7 +193,7 @@ impl<'a> ParsedKey<'a> {
         })
     }
 
-    /// Returns the provider whose mark the key carries.
+    /// Returns the provider of the key.
     #[must_use]
     pub fn provider(&self) -> Provider {
         self.provider
@@ -242,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issued_key_parses_back_and_shows_its_id_only() {
+    fn issued_key_parses_back() {
         for provider in Provider::ALL {
             let issued = issue(provider);
             let parsed = ParsedKey::parse(issued.key.expose()).unwrap();
@@ -254,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn one_changed_character_anywhere_is_noticed() {
+    fn changed_character_fails_checksum() {
         let issued = issue(Provider::Ntropii);
         let text = issued.key.expose();
         for index in 0..text.len() {
@@ -266,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_examples_are_not_issued_keys() {
+    fn documented_examples_are_not_issued_keys() {
         for text in [
             "ntro_dev_key",
             "ntro_prod_abc123",
@@ -280,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn draws_are_even() {
+    fn draws_are_uniform() {
         let mut text = String::new();
         let mut every = 0_u8..=255;
         let mut bytes = std::iter::from_fn(|| every.next().or(Some(255)));
@@ -296,7 +292,7 @@ mod tests {
         }
     }
 
-    /// CRC-32 bit by bit and base62 by hand, from their definitions.
+    /// Computes CRC-32 bit by bit and base62 by hand, from their definitions.
     fn sum_by_definition(head: &str) -> String {
         let mut crc = u32::MAX;
         for byte in head.bytes() {
@@ -334,7 +330,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_key_of_the_shape_is_taken_apart((provider, id, key) in any_issued()) {
+        fn well_formed_key_is_split((provider, id, key) in any_issued()) {
             let parsed = ParsedKey::parse(&key).unwrap();
             prop_assert_eq!(parsed.provider(), provider);
             prop_assert_eq!(parsed.id(), &id);
@@ -343,7 +339,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_generated_has_the_checksum_by_definition(
+        fn generated_checksum_matches_definition(
             ontora: bool,
             environment in "[a-z0-9]{1,16}",
             seed: u64,
@@ -366,7 +362,7 @@ mod tests {
         }
 
         #[test]
-        fn no_slip_of_the_pen_is_taken_for_a_key(
+        fn typing_error_is_refused(
             (_, _, key) in any_issued(),
             index: prop::sample::Index,
             other in prop_oneof![any::<char>(), prop::char::range('0', 'z')],
@@ -386,7 +382,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_survived(text in any::<String>()) {
+        fn arbitrary_text_never_panics(text in any::<String>()) {
             prop_assert!(ParsedKey::parse(&text).is_none());
         }
     }

@@ -1,10 +1,10 @@
-//! Values that cannot be wrong, both wire formats, the environment and private files.
+//! Validated values, both wire formats, the environment and private files.
 //!
-//! The ground that the client and the authority of `ntro` share. The values are parsed once, at
-//! the edge, and passed on as types; [`Env`](env::Env) is the only reader of the environment, and
-//! [`disk`] the only writer of private files. Nothing here opens a socket.
+//! The client and the authority of `ntro` share this crate. Values are parsed into types where they
+//! enter the program; [`Env`](env::Env) is the only reader of the environment, and [`disk`] the
+//! only writer of private files. Nothing here opens a socket.
 //!
-//! An internal crate: its API follows the needs of `ntro` and promises nothing to others.
+//! This crate is internal to `ntro`: its API may change in any release.
 
 #![cfg_attr(
     test,

@@ -9,46 +9,46 @@ use super::Provider;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
-    /// Nothing, or only white space, was given.
+    /// The text is empty or only white space.
     #[error("the {what} is empty")]
     Empty {
-        /// What kind of name it was to be.
+        /// The kind of name.
         what: &'static str,
     },
     /// The name is longer than any real one.
     #[error("the {what} has {length} characters, at most {limit} are allowed")]
     TooLong {
-        /// What kind of name it was to be.
+        /// The kind of name.
         what: &'static str,
-        /// How long it is, in characters.
+        /// Its length in characters.
         length: usize,
-        /// How long it may be.
+        /// The maximum length in characters.
         limit: usize,
     },
-    /// A character that cannot stand in such a name.
+    /// The name contains a character that is not allowed.
     #[error("the {what} contains {character:?}, which is not allowed there")]
     Character {
-        /// What kind of name it was to be.
+        /// The kind of name.
         what: &'static str,
-        /// The first offending character.
+        /// The first such character.
         character: char,
     },
-    /// It looks like an API key, which is not to be repeated in lists and messages.
+    /// The name looks like an API key, which lists and messages must not repeat.
     #[error("the {what} looks like an API key, which belongs elsewhere")]
     LooksLikeKey {
-        /// What kind of name it was to be.
+        /// The kind of name.
         what: &'static str,
     },
     /// The name would be read as an option.
     #[error("the {what} begins with `-` and would be read as an option")]
     LeadingDash {
-        /// What kind of name it was to be.
+        /// The kind of name.
         what: &'static str,
     },
 }
 
 impl NameError {
-    /// Returns the same of a name of another kind, whose rules are these as well.
+    /// Returns the same error for another kind of name.
     #[must_use]
     pub fn about(mut self, kind: &'static str) -> Self {
         let (Self::Empty { what }
@@ -61,7 +61,7 @@ impl NameError {
     }
 }
 
-/// Whether a name is typed as an argument, or shown and no more.
+/// Whether a name is typed as an argument or only shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Use {
     Argument,
@@ -99,9 +99,9 @@ fn check(
     Ok(text.to_owned())
 }
 
-/// Returns whether a text is a key that was typed in the place of a name. `ntro_prod` is a name.
+/// Returns whether a text is a key typed instead of a name. `ntro_prod` is a name.
 fn looks_like_key(text: &str) -> bool {
-    /// Shorter than any key that somebody issues, longer than the marker and an environment.
+    /// Shorter than any issued key, longer than the marker and an environment.
     const SHORTEST: usize = 24;
 
     text.len() >= SHORTEST && Provider::of_key(text).is_some()
@@ -144,10 +144,10 @@ macro_rules! name {
 }
 
 name!(
-    /// The name of a connection, as it stands in `config.toml`.
+    /// The name of a connection in `config.toml`.
     ///
-    /// Any printable text of at most 64 characters that does not begin with a dash: the official
-    /// clients set no rule, and a connection that they made must stay reachable.
+    /// Any printable text of at most 64 characters that does not begin with a dash. The official
+    /// clients set no rule, and connections made by them must stay reachable.
     ConnectionName,
     "connection name",
     Use::Argument,
@@ -156,9 +156,9 @@ name!(
 );
 
 name!(
-    /// The slug or the id of a tenant (Ontora: the id of a workspace).
+    /// The slug or id of a tenant (Ontora: the id of a workspace).
     ///
-    /// It becomes one segment of a URL's path, so it holds no slash, space or query sign.
+    /// It becomes a segment of a URL path, so it contains no slash, space or query sign.
     TenantSlug,
     "tenant",
     Use::Argument,
@@ -167,7 +167,7 @@ name!(
 );
 
 name!(
-    /// The display name that a server-side key is given when it is made.
+    /// The display name of a key on the server.
     KeyName,
     "key name",
     Use::Display,
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_in_the_place_of_a_name_is_refused_and_not_repeated() {
+    fn key_as_name_is_refused() {
         for key in [
             "ntro_prod_k9Zr4MxQ2bLw_Jf83nd72jfk38dhJKd8",
             " ont_live_k9Zr4MxQ2bLw_Jf83nd72jfk38dhJKd8",
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_cannot_be_are_refused_with_the_reason() {
+    fn invalid_names_give_reason() {
         let error = |text: &str| text.parse::<ConnectionName>().unwrap_err().to_string();
         assert_eq!(error(" "), "the connection name is empty");
         assert_eq!(

@@ -12,15 +12,15 @@ const UNITS: [(&str, u64); 6] = [
     ("ms", 1),
 ];
 
-/// A length of time as people write it: `500ms`, `30s`, `15m`, `12h`, `14d`, `2w`.
+/// A length of time, written as `500ms`, `30s`, `15m`, `12h`, `14d` or `2w`.
 ///
-/// A day has 24 hours, whatever a clock is set to that night.
+/// A day always has 24 hours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Period(Duration);
 
 impl Period {
-    /// The longest one: a hundred years. Whatever is longer is a slip, and would not fit beside
-    /// today's date.
+    /// The longest period: a hundred years. A longer one is a typing error, and would overflow when
+    /// added to today's date.
     pub const LONGEST: Self = Self::days(36_500);
 
     /// Returns this many days.
@@ -35,27 +35,27 @@ impl Period {
         Self(Duration::from_secs(seconds))
     }
 
-    /// Returns it as a duration.
+    /// Returns the period as a duration.
     #[must_use]
     pub const fn duration(self) -> Duration {
         self.0
     }
 
-    /// Returns whether it is no time at all.
+    /// Returns whether the period is zero.
     #[must_use]
     pub const fn is_zero(self) -> bool {
         self.0.is_zero()
     }
 }
 
-/// Why a text is no [`Period`].
+/// Why a text is not a [`Period`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PeriodError {
-    /// It is not a whole number with a unit.
+    /// The text is not a whole number with a unit.
     #[error("expected a whole number and `ms`, `s`, `m`, `h`, `d` or `w`, such as `30s` or `14d`")]
     Unreadable,
-    /// It is longer than a hundred years.
+    /// The period is longer than a hundred years.
     #[error("longer than a hundred years")]
     TooLong,
 }
@@ -75,7 +75,7 @@ impl FromStr for Period {
             .iter()
             .find(|(name, _)| *name == unit)
             .ok_or(PeriodError::Unreadable)?;
-        // Digits only, so a number that does not parse is too large.
+        // The text has digits only, so a number that does not parse is too large.
         let milliseconds = number
             .parse::<u64>()
             .ok()
@@ -96,7 +96,7 @@ impl fmt::Display for Period {
             return f.pad("0s");
         }
         let fitting = UNITS.iter().find(|(name, size)| {
-            // Two weeks are said in days.
+            // Weeks are shown in days.
             *name != "w" && milliseconds.is_multiple_of(*size)
         });
         match fitting {
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_and_a_unit_are_a_length_of_time() {
+    fn number_with_unit_parses() {
         for (text, seconds) in [
             ("0d", 0),
             ("90s", 90),
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_length_of_time_is_refused() {
+    fn invalid_period_is_refused() {
         for text in [
             "", "d", "14", "-1d", "+1d", "1.5h", "1 d", "1D", "1y", "1d2h", "½d", "1d ",
         ] {
@@ -149,13 +149,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_reads_back(milliseconds in 0..=36_500_u64 * 86_400_000) {
+        fn displayed_period_parses_back(milliseconds in 0..=36_500_u64 * 86_400_000) {
             let period = Period(Duration::from_millis(milliseconds));
             prop_assert_eq!(period.to_string().parse(), Ok(period));
         }
 
         #[test]
-        fn any_text_is_survived_and_bounded(text in "\\PC*|[0-9]{1,30}(ms|[smhdw])") {
+        fn arbitrary_text_never_panics(text in "\\PC*|[0-9]{1,30}(ms|[smhdw])") {
             if let Ok(period) = text.parse::<Period>() {
                 prop_assert!(period <= Period::LONGEST);
             }

@@ -1,16 +1,16 @@
-//! What may become of a connection's key.
+//! The policy of a connection: whether its key may leave `ntro`.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Under which conditions `ntro` lets the key of a connection out of its hands: printed, put into
-/// an environment, given to another program. Its own calls use the key in any case.
+/// When `ntro` reveals the key of a connection: prints it, puts it into an environment or passes it
+/// to another program. The policy does not affect the calls of `ntro` itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Policy {
-    /// Whenever it is asked for.
+    /// Always.
     #[default]
     Open,
-    /// After a person has said yes on the terminal.
+    /// After confirmation on the terminal.
     Confirm,
     /// Never.
     Keyless,
@@ -37,7 +37,7 @@ impl fmt::Display for Policy {
     }
 }
 
-/// A policy that is not one of [`Policy::ALL`]. Does not repeat the text, which may be anything.
+/// A text that names no policy. The error does not repeat the text, which may be a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown policy: expected `keyless`, `confirm` or `none`")]
 pub struct UnknownPolicy;
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_policy_parses_from_its_own_name_and_nothing_else_does() {
+    fn policy_parses_from_its_name_only() {
         for policy in Policy::ALL {
             assert_eq!(policy.as_str().parse(), Ok(policy));
         }

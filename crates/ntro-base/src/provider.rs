@@ -1,11 +1,11 @@
-//! The two public systems, and what each of them can do.
+//! The two public systems and their properties.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::Host;
 
-/// One of the two systems whose keys `ntro` keeps.
+/// A system whose keys `ntro` manages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Provider {
     /// `Authorization: Bearer ntro_…`; a key belongs to one tenant.
@@ -15,7 +15,7 @@ pub enum Provider {
 }
 
 impl Provider {
-    /// Every provider, in the order in which people are offered them.
+    /// Every provider, in the order in which they are offered to the user.
     pub const ALL: [Self; 2] = [Self::Ntropii, Self::Ontora];
 
     /// Returns the name used in configuration, options and output.
@@ -27,7 +27,7 @@ impl Provider {
         }
     }
 
-    /// Returns what every key of this provider begins with.
+    /// Returns the marker at the start of every key of this provider.
     #[must_use]
     pub const fn key_marker(self) -> &'static str {
         match self {
@@ -45,12 +45,12 @@ impl Provider {
         }
     }
 
-    /// Returns the provider whose production service a host is, in whatever region and of whatever
-    /// tenant, if it is one.
+    /// Returns the provider whose production service `host` is, including regional and tenant
+    /// hosts.
     #[must_use]
     pub fn of_production_host(host: &Host) -> Option<Self> {
         let origin = host.origin();
-        // A name that ends with a dot is the same name, said in full.
+        // A trailing dot marks a fully qualified name and does not change the host.
         match origin.as_str().trim_end_matches('.') {
             "https://api.ntropii.com" => Some(Self::Ntropii),
             "https://api.ontora.com" | "https://api.eu.ontora.com" => Some(Self::Ontora),
@@ -69,7 +69,7 @@ impl Provider {
         }
     }
 
-    /// Returns the provider whose keys look like `key`, if any does.
+    /// Returns the provider whose marker `key` begins with, if any.
     #[must_use]
     pub fn of_key(key: &str) -> Option<Self> {
         Self::ALL
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_provider_parses_from_its_own_name() {
+    fn provider_parses_from_its_name() {
         for provider in Provider::ALL {
             assert_eq!(provider.as_str().parse(), Ok(provider));
         }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn production_hosts_are_known() {
+    fn production_hosts_are_recognised() {
         let of = |host: &str| Provider::of_production_host(&host.parse().unwrap());
         for provider in Provider::ALL {
             assert_eq!(of(provider.production_host()), Some(provider));
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_tell_their_provider() {
+    fn key_marker_identifies_provider() {
         assert_eq!(Provider::of_key("ntro_dev_key"), Some(Provider::Ntropii));
         assert_eq!(Provider::of_key("ont_live_x"), Some(Provider::Ontora));
         assert_eq!(Provider::of_key("sk-123"), None);

@@ -1,4 +1,4 @@
-//! What an Ontora key may do.
+//! The scopes of an Ontora key.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ pub enum Scope {
     Webhooks,
     /// Connecting to the MCP server.
     Mcp,
-    /// All of the above, and nothing more: never the management of keys.
+    /// All of the above; never includes key management.
     All,
 }
 
@@ -40,7 +40,7 @@ impl Scope {
         }
     }
 
-    /// Returns whether holding this scope satisfies a demand for `required`.
+    /// Returns whether this scope includes `required`.
     #[must_use]
     pub fn grants(self, required: Self) -> bool {
         self == Self::All || self == required
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_star_grants_every_scope_and_others_only_themselves() {
+    fn star_grants_every_scope() {
         for scope in Scope::ALL {
             assert!(Scope::All.grants(scope));
             assert_eq!(scope.as_str().parse(), Ok(scope));

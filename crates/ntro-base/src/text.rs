@@ -1,18 +1,19 @@
-//! Text from outside, made fit for a terminal.
+//! Removes terminal control sequences from untrusted text.
 
-/// Returns `text` without anything that steers a terminal or reorders what is read, in one line of
-/// at most `limit` characters.
+/// Returns `text` on one line of at most `limit` characters, without characters that control a
+/// terminal or reorder the text.
 ///
-/// Control characters (C0, DEL, C1, and with them every escape sequence), bidirectional marks and
+/// Control characters (C0, DEL, C1, and so every escape sequence), bidirectional marks and
 /// invisible format characters are dropped; line breaks, tabs and runs of white space become one
-/// space. A text that was cut ends in `…`.
+/// space. A shortened text ends in `…`.
 #[must_use]
 pub fn printable(text: &str, limit: usize) -> String {
     let mut clean = String::new();
     let mut count = 0;
     let mut gap = false;
     for character in text.chars() {
-        // U+0085 is white space to Unicode and a control character to terminals: a gap either way.
+        // U+0085 is white space in Unicode and a control character in terminals: treated as a
+        // space.
         if character.is_whitespace() {
             gap = count > 0;
             continue;
@@ -36,11 +37,11 @@ pub fn printable(text: &str, limit: usize) -> String {
     clean
 }
 
-/// Returns whether `text` is one line without anything that steers a terminal or reorders what is
-/// read, so that it can be shown as it is.
+/// Returns whether `text` is one line without characters that control a terminal or reorder the
+/// text, so that it is safe to show unchanged.
 #[must_use]
 pub fn is_printable(text: &str) -> bool {
-    // Most texts are this, and a list has thousands.
+    // Fast path: most texts are ASCII, and a list has thousands.
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return true;
     }
@@ -50,8 +51,8 @@ pub fn is_printable(text: &str) -> bool {
         .any(|character| character.is_control() || is_format(character) || breaks_lines(character))
 }
 
-/// Characters that are not seen themselves but change what is: Unicode's category Cf, as far as
-/// it is no part of a script's spelling.
+/// Invisible characters that change how other text is shown: Unicode category Cf, except characters
+/// that a script needs for spelling.
 fn is_format(character: char) -> bool {
     matches!(character,
         '\u{ad}' | '\u{61c}' | '\u{180e}'
@@ -69,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_steers_a_terminal_is_dropped() {
+    fn terminal_control_is_dropped() {
         for (text, expected) in [
             ("plain – ключ 鍵 é", "plain – ключ 鍵 é"),
             ("\u{1b}[31mred\u{1b}[0m", "[31mred[0m"),
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn long_text_is_cut_and_says_so() {
+    fn long_text_ends_in_ellipsis() {
         assert_eq!(printable("abcdef", 6), "abcdef");
         assert_eq!(printable("abcdefg", 6), "abcde…");
         assert_eq!(printable("abcde fg", 6), "abcd…");
@@ -95,7 +96,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_unprintable_passes(text in any::<String>(), limit in 1_usize..80) {
+        fn output_is_always_printable(text in any::<String>(), limit in 1_usize..80) {
             let clean = printable(&text, limit);
             prop_assert!(clean.chars().count() <= limit);
             prop_assert!(!clean.chars().any(|c| c.is_control() || is_format(c)));

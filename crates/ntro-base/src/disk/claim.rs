@@ -3,11 +3,10 @@ use std::path::{Path, PathBuf};
 
 use super::{Error, private};
 
-/// The right to do something that takes long, held until it is dropped, or until the process ends
-/// in whatever way.
+/// An exclusive right to run a long operation, held until it is dropped or the process ends.
 ///
-/// Unlike a [`FileLock`](super::FileLock) it stands for one thing of many, so its file goes with
-/// it. One that a killed process has left is free, and is taken over.
+/// Unlike a [`FileLock`](super::FileLock), a claim covers one of many operations, so dropping it
+/// removes its file. A file left by a killed process is unlocked and can be claimed again.
 #[derive(Debug)]
 pub struct Claim {
     path: PathBuf,
@@ -15,11 +14,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Takes the claim, making the file and its folder; `None` when another process holds it.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the file cannot be made or locked.
+    /// Takes the claim, creating the file and its folder; `None` when another process holds it.
     pub fn take(path: &Path) -> Result<Option<Self>, Error> {
         loop {
             let file = private::open_lock(path)?;
@@ -28,8 +23,8 @@ impl Claim {
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(Error::io("lock", path)(error)),
             }
-            // Whoever held it may have removed the file after it was opened here: what is locked
-            // then is no file that anybody else could find.
+            // The previous holder may have removed the file after it was opened here. The lock is
+            // then on a file that no other process can find.
             if is_at(&file, path) {
                 return Ok(Some(Self {
                     path: path.to_owned(),
@@ -42,7 +37,7 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        // While it is locked. Left behind, it would do no harm.
+        // Removed while still locked. A file left behind does no harm.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -57,7 +52,7 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// On Windows a file that is open cannot make way for another.
+/// On Windows an open file cannot be replaced.
 #[cfg(not(unix))]
 fn is_at(_file: &File, path: &Path) -> bool {
     path.exists()
@@ -68,14 +63,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_claim_has_one_holder_and_leaves_nothing() {
+    fn claim_is_exclusive_and_cleaned_up() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("home").join(".rotating-local");
         let held = Claim::take(&path).unwrap().unwrap();
         assert!(Claim::take(&path).unwrap().is_none());
         drop(held);
         assert!(!path.exists());
-        // What a killed process leaves.
+        // A file that a killed process left.
         fs::write(&path, "").unwrap();
         drop(Claim::take(&path).unwrap().unwrap());
         assert!(!path.exists());

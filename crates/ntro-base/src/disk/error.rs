@@ -2,52 +2,52 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Why a file could not be read or written. Names the path always.
+/// Why a file could not be read or written. Every variant names the path.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The system refused an operation.
     #[error("cannot {action} `{}`: {}", path.display(), describe(source))]
     Io {
-        /// What was to be done: "read", "write", …
+        /// The operation that failed: "read", "write", …
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: io::Error,
     },
-    /// The lock is held by another process for longer than we wait.
+    /// Another process holds the lock for longer than the timeout.
     #[error("{} has held the lock `{}` for {} s", name(*holder), path.display(), waited.as_secs())]
     Locked {
-        /// The process, where the system tells.
+        /// The process id, where the system reports it.
         holder: Option<u32>,
         /// The lock file.
         path: PathBuf,
-        /// How long was waited.
+        /// How long the caller waited.
         waited: Duration,
     },
-    /// The file is larger than anything that belongs there.
+    /// The file exceeds the size limit.
     #[error("`{}` is larger than {limit} bytes", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// The most that is read.
+        /// The limit.
         limit: u64,
     },
-    /// Something else than a file stands there.
+    /// The path is not a regular file.
     #[error("`{}` is {is}, not a file", path.display())]
     NotAFile {
-        /// Where it stands.
+        /// The path.
         path: PathBuf,
-        /// What it is: "a folder", "a pipe", …
+        /// The kind of file: "a folder", "a pipe", …
         is: &'static str,
     },
-    /// Another user of the machine has laid the file there.
+    /// The file belongs to another user of the machine.
     #[error("`{}` belongs to another user (number {owner})", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
-        /// The number of its owner.
+        /// The user id of its owner.
         owner: u32,
     },
 }
@@ -82,7 +82,7 @@ fn name(holder: Option<u32>) -> String {
     }
 }
 
-/// The system's message without the "(os error 13)" that helps nobody.
+/// Returns the system's message without the "(os error 13)" at its end.
 fn describe(error: &io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error") {

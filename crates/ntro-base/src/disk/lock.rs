@@ -5,38 +5,30 @@ use std::time::{Duration, Instant};
 
 use super::{Error, private};
 
-/// Between two tries; the system's lock has no wait with a bound.
+/// Pause between two attempts; the system's lock call has no timeout.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// The right to write, held until it is dropped, or until the process ends in whatever way.
+/// The right to write, held until it is dropped or the process ends.
 ///
-/// The lock lies on a file of its own: on the data file itself it would be lost with the first
-/// rename, and two processes would both hold "the" lock.
+/// The lock has a file to itself: a lock on the data file would be lost with the first rename, and
+/// two processes could hold it at the same time.
 #[derive(Debug)]
 pub struct FileLock {
     _file: File,
 }
 
 impl FileLock {
-    /// How long a writer waits for the others. Each holds the lock for some milliseconds, or
-    /// some tenths of a second where a passphrase must be stretched.
-    pub const PATIENCE: Duration = Duration::from_secs(30);
+    /// How long a writer waits for other writers. Each holds the lock for milliseconds, or for
+    /// tenths of a second when it derives a key from a passphrase.
+    pub const TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// Waits for the lock on `path`, making the file and its folder if they are missing.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the file cannot be opened for writing, or when another process keeps the lock
-    /// for half a minute.
+    /// Waits for the lock on `path` for up to [`FileLock::TIMEOUT`], creating the file and its
+    /// folder if they are missing.
     pub fn acquire(path: &Path) -> Result<Self, Error> {
-        Self::acquire_within(path, Self::PATIENCE)
+        Self::acquire_within(path, Self::TIMEOUT)
     }
 
     /// Waits for the lock on `path` for at most `timeout`.
-    ///
-    /// # Errors
-    ///
-    /// As [`FileLock::acquire`].
     pub fn acquire_within(path: &Path, timeout: Duration) -> Result<Self, Error> {
         let file = private::open_lock(path)?;
         let start = Instant::now();
@@ -46,7 +38,7 @@ impl FileLock {
                 Err(TryLockError::WouldBlock) if start.elapsed() < timeout => thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => {
                     return Err(Error::Locked {
-                        // Whoever does not wait asks often, and names nobody.
+                        // A caller that does not wait polls often and needs no holder.
                         holder: match timeout.is_zero() {
                             true => None,
                             false => holder(&file),
@@ -61,7 +53,7 @@ impl FileLock {
     }
 }
 
-/// Returns the process that has the lock on a file, if the system tells.
+/// Returns the process that holds the lock on a file, if the system reports it.
 #[cfg(target_os = "linux")]
 fn holder(file: &File) -> Option<u32> {
     use std::os::unix::fs::MetadataExt as _;
@@ -72,13 +64,13 @@ fn holder(file: &File) -> Option<u32> {
     locks.lines().find_map(|line| {
         let mut words = line.split_whitespace().skip(4);
         let (pid, place) = (words.next()?, words.next()?);
-        // Of another namespace there is no number.
+        // A process in another PID namespace has the number 0.
         let pid = pid.parse().ok().filter(|pid| *pid > 0)?;
         place.ends_with(&inode).then_some(pid)
     })
 }
 
-/// Nobody else tells.
+/// Other systems do not report the holder.
 #[cfg(not(target_os = "linux"))]
 fn holder(_file: &File) -> Option<u32> {
     None
@@ -89,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_holder_at_a_time_and_free_again_when_dropped() {
+    fn lock_is_exclusive_until_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("home").join(".lock");
         let held = FileLock::acquire(&path).unwrap();

@@ -1,9 +1,8 @@
 //! Private files that survive a kill: locks, folders, and replacement by rename.
 //!
-//! The only code that writes below the folder of `ntro`. Every write is made under a [`FileLock`],
-//! into one fixed temporary file beside the target, synced and renamed over it: a kill at any
-//! instant leaves the old file or the new one, and at most that one temporary file, which the next
-//! write takes over.
+//! Only this module writes to the folder of `ntro`. Each write holds a [`FileLock`], writes a
+//! temporary file beside the target, syncs it and renames it over the target. A kill leaves the old
+//! file or the new one, and at most one temporary file, which the next write overwrites.
 
 mod claim;
 mod error;

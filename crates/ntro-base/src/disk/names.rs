@@ -1,6 +1,6 @@
-//! Names of files in the folder of `ntro` that more than one layer knows.
+//! Names of files in the folder of `ntro` that several modules use.
 
 /// The encrypted file with the keys of the `file` store.
 pub const KEYS: &str = "keys.age";
-/// The identity that opens it when no other is named.
+/// The default identity that opens it.
 pub const IDENTITY: &str = "identity.txt";

@@ -3,22 +3,18 @@ use std::path::{Path, PathBuf};
 
 use super::{Error, FileLock};
 
-/// A file or folder that others than its owner can use.
+/// A file or folder that users other than its owner can access.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// The file or folder.
     pub path: PathBuf,
     /// Its permission bits.
     pub mode: u32,
-    /// The bits it should have at most.
+    /// The most permissive mode it should have.
     pub expected: u32,
 }
 
-/// Restricts a file or folder to its owner, as a finding about it expects.
-///
-/// # Errors
-///
-/// Fails when the permissions cannot be changed.
+/// Restricts a file or folder to its owner, to the mode the finding expects.
 #[cfg(unix)]
 pub fn restrict(finding: &Finding, _lock: &FileLock) -> Result<(), Error> {
     use std::os::unix::fs::PermissionsExt as _;
@@ -28,25 +24,20 @@ pub fn restrict(finding: &Finding, _lock: &FileLock) -> Result<(), Error> {
         .map_err(Error::io("restrict the permissions of", &finding.path))
 }
 
-/// On Windows there are no findings.
-///
-/// # Errors
-///
-/// None.
+/// Does nothing: Windows has no findings.
 #[cfg(not(unix))]
 #[expect(clippy::unnecessary_wraps, reason = "the counterpart can fail")]
 pub fn restrict(_finding: &Finding, _lock: &FileLock) -> Result<(), Error> {
     Ok(())
 }
 
-/// Returns the number of the user who owns `path`, where that is neither the one who runs this nor
-/// the one who administers the machine.
+/// Returns the user id of the owner of `path`, unless that is the current user or root.
 #[must_use]
 pub fn foreign_owner(path: &Path) -> Option<u32> {
     foreign(&std::fs::metadata(path).ok()?)
 }
 
-/// The number of the owner, where that is neither this user nor the administrator.
+/// Returns the user id of the owner, unless that is the current user or root.
 #[cfg(unix)]
 pub(super) fn foreign(metadata: &Metadata) -> Option<u32> {
     use std::os::unix::fs::MetadataExt as _;
@@ -56,15 +47,15 @@ pub(super) fn foreign(metadata: &Metadata) -> Option<u32> {
     (owner != own && owner != 0).then_some(owner)
 }
 
-/// On Windows the profile's folders belong to their user.
+/// Always `None`: on Windows the folders of a profile belong to its user.
 #[cfg(not(unix))]
 pub(super) fn foreign(_metadata: &Metadata) -> Option<u32> {
     None
 }
 
-/// Returns a finding when others than the owner can read or write `path`.
+/// Returns a finding when users other than the owner can read or write `path`.
 ///
-/// A path that is not there, or cannot be looked at, is no finding of this kind.
+/// A missing or inaccessible path gives no finding.
 #[cfg(unix)]
 #[must_use]
 pub fn inspect(path: &Path) -> Option<Finding> {
@@ -79,7 +70,8 @@ pub fn inspect(path: &Path) -> Option<Finding> {
     })
 }
 
-/// Windows keeps access lists, which a profile's folders inherit; there are no bits to look at.
+/// Always `None`: Windows uses access lists, which the folders of a profile inherit, and no mode
+/// bits.
 #[cfg(not(unix))]
 #[must_use]
 pub fn inspect(_path: &Path) -> Option<Finding> {

@@ -4,14 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::{Error, FileLock};
 
-/// What the name of a temporary file ends in.
+/// Suffix of temporary files.
 const TEMPORARY: &str = ".tmp";
 
-/// Makes a folder, and those above it, readable by its owner alone; tightens one that is there.
-///
-/// # Errors
-///
-/// Fails when the folder cannot be made, or something else stands in its place.
+/// Creates a folder and its parents with mode 0700; restricts an existing folder to its owner.
 pub fn create_private_folder(path: &Path) -> Result<(), Error> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -23,11 +19,7 @@ pub fn create_private_folder(path: &Path) -> Result<(), Error> {
     tighten(path, 0o700)
 }
 
-/// Reads a whole file of at most `limit` bytes; `None` when there is none.
-///
-/// # Errors
-///
-/// Fails when the file is there and cannot be read, or is larger.
+/// Reads a whole file of at most `limit` bytes; `None` when it does not exist.
 pub fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -38,14 +30,14 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
     read_open(file, &metadata, path, limit).map(Some)
 }
 
-/// Reads a whole file of at most `limit` bytes that is open.
+/// Reads a whole open file of at most `limit` bytes.
 pub(super) fn read_open(
     file: File,
     metadata: &Metadata,
     path: &Path,
     limit: u64,
 ) -> Result<Vec<u8>, Error> {
-    // One allocation: what is read may hold keys, and a buffer that grows leaves copies behind.
+    // One allocation: the content may hold keys, and a growing buffer leaves copies behind.
     let length = usize::try_from(metadata.len().min(limit)).unwrap_or(0);
     let mut bytes = Vec::with_capacity(length + 1);
     file.take(limit + 1)
@@ -60,16 +52,16 @@ pub(super) fn read_open(
     Ok(bytes)
 }
 
-/// Replaces a file as a whole, with mode 0600, so that a kill leaves the old or the new one.
+/// Replaces a whole file, with mode 0600, so that a kill leaves the old or the new one.
 ///
-/// A symbolic link stays one: what it points to is replaced. The lock is asked for so that nobody
-/// can call this without holding it.
+/// A symbolic link is kept and its target replaced. The lock parameter proves that the caller holds
+/// the lock.
 ///
 /// # Errors
 ///
-/// Fails when the temporary file cannot be written or renamed; the old file is then untouched and
-/// the temporary one removed. Fails as well when the system cannot tell that the rename has reached
-/// the disk; the new file is in its place then, and the old one may come back after a power cut.
+/// Fails when the temporary file cannot be written or renamed; the old file is then unchanged and
+/// the temporary one removed. Also fails when the folder cannot be synced after the rename: the new
+/// file is then in place, but the old one may come back after a power cut.
 pub fn replace(path: &Path, bytes: &[u8], _lock: &FileLock) -> Result<(), Error> {
     let target = resolve_links(path)?;
     let temporary = temporary(&target);
@@ -77,34 +69,30 @@ pub fn replace(path: &Path, bytes: &[u8], _lock: &FileLock) -> Result<(), Error>
         .and_then(|()| fs::rename(&temporary, &target))
         .and_then(|()| sync_folder(folder_of(&target)));
     written.map_err(|error| {
-        // The first error is the one to tell; the file may not even be there.
+        // Reports the first error; the temporary file may not even exist.
         let _ = fs::remove_file(&temporary);
         Error::io("write", path)(error)
     })
 }
 
-/// Returns the temporary file that a writer of `path` left who was killed, if there is one; or
-/// the one of a writer who is at work.
+/// Returns the temporary file of `path` that a killed writer left, or that a running writer is
+/// using.
 #[must_use]
 pub fn leftover(path: &Path) -> Option<PathBuf> {
     let temporary = temporary(&resolve_links(path).ok()?);
     temporary.symlink_metadata().is_ok().then_some(temporary)
 }
 
-/// Removes the temporary file that a writer of `path` left who was killed.
+/// Removes the temporary file of `path` that a killed writer left.
 ///
-/// The next [`replace`] would do so as well. Whether it can be removed is its matter.
+/// The next [`replace`] removes it as well, and reports a failure.
 pub fn remove_leftover(path: &Path, _lock: &FileLock) {
     if let Ok(target) = resolve_links(path) {
         let _ = fs::remove_file(temporary(&target));
     }
 }
 
-/// Removes a file; one that is not there is removed already.
-///
-/// # Errors
-///
-/// Fails when the file is there and stays.
+/// Removes a file; a missing file is a success.
 pub fn remove(path: &Path, _lock: &FileLock) -> Result<(), Error> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -114,13 +102,9 @@ pub fn remove(path: &Path, _lock: &FileLock) -> Result<(), Error> {
     }
 }
 
-/// Finds out whether files can be made in a folder, or the folder itself where it is missing.
+/// Checks whether files can be created in a folder, or the folder itself where it is missing.
 ///
-/// Only the system's word is taken, nothing is written: a full disk shows when it is.
-///
-/// # Errors
-///
-/// Fails when the folder, or the nearest one above it that exists, cannot be written to.
+/// Only asks the system for permissions and writes nothing, so it does not detect a full disk.
 #[cfg(unix)]
 pub fn ensure_writable(folder: &Path) -> Result<(), Error> {
     use rustix::fs::{Access, access};
@@ -135,18 +119,15 @@ pub fn ensure_writable(folder: &Path) -> Result<(), Error> {
         .map_err(|errno| Error::io("write to the folder", nearest)(errno.into()))
 }
 
-/// Windows keeps access lists, and tells only who tries.
-///
-/// # Errors
-///
-/// None.
+/// Always succeeds: Windows uses access lists, and only an attempt to write shows whether they
+/// allow it.
 #[cfg(not(unix))]
 #[expect(clippy::unnecessary_wraps, reason = "the counterpart can fail")]
 pub fn ensure_writable(_folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Opens a lock file for writing, making it and its folder if they are missing.
+/// Opens a lock file for writing, creating it and its folder if they are missing.
 pub(super) fn open_lock(path: &Path) -> Result<File, Error> {
     create_private_folder(folder_of(path))?;
     let mut options = OpenOptions::new();
@@ -157,7 +138,7 @@ pub(super) fn open_lock(path: &Path) -> Result<File, Error> {
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // Whatever lies there was left by a killed writer, or planted: it is not written through.
+    // A killed writer left it, or an attacker planted it: never write through it.
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -176,7 +157,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Windows has no folder to sync: a rename is in the journal of the file system.
+/// Windows cannot sync a folder: the file system journals the rename.
 #[cfg(not(unix))]
 #[expect(clippy::unnecessary_wraps, reason = "the counterpart can fail")]
 fn sync_folder(_folder: &Path) -> io::Result<()> {
@@ -199,16 +180,16 @@ fn tighten(path: &Path, mode: u32) -> Result<(), Error> {
         .map_err(Error::io("restrict the permissions of", path))
 }
 
-/// On Windows the folder lies in the user's profile and inherits its access list.
+/// Does nothing: on Windows the folder is in the user's profile and inherits its access list.
 #[cfg(not(unix))]
 #[expect(clippy::unnecessary_wraps, reason = "the counterpart can fail")]
 fn tighten(_path: &Path, _mode: u32) -> Result<(), Error> {
     Ok(())
 }
 
-/// The file behind a symbolic link, which may not exist yet.
+/// Returns the target of a symbolic link, which may not exist yet.
 fn resolve_links(path: &Path) -> Result<PathBuf, Error> {
-    /// As deep as Linux follows.
+    /// Linux follows as many.
     const DEEPEST: usize = 40;
 
     let mut target = path.to_owned();
@@ -222,7 +203,7 @@ fn resolve_links(path: &Path) -> Result<PathBuf, Error> {
     Err(Error::io("follow", path)(error))
 }
 
-/// The folder that a file lies in; the working folder where the path does not say.
+/// Returns the parent folder of a file, or the working folder for a bare name.
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -230,7 +211,7 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// The temporary file of a target that is no symbolic link.
+/// Returns the temporary file for a target that is not a symbolic link.
 fn temporary(target: &Path) -> PathBuf {
     let mut name = target.as_os_str().to_owned();
     name.push(TEMPORARY);
@@ -252,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_and_files_are_the_owners_alone() {
+    fn files_are_private_to_owner() {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path().join("a").join(".ntro");
         let lock = FileLock::acquire(&home.join(".lock")).unwrap();
@@ -269,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_temporary_file_left_by_a_kill_is_taken_over() {
+    fn leftover_temporary_file_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let lock = FileLock::acquire(&folder.path().join(".lock")).unwrap();
         let file = folder.path().join("config.toml");
@@ -283,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_symbolic_link_stays_one() {
+    fn replace_keeps_symbolic_link() {
         let folder = tempfile::tempdir().unwrap();
         let lock = FileLock::acquire(&folder.path().join(".lock")).unwrap();
         let (link, target) = (folder.path().join("link"), folder.path().join("dotfiles"));
@@ -294,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_kill_leaves_behind_a_symbolic_link_is_found_there() {
+    fn leftover_behind_symbolic_link_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let lock = FileLock::acquire(&folder.path().join(".lock")).unwrap();
         let link = folder.path().join("config.toml");
@@ -308,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_in_the_place_of_a_file_is_an_error_that_names_it() {
+    fn folder_instead_of_file_is_error() {
         let folder = tempfile::tempdir().unwrap();
         let lock = FileLock::acquire(&folder.path().join(".lock")).unwrap();
         let file = folder.path().join("config.toml");
@@ -320,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_is_bounded() {
+    fn read_is_bounded() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("large");
         assert_eq!(read_bounded(&file, 3).unwrap(), None);

@@ -5,17 +5,12 @@ use std::path::Path;
 use super::private::read_open;
 use super::{Error, permissions};
 
-/// Reads a whole file of at most `limit` bytes that anybody may have laid where it is; `None` when
-/// there is none.
+/// Reads a whole file of at most `limit` bytes from a path that other users may control; `None`
+/// when there is none.
 ///
-/// Whoever can make files in a folder chooses what is found there under a name. So nothing is waited
-/// for, as a pipe would have it, nothing is taken from a device, such as the standard input that is
-/// meant for somebody else, and what another user has written is not read, nor is it where another
-/// user's symbolic link points to.
-///
-/// # Errors
-///
-/// Fails with [`Error::NotAFile`] and [`Error::Foreign`], and as [`read_bounded`](super::read_bounded).
+/// A user who can create files in a folder chooses what a name in it refers to. So this function
+/// does not block on a pipe, does not read from a device such as standard input, and reads neither
+/// a file that belongs to another user nor one behind another user's symbolic link.
 pub fn read_trusted(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
     let file = match open(path) {
         Ok(file) => file,
@@ -30,7 +25,7 @@ pub fn read_trusted(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
 }
 
 fn open(path: &Path) -> Result<File, Error> {
-    let first = match open_at_once(path, Links::Refuse) {
+    let first = match open_nonblocking(path, Links::Refuse) {
         Ok(file) => return Ok(file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(Error::io("read", path)(error));
@@ -45,7 +40,7 @@ fn open(path: &Path) -> Result<File, Error> {
     }
     owned(path, &link)?;
     require(path, &fs::metadata(path).map_err(Error::io("read", path))?)?;
-    open_at_once(path, Links::Follow).map_err(Error::io("read", path))
+    open_nonblocking(path, Links::Follow).map_err(Error::io("read", path))
 }
 
 fn require(path: &Path, metadata: &Metadata) -> Result<(), Error> {
@@ -73,9 +68,9 @@ enum Links {
     Follow,
 }
 
-/// Opens a file, and does not wait for whoever is at the other end of it.
+/// Opens a file without blocking. `links` decides whether a symbolic link is followed.
 #[cfg(unix)]
-fn open_at_once(path: &Path, links: Links) -> io::Result<File> {
+fn open_nonblocking(path: &Path, links: Links) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
 
     use rustix::fs::OFlags;
@@ -87,9 +82,9 @@ fn open_at_once(path: &Path, links: Links) -> io::Result<File> {
     options.open(path)
 }
 
-/// Pipes of Windows lie in a folder of their own, and links follow to files and folders.
+/// Windows keeps pipes in a separate namespace, and its links lead to files and folders only.
 #[cfg(not(unix))]
-fn open_at_once(path: &Path, _links: Links) -> io::Result<File> {
+fn open_nonblocking(path: &Path, _links: Links) -> io::Result<File> {
     File::open(path)
 }
 
@@ -126,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_and_a_link_to_one_are_read() {
+    fn file_and_link_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));
         symlink("file", &link).unwrap();
@@ -141,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_else_stands_there_is_told_without_waiting() {
+    fn other_file_types_fail_without_blocking() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         let mode = Mode::RUSR | Mode::WUSR;

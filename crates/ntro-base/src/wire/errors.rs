@@ -1,4 +1,4 @@
-//! The error bodies of both systems, and what a client can make of any of them.
+//! The error bodies of both systems, and a lenient reader for them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,7 +11,7 @@ pub struct NtropiiError {
     pub status_code: u16,
     /// One sentence, or one for each invalid field.
     pub message: Messages,
-    /// The status in words; missing from bare 401s.
+    /// The status text; absent from some 401 responses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
@@ -45,16 +45,17 @@ pub struct OntoraInvalid {
 /// One invalid field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InvalidField {
-    /// Where it stands: `["body", "scopes", 0]`.
+    /// Its location: `["body", "scopes", 0]`.
     pub loc: Vec<Value>,
-    /// What is wrong with it.
+    /// The problem.
     pub msg: String,
     /// A stable name for programs.
     #[serde(rename = "type")]
     pub kind: String,
 }
 
-/// The object that answers clients of both systems, where the path does not tell which one asks.
+/// An error body for clients of both systems, where the path does not say which system the client
+/// uses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MergedError {
@@ -70,7 +71,7 @@ pub struct MergedError {
     pub code: String,
 }
 
-/// What could be read of an error body, whatever its shape.
+/// The parts of an error body that could be read, whatever its format.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ErrorText {
     /// One sentence for people, if there is one.
@@ -80,10 +81,10 @@ pub struct ErrorText {
 }
 
 impl ErrorText {
-    /// Reads an error body of either system. A body that is not JSON has no message: it is some
-    /// proxy's page, and of no use to a person.
+    /// Reads an error body of either system. A body that is not JSON gives no message: it comes
+    /// from a proxy and does not help the user.
     ///
-    /// The text is the server's: it must be cleaned before it reaches a terminal.
+    /// The text comes from the server: remove control characters before showing it on a terminal.
     #[must_use]
     pub fn read(body: &[u8]) -> Self {
         let Ok(Value::Object(body)) = serde_json::from_slice::<Value>(body) else {
@@ -119,7 +120,7 @@ fn joined(parts: impl Iterator<Item = String>) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-/// `name: field required`, with the `body` at the head of the place left out.
+/// Formats `name: field required`, without the leading `body` of the location.
 fn field(item: &Value) -> Option<String> {
     let item: InvalidField = serde_json::from_value(item.clone()).ok()?;
     let place: Vec<_> = item
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shape_gives_a_sentence() {
+    fn every_format_gives_message() {
         let some = |text: &str| Some(text.to_owned());
         for (body, expected) in [
             (
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_written_shapes_are_those_of_the_contracts() {
+    fn written_bodies_match_api() {
         let error = NtropiiError {
             status_code: 401,
             message: Messages::One("Invalid or missing API key".into()),

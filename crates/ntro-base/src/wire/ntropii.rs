@@ -1,10 +1,10 @@
-//! Ntropii: `camelCase` members, paths below `/v1`.
+//! Ntropii: `camelCase` fields, paths below `/v1`.
 
 use serde::{Deserialize, Serialize};
 
-/// The answer to `GET /me`.
+/// The response of `GET /me`.
 ///
-/// The official client requires the first five members, none of them `null`, and ignores the rest.
+/// The official client requires the first five fields, none of them `null`, and ignores the rest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserProfile {
@@ -19,15 +19,15 @@ pub struct UserProfile {
     /// Role names.
     #[serde(default)]
     pub roles: Vec<String>,
-    /// The tenants that the key reaches. An addition of the authority; `None` from other servers.
+    /// The tenants that the key reaches. Sent by an authority only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenants: Option<Vec<TenantRef>>,
-    /// The key itself. An addition of the authority.
+    /// The key itself. Sent by an authority only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<KeyRef>,
 }
 
-/// A tenant, as short as it can be named.
+/// A short reference to a tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TenantRef {
     /// UUID.
@@ -38,13 +38,13 @@ pub struct TenantRef {
     pub name: String,
 }
 
-/// What `GET /me` of the authority says of the presented key.
+/// The presented key, in the response of `GET /me` of an authority.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyRef {
     /// UUID of the key.
     pub id: String,
-    /// The displayable head of the key.
+    /// The displayable start of the key.
     pub prefix: String,
     /// RFC 3339, or `null` for a key that never expires.
     #[serde(default)]
@@ -94,7 +94,7 @@ fn provisioning() -> String {
     "PROVISIONING".to_owned()
 }
 
-/// A list, in either of the two shapes that the official client accepts.
+/// A list, in either of the formats that the official client accepts.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum List<T> {
@@ -102,13 +102,13 @@ pub enum List<T> {
     Bare(Vec<T>),
     /// `{"items": […]}`
     Paged {
-        /// The members of this page.
+        /// The items of this page.
         items: Vec<T>,
     },
 }
 
 impl<T> List<T> {
-    /// Returns the members, whatever the shape.
+    /// Returns the items of either format.
     #[must_use]
     pub fn into_items(self) -> Vec<T> {
         match self {
@@ -132,7 +132,7 @@ pub struct CreateTenant {
     pub data_platform_config_id: Option<String>,
 }
 
-/// A key of a tenant, as the authority's own endpoints tell it: the members of
+/// A key of a tenant in the authority's own endpoints: the fields of
 /// [`ontora::ApiKeyInfo`](super::ontora::ApiKeyInfo) in camel case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -143,7 +143,7 @@ pub struct TenantKey {
     pub tenant_id: String,
     /// Display name.
     pub name: String,
-    /// The displayable head of the key.
+    /// The displayable start of the key.
     pub key_prefix: String,
     /// RFC 3339, or `null` for never.
     #[serde(default)]
@@ -153,21 +153,21 @@ pub struct TenantKey {
     /// RFC 3339.
     #[serde(default)]
     pub last_used_at: Option<String>,
-    /// Who made it.
+    /// The creator.
     #[serde(default)]
     pub created_by: Option<String>,
     /// RFC 3339; `null` while the key is live.
     #[serde(default)]
     pub revoked_at: Option<String>,
-    /// `false` for a key that may not rotate itself; otherwise not told.
+    /// `false` for a key that may not rotate itself; absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub may_rotate: Option<bool>,
-    /// The whole key, in the answer that creates it and never again.
+    /// The whole key; only in the response that creates it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
 }
 
-/// The body that creates a tenant's key at the authority.
+/// The request body that creates a key of a tenant at an authority.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateTenantKey {
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_profile_has_the_five_members_of_the_official_client() {
+    fn profile_has_five_required_fields() {
         let profile = UserProfile {
             id: "u1".into(),
             email: "dev@acme.test".into(),
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_of_the_authority_names_tenants_and_key() {
+    fn authority_profile_has_tenants_and_key() {
         let wire = json!({
             "id": "k", "email": "k@keys.invalid", "name": "CI", "orgId": "o", "roles": [],
             "tenants": [{"id": "t", "slug": "acme", "name": "Acme"}],
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_needs_only_what_every_server_sends() {
+    fn tenant_reads_minimal_fields() {
         let tenant: Tenant = serde_json::from_value(
             json!({"id": "t", "name": "Acme", "slug": "acme", "dataPlatform": "snowflake"}),
         )
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_come_in_two_shapes() {
+    fn list_reads_both_formats() {
         for wire in [json!([1, 2]), json!({"items": [1, 2], "total": 2})] {
             let list: List<u8> = serde_json::from_value(wire).unwrap();
             assert_eq!(list.into_items(), [1, 2]);
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn creating_omits_what_is_not_given() {
+    fn create_tenant_omits_empty_fields() {
         let body = CreateTenant {
             name: "Acme".into(),
             slug: "acme".into(),
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_key_shows_the_key_only_when_it_is_made() {
+    fn tenant_key_omits_secret() {
         let wire = json!({
             "id": "k", "tenantId": "t", "name": "CI", "keyPrefix": "ntro_prod_a", "expiresAt": null,
             "createdAt": "2026-01-01T00:00:00Z", "lastUsedAt": null, "createdBy": null, "revokedAt": null

@@ -1,8 +1,8 @@
-//! Ontora: `snake_case` members, paths that begin with `/v1`.
+//! Ontora: `snake_case` fields, paths that begin with `/v1`.
 
 use serde::{Deserialize, Serialize};
 
-/// A key, as every key endpoint tells it.
+/// A key, as every key endpoint returns it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKeyInfo {
     /// UUID.
@@ -17,7 +17,7 @@ pub struct ApiKeyInfo {
     /// Scope names.
     #[serde(default)]
     pub scopes: Vec<String>,
-    /// The displayable head of the key.
+    /// The displayable start of the key.
     #[serde(default)]
     pub key_prefix: String,
     /// RFC 3339, or `null` for never.
@@ -29,7 +29,7 @@ pub struct ApiKeyInfo {
     /// RFC 3339.
     #[serde(default)]
     pub last_used_at: Option<String>,
-    /// Who made it.
+    /// The creator.
     #[serde(default)]
     pub created_by: Option<String>,
     /// RFC 3339; `null` while the key is live.
@@ -38,11 +38,11 @@ pub struct ApiKeyInfo {
     /// `us`, `eu`, …
     #[serde(default)]
     pub region: Option<String>,
-    /// `false` for a key that may not rotate itself; otherwise, and by other servers than an
-    /// authority, not told.
+    /// `false` for a key that may not rotate itself; absent otherwise, and from servers other than
+    /// an authority.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub may_rotate: Option<bool>,
-    /// The whole key, in the answer that creates it and never again.
+    /// The whole key; only in the response that creates it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
 }
@@ -59,7 +59,7 @@ pub struct CreateApiKey {
     /// 1 to 365, or `null` for never.
     #[serde(default)]
     pub expires_in_days: Option<u32>,
-    /// `false` for a key that may not rotate itself. An addition of the authority.
+    /// `false` for a key that may not rotate itself. Read by an authority only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub may_rotate: Option<bool>,
 }
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_current_key_reads_with_the_four_members_that_the_official_client_knows() {
+    fn current_key_reads_minimal_fields() {
         let info: ApiKeyInfo = serde_json::from_value(json!({
             "workspace_id": "w", "name": "CI", "scopes": ["exports"], "region": "eu"
         }))
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_writes_every_member_and_the_secret_only_when_it_is_made() {
+    fn key_writes_every_field() {
         let wire = json!({
             "id": "k", "workspace_id": "w", "name": "CI integration", "scopes": ["interviews"],
             "key_prefix": "ont_live_ab12", "expires_at": null, "created_at": "2026-01-01T00:00:00Z",
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_and_workspaces_have_the_documented_members() {
+    fn bodies_match_documented_fields() {
         let body = CreateApiKey {
             name: "CI integration".into(),
             workspace_id: "w".into(),

@@ -131,7 +131,7 @@ impl NtroDir {
     ///
     /// As [`FileLock::acquire`].
     pub fn lock(&self) -> Result<FileLock, disk::Error> {
-        self.lock_within(FileLock::PATIENCE)
+        self.lock_within(FileLock::TIMEOUT)
     }
 
     /// Waits as [`NtroDir::lock`], for at most `timeout`.
