@@ -12,10 +12,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::http::render;
 use super::keys::Hasher;
-use super::limits::Bucket;
-use super::render;
 use super::store::{Change, Key, KeyHash, Subscriber, Tenant, TenantStatus};
+use super::verify::rate_limits::Bucket;
 use ntro_base::{ParsedKey, Provider};
 
 /// Enough that two threads seldom want the same lock.

@@ -17,28 +17,24 @@
     allow(clippy::disallowed_methods, reason = "tests write files of their own")
 )]
 
-mod accept;
-mod api_error;
 mod error;
-mod extract;
 mod files;
+mod http;
 mod issuer;
 mod key_cache;
 mod keys;
-mod limits;
 mod oidc;
 mod registry;
-mod render;
-mod routes;
 mod server;
-mod service;
 mod settings;
 mod store;
+mod verify;
 
 pub use error::Error;
+pub use http::{router, serve};
 pub use keys::{LONGEST_LIFE_IN_DAYS, MintedKey, NewKey};
 pub use registry::{NewTenant, Registry};
-pub use server::{Authority, router, serve};
+pub use server::Authority;
 pub use settings::{Claims, Database, DatabaseError, Issuer, JwksSource, Limits, Settings};
 pub use store::{
     DataPlatform, Key, KeyHash, Member, Organisation, Role, SqliteError, StoreError, Tenant,

@@ -1,28 +1,19 @@
-//! The authority as a whole, its router, and the loop that serves it.
+//! The authority as a whole.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use axum::Router;
-use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use super::accept::Bounds;
 use super::error::Error;
 use super::files::DatabaseFiles;
 use super::key_cache::{KeyCache, Use};
-use super::limits::{Buckets, ClientNetwork, RateLimitKey};
 use super::oidc::Verifier;
 use super::registry::{Registry, open_hasher};
-use super::service::AuthorityService;
 use super::settings::{Database, Settings};
 use super::store::{Member, Role, Sqlite};
-use super::{accept, routes};
-
-/// How often the times of last use are written down.
-const NOTE_USE: Duration = Duration::from_secs(30);
+use super::verify::rate_limits::{Buckets, ClientNetwork, RateLimitKey};
 
 /// An authority that issues and verifies keys. Cheap to clone: all clones are one.
 #[derive(Clone)]
@@ -103,6 +94,11 @@ impl Authority {
 }
 
 impl Authority {
+    /// Makes [`Authority::is_ready`] return false from now on.
+    pub(super) fn start_draining(&self) {
+        self.0.draining.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn key_cache(&self) -> &KeyCache {
         &self.0.key_cache
     }
@@ -148,49 +144,4 @@ impl Authority {
     fn seen(&self) -> MutexGuard<'_, HashMap<(Uuid, String), Role>> {
         self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Returns everything that the authority answers, to be served by other means than [`serve`].
-pub fn router(authority: Authority) -> Router {
-    Router::new().fallback_service(service(authority))
-}
-
-fn service(authority: Authority) -> AuthorityService {
-    let routes = routes::all().with_state(authority.clone());
-    AuthorityService::new(routes).with_fast_path(move |head| routes::fast_path(&authority, head))
-}
-
-/// Serves until `shutdown` is done, then lets the requests under way end, for a bounded time.
-///
-/// # Errors
-///
-/// Fails when the last of what is kept in memory cannot be written down.
-pub async fn serve(
-    listener: TcpListener,
-    authority: Authority,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), Error> {
-    let settings = authority.settings();
-    let bounds = Bounds {
-        connections: settings.connections,
-        head: settings.timeout,
-        drain: settings.drain,
-    };
-    let shutdown = async {
-        shutdown.await;
-        authority.0.draining.store(true, Ordering::Relaxed);
-    };
-    let noting = async {
-        loop {
-            tokio::time::sleep(NOTE_USE).await;
-            if let Err(error) = authority.record_use().await {
-                tracing::error!(%error, "the times of last use could not be written");
-            }
-        }
-    };
-    tokio::select! {
-        () = accept::serve(listener, service(authority.clone()), bounds, shutdown) => {}
-        () = noting => {}
-    }
-    authority.record_use().await
 }

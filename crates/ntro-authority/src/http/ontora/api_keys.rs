@@ -7,35 +7,35 @@ use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
-use super::body::{FieldReader, once};
-use crate::api_error::ApiError;
-use crate::extract::{Admin, IdempotencyKey, Object, Path, Query, Session, User, parse_id};
+use crate::http::api_error::ApiError;
+use crate::http::extract::{Admin, IdempotencyKey, Object, Path, Query, Session, User, parse_id};
+use crate::http::fields::{FieldReader, once};
+use crate::http::render;
 use crate::keys::NewKey;
 use crate::registry::Minted;
-use crate::render;
 use crate::server::Authority;
 use crate::store::{Key, KeyFilter, Tenant};
 use ntro_base::Provider;
 use ntro_base::wire::ontora::ApiKeyInfo;
 
 /// The answer holds a key: nothing on the way may keep it.
-pub(super) const NO_STORE: [(HeaderName, &str); 1] = [(CACHE_CONTROL, "no-store")];
+pub(crate) const NO_STORE: [(HeaderName, &str); 1] = [(CACHE_CONTROL, "no-store")];
 /// The answer is that of an earlier request, without the key.
-pub(super) const REPLAYED: [(HeaderName, &str); 1] =
+pub(crate) const REPLAYED: [(HeaderName, &str); 1] =
     [(HeaderName::from_static("idempotency-replayed"), "true")];
 
 const DEFAULT_PAGE: u32 = 100;
 const LONGEST_PAGE: u32 = 500;
 
 #[derive(Deserialize)]
-pub(super) struct Page {
+pub(crate) struct Page {
     workspace_id: Option<String>,
     limit: Option<String>,
     offset: Option<String>,
 }
 
 /// A key as it was when it was made.
-pub(super) fn as_made(key: &Key) -> Key {
+pub(crate) fn as_made(key: &Key) -> Key {
     Key {
         last_used_at: None,
         revoked_at: None,
@@ -44,7 +44,7 @@ pub(super) fn as_made(key: &Key) -> Key {
 }
 
 /// Returns the workspace, if it is the caller's. Whether there is one that is not is not told.
-pub(super) async fn workspace(
+pub(crate) async fn workspace(
     authority: &Authority,
     session: &Session,
     id: uuid::Uuid,
@@ -56,7 +56,7 @@ pub(super) async fn workspace(
 }
 
 /// `POST /v1/api-keys`
-pub(super) async fn create(
+pub(crate) async fn create(
     State(authority): State<Authority>,
     Admin(session): Admin,
     idempotency: IdempotencyKey,
@@ -113,7 +113,7 @@ pub(super) async fn create(
 }
 
 /// `GET /v1/api-keys?workspace_id=…`
-pub(super) async fn list(
+pub(crate) async fn list(
     State(authority): State<Authority>,
     User(session): User,
     Query(page): Query<Page>,
@@ -159,7 +159,7 @@ pub(super) async fn list(
 }
 
 /// `DELETE /v1/api-keys/{key}`
-pub(super) async fn revoke(
+pub(crate) async fn revoke(
     State(authority): State<Authority>,
     Admin(session): Admin,
     Path(id): Path<String>,

@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::key_cache::CachedTenant;
-use super::store::{Key, Member, Role, Tenant};
+use crate::key_cache::CachedTenant;
+use crate::store::{Key, Member, Role, Tenant};
 use ntro_base::wire::{ntropii, ontora};
 use ntro_base::{ApiKey, Provider};
 
 /// The answer to `GET /v1/me` or `GET /v1/api-keys/current`, made once for each key.
-pub(super) fn identity_response(key: &Key, tenant: &CachedTenant, region: &str) -> Box<[u8]> {
+pub(crate) fn identity_response(key: &Key, tenant: &CachedTenant, region: &str) -> Box<[u8]> {
     let body = match key.provider {
         Provider::Ntropii => serde_json::to_vec(&profile(key, tenant)),
         Provider::Ontora => serde_json::to_value(ontora_key(key, region, None)).and_then(|body| {
@@ -47,7 +47,7 @@ fn profile(key: &Key, tenant: &CachedTenant) -> ntropii::UserProfile {
     }
 }
 
-pub(super) fn ontora_key(key: &Key, region: &str, secret: Option<&ApiKey>) -> ontora::ApiKeyInfo {
+pub(crate) fn ontora_key(key: &Key, region: &str, secret: Option<&ApiKey>) -> ontora::ApiKeyInfo {
     ontora::ApiKeyInfo {
         id: key.id.to_string(),
         workspace_id: key.tenant_id.to_string(),
@@ -65,7 +65,7 @@ pub(super) fn ontora_key(key: &Key, region: &str, secret: Option<&ApiKey>) -> on
     }
 }
 
-pub(super) fn ntropii_key(key: &Key, secret: Option<&ApiKey>) -> ntropii::TenantKey {
+pub(crate) fn ntropii_key(key: &Key, secret: Option<&ApiKey>) -> ntropii::TenantKey {
     ntropii::TenantKey {
         id: key.id.to_string(),
         tenant_id: key.tenant_id.to_string(),
@@ -81,7 +81,7 @@ pub(super) fn ntropii_key(key: &Key, secret: Option<&ApiKey>) -> ntropii::Tenant
     }
 }
 
-pub(super) fn tenant(tenant: &Tenant) -> ntropii::Tenant {
+pub(crate) fn tenant(tenant: &Tenant) -> ntropii::Tenant {
     ntropii::Tenant {
         id: tenant.id.to_string(),
         name: tenant.name.clone(),
@@ -96,7 +96,7 @@ pub(super) fn tenant(tenant: &Tenant) -> ntropii::Tenant {
     }
 }
 
-pub(super) fn workspace(tenant: &Tenant, role: Role) -> ontora::Workspace {
+pub(crate) fn workspace(tenant: &Tenant, role: Role) -> ontora::Workspace {
     ontora::Workspace {
         id: tenant.id.to_string(),
         name: tenant.name.clone(),
@@ -105,7 +105,7 @@ pub(super) fn workspace(tenant: &Tenant, role: Role) -> ontora::Workspace {
     }
 }
 
-pub(super) fn member(member: &Member) -> ontora::Member {
+pub(crate) fn member(member: &Member) -> ontora::Member {
     ontora::Member {
         user_id: member.user_id.clone(),
         role: member.role.to_string(),

@@ -29,20 +29,20 @@ const SHORTEST_SWEEP: Duration = Duration::from_millis(50);
 
 /// What connections are allowed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
+pub(crate) struct Bounds {
     /// At one time; more wait in the system's queue.
-    pub(super) connections: usize,
+    pub(crate) connections: usize,
     /// For the head of a request to arrive, also the first one and the one after an answer.
-    pub(super) head: Duration,
+    pub(crate) head: Duration,
     /// For requests under way when the end was asked for.
-    pub(super) drain: Duration,
+    pub(crate) drain: Duration,
 }
 
 /// Serves until `shutdown` is done, then lets the requests under way end, for a bounded time.
 ///
 /// Nothing here costs a request more than two stores: no timer is set for it and no lock is
 /// shared. One sweep over all connections finds those that keep us waiting.
-pub(super) async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     service: AuthorityService,
     bounds: Bounds,

@@ -7,16 +7,16 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 
-use crate::api_error::ApiError;
-use crate::extract::{NtropiiKey, OntoraKey, OwnKey};
+use super::api_error::ApiError;
+use super::extract::{NtropiiKey, OntoraKey, OwnKey};
+use super::service::Head;
 use crate::key_cache::CachedKey;
 use crate::server::Authority;
-use crate::service::Head;
 
 /// `GET /v1/me`
-pub(super) const ME: &str = "/v1/me";
+pub(crate) const ME: &str = "/v1/me";
 /// `GET /v1/api-keys/current`
-pub(super) const CURRENT: &str = "/v1/api-keys/current";
+pub(crate) const CURRENT: &str = "/v1/api-keys/current";
 
 /// Answers the two requests that a busy authority gets all day, and leaves all others.
 ///
@@ -49,17 +49,17 @@ fn identity_response(key: &CachedKey) -> Response {
 }
 
 /// What [`fast path`] leaves of [`ME`]: `HEAD`.
-pub(super) async fn me(NtropiiKey(key): NtropiiKey) -> Response {
+pub(crate) async fn me(NtropiiKey(key): NtropiiKey) -> Response {
     identity_response(&key)
 }
 
 /// What [`fast path`] leaves of [`CURRENT`]: `HEAD`.
-pub(super) async fn current(OntoraKey(key): OntoraKey) -> Response {
+pub(crate) async fn current(OntoraKey(key): OntoraKey) -> Response {
     identity_response(&key)
 }
 
 /// `DELETE /v1/api-keys/current`: a key of either provider revokes itself.
-pub(super) async fn revoke_current(
+pub(crate) async fn revoke_current(
     State(authority): State<Authority>,
     OwnKey(key): OwnKey,
 ) -> Result<StatusCode, ApiError> {

@@ -11,17 +11,17 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 
-use super::api_keys::NO_STORE;
-use super::body::attempt;
-use crate::api_error::ApiError;
 use crate::error::Error;
-use crate::extract::{IdempotencyKey, OwnKey};
-use crate::render;
+use crate::http::api_error::ApiError;
+use crate::http::extract::{IdempotencyKey, OwnKey};
+use crate::http::fields::attempt;
+use crate::http::ontora::api_keys::NO_STORE;
+use crate::http::render;
 use crate::server::Authority;
 use ntro_base::Provider;
 
 /// `POST /v1/api-keys/current/rotate`
-pub(super) async fn rotate(
+pub(crate) async fn rotate(
     State(authority): State<Authority>,
     OwnKey(key): OwnKey,
     idempotency: IdempotencyKey,
@@ -43,7 +43,7 @@ pub(super) async fn rotate(
 }
 
 /// `DELETE /v1/api-keys/current/successor`: the old key takes the rotation back.
-pub(super) async fn revoke_successor(
+pub(crate) async fn revoke_successor(
     State(authority): State<Authority>,
     OwnKey(key): OwnKey,
     idempotency: IdempotencyKey,
@@ -54,7 +54,7 @@ pub(super) async fn revoke_successor(
 }
 
 /// `DELETE /v1/api-keys/current/predecessor`: the new key completes the rotation.
-pub(super) async fn revoke_predecessor(
+pub(crate) async fn revoke_predecessor(
     State(authority): State<Authority>,
     OwnKey(key): OwnKey,
 ) -> Result<StatusCode, ApiError> {

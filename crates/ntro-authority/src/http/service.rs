@@ -27,11 +27,11 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_REQUEST_ID: usize = 128;
 
 /// What is known of a request before its body.
-pub(super) struct Head<'a> {
-    pub(super) method: &'a Method,
-    pub(super) path: &'a str,
-    pub(super) headers: &'a HeaderMap,
-    pub(super) source: Option<IpAddr>,
+pub(crate) struct Head<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) path: &'a str,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) source: Option<IpAddr>,
 }
 
 impl<'a> Head<'a> {
@@ -49,7 +49,7 @@ impl<'a> Head<'a> {
 type FastPath = dyn Fn(&Head<'_>) -> Option<Result<Response, ApiError>> + Send + Sync;
 
 /// How a request is answered.
-pub(super) enum ServiceResponse {
+pub(crate) enum ServiceResponse {
     Ready(Response),
     /// Boxed: it is large, and the connection moves it about.
     Pending(Pin<Box<dyn Future<Output = Response> + Send>>),
@@ -59,13 +59,13 @@ pub(super) enum ServiceResponse {
 ///
 /// Not a layer of the router: that would wrap, box and clone once more for every request.
 #[derive(Clone)]
-pub(super) struct AuthorityService {
+pub(crate) struct AuthorityService {
     fast_path: Arc<FastPath>,
     routes: Router,
 }
 
 impl AuthorityService {
-    pub(super) fn new(routes: Router) -> Self {
+    pub(crate) fn new(routes: Router) -> Self {
         Self {
             fast_path: Arc::new(|_| None),
             routes,
@@ -73,7 +73,7 @@ impl AuthorityService {
     }
 
     /// Lets `answer` answer, before the routes, what it can at once.
-    pub(super) fn with_fast_path(
+    pub(crate) fn with_fast_path(
         self,
         answer: impl Fn(&Head<'_>) -> Option<Result<Response, ApiError>> + Send + Sync + 'static,
     ) -> Self {
@@ -84,7 +84,7 @@ impl AuthorityService {
     }
 
     /// Answers a request that came from `peer`, whatever its handler does.
-    pub(super) fn answer<B>(&self, request: http::Request<B>, peer: SocketAddr) -> ServiceResponse
+    pub(crate) fn answer<B>(&self, request: http::Request<B>, peer: SocketAddr) -> ServiceResponse
     where
         B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {

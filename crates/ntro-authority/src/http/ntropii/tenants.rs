@@ -6,25 +6,25 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::body::FieldReader;
-use crate::api_error::ApiError;
 use crate::error::Error;
-use crate::extract::{Caller, Object, Path, Query, parse_id};
+use crate::http::api_error::ApiError;
+use crate::http::extract::{Caller, Object, Path, Query, parse_id};
+use crate::http::fields::FieldReader;
+use crate::http::render;
 use crate::registry::{NewTenant, is_slug};
-use crate::render;
 use crate::server::Authority;
 use crate::store::{Tenant, TenantStatus};
 use ntro_base::wire::ntropii;
 
 #[derive(Deserialize)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     status: Option<String>,
 }
 
 impl Caller {
     /// Returns the tenant with this id or slug, if the caller reaches it. Whether there is one
     /// that the caller does not reach is not told.
-    pub(super) async fn tenant(
+    pub(crate) async fn tenant(
         &self,
         authority: &Authority,
         name: &str,
@@ -48,7 +48,7 @@ impl Caller {
 }
 
 /// `GET /v1/workspace/tenants`
-pub(super) async fn list(
+pub(crate) async fn list(
     State(authority): State<Authority>,
     caller: Caller,
     Query(filter): Query<Filter>,
@@ -80,7 +80,7 @@ pub(super) async fn list(
 }
 
 /// `GET /v1/workspace/tenants/{tenant}`
-pub(super) async fn info(
+pub(crate) async fn info(
     State(authority): State<Authority>,
     caller: Caller,
     Path(name): Path<String>,
@@ -90,7 +90,7 @@ pub(super) async fn info(
 }
 
 /// `POST /v1/workspace/tenants`
-pub(super) async fn create(
+pub(crate) async fn create(
     State(authority): State<Authority>,
     caller: Caller,
     Object(body): Object,
@@ -124,7 +124,7 @@ pub(super) async fn create(
 }
 
 /// `PATCH /v1/workspace/tenants/{tenant}`
-pub(super) async fn update(
+pub(crate) async fn update(
     State(authority): State<Authority>,
     caller: Caller,
     Path(name): Path<String>,
@@ -160,7 +160,7 @@ pub(super) async fn update(
 }
 
 /// `DELETE /v1/workspace/tenants/{tenant}`
-pub(super) async fn deprovision(
+pub(crate) async fn deprovision(
     State(authority): State<Authority>,
     caller: Caller,
     Path(name): Path<String>,

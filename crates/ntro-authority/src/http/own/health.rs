@@ -4,14 +4,14 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
-use crate::api_error::ApiError;
+use crate::http::api_error::ApiError;
 use crate::server::Authority;
 
-pub(super) async fn alive() -> Json<Value> {
+pub(crate) async fn alive() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
 
-pub(super) async fn ready(State(authority): State<Authority>) -> Result<Json<Value>, ApiError> {
+pub(crate) async fn ready(State(authority): State<Authority>) -> Result<Json<Value>, ApiError> {
     if authority.is_ready() {
         Ok(Json(json!({"status": "ready"})))
     } else {
@@ -19,6 +19,6 @@ pub(super) async fn ready(State(authority): State<Authority>) -> Result<Json<Val
     }
 }
 
-pub(super) async fn jwks(State(authority): State<Authority>) -> Json<Value> {
+pub(crate) async fn jwks(State(authority): State<Authority>) -> Json<Value> {
     Json(authority.registry().jwks())
 }

@@ -3,20 +3,20 @@
 use aws_lc_rs::digest::{Context, SHA256};
 use serde_json::{Map, Value};
 
-use crate::api_error::ApiError;
-use crate::extract::{IdempotencyKey, Session};
+use super::api_error::ApiError;
+use super::extract::{IdempotencyKey, Session};
 use crate::keys::LONGEST_LIFE_IN_DAYS;
 use ntro_base::wire::errors::InvalidField;
 use ntro_base::{KeyName, Scope};
 
 /// Reads the members of a body and collects what is wrong with them.
-pub(super) struct FieldReader<'a> {
+pub(crate) struct FieldReader<'a> {
     body: &'a Map<String, Value>,
     faults: Vec<InvalidField>,
 }
 
 impl<'a> FieldReader<'a> {
-    pub(super) fn of(body: &'a Map<String, Value>) -> Self {
+    pub(crate) fn of(body: &'a Map<String, Value>) -> Self {
         Self {
             body,
             faults: Vec::new(),
@@ -24,7 +24,7 @@ impl<'a> FieldReader<'a> {
     }
 
     /// Notes a fault of `body.<place>`.
-    pub(super) fn fault(
+    pub(crate) fn fault(
         &mut self,
         place: impl IntoIterator<Item = Value>,
         msg: impl Into<String>,
@@ -44,7 +44,7 @@ impl<'a> FieldReader<'a> {
     }
 
     /// Reads a text that may be missing.
-    pub(super) fn optional_text(&mut self, name: &str) -> Option<&'a str> {
+    pub(crate) fn optional_text(&mut self, name: &str) -> Option<&'a str> {
         let value = self.member(name)?;
         let text = value.as_str();
         if text.is_none() {
@@ -54,7 +54,7 @@ impl<'a> FieldReader<'a> {
     }
 
     /// Reads a text that must be there.
-    pub(super) fn text(&mut self, name: &str) -> Option<&'a str> {
+    pub(crate) fn text(&mut self, name: &str) -> Option<&'a str> {
         if self.member(name).is_none() {
             self.fault([name.into()], "field required", "missing");
             return None;
@@ -63,7 +63,7 @@ impl<'a> FieldReader<'a> {
     }
 
     /// Reads a text that must be there and be a `T`.
-    pub(super) fn parsed<T>(&mut self, name: &str) -> Option<T>
+    pub(crate) fn parsed<T>(&mut self, name: &str) -> Option<T>
     where
         T: std::str::FromStr<Err: std::fmt::Display>,
     {
@@ -77,12 +77,12 @@ impl<'a> FieldReader<'a> {
     }
 
     /// Reads the display name of a key.
-    pub(super) fn key_name(&mut self) -> Option<KeyName> {
+    pub(crate) fn key_name(&mut self) -> Option<KeyName> {
         self.parsed("name")
     }
 
     /// Reads for how many days a key is to live; `Some(None)` is for ever.
-    pub(super) fn days(&mut self, name: &str) -> Option<Option<u32>> {
+    pub(crate) fn days(&mut self, name: &str) -> Option<Option<u32>> {
         let Some(value) = self.member(name) else {
             return Some(None);
         };
@@ -98,7 +98,7 @@ impl<'a> FieldReader<'a> {
     }
 
     /// Reads whether a key may rotate itself, which it may unless it is said otherwise.
-    pub(super) fn may_rotate(&mut self, name: &str) -> Option<bool> {
+    pub(crate) fn may_rotate(&mut self, name: &str) -> Option<bool> {
         let Some(value) = self.member(name) else {
             return Some(true);
         };
@@ -109,7 +109,7 @@ impl<'a> FieldReader<'a> {
     }
 
     /// Reads scopes: at least one, none unknown, duplicates collapsed.
-    pub(super) fn scopes(&mut self) -> Option<Vec<Scope>> {
+    pub(crate) fn scopes(&mut self) -> Option<Vec<Scope>> {
         const NAME: &str = "scopes";
         let Some(value) = self.member(NAME) else {
             self.fault([NAME.into()], "field required", "missing");
@@ -143,7 +143,7 @@ impl<'a> FieldReader<'a> {
 
     /// Refuses members by any other name: what was meant by them would not be done. Null says
     /// nothing under any name.
-    pub(super) fn only(&mut self, known: &[&str]) {
+    pub(crate) fn only(&mut self, known: &[&str]) {
         let is_known = |name: &str| known.contains(&name);
         for (name, value) in self.body {
             if !is_known(name) && !value.is_null() {
@@ -153,7 +153,7 @@ impl<'a> FieldReader<'a> {
     }
 
     /// Ends the reading: an error if there was any fault.
-    pub(super) fn done(self) -> Result<(), ApiError> {
+    pub(crate) fn done(self) -> Result<(), ApiError> {
         if self.faults.is_empty() {
             Ok(())
         } else {
@@ -163,7 +163,7 @@ impl<'a> FieldReader<'a> {
 }
 
 /// The fingerprints of a request with an idempotency key: who asks for what, and the body.
-pub(super) fn once(
+pub(crate) fn once(
     key: IdempotencyKey,
     session: &Session,
     method_and_path: &str,
@@ -183,7 +183,7 @@ pub(super) fn once(
 }
 
 /// The fingerprints of a key's request for its successor.
-pub(super) fn attempt(key: IdempotencyKey, id: uuid::Uuid) -> Option<([u8; 32], [u8; 32])> {
+pub(crate) fn attempt(key: IdempotencyKey, id: uuid::Uuid) -> Option<([u8; 32], [u8; 32])> {
     let key = key.0?;
     let request = [
         key.as_str(),

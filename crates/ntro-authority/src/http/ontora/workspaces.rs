@@ -3,15 +3,15 @@
 use axum::Json;
 use axum::extract::State;
 
-use super::api_keys::workspace;
-use crate::api_error::ApiError;
-use crate::extract::{Path, User, parse_id};
-use crate::render;
+use crate::http::api_error::ApiError;
+use crate::http::extract::{Path, User, parse_id};
+use crate::http::ontora::api_keys::workspace;
+use crate::http::render;
 use crate::server::Authority;
 use ntro_base::wire::ontora;
 
 /// `GET /v1/workspaces`
-pub(super) async fn list(
+pub(crate) async fn list(
     State(authority): State<Authority>,
     User(session): User,
 ) -> Result<Json<Vec<ontora::Workspace>>, ApiError> {
@@ -31,7 +31,7 @@ pub(super) async fn list(
 }
 
 /// `GET /v1/workspaces/{workspace}/members`: the people whose tokens were seen here.
-pub(super) async fn members(
+pub(crate) async fn members(
     State(authority): State<Authority>,
     User(session): User,
     Path(id): Path<String>,

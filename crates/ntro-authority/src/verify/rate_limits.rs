@@ -13,16 +13,16 @@ use uuid::Uuid;
 const REMEMBERED: usize = 10_000;
 
 /// One bucket.
-pub(super) struct Bucket(Option<DefaultDirectRateLimiter>);
+pub(crate) struct Bucket(Option<DefaultDirectRateLimiter>);
 
 impl Bucket {
     /// Makes a bucket of so many tokens, refilled within a minute; 0 never runs dry.
-    pub(super) fn per_minute(tokens: u32) -> Self {
+    pub(crate) fn per_minute(tokens: u32) -> Self {
         Self(NonZeroU32::new(tokens).map(|tokens| RateLimiter::direct(Quota::per_minute(tokens))))
     }
 
     /// Takes a token, or says when there is one again.
-    pub(super) fn take(&self) -> Result<(), Duration> {
+    pub(crate) fn take(&self) -> Result<(), Duration> {
         match &self.0 {
             None => Ok(()),
             Some(limiter) => limiter
@@ -33,16 +33,16 @@ impl Bucket {
 }
 
 /// A bucket for each of many.
-pub(super) struct Buckets<K: Hash + Eq + Clone>(Option<DefaultKeyedRateLimiter<K>>);
+pub(crate) struct Buckets<K: Hash + Eq + Clone>(Option<DefaultKeyedRateLimiter<K>>);
 
 impl<K: Hash + Eq + Clone> Buckets<K> {
     /// Makes buckets of so many tokens, refilled within a minute; 0 never runs dry.
-    pub(super) fn per_minute(tokens: u32) -> Self {
+    pub(crate) fn per_minute(tokens: u32) -> Self {
         Self(NonZeroU32::new(tokens).map(|tokens| RateLimiter::keyed(Quota::per_minute(tokens))))
     }
 
     /// Takes a token out of the bucket of `whose`, or says when there is one again.
-    pub(super) fn take(&self, whose: &K) -> Result<(), Duration> {
+    pub(crate) fn take(&self, whose: &K) -> Result<(), Duration> {
         let Some(limiter) = &self.0 else {
             return Ok(());
         };
@@ -57,7 +57,7 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
 
 /// Whose bucket a request takes from, where that is not the bucket of a key's tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum RateLimitKey {
+pub(crate) enum RateLimitKey {
     /// An organisation, for all its people.
     Organisation(Uuid),
     /// A person whose token names no organisation that is known.
@@ -71,7 +71,7 @@ pub(super) enum RateLimitKey {
 
 /// What counts as one source: an address, or the network of 64 bits that one IPv6 host owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct ClientNetwork(IpAddr);
+pub(crate) struct ClientNetwork(IpAddr);
 
 impl From<IpAddr> for ClientNetwork {
     fn from(address: IpAddr) -> Self {

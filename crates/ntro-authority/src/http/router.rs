@@ -1,24 +1,29 @@
 //! The key cache of contents: every path of both dialects on one listener.
 
-mod api_keys;
-mod body;
-mod health;
-mod identity;
-mod rotation;
-mod tenant_keys;
-mod tenants;
-mod workspaces;
-
 use axum::Router;
 use axum::routing::{delete, get, post};
 
 use super::api_error::ApiError;
-use super::server::Authority;
+use crate::server::Authority;
 
-pub(super) use identity::fast_path;
+use super::identity;
+use super::ntropii::{tenant_keys, tenants};
+use super::ontora::{api_keys, rotation, workspaces};
+use super::own::health;
+use super::service::AuthorityService;
+
+/// Returns everything that the authority answers, to be served by other means than [`serve`].
+pub fn router(authority: Authority) -> Router {
+    Router::new().fallback_service(service(authority))
+}
+
+pub(crate) fn service(authority: Authority) -> AuthorityService {
+    let routes = all().with_state(authority.clone());
+    AuthorityService::new(routes).with_fast_path(move |head| identity::fast_path(&authority, head))
+}
 
 /// Returns every route.
-pub(super) fn all() -> Router<Authority> {
+fn all() -> Router<Authority> {
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

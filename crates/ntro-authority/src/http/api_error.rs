@@ -15,10 +15,10 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::error::Error;
-use super::key_cache::VerifyRefusal;
-use super::oidc::Denied;
-use super::store::StoreError;
+use crate::error::Error;
+use crate::key_cache::VerifyRefusal;
+use crate::oidc::Denied;
+use crate::store::StoreError;
 use ntro_base::wire::errors::{
     InvalidField, MergedError, Messages, NtropiiError, OntoraError, OntoraInvalid,
 };
@@ -28,7 +28,7 @@ const UNKNOWN_KEY: &str = "Invalid or missing API key";
 
 /// Why a request is refused.
 #[derive(Clone, Debug)]
-pub(super) struct ApiError {
+pub(crate) struct ApiError {
     status: StatusCode,
     code: &'static str,
     says: Says,
@@ -76,12 +76,12 @@ impl ApiError {
     }
 
     /// 401: no credentials, or none that are good.
-    pub(super) fn unauthenticated() -> Self {
+    pub(crate) fn unauthenticated() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "invalid_api_key", UNKNOWN_KEY)
     }
 
     /// 401: a token that is not good.
-    pub(super) fn bad_token() -> Self {
+    pub(crate) fn bad_token() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
             "invalid_token",
@@ -90,7 +90,7 @@ impl ApiError {
     }
 
     /// 403: a good key where only a person's token will do.
-    pub(super) fn jwt_required() -> Self {
+    pub(crate) fn jwt_required() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
             "jwt_required",
@@ -99,7 +99,7 @@ impl ApiError {
     }
 
     /// 403: a person who is no admin.
-    pub(super) fn admin_required() -> Self {
+    pub(crate) fn admin_required() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
             "admin_required",
@@ -108,7 +108,7 @@ impl ApiError {
     }
 
     /// 403: somebody else's workspace, or one that is not there.
-    pub(super) fn workspace_forbidden() -> Self {
+    pub(crate) fn workspace_forbidden() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
             "workspace_forbidden",
@@ -117,12 +117,12 @@ impl ApiError {
     }
 
     /// 404.
-    pub(super) fn not_found(what: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn not_found(what: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", what)
     }
 
     /// 405.
-    pub(super) fn method_not_allowed() -> Self {
+    pub(crate) fn method_not_allowed() -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",
@@ -131,12 +131,12 @@ impl ApiError {
     }
 
     /// 400: a body that cannot be read at all.
-    pub(super) fn malformed(why: &'static str) -> Self {
+    pub(crate) fn malformed(why: &'static str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "malformed_request", why)
     }
 
     /// 408: a body that does not come.
-    pub(super) fn too_slow() -> Self {
+    pub(crate) fn too_slow() -> Self {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
             "request_timeout",
@@ -145,7 +145,7 @@ impl ApiError {
     }
 
     /// 413.
-    pub(super) fn too_large() -> Self {
+    pub(crate) fn too_large() -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "payload_too_large",
@@ -154,12 +154,12 @@ impl ApiError {
     }
 
     /// 409.
-    pub(super) fn conflict(code: &'static str, what: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn conflict(code: &'static str, what: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::CONFLICT, code, what)
     }
 
     /// 429.
-    pub(super) fn limited(wait: Duration) -> Self {
+    pub(crate) fn limited(wait: Duration) -> Self {
         let mut error = Self::new(
             StatusCode::TOO_MANY_REQUESTS,
             "rate_limited",
@@ -171,7 +171,7 @@ impl ApiError {
     }
 
     /// 422 for Ontora, 400 for Ntropii: a body whose fields are not what they should be.
-    pub(super) fn invalid(fields: Vec<InvalidField>) -> Self {
+    pub(crate) fn invalid(fields: Vec<InvalidField>) -> Self {
         Self {
             status: StatusCode::UNPROCESSABLE_ENTITY,
             code: "invalid_request",
@@ -181,7 +181,7 @@ impl ApiError {
     }
 
     /// As [`ApiError::invalid`], for one field.
-    pub(super) fn invalid_field(
+    pub(crate) fn invalid_field(
         place: impl IntoIterator<Item = Value>,
         msg: impl Into<String>,
         kind: &str,
@@ -194,7 +194,7 @@ impl ApiError {
     }
 
     /// 500: the body says nothing of the cause.
-    pub(super) fn internal() -> Self {
+    pub(crate) fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
@@ -203,7 +203,7 @@ impl ApiError {
     }
 
     /// 503.
-    pub(super) fn unavailable() -> Self {
+    pub(crate) fn unavailable() -> Self {
         let mut error = Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "unavailable",
@@ -214,12 +214,12 @@ impl ApiError {
     }
 
     /// Whether the caller has failed to show good credentials.
-    pub(super) fn is_failed_authentication(&self) -> bool {
+    pub(crate) fn is_failed_authentication(&self) -> bool {
         self.status == StatusCode::UNAUTHORIZED
     }
 
     /// Makes the answer for callers of `path`.
-    pub(super) fn render(self, path: &str) -> Response {
+    pub(crate) fn render(self, path: &str) -> Response {
         let family = Family::of(path);
         let retry_after = self.retry_after;
         let (status, body) = match self.says {

@@ -5,18 +5,18 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 
-use super::body::{FieldReader, once};
-use crate::api_error::ApiError;
-use crate::extract::{Admin, Caller, IdempotencyKey, Object, Path, parse_id};
+use crate::http::api_error::ApiError;
+use crate::http::extract::{Admin, Caller, IdempotencyKey, Object, Path, parse_id};
+use crate::http::fields::{FieldReader, once};
+use crate::http::render;
 use crate::keys::NewKey;
 use crate::registry::Minted;
-use crate::render;
 use crate::server::Authority;
 use ntro_base::Provider;
 use ntro_base::wire::ntropii::TenantKey;
 
 /// `GET /v1/workspace/tenants/{tenant}/api-keys`
-pub(super) async fn list(
+pub(crate) async fn list(
     State(authority): State<Authority>,
     Admin(session): Admin,
     Path(name): Path<String>,
@@ -35,7 +35,7 @@ pub(super) async fn list(
 }
 
 /// `POST /v1/workspace/tenants/{tenant}/api-keys`
-pub(super) async fn create(
+pub(crate) async fn create(
     State(authority): State<Authority>,
     Admin(session): Admin,
     Path(name): Path<String>,
@@ -72,17 +72,27 @@ pub(super) async fn create(
     Ok(match &minted {
         Minted::New(minted) => {
             let body = render::ntropii_key(&minted.record, Some(&minted.key));
-            (StatusCode::CREATED, super::api_keys::NO_STORE, Json(body)).into_response()
+            (
+                StatusCode::CREATED,
+                crate::http::ontora::api_keys::NO_STORE,
+                Json(body),
+            )
+                .into_response()
         }
         Minted::Replayed(key) => {
-            let body = render::ntropii_key(&super::api_keys::as_made(key), None);
-            (StatusCode::CREATED, super::api_keys::REPLAYED, Json(body)).into_response()
+            let body = render::ntropii_key(&crate::http::ontora::api_keys::as_made(key), None);
+            (
+                StatusCode::CREATED,
+                crate::http::ontora::api_keys::REPLAYED,
+                Json(body),
+            )
+                .into_response()
         }
     })
 }
 
 /// `DELETE /v1/workspace/tenants/{tenant}/api-keys/{key}`
-pub(super) async fn revoke(
+pub(crate) async fn revoke(
     State(authority): State<Authority>,
     Admin(session): Admin,
     Path((tenant, id)): Path<(String, String)>,

@@ -27,11 +27,11 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::api_error::ApiError;
-use super::key_cache::CachedKey;
-use super::limits::{ClientNetwork, RateLimitKey};
-use super::server::Authority;
 use super::service::Head;
-use super::store::{Member, Organisation, Role, Tenant};
+use crate::key_cache::CachedKey;
+use crate::server::Authority;
+use crate::store::{Member, Organisation, Role, Tenant};
+use crate::verify::rate_limits::{ClientNetwork, RateLimitKey};
 use ntro_base::Provider;
 
 /// Larger than any body that makes sense here.
@@ -40,22 +40,22 @@ const LONGEST_IDEMPOTENCY_KEY: usize = 255;
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// A key of Ntropii.
-pub(super) struct NtropiiKey(pub(super) Arc<CachedKey>);
+pub(crate) struct NtropiiKey(pub(crate) Arc<CachedKey>);
 
 /// A key of Ontora.
-pub(super) struct OntoraKey(pub(super) Arc<CachedKey>);
+pub(crate) struct OntoraKey(pub(crate) Arc<CachedKey>);
 
 /// A key of either provider.
-pub(super) struct OwnKey(pub(super) Arc<CachedKey>);
+pub(crate) struct OwnKey(pub(crate) Arc<CachedKey>);
 
 /// A person, with whatever role.
-pub(super) struct User(pub(super) Session);
+pub(crate) struct User(pub(crate) Session);
 
 /// An admin of an organisation.
-pub(super) struct Admin(pub(super) Session);
+pub(crate) struct Admin(pub(crate) Session);
 
 /// Whoever may call the tenant endpoints.
-pub(super) enum Caller {
+pub(crate) enum Caller {
     /// A key, which reaches its own tenant.
     Key(Arc<CachedKey>),
     /// An admin, who reaches the organisation's tenants.
@@ -63,18 +63,18 @@ pub(super) enum Caller {
 }
 
 /// A person who has shown a good token.
-pub(super) struct Session {
+pub(crate) struct Session {
     /// Issuer and subject, for records of who did what.
-    pub(super) principal: String,
-    pub(super) subject: String,
-    pub(super) role: Role,
+    pub(crate) principal: String,
+    pub(crate) subject: String,
+    pub(crate) role: Role,
     /// `None` when the token names no organisation, or one that is not in the registry.
-    pub(super) organisation: Option<Organisation>,
+    pub(crate) organisation: Option<Organisation>,
 }
 
 impl Session {
     /// Returns whether the tenant is the caller's organisation's.
-    pub(super) fn reaches(&self, tenant: &Tenant) -> bool {
+    pub(crate) fn reaches(&self, tenant: &Tenant) -> bool {
         self.organisation
             .as_ref()
             .is_some_and(|organisation| organisation.id == tenant.organisation_id)
@@ -225,7 +225,7 @@ fn dialect(parts: &Parts) -> Dialect {
 }
 
 /// Returns the address that a request came from, where it was noted.
-pub(super) fn source(extensions: &Extensions) -> Option<IpAddr> {
+pub(crate) fn source(extensions: &Extensions) -> Option<IpAddr> {
     extensions
         .get::<ConnectInfo<SocketAddr>>()
         .map(|ConnectInfo(address)| address.ip())
@@ -242,7 +242,7 @@ impl NtropiiKey {
     }
 
     /// As the extractor, out of a head, without waiting.
-    pub(super) fn fast_path(authority: &Authority, head: &Head<'_>) -> Result<Self, ApiError> {
+    pub(crate) fn fast_path(authority: &Authority, head: &Head<'_>) -> Result<Self, ApiError> {
         let found = Self::find(authority, head.headers);
         found.map_err(|error| authority.failed(head.source, error))
     }
@@ -257,7 +257,7 @@ impl OntoraKey {
     }
 
     /// As the extractor, out of a head, without waiting.
-    pub(super) fn fast_path(authority: &Authority, head: &Head<'_>) -> Result<Self, ApiError> {
+    pub(crate) fn fast_path(authority: &Authority, head: &Head<'_>) -> Result<Self, ApiError> {
         let found = Self::find(authority, head.headers);
         found.map_err(|error| authority.failed(head.source, error))
     }
@@ -321,7 +321,7 @@ extractor!(Caller, |authority, parts| {
 macro_rules! readable {
     ($(#[$doc:meta])* $name:ident, $message:literal) => {
         $(#[$doc])*
-        pub(super) struct $name<T>(pub(super) T);
+        pub(crate) struct $name<T>(pub(crate) T);
 
         impl<T: DeserializeOwned + Send> FromRequestParts<Authority> for $name<T> {
             type Rejection = ApiError;
@@ -350,7 +350,7 @@ readable! {
 }
 
 /// A JSON object, and its bytes.
-pub(super) struct Object(pub(super) Map<String, Value>);
+pub(crate) struct Object(pub(crate) Map<String, Value>);
 
 impl FromRequest<Authority> for Object {
     type Rejection = ApiError;
@@ -376,7 +376,7 @@ impl FromRequest<Authority> for Object {
 }
 
 /// The `Idempotency-Key`, if there is one.
-pub(super) struct IdempotencyKey(pub(super) Option<String>);
+pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
 
 impl FromRequestParts<Authority> for IdempotencyKey {
     type Rejection = ApiError;
@@ -400,7 +400,7 @@ impl FromRequestParts<Authority> for IdempotencyKey {
 }
 
 /// Reads an id: a UUID in any case, also with the mark of its kind in service of it.
-pub(super) fn parse_id(text: &str, mark: &str) -> Option<Uuid> {
+pub(crate) fn parse_id(text: &str, mark: &str) -> Option<Uuid> {
     let text = text.strip_prefix(mark).unwrap_or(text);
     // No braces, no `urn:`, no UUID without its dashes.
     (text.len() == 36).then(|| Uuid::try_parse(text).ok())?

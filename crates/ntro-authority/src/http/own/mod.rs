@@ -1,0 +1,3 @@
+//! The authority's own endpoints.
+
+pub(super) mod health;

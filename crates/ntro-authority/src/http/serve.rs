@@ -1,0 +1,48 @@
+//! Serves an authority on a listener.
+
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use super::accept::{self, Bounds};
+use super::router::service;
+use crate::error::Error;
+use crate::server::Authority;
+
+/// How often the times of last use are written to the database.
+const RECORD_USE: Duration = Duration::from_secs(30);
+
+/// Serves until `shutdown` is done, then lets the requests under way end, for a bounded time.
+///
+/// # Errors
+///
+/// Fails when the last of what is kept in memory cannot be written down.
+pub async fn serve(
+    listener: TcpListener,
+    authority: Authority,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    let settings = authority.settings();
+    let bounds = Bounds {
+        connections: settings.connections,
+        head: settings.timeout,
+        drain: settings.drain,
+    };
+    let shutdown = async {
+        shutdown.await;
+        authority.start_draining();
+    };
+    let noting = async {
+        loop {
+            tokio::time::sleep(RECORD_USE).await;
+            if let Err(error) = authority.record_use().await {
+                tracing::error!(%error, "the times of last use could not be written");
+            }
+        }
+    };
+    tokio::select! {
+        () = accept::serve(listener, service(authority.clone()), bounds, shutdown) => {}
+        () = noting => {}
+    }
+    authority.record_use().await
+}
