@@ -1,4 +1,4 @@
-//! `ntro admin`, on registry that nobody serves.
+//! `ntro admin`, on a registry without a running server.
 
 use std::path::Path;
 
@@ -8,8 +8,8 @@ use crate::support::{Outcome, Sandbox};
 
 const BOOKS: &str = "--database sqlite:registry/authority.db";
 
-/// A home with registry that have one tenant.
-fn with_books() -> Sandbox {
+/// A home with a registry that has one tenant.
+fn with_registry() -> Sandbox {
     let sandbox = Sandbox::new();
     for line in ["organisation create Acme", "tenant create acme"] {
         admin(&sandbox, line).success().done();
@@ -22,7 +22,7 @@ fn admin(sandbox: &Sandbox, line: &str) -> Outcome {
 }
 
 #[test]
-fn books_that_are_not_there_are_made_only_where_they_begin() {
+fn missing_registry_is_refused() {
     let sandbox = Sandbox::new();
     assert_snapshot!(admin(&sandbox, "tenant list"), @r"
         exit code: 3
@@ -53,8 +53,8 @@ fn books_that_are_not_there_are_made_only_where_they_begin() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_key_that_nobody_could_read_is_revoked() {
-    let sandbox = with_books();
+fn closed_stdout_revokes_new_key() {
+    let sandbox = with_registry();
     for nowhere in ["/dev/full", "&-", "/dev/null"] {
         let script = format!(
             "'{}' admin {BOOKS} key create --tenant acme --provider ntropii >{nowhere}",
@@ -72,8 +72,8 @@ fn a_key_that_nobody_could_read_is_revoked() {
 }
 
 #[test]
-fn what_cannot_be_is_named_as_what_it_is() {
-    let sandbox = with_books();
+fn invalid_input_is_named() {
+    let sandbox = with_registry();
     let run = |line: &str| sandbox.ntro(&format!("admin {BOOKS}")).args(line);
     assert_snapshot!(run("organisation create").arg("").transcript(), @r"
         exit code: 2

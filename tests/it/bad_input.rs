@@ -1,4 +1,4 @@
-//! What cannot be: each is named with its source and the next step, and changes nothing.
+//! Invalid input: each error names its source and the next step, and changes nothing.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,7 +15,7 @@ host = \"http://localhost:1/v1\"
 api_key = \"ntro_dev_key\"
 ";
 
-/// Shows what a command says to a `config.toml`, and that it left it alone.
+/// Shows the output of a command for a `config.toml`, and asserts that the file is unchanged.
 fn with_config(command: &str, text: &str) -> String {
     let sandbox = Sandbox::new();
     sandbox.write_config(text);
@@ -28,7 +28,7 @@ fn with_config(command: &str, text: &str) -> String {
 }
 
 #[test]
-fn a_file_that_is_not_toml_is_named_with_line_and_column() {
+fn invalid_toml_names_position() {
     let text = format!("{GOOD}api_key = 'secret-again'\n= 1\n");
     assert_snapshot!(with_config("auth token", &text), @r"
         exit code: 3
@@ -53,7 +53,8 @@ fn a_file_that_is_not_toml_is_named_with_line_and_column() {
     }
 }
 
-/// What a hand-made file can hold: names and values that would steer the terminal, and a password.
+/// Names and values that would control the terminal, and a password, as a hand-made file can hold
+/// them.
 const STEERING: &str = r#"
 default_connection_name = "good"
 [connections.good]
@@ -66,7 +67,7 @@ store = "no\u001b[2Jsuch"
 "#;
 
 #[test]
-fn nothing_in_a_file_steers_the_terminal() {
+fn files_cannot_control_terminal() {
     let sandbox = Sandbox::new();
     sandbox.write_config(STEERING);
     let list = sandbox.ntro("auth list").run().success();
@@ -98,7 +99,7 @@ fn nothing_in_a_file_steers_the_terminal() {
         }
         assert!(!said.contains("SECRET"), "{command}: {said}");
     }
-    // Programs get the name as it is.
+    // JSON output has the unchanged name.
     let list = sandbox.ntro("auth list -o json").run().success().json();
     let names: Vec<_> = list.as_array().unwrap().iter().collect();
     assert_eq!(names[0]["name"], "evil\u{1b}[31m\nname");
@@ -114,7 +115,7 @@ fn nothing_in_a_file_steers_the_terminal() {
 }
 
 #[test]
-fn a_value_of_a_wrong_type_is_named_with_line_and_column() {
+fn wrong_type_names_position() {
     assert_snapshot!(
         with_config("auth list", "[connections.local]\nhost = 3000\n"),
         @r"
@@ -157,7 +158,7 @@ fn a_value_of_a_wrong_type_is_named_with_line_and_column() {
 }
 
 #[test]
-fn a_connection_without_a_usable_host_says_what_is_wrong_with_it() {
+fn unusable_host_gives_reason() {
     let with_host = |host: &str| {
         let text = format!("[connections.local]\n{host}\napi_key = \"ntro_dev_key\"\n");
         with_config("-c local auth token", &text)
@@ -194,7 +195,7 @@ fn a_connection_without_a_usable_host_says_what_is_wrong_with_it() {
 }
 
 #[test]
-fn names_and_stores_that_cannot_be_are_refused() {
+fn invalid_names_and_stores_are_refused() {
     assert_snapshot!(
         with_config("-c local auth token", &format!("{GOOD}store = 'vault'\n")),
         @r"
@@ -259,7 +260,7 @@ fn names_and_stores_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn keys_that_cannot_be_are_refused_without_being_shown() {
+fn invalid_key_is_never_shown() {
     let sandbox = Sandbox::new();
     let login = |input: &[u8]| {
         sandbox
@@ -346,7 +347,7 @@ fn keys_that_cannot_be_are_refused_without_being_shown() {
 }
 
 #[test]
-fn something_else_where_a_file_should_be_is_named() {
+fn wrong_file_type_is_named() {
     let sandbox = Sandbox::new();
     fs::create_dir_all(sandbox.ntro_home().join("config.toml")).unwrap();
     assert_snapshot!(sandbox.ntro("auth list").transcript(), @r"
@@ -413,7 +414,7 @@ fn something_else_where_a_file_should_be_is_named() {
 }
 
 #[test]
-fn looser_permissions_are_told_and_fixed_by_the_next_change() {
+fn loose_permissions_are_reported_and_fixed() {
     let sandbox = Sandbox::new();
     sandbox.write_config(GOOD);
     let loosen = |path: &std::path::Path, mode| {
@@ -438,7 +439,7 @@ fn looser_permissions_are_told_and_fixed_by_the_next_change() {
 }
 
 #[test]
-fn variables_that_cannot_be_are_named() {
+fn invalid_variable_is_named() {
     let sandbox = Sandbox::new();
     assert_snapshot!(
         sandbox.ntro("auth use x").env("NTRO_HOME", "/dev/null/x").transcript(),
@@ -473,7 +474,7 @@ fn variables_that_cannot_be_are_named() {
 }
 
 #[test]
-fn a_fix_does_what_it_says_and_nothing_worse() {
+fn suggested_fix_is_safe() {
     let sandbox = Sandbox::new();
     sandbox.write_config(GOOD);
     assert_snapshot!(sandbox.ntro("auth rename local local").transcript(), @r"
@@ -504,7 +505,7 @@ fn a_fix_does_what_it_says_and_nothing_worse() {
         error: `connections.a.api_key` in `[HOME]/.ntro/config.toml` is not an API key: the API key contains a character that is not ASCII at position 2: keys are visible ASCII characters only
           hint: correct it with an editor, or log in again: `ntro auth login`
         ");
-    // What a shell would take apart is quoted.
+    // Names that a shell would split are quoted.
     sandbox.write_config("[connections.'a $(b)']\nhost = 'http://localhost:1'\n");
     let refused = sandbox.ntro("auth token -c").arg("a $(b)").run().exits(4);
     refused
@@ -513,7 +514,7 @@ fn a_fix_does_what_it_says_and_nothing_worse() {
 }
 
 #[test]
-fn a_sealed_file_that_is_damaged_has_a_fix_everywhere() {
+fn damaged_key_file_has_fix() {
     let sandbox = Sandbox::new();
     sandbox.make_identity();
     let login = "--no-verify --store file --name sealed";
@@ -531,7 +532,7 @@ fn a_sealed_file_that_is_damaged_has_a_fix_everywhere() {
 }
 
 #[test]
-fn a_connection_that_is_no_table_is_no_connection() {
+fn connection_must_be_table() {
     for (text, place) in [
         (
             "[connections]\na = ['http://localhost:1', 'ntro_dev_key', 'acme']",
@@ -553,7 +554,7 @@ fn a_connection_that_is_no_table_is_no_connection() {
 }
 
 #[test]
-fn a_text_that_is_far_too_long_is_not_measured_by_where_reading_ends() {
+fn overlong_input_reports_limit() {
     let sandbox = Sandbox::new();
     let login = "auth login --no-verify --store plaintext --host localhost:1 --api-key-stdin";
     let refused = sandbox.ntro(login).input("k".repeat(100_000)).run();
@@ -562,7 +563,7 @@ fn a_text_that_is_far_too_long_is_not_measured_by_where_reading_ends() {
 }
 
 #[test]
-fn a_closed_standard_input_or_output_is_no_hang() {
+fn closed_stream_never_hangs() {
     let sandbox = Sandbox::new();
     sandbox.write_config(GOOD);
     for (line, code) in [
@@ -580,8 +581,8 @@ fn a_closed_standard_input_or_output_is_no_hang() {
     }
 }
 
-/// Runs a line of shell in which `ntro` is the program that is being tested, as somebody whom
-/// permissions bind: root is nobody here.
+/// Runs a shell command with the tested `ntro` as an unprivileged user: root of the namespace maps
+/// to no user.
 fn as_a_plain_user(sandbox: &Sandbox, line: &str) -> String {
     let folder = sandbox.home();
     let program = folder.join("program");
@@ -609,7 +610,7 @@ fn as_a_plain_user(sandbox: &Sandbox, line: &str) -> String {
 const LOGIN: &str = "ntro auth login --no-verify --api-key-stdin --host http://localhost:1/v1";
 
 #[test]
-fn a_home_that_cannot_be_written_is_said_and_nothing_is_changed() {
+fn readonly_home_changes_nothing() {
     let sandbox = Sandbox::new();
     sandbox.write_config(GOOD);
     sandbox.ntro("auth use local").run().success().done();
@@ -662,12 +663,12 @@ fn a_home_that_cannot_be_written_is_said_and_nothing_is_changed() {
 }
 
 #[test]
-fn a_disk_that_takes_nothing_is_said_and_nothing_is_changed() {
+fn full_disk_changes_nothing() {
     let sandbox = Sandbox::new();
     sandbox.write_config(GOOD);
     sandbox.ntro("auth use local").run().success().done();
     let before = sandbox.contents();
-    // No file may have any bytes; with the signal ignored, the writer gets an error.
+    // No file may have any bytes; with the signal ignored, the write fails.
     let run = |line: &str| {
         let ntro = env!("CARGO_BIN_EXE_ntro");
         sandbox
@@ -707,7 +708,7 @@ fn a_disk_that_takes_nothing_is_said_and_nothing_is_changed() {
 }
 
 #[test]
-fn a_lock_that_another_process_keeps_is_given_up_in_the_end() {
+fn held_lock_times_out() {
     let sandbox = Sandbox::new();
     sandbox.write_config(GOOD);
     let before = sandbox.config();
@@ -720,7 +721,7 @@ fn a_lock_that_another_process_keeps_is_given_up_in_the_end() {
           hint: see what it does: `ps -fp [HOLDER]`; end it, or wait for it, and try again
         ");
     assert_eq!(sandbox.config(), before);
-    // Whoever only reads does not wait.
+    // Commands that only read do not wait.
     sandbox.ntro("-c local auth token").run().success().done();
     drop(lock);
     sandbox.ntro("auth use local").run().success().done();

@@ -1,5 +1,5 @@
-//! A key that is known, looked for wherever it must not be: after every command, in success and in
-//! failure, with `--debug`.
+//! Searches for a known key in all output, files and processes, after every command, on success and
+//! on failure, with `--debug`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,8 +11,8 @@ use serde_json::json;
 
 use crate::support::{Authority, Reply, Sandbox, Stub};
 
-/// Every command but `auth token`, which is there to print the key. What stands in braces is put
-/// in: the connection's tenant, the id of another key.
+/// Every command except `auth token`, which prints the key. Braces are placeholders: the
+/// connection's tenant, the id of another key.
 const LINES: &[&str] = &[
     "auth login --host {host} --store {store} --api-key-stdin --name canary --set-default",
     "auth login --host {host} --store {store} --api-key - --name canary --no-verify",
@@ -76,7 +76,7 @@ const LINES: &[&str] = &[
     "auth remove canary",
 ];
 
-/// The commands that have no others below them, as `--help` tells.
+/// The commands without subcommands, according to `--help`.
 fn leaves(sandbox: &Sandbox) -> BTreeSet<String> {
     let mut leaves = BTreeSet::new();
     let mut paths = vec![String::new()];
@@ -101,7 +101,7 @@ fn leaves(sandbox: &Sandbox) -> BTreeSet<String> {
 }
 
 #[test]
-fn no_command_is_forgotten_here() {
+fn canary_covers_every_command() {
     let sandbox = Sandbox::new();
     let forgotten: Vec<_> = leaves(&sandbox)
         .into_iter()
@@ -111,7 +111,7 @@ fn no_command_is_forgotten_here() {
     assert!(forgotten.is_empty(), "{forgotten:?}");
 }
 
-/// Runs lines with what a connection to `host` needs.
+/// Runs command lines with a connection to `host`.
 fn drive<'a>(
     sandbox: &Sandbox,
     lines: impl IntoIterator<Item = &'a &'a str>,
@@ -134,7 +134,7 @@ fn drive<'a>(
     }
 }
 
-fn nowhere_but_in_the_store(sandbox: &Sandbox, store: &str, secret: &str) {
+fn assert_only_in_store(sandbox: &Sandbox, store: &str, secret: &str) {
     match store {
         "plaintext" => sandbox.assert_only_in(secret, &[".ntro/config.toml"]),
         _ => sandbox.assert_nowhere(secret),
@@ -142,7 +142,7 @@ fn nowhere_but_in_the_store(sandbox: &Sandbox, store: &str, secret: &str) {
 }
 
 #[test]
-fn with_a_real_authority_the_key_is_in_its_store_alone() {
+fn key_is_in_its_store_only() {
     for provider in [Provider::Ntropii, Provider::Ontora] {
         for store in ["file", "plaintext"] {
             let authority = Authority::start();
@@ -155,13 +155,13 @@ fn with_a_real_authority_the_key_is_in_its_store_alone() {
             let host = authority.host(provider);
             let given = (store, host.as_str(), key.key.as_str(), spare.id.as_str());
             drive(&sandbox, LINES, &["text", "json"], given);
-            nowhere_but_in_the_store(&sandbox, store, secret);
+            assert_only_in_store(&sandbox, store, secret);
         }
     }
 }
 
 #[test]
-fn printing_the_key_is_all_that_its_command_does_with_it() {
+fn token_only_prints_key() {
     let authority = Authority::start();
     let key = authority.key(Provider::Ntropii, "acme-fund-admin");
     let secret = key.key.strip_prefix(&key.prefix).unwrap();
@@ -174,7 +174,7 @@ fn printing_the_key_is_all_that_its_command_does_with_it() {
     sandbox.assert_files_without(secret);
 }
 
-/// A server that answers as one would that is broken or hostile: it repeats the key.
+/// A broken or hostile server that repeats the key in its answers.
 fn echo(way: u16) -> impl Fn(Option<&str>) -> Reply {
     move |key| {
         let key = key.unwrap_or_default();
@@ -199,17 +199,18 @@ fn echo(way: u16) -> impl Fn(Option<&str>) -> Reply {
 }
 
 #[test]
-fn a_server_that_repeats_the_key_finds_nobody_who_prints_it() {
+fn echoed_key_is_never_printed() {
     const SECRET: &str = "topsecretk9Zr4MxQ2bLwJf83nd72jfk38dhJKd8";
     for prefix in ["ntro_prod_good", "ont_live_good"] {
         let key = format!("{prefix}_{SECRET}");
-        // While it answers, whoever asked is alive: no process shows the key to the others.
+        // The client is alive while the server answers: no process shows the key to other
+        // processes.
         let shown = Arc::new(Mutex::new(Vec::new()));
         for way in [0, 200, 201, 202, 400, 401, 403, 404, 409, 418, 500] {
             let seen = Arc::clone(&shown);
             let answer = echo(way);
             let stub = Stub::start(move |request| {
-                seen.lock().unwrap().extend(processes_that_show(SECRET));
+                seen.lock().unwrap().extend(processes_with(SECRET));
                 answer(request.key.as_deref())
             });
             let host = match prefix {
@@ -221,7 +222,7 @@ fn a_server_that_repeats_the_key_finds_nobody_who_prints_it() {
                 "NTRO_ADMIN_TOKEN",
                 "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1MSJ9.c2ln",
             );
-            // Only what talks to it, and each answer in one format.
+            // Only commands that call it, each answer in one format.
             let lines = LINES.iter().filter(|line| {
                 let group = line.split(' ').next().unwrap();
                 ["auth", "tenant", "key"].contains(&group)
@@ -233,20 +234,20 @@ fn a_server_that_repeats_the_key_finds_nobody_who_prints_it() {
                 &[["text", "json"][usize::from(way % 2)]],
                 given,
             );
-            nowhere_but_in_the_store(&sandbox, "plaintext", SECRET);
+            assert_only_in_store(&sandbox, "plaintext", SECRET);
             assert!(!stub.seen().is_empty());
         }
         assert!(shown.lock().unwrap().is_empty(), "{shown:?}");
     }
 }
 
-/// Returns the processes whose argument list or environment holds a text, this one aside.
-fn processes_that_show(text: &str) -> Vec<String> {
+/// Returns other processes whose arguments or environment contain a text.
+fn processes_with(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap() {
         let folder = entry.unwrap().path();
         for name in ["cmdline", "environ"] {
-            // Not every process is ours, and any may have ended by now.
+            // A process may belong to another user, or have ended.
             let Ok(bytes) = fs::read(folder.join(name)) else {
                 continue;
             };
@@ -262,7 +263,7 @@ fn processes_that_show(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_command_that_is_run_for_an_admin_token_learns_nothing_of_the_key() {
+fn admin_token_command_never_gets_key() {
     let authority = Authority::start();
     let key = authority.key(Provider::Ontora, "acme-fund-admin");
     let secret = key.key.strip_prefix(&key.prefix).unwrap();

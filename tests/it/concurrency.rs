@@ -1,4 +1,4 @@
-//! Many processes that change one home at once.
+//! Many processes that change one home at the same time.
 
 use std::thread;
 
@@ -7,12 +7,12 @@ use ntro_client::config::Config;
 
 use crate::support::{Authority, Sandbox};
 
-/// As many as the shell of an eager person starts at once.
+/// Number of parallel processes.
 const MANY: usize = 40;
 const HAND_MADE: &str = "# mine\n[connections.hand-made]\nhost = \"https://a.example/v1\" # here\n";
 
-/// Starts a login for each of these names and keys, all at once, and holds each to succeed.
-fn log_in_at_once(sandbox: &Sandbox, host: &str, options: &str, logins: &[(String, String)]) {
+/// Starts a login for each name and key in parallel, and asserts that all succeed.
+fn log_in_in_parallel(sandbox: &Sandbox, host: &str, options: &str, logins: &[(String, String)]) {
     thread::scope(|scope| {
         for (name, key) in logins {
             scope.spawn(move || {
@@ -27,7 +27,7 @@ fn no_two_writers_lose_anything(store: &str) {
     let host = authority.host(Provider::Ntropii);
     let sandbox = Sandbox::new();
     sandbox.make_identity();
-    // What a person wrote into the file survives all of them.
+    // Text that the user wrote into the file survives all of them.
     sandbox.write_config(HAND_MADE);
     let logins: Vec<_> = (0..MANY)
         .map(|number| {
@@ -35,7 +35,7 @@ fn no_two_writers_lose_anything(store: &str) {
             (format!("c{number}"), key.key)
         })
         .collect();
-    log_in_at_once(&sandbox, &host, &format!("--store {store}"), &logins);
+    log_in_in_parallel(&sandbox, &host, &format!("--store {store}"), &logins);
 
     for (name, key) in &logins {
         let token = sandbox.ntro("auth token -c").arg(name).run().success();
@@ -44,11 +44,11 @@ fn no_two_writers_lose_anything(store: &str) {
     let config = Config::parse("config.toml".as_ref(), &sandbox.config()).unwrap();
     assert_eq!(config.names().count(), MANY + 1);
     assert!(sandbox.config().contains(HAND_MADE));
-    // Exactly one of them was the first, and became the default one.
+    // Exactly one of them was the first, and became the default.
     let default = config.default_name().unwrap();
     assert!(logins.iter().any(|(name, _)| name == default));
 
-    // And all of them out again, half by logging out, half by removing.
+    // Removes all of them again, half by logging out, half by removing.
     thread::scope(|scope| {
         for (number, (name, _)) in logins.iter().enumerate() {
             let command = ["auth logout", "auth remove"][number % 2];
@@ -65,17 +65,17 @@ fn no_two_writers_lose_anything(store: &str) {
 }
 
 #[test]
-fn forty_logins_into_the_encrypted_file_lose_nothing() {
+fn parallel_logins_into_file_lose_nothing() {
     no_two_writers_lose_anything("file");
 }
 
 #[test]
-fn forty_logins_into_the_configuration_lose_nothing() {
+fn parallel_logins_into_config_lose_nothing() {
     no_two_writers_lose_anything("plaintext");
 }
 
 #[test]
-fn of_forty_logins_under_one_name_one_is_whole() {
+fn same_name_logins_keep_one() {
     let authority = Authority::start();
     let host = authority.host(Provider::Ntropii);
     for store in ["file", "plaintext"] {
@@ -88,10 +88,10 @@ fn of_forty_logins_under_one_name_one_is_whole() {
             .iter()
             .map(|key| ("one".to_owned(), key.key.clone()))
             .collect();
-        log_in_at_once(&sandbox, &host, &format!("--store {store}"), &logins);
+        log_in_in_parallel(&sandbox, &host, &format!("--store {store}"), &logins);
         let token = sandbox.ntro("auth token").run().success();
         let last = keys.iter().find(|key| key.key == token.stdout.trim_end());
-        // The record of the login is of the same key as the store.
+        // The record belongs to the key in the store.
         let list = sandbox.ntro("auth list -o json").run().success().json();
         assert_eq!(list[0]["key_prefix"], last.unwrap().prefix.as_str());
         assert_eq!(list.as_array().unwrap().len(), 1);
@@ -100,7 +100,7 @@ fn of_forty_logins_under_one_name_one_is_whole() {
 }
 
 #[test]
-fn readers_never_see_half_of_a_change() {
+fn readers_never_see_partial_change() {
     let authority = Authority::start();
     let host = authority.host(Provider::Ntropii);
     let sandbox = Sandbox::new();
@@ -110,12 +110,12 @@ fn readers_never_see_half_of_a_change() {
         .collect();
     let store = |name: &str| format!("--store {name}");
     let login = |key: &String| [("one".to_owned(), key.clone())];
-    log_in_at_once(&sandbox, &host, &store("file"), &login(&keys[0]));
+    log_in_in_parallel(&sandbox, &host, &store("file"), &login(&keys[0]));
     thread::scope(|scope| {
         let writer = scope.spawn(|| {
             for (number, key) in keys.iter().enumerate() {
                 let store = store(["plaintext", "file"][number % 2]);
-                log_in_at_once(&sandbox, &host, &store, &login(key));
+                log_in_in_parallel(&sandbox, &host, &store, &login(key));
             }
         });
         while !writer.is_finished() {

@@ -1,4 +1,4 @@
-//! `ntro dev`: what it makes, what it leaves alone, and what is left of it.
+//! `ntro dev`: the connections and files it creates, keeps and removes.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -8,10 +8,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{Authority, Sandbox, Terminal};
 
-/// `ntro dev` in the background, which does not outlive the test.
+/// `ntro dev` in the background, killed when the test ends.
 struct Dev {
     process: Child,
-    /// The first line that it printed.
+    /// The first line of its output.
     head: String,
 }
 
@@ -53,7 +53,7 @@ impl Drop for Dev {
 }
 
 #[test]
-fn it_is_found_as_it_was_at_another_port_too() {
+fn restart_follows_new_port() {
     let sandbox = Sandbox::new();
     Dev::start(&sandbox, &["--listen", "127.0.0.1:0"]).stop();
     let dev = Dev::start(&sandbox, &["--listen", "127.0.0.1:0"]);
@@ -64,7 +64,7 @@ fn it_is_found_as_it_was_at_another_port_too() {
 }
 
 #[test]
-fn a_connection_to_something_else_at_its_address_is_left_alone() {
+fn dev_keeps_foreign_connection() {
     let sandbox = Sandbox::new();
     sandbox.make_identity();
     let authority = Authority::start();
@@ -73,7 +73,7 @@ fn a_connection_to_something_else_at_its_address_is_left_alone() {
     let host = format!("http://localhost:{port}/v1");
     sandbox.log_in("--name local --store file", &host, &key.key);
     let before = sandbox.contents();
-    // The other server has gone, and its address is free.
+    // Stops the other server and frees its address.
     drop(authority);
     let refused = sandbox
         .ntro(&format!("dev --listen 127.0.0.1:{port}"))
@@ -89,7 +89,7 @@ fn a_connection_to_something_else_at_its_address_is_left_alone() {
 }
 
 #[test]
-fn what_is_ephemeral_takes_nothing_with_it_that_was_there_before() {
+fn ephemeral_refuses_existing_connections() {
     let sandbox = Sandbox::new();
     Dev::start(&sandbox, &["--listen", "127.0.0.1:0"]).stop();
     let before = sandbox.contents();
@@ -102,7 +102,7 @@ fn what_is_ephemeral_takes_nothing_with_it_that_was_there_before() {
 }
 
 #[test]
-fn the_folder_of_its_database_may_be_named_from_here_and_used_from_elsewhere() {
+fn database_path_may_be_relative() {
     let sandbox = Sandbox::new();
     let dev = Dev::start(&sandbox, &["--listen", "127.0.0.1:0", "--data", "registry"]);
     assert!(dev.head.contains("sqlite:/"), "{}", dev.head);
@@ -114,9 +114,9 @@ fn the_folder_of_its_database_may_be_named_from_here_and_used_from_elsewhere() {
 }
 
 #[test]
-fn ctrl_c_after_a_question_still_clears_up() {
+fn interrupt_after_prompt_cleans_up() {
     let mut sandbox = Sandbox::new();
-    // A passphrase opens the keys, so it is asked for.
+    // The passphrase opens the keys, so the command prompts for it.
     sandbox.set("NTRO_PASSPHRASE", "correct horse");
     let authority = Authority::start();
     let key = authority.key(Provider::Ntropii, "acme");

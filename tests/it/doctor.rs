@@ -1,4 +1,5 @@
-//! What the doctor finds: each defect is made, found and, where it can be, fixed.
+//! The findings of `doctor`: each test creates a defect, checks the finding and, where possible,
+//! the fix.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -19,8 +20,8 @@ fn logged_in(host: &str, key: &str) -> Sandbox {
     sandbox
 }
 
-/// Returns the findings that are not fine, as `level check: message → fix`.
-fn complaints(outcome: &Outcome) -> String {
+/// Returns all findings except successes, as `level check: message → fix`.
+fn findings(outcome: &Outcome) -> String {
     let report = outcome.json();
     let lines = report["findings"].as_array().unwrap().iter();
     let lines = lines.filter(|finding| finding["level"] != "ok" || finding["fixed"] == true);
@@ -48,13 +49,13 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 #[test]
-fn where_all_is_well_it_says_so_and_sends_no_key() {
+fn healthy_home_has_no_findings() {
     let authority = Authority::start();
     let key = authority.key(Provider::Ntropii, "acme-fund-admin");
     let sandbox = logged_in(&authority.host(Provider::Ntropii), &key.key);
     sandbox.redacting(&authority.origin(), "[AUTHORITY]");
     let report = sandbox.ntro("doctor").run().success();
-    // How long each took differs from run to run.
+    // Durations differ from run to run.
     let report = sandbox.redact(&report);
     let report: Vec<_> = report
         .lines()
@@ -90,10 +91,10 @@ fn where_all_is_well_it_says_so_and_sends_no_key() {
 }
 
 #[test]
-fn on_a_new_machine_it_says_what_comes_first() {
+fn new_machine_gets_first_step() {
     let sandbox = Sandbox::new();
     let report = sandbox.ntro("doctor --offline -o json").run().success();
-    assert_snapshot!(sandbox.redact(&complaints(&report)), @r"
+    assert_snapshot!(sandbox.redact(&findings(&report)), @r"
         warning access: there is no `[HOME]/.ntro` yet
           → ntro auth login
         warning stores: there is no keyring here: the session bus does not take connections
@@ -101,9 +102,9 @@ fn on_a_new_machine_it_says_what_comes_first() {
         ");
 }
 
-/// Where `config.toml` is a symbolic link, it is written beside the file behind it.
+/// A symbolic link `config.toml` puts temporary files beside its target.
 #[test]
-fn a_key_that_a_kill_left_behind_a_symbolic_link_is_found() {
+fn leftover_behind_symbolic_link_is_found() {
     let sandbox = logged_in("http://localhost:1/v1", "ntro_prod_good");
     let dotfiles = sandbox.home().join("dotfiles");
     fs::create_dir(&dotfiles).unwrap();
@@ -113,7 +114,7 @@ fn a_key_that_a_kill_left_behind_a_symbolic_link_is_found() {
     let left = dotfiles.join("ntro.toml.tmp");
     fs::write(&left, "api_key = \"ntro_half_secret\"").unwrap();
     let found = sandbox.ntro("doctor --offline -o json").run().success();
-    assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
+    assert_snapshot!(sandbox.redact(&findings(&found)), @r"
         warning leftovers: `[HOME]/.ntro/../dotfiles/ntro.toml.tmp` was left by a command that was killed
           → ntro doctor --fix
         ");
@@ -134,7 +135,7 @@ fn fix_option_repairs_what_it_can() {
     set_mode(&home.join("config.toml"), 0o644);
     fs::write(home.join("logins.toml.tmp"), "half").unwrap();
     let found = sandbox.ntro("doctor --offline -o json").run().success();
-    assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
+    assert_snapshot!(sandbox.redact(&findings(&found)), @r"
         warning access: `[HOME]/.ntro` has the permissions 0755: others can use it
           → chmod 700 [HOME]/.ntro
         warning access: `[HOME]/.ntro/config.toml` has the permissions 0644: others can use it
@@ -147,7 +148,7 @@ fn fix_option_repairs_what_it_can() {
         .ntro("doctor --offline --fix -o json")
         .run()
         .success();
-    assert_snapshot!(sandbox.redact(&complaints(&fixed)), @r"
+    assert_snapshot!(sandbox.redact(&findings(&fixed)), @r"
         fixed access: `[HOME]/.ntro` had the permissions 0755, and others could use it
           → -
         fixed access: `[HOME]/.ntro/config.toml` had the permissions 0644, and others could use it
@@ -156,7 +157,7 @@ fn fix_option_repairs_what_it_can() {
           → -
         ");
     let again = sandbox.ntro("doctor --offline -o json").run().success();
-    assert_eq!(complaints(&again), "");
+    assert_eq!(findings(&again), "");
     sandbox.assert_no_litter();
     sandbox
         .ntro("auth token")
@@ -167,7 +168,7 @@ fn fix_option_repairs_what_it_can() {
 }
 
 #[test]
-fn each_mistake_in_the_files_is_found() {
+fn config_mistakes_are_found() {
     let sandbox = logged_in("http://localhost:1/v1", "ntro_prod_good");
     let config = sandbox.config();
     sandbox.write_config(&format!(
@@ -180,7 +181,7 @@ fn each_mistake_in_the_files_is_found() {
             .replace("http://localhost:1/v1", "http://localhost:2/v1")
     ));
     let found = sandbox.ntro("doctor --offline -o json").run().exits(1);
-    assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
+    assert_snapshot!(sandbox.redact(&findings(&found)), @r"
         warning files: `colour` in `config.toml` is a key that nobody reads
           → correct its name, or take it out
         problem files: the connection `badhost`: the host contains a user name or password before `@`
@@ -198,14 +199,14 @@ fn each_mistake_in_the_files_is_found() {
 
     sandbox.write_config("[connections.acme\n");
     let found = sandbox.ntro("doctor --offline -o json").run().exits(1);
-    assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
+    assert_snapshot!(sandbox.redact(&findings(&found)), @r"
         problem files: `[HOME]/.ntro/config.toml`, line 1, column 18: unclosed table, expected `]`
           → correct the file with an editor; nothing was changed
         ");
 }
 
 #[test]
-fn variables_that_hide_a_login_are_named() {
+fn shadowing_variables_are_named() {
     let sandbox = logged_in("http://localhost:1/v1", "ntro_prod_good");
     let found = sandbox
         .ntro("doctor --offline -o json")
@@ -214,7 +215,7 @@ fn variables_that_hide_a_login_are_named() {
         .env("SSL_CERT_FILE", "/nowhere/ca.pem")
         .run()
         .exits(1);
-    assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
+    assert_snapshot!(sandbox.redact(&findings(&found)), @r"
         warning variables: `NTRO_API_KEY` overrides the stored API key of `acme`
           → unset NTRO_API_KEY
         problem network: `SSL_CERT_FILE` names `/nowhere/ca.pem`: No such file or directory (os error 2)
@@ -225,7 +226,7 @@ fn variables_that_hide_a_login_are_named() {
 }
 
 #[test]
-fn a_proxy_that_nothing_can_go_through_is_found() {
+fn unreachable_proxy_is_found() {
     let sandbox = logged_in("http://localhost:1/v1", "ntro_prod_good");
     let found = sandbox
         .ntro("doctor --offline -o json")
@@ -233,7 +234,7 @@ fn a_proxy_that_nothing_can_go_through_is_found() {
         .env("ALL_PROXY", ":::secret")
         .run()
         .exits(1);
-    assert_snapshot!(complaints(&found), @r"
+    assert_snapshot!(findings(&found), @r"
         problem network: the variable `HTTPS_PROXY` names no proxy: proxies are spoken to by `http` and `https` alone
           → set `HTTPS_PROXY`, or `https_proxy` where that is what is set, to `http://HOST:PORT`, or unset it
         problem network: the variable `ALL_PROXY` names no proxy: it is not of the form `http://HOST:PORT`
@@ -256,17 +257,17 @@ fn a_proxy_that_nothing_can_go_through_is_found() {
 }
 
 #[test]
-fn a_store_that_does_not_hold_what_it_should_is_a_problem() {
+fn missing_stored_key_is_problem() {
     let sandbox = logged_in("http://localhost:1/v1", "ntro_prod_good");
     let home = sandbox.ntro_home();
     fs::rename(home.join("keys.age"), home.join("elsewhere")).unwrap();
     let found = sandbox.ntro("doctor --offline -o json").run().exits(1);
-    assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
+    assert_snapshot!(sandbox.redact(&findings(&found)), @r"
         problem stores: the `file` store has no key for `acme` at http://localhost:1
           → ntro auth login --name acme
         ");
 
-    // A key that no connection uses any more is kept, and named.
+    // A key without a connection is kept and named.
     fs::rename(home.join("elsewhere"), home.join("keys.age")).unwrap();
     sandbox.write_config("");
     fs::remove_file(home.join("logins.toml")).unwrap();
@@ -276,21 +277,21 @@ fn a_store_that_does_not_hold_what_it_should_is_a_problem() {
         "ntro_prod_other",
     );
     let found = sandbox.ntro("doctor --offline -o json").run().success();
-    assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
+    assert_snapshot!(sandbox.redact(&findings(&found)), @r"
         warning stores: the `file` store has a key for `acme` at http://localhost:1, which no connection uses
           → point the connection there again, or erase it with the store's own tool
         ");
 
     fs::write(home.join("identity.txt"), "no identity").unwrap();
     let found = sandbox.ntro("doctor --offline -o json").run().exits(1);
-    assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
+    assert_snapshot!(sandbox.redact(&findings(&found)), @r"
         problem stores: cannot use the identity `[HOME]/.ntro/identity.txt`: line 1 is not an identity as `age-keygen` makes it
           → name the right age identity or SSH key in `NTRO_IDENTITY_FILE`
         ");
 }
 
 #[test]
-fn servers_are_asked_for_their_answer_and_their_time() {
+fn server_and_clock_are_checked() {
     let day = Duration::from_secs(86_400);
     let date = httpdate::fmt_http_date(SystemTime::now() + day);
     let fast = Stub::start(move |_| Reply::Dated(date.clone(), 401, json!({})));
@@ -315,7 +316,7 @@ fn servers_are_asked_for_their_answer_and_their_time() {
         );
     }
     let found = sandbox.ntro("doctor -o json").run().exits(1);
-    let mut found: Vec<_> = complaints(&found)
+    let mut found: Vec<_> = findings(&found)
         .split_inclusive("\n  ")
         .collect::<String>()
         .lines()
@@ -343,19 +344,19 @@ fn servers_are_asked_for_their_answer_and_their_time() {
 }
 
 #[test]
-fn a_key_in_the_file_of_the_official_ontora_client_is_found() {
+fn ontora_client_key_is_found() {
     let sandbox = logged_in("http://localhost:1/v1", "ntro_prod_good");
     let folder = sandbox.home().join(".ontora");
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("config.yaml"), "api_key: ont_live_clear\n").unwrap();
     let found = sandbox.ntro("doctor --offline -o json").run().success();
-    assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
+    assert_snapshot!(sandbox.redact(&findings(&found)), @r"
         warning clear keys: `[HOME]/.ontora/config.yaml` has a key in the clear
           → ntro auth migrate --ontora --to file
         ");
     fs::write(folder.join("config.yaml"), "api_key: [\n").unwrap();
     let found = sandbox.ntro("doctor --offline -o json").run().success();
-    assert_snapshot!(sandbox.redact(&complaints(&found)), @r"
+    assert_snapshot!(sandbox.redact(&findings(&found)), @r"
         warning clear keys: `[HOME]/.ontora/config.yaml`, line 2, column 1: this is not YAML
           → correct the file with an editor; nothing was changed
         ");
@@ -364,7 +365,7 @@ fn a_key_in_the_file_of_the_official_ontora_client_is_found() {
 
 #[test]
 #[ignore = "needs strace: run scripts/test"]
-fn what_was_cut_off_is_found_until_it_is_finished() {
+fn unfinished_work_is_found() {
     let sandbox = logged_in("http://localhost:1/v1", "ntro_prod_good");
     let begun = sandbox.ntro_home().join("migrations.toml");
     let mut found = 0;
@@ -380,7 +381,7 @@ fn what_was_cut_off_is_found_until_it_is_finished() {
         },
         |_| {
             let report = sandbox.ntro("doctor --offline -o json").run().success();
-            let told = complaints(&report).contains("`acme` was being moved");
+            let told = findings(&report).contains("`acme` was being moved");
             assert_eq!(told, begun.exists(), "{report}");
             found += u32::from(begun.exists());
         },

@@ -1,5 +1,5 @@
-//! What the machine does to a home: it fills up, turns read-only, belongs to somebody else, is locked
-//! by a process that stands still. Clear errors, and nothing is lost.
+//! Faults of the machine: a full disk, a read-only home, files of another user, a lock held by a
+//! stopped process. Errors are clear and no data is lost.
 
 use std::fs;
 use std::io::Write as _;
@@ -17,8 +17,7 @@ const LOGIN: &str = "ntro auth login --no-verify --api-key-stdin --host http://l
 const GOOD: &str =
     "[connections.local]\nhost = \"http://localhost:1/v1\"\napi_key = \"ntro_dev_key\"\n";
 
-/// Runs a script in which the folder of `ntro` is a small file system of its own, which nobody else
-/// sees.
+/// Runs a script with the folder of `ntro` on a small file system that is private to the script.
 fn on_a_small_disk(sandbox: &Sandbox, script: &str) -> String {
     sandbox.write_config(GOOD);
     fs::rename(sandbox.ntro_home(), sandbox.home().join("seed")).unwrap();
@@ -36,7 +35,7 @@ fn on_a_small_disk(sandbox: &Sandbox, script: &str) -> String {
 
 #[test]
 #[ignore = "needs unshare: run scripts/test"]
-fn a_disk_that_fills_up_loses_nothing_and_takes_more_when_there_is_room() {
+fn full_disk_loses_nothing() {
     let sandbox = Sandbox::new();
     let script = format!(
         "dd if=/dev/zero of=.ntro/filler bs=4k 2>filling || true\n\
@@ -71,7 +70,7 @@ fn a_disk_that_fills_up_loses_nothing_and_takes_more_when_there_is_room() {
 
 #[test]
 #[ignore = "needs unshare: run scripts/test"]
-fn a_home_that_turns_read_only_during_a_login_keeps_what_it_has() {
+fn readonly_home_keeps_files() {
     let sandbox = Sandbox::new();
     let script = format!(
         "mkfifo key\n\
@@ -105,7 +104,7 @@ fn a_home_that_turns_read_only_during_a_login_keeps_what_it_has() {
 
 #[test]
 #[ignore = "needs flock: run scripts/test"]
-fn a_process_that_stands_still_with_the_lock_is_named() {
+fn stopped_lock_holder_is_named() {
     let sandbox = Sandbox::new();
     sandbox.write_config(GOOD);
     sandbox.ntro("auth use local").run().success().done();
@@ -118,7 +117,7 @@ fn a_process_that_stands_still_with_the_lock_is_named() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    // It echoes as soon as it has the lock.
+    // It echoes as soon as it holds the lock.
     let mut input = holder.stdin.take().unwrap();
     input.write_all(b"x").unwrap();
     let mut echo = [0];
@@ -142,12 +141,12 @@ fn a_process_that_stands_still_with_the_lock_is_named() {
 
 #[test]
 #[ignore = "needs setpriv, and root or sudo without a password: run scripts/test"]
-fn two_users_of_one_machine_do_not_see_each_others_keys() {
+fn users_cannot_read_each_others_keys() {
     let sandbox = Sandbox::new();
     sandbox.write_config(GOOD);
     let ntro = sandbox.home().join("program");
     fs::copy(env!("CARGO_BIN_EXE_ntro"), &ntro).unwrap();
-    // Both can get as far as the folder of `ntro`, and no further.
+    // Both users can reach the folder of `ntro`, but not enter it.
     for folder in [sandbox.home().parent().unwrap(), &sandbox.home()] {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -182,7 +181,7 @@ fn two_users_of_one_machine_do_not_see_each_others_keys() {
         ");
     own(&me, ".ntro");
     assert_eq!(sandbox.contents(), before);
-    // A configuration that somebody else could change at any time.
+    // A configuration that another user can change at any time.
     let config = sandbox.ntro_home().join("config.toml");
     fs::set_permissions(config, fs::Permissions::from_mode(0o644)).unwrap();
     own("65534:65534", ".ntro");
@@ -198,9 +197,9 @@ fn two_users_of_one_machine_do_not_see_each_others_keys() {
     own(&me, ".ntro");
 }
 
-/// Percent-encoded it is longer than the name of any file may be.
+/// Percent-encoded, it is longer than a file name may be.
 #[test]
-fn a_connection_with_the_longest_name_can_be_rotated() {
+fn longest_name_can_be_rotated() {
     let authority = Authority::start();
     let key = authority.key(Provider::Ontora, "acme");
     let sandbox = Sandbox::new();
@@ -213,9 +212,9 @@ fn a_connection_with_the_longest_name_can_be_rotated() {
     sandbox.assert_no_litter();
 }
 
-/// The official clients empty `config.toml` before they write it anew.
+/// The official clients truncate `config.toml` before they write it.
 #[test]
-fn a_policy_outlives_a_configuration_that_is_read_while_it_is_written() {
+fn policy_survives_truncated_config() {
     let sandbox = Sandbox::new();
     sandbox.make_identity();
     let host = "http://localhost:1/v1";
@@ -237,17 +236,17 @@ fn a_policy_outlives_a_configuration_that_is_read_while_it_is_written() {
     let rewritten = format!("[connections.local]\nhost = \"{host}\"\n");
     sandbox.write_config(&rewritten);
     is_keyless();
-    // Nor does a login do away with it that says nothing of it.
+    // A login without `--policy` keeps the policy as well.
     sandbox.write_config("");
     log_in("");
     is_keyless();
-    // A removal does.
+    // A removal drops it.
     sandbox.ntro("auth remove local").run().success().done();
     log_in("");
     sandbox.ntro("auth token -c local").run().success().done();
 }
 
-/// A home with a connection of its own, and a folder where somebody may have laid a pin.
+/// A home with its own connection, and a folder where another user may have placed a pin.
 fn beside_a_pin() -> (Sandbox, PathBuf) {
     let sandbox = Sandbox::new();
     sandbox.write_config(GOOD);
@@ -257,14 +256,14 @@ fn beside_a_pin() -> (Sandbox, PathBuf) {
     (sandbox, pin)
 }
 
-/// Runs a command where the pin is, with a key on its standard input.
+/// Runs a command in the folder of the pin, with a key on standard input.
 fn at<'a>(sandbox: &'a Sandbox, pin: &Path, line: &str) -> Run<'a> {
     let run = sandbox.ntro(line).in_folder(pin.parent().unwrap());
     run.input("ntro_new_topsecret")
 }
 
 #[test]
-fn what_stands_in_the_place_of_a_pin_is_not_waited_for_and_takes_no_key() {
+fn special_file_as_pin_never_blocks() {
     let (sandbox, pin) = beside_a_pin();
     let mkfifo = sandbox.program(Path::new("mkfifo")).arg(&pin);
     mkfifo.run().success().done();
@@ -280,7 +279,7 @@ fn what_stands_in_the_place_of_a_pin_is_not_waited_for_and_takes_no_key() {
     let login = LOGIN.strip_prefix("ntro ").unwrap();
     assert_eq!(at(&sandbox, &pin, login).transcript(), refused);
     fs::remove_file(&pin).unwrap();
-    // A file that lies elsewhere in the project is a pin like any other.
+    // A link to a regular file elsewhere in the project is a valid pin.
     symlink("pin.toml", &pin).unwrap();
     fs::write(pin.with_file_name("pin.toml"), "connection = \"local\"").unwrap();
     let token = at(&sandbox, &pin, "auth token").run().success();
@@ -289,7 +288,7 @@ fn what_stands_in_the_place_of_a_pin_is_not_waited_for_and_takes_no_key() {
 
 #[test]
 #[ignore = "needs root or sudo without a password: run scripts/test"]
-fn a_pin_of_another_user_chooses_no_connection() {
+fn foreign_pin_is_refused() {
     let (sandbox, pin) = beside_a_pin();
     let elsewhere = sandbox.home().join("mine.toml");
     for path in [&pin, &elsewhere] {
@@ -308,13 +307,13 @@ fn a_pin_of_another_user_chooses_no_connection() {
         error: `[HOME]/project/.ntro.toml` belongs to another user (number 65533)
           hint: take it away, or run the command in another folder; if you trust what it says, make it yours with `chown`
         ");
-    // Nor does a link of theirs to a file of mine.
+    // Neither does another user's link to a file of mine.
     fs::remove_file(&pin).unwrap();
     symlink(&elsewhere, &pin).unwrap();
     assert_eq!(mine_then_theirs(), refused);
 }
 
-/// Runs `ntro` on a machine whose clock is off by so much.
+/// Runs `ntro` with the clock shifted by `off`.
 fn with_clock<'a>(sandbox: &'a Sandbox, off: &str, arguments: &str) -> Run<'a> {
     let faketime = sandbox.program("faketime".as_ref()).arg("-f").arg(off);
     faketime.arg(env!("CARGO_BIN_EXE_ntro")).args(arguments)
@@ -322,7 +321,7 @@ fn with_clock<'a>(sandbox: &'a Sandbox, off: &str, arguments: &str) -> Run<'a> {
 
 #[test]
 #[ignore = "needs faketime: run scripts/test"]
-fn a_clock_that_is_a_day_off_is_named_and_loses_nothing() {
+fn wrong_clock_is_reported() {
     let authority = Authority::start();
     let key = authority.key_with(Provider::Ntropii, "acme-fund-admin", |new| {
         new.expires_in_days = Some(1);
@@ -334,7 +333,7 @@ fn a_clock_that_is_a_day_off_is_named_and_loses_nothing() {
     let host = authority.host(Provider::Ntropii);
     let login = format!("auth login --api-key-stdin --store file --name local --host {host}");
     for off in ["+2d", "-1d"] {
-        // The server has accepted the key, so it is stored, whatever this machine thinks of it.
+        // The server has accepted the key, so it is stored, whatever the local clock shows.
         with_clock(&sandbox, off, &login)
             .input(&key.key)
             .run()
@@ -369,7 +368,7 @@ fn a_clock_that_is_a_day_off_is_named_and_loses_nothing() {
             .says(&key.key)
             .done();
     }
-    // It is the server's clock by which a key ends, and this one's by which people are warned.
+    // A key expires by the server's clock; warnings use the local clock.
     assert_snapshot!(with_clock(&sandbox, "+2d", "auth status").transcript(), @r"
         exit code: 0
         ----- stdout -----

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::tenant::log_in;
 use crate::support::{Authority, IssuedKey, Sandbox, Stub};
 
-/// A home with a connection of each provider to one authority, and an admin token in it.
+/// A home with a connection to one authority for each provider, and an admin token.
 struct Story {
     sandbox: Sandbox,
     authority: Authority,
@@ -53,7 +53,7 @@ impl Story {
 }
 
 #[test]
-fn the_key_of_the_connection_is_described() {
+fn current_describes_connection_key() {
     let story = Story::begin();
     let ontora = story.json("-c research key current");
     assert_eq!(ontora["id"], story.ontora.id);
@@ -74,7 +74,7 @@ fn the_key_of_the_connection_is_described() {
 }
 
 #[test]
-fn keys_are_made_listed_and_revoked_at_both_providers() {
+fn keys_work_for_both_providers() {
     let story = Story::begin();
     for (connection, options) in [
         ("local", ""),
@@ -86,7 +86,7 @@ fn keys_are_made_listed_and_revoked_at_both_providers() {
         let key = made.stdout.strip_suffix('\n').unwrap();
         assert!(!key.contains('\n') && key.len() > 60, "{made}");
 
-        // It works, which only the whole key does.
+        // Only the whole key is accepted.
         let host = story.authority.host(match connection {
             "local" => Provider::Ntropii,
             _ => Provider::Ontora,
@@ -138,7 +138,7 @@ fn keys_are_made_listed_and_revoked_at_both_providers() {
 }
 
 #[test]
-fn a_key_can_be_named_by_its_prefix_and_a_whole_key_is_not_repeated() {
+fn revoke_accepts_prefix_but_no_key() {
     let story = Story::begin();
     let revoke = |which: &str| story.sandbox.ntro("-c local key revoke").arg(which).run();
     let made = story.json("-c local key create --name one");
@@ -173,7 +173,7 @@ fn a_key_can_be_named_by_its_prefix_and_a_whole_key_is_not_repeated() {
 }
 
 #[test]
-fn on_a_terminal_a_revocation_is_confirmed() {
+fn revocation_asks_on_terminal() {
     let story = Story::begin();
     let made = story.json("-c local key create --name doomed");
     for (answer, status) in [("n", "live"), ("y", "revoked")] {
@@ -191,7 +191,7 @@ fn on_a_terminal_a_revocation_is_confirmed() {
 }
 
 #[test]
-fn a_key_goes_into_a_store_unseen() {
+fn create_stores_key_without_printing() {
     let story = Story::begin();
     story.sandbox.make_identity();
     let made = story.json("-c research key create --name ci --scope mcp --save-as ci --store file");
@@ -237,16 +237,16 @@ fn a_key_goes_into_a_store_unseen() {
 }
 
 #[test]
-fn what_cannot_be_stored_is_not_made() {
+fn unusable_store_prevents_creation() {
     let story = Story::begin();
     let keys = || story.json("-c local key list").as_array().unwrap().len();
     let create = |options: &str| {
         let line = format!("-c local key create --name ci --save-as ci {options}");
         story.sandbox.ntro(&line).run()
     };
-    // There is no keyring in the sandbox.
+    // The sandbox has no keyring.
     create("").exits(8).done();
-    // No passphrase and no identity.
+    // Neither a passphrase nor an identity exists.
     create("--store file").exits(8).done();
     // The name belongs to another origin.
     let config = story.sandbox.config() + "\n[connections.ci]\nhost = \"https://other.example\"\n";
@@ -261,11 +261,11 @@ fn what_cannot_be_stored_is_not_made() {
 }
 
 #[test]
-fn a_key_that_could_not_be_stored_after_all_is_revoked() {
+fn failed_store_revokes_new_key() {
     let story = Story::begin();
     let sandbox = &story.sandbox;
-    // The command that brings the token takes the folder's lock file away, where the probe of the
-    // store could still have used it.
+    // The admin token command removes the lock file of the folder, after the probe of the store has
+    // succeeded.
     let lock = sandbox.ntro_home().join(".lock");
     let script = sandbox.home().join("token");
     std::fs::write(
@@ -295,7 +295,7 @@ fn a_key_that_could_not_be_stored_after_all_is_revoked() {
 }
 
 #[test]
-fn a_workspace_that_is_not_there_is_named() {
+fn missing_workspace_is_named() {
     let story = Story::begin();
     let refused = story.sandbox.ntro("-c research -t nosuch key list");
     insta::assert_snapshot!(refused.transcript(), @r"
@@ -307,7 +307,7 @@ fn a_workspace_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_key_for_the_clear_is_said_to_be_there() {
+fn plaintext_store_is_reported() {
     let story = Story::begin();
     let made = story
         .sandbox
@@ -319,7 +319,7 @@ fn a_key_for_the_clear_is_said_to_be_there() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_key_that_nobody_could_read_is_revoked() {
+fn closed_stdout_revokes_new_key() {
     let story = Story::begin();
     for nowhere in ["/dev/full", "&-", "/dev/null"] {
         let script = format!(
@@ -340,7 +340,7 @@ fn a_key_that_nobody_could_read_is_revoked() {
 }
 
 #[test]
-fn the_admin_token_comes_from_option_variable_or_command() {
+fn admin_token_sources_have_precedence() {
     let mut story = Story::begin();
     let token = story.authority.admin_token();
     story.sandbox.set("NTRO_ADMIN_TOKEN", "");
@@ -364,7 +364,7 @@ fn the_admin_token_comes_from_option_variable_or_command() {
     std::fs::write(&file, &token).unwrap();
     admin_token_command(sandbox, "local", &["cat", file.to_str().unwrap()]);
     sandbox.ntro("-c local key list").run().success().done();
-    // The option wins over the variable, the variable over the command.
+    // The option overrides the variable, and the variable the command.
     let wrong = "aaaa.bbbb.cccc";
     sandbox
         .ntro("-c local key list")
@@ -382,7 +382,7 @@ fn the_admin_token_comes_from_option_variable_or_command() {
         outcome.stderr.contains("rejected the admin token"),
         "{outcome}"
     );
-    // It is for its connection's origin alone.
+    // The command is bound to the origin of its connection.
     sandbox
         .ntro("-c local key list --host https://other.example/v1")
         .run()
@@ -393,7 +393,7 @@ fn the_admin_token_comes_from_option_variable_or_command() {
 }
 
 #[test]
-fn a_command_that_brings_no_token_is_blamed() {
+fn failing_token_command_is_named() {
     let mut story = Story::begin();
     story.sandbox.set("NTRO_ADMIN_TOKEN", "");
     let sandbox = &story.sandbox;
@@ -430,7 +430,7 @@ fn a_command_that_brings_no_token_is_blamed() {
 }
 
 #[test]
-fn a_command_for_tokens_gets_none_of_our_secrets() {
+fn token_command_gets_no_secrets() {
     let mut story = Story::begin();
     story.sandbox.set("NTRO_ADMIN_TOKEN", "");
     let sandbox = &story.sandbox;
@@ -447,7 +447,7 @@ fn a_command_for_tokens_gets_none_of_our_secrets() {
 }
 
 #[test]
-fn a_token_without_the_right_is_told_apart_from_a_bad_one() {
+fn forbidden_and_invalid_tokens_differ() {
     let story = Story::begin();
     let sandbox = &story.sandbox;
     for connection in ["local", "research"] {
@@ -484,7 +484,7 @@ fn a_token_without_the_right_is_told_apart_from_a_bad_one() {
 }
 
 #[test]
-fn scopes_are_ontoras() {
+fn create_checks_scopes_and_expiry() {
     let story = Story::begin();
     let run = |line: &str| story.sandbox.ntro(line).run().exits(2);
     run("-c local key create --name x --scope mcp")
@@ -503,13 +503,13 @@ fn scopes_are_ontoras() {
 }
 
 #[test]
-fn the_tenant_is_the_one_named_or_the_only_one() {
+fn tenant_defaults_to_only_one() {
     let mut story = Story::begin();
-    // A second tenant, so that the administrator sees two.
+    // A second tenant makes the choice ambiguous for the administrator.
     story.authority.key(Provider::Ntropii, "globex-capital");
     let config = story.sandbox.config().replace("default_tenant", "colour");
     story.sandbox.write_config(&config);
-    // The key of the connection decides.
+    // The connection's key decides.
     assert_eq!(story.json("-c local key list").as_array().unwrap().len(), 1);
     assert_eq!(
         story
@@ -519,7 +519,7 @@ fn the_tenant_is_the_one_named_or_the_only_one() {
             .len(),
         1
     );
-    // A key that is dead decides nothing.
+    // A revoked key does not decide.
     story.authority.revoke(&story.ntropii);
     let outcome = story.sandbox.ntro("-c local key list").run().exits(2);
     assert!(
@@ -532,7 +532,7 @@ fn the_tenant_is_the_one_named_or_the_only_one() {
 }
 
 #[test]
-fn without_a_connection_the_environment_is_enough() {
+fn environment_works_without_connection() {
     let (sandbox, authority) = (Sandbox::new(), Authority::start());
     let key = authority.key(Provider::Ntropii, "acme-fund-admin");
     let list = sandbox
@@ -547,7 +547,7 @@ fn without_a_connection_the_environment_is_enough() {
 }
 
 #[test]
-fn a_server_that_knows_nothing_of_keys_says_so() {
+fn server_without_key_api_is_named() {
     let sandbox = Sandbox::new();
     let server = Stub::ntropii(&["acme"]);
     log_in(

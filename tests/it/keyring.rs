@@ -1,4 +1,4 @@
-//! The real Secret Service in every state, and a login and a call in each.
+//! A login and a call with a real Secret Service in each of its states.
 
 use insta::assert_snapshot;
 use ntro_base::Provider;
@@ -16,7 +16,7 @@ fn login(sandbox: &Sandbox, authority: &Authority, key: &IssuedKey, options: &st
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn an_open_keyring_holds_the_key_where_every_program_finds_it() {
+fn keyring_key_is_readable_by_others() {
     let service = SecretService::start(Mode::Unlocked);
     let authority = Authority::start();
     let mut sandbox = Sandbox::new();
@@ -63,7 +63,7 @@ fn an_open_keyring_holds_the_key_where_every_program_finds_it() {
     let stored = |account: &str| service.lookup(&["service", "ntro", "username", account]);
     assert_eq!(stored(&account).as_deref(), Some(key.key.as_str()));
 
-    // The key goes along with a new name, and with nothing of it when it goes.
+    // Renaming moves the key, and removing erases it.
     sandbox
         .ntro("auth rename local production")
         .run()
@@ -88,7 +88,7 @@ fn an_open_keyring_holds_the_key_where_every_program_finds_it() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn a_key_moves_through_every_store_and_leaves_nothing_behind() {
+fn key_moves_without_leftovers() {
     let service = SecretService::start(Mode::Unlocked);
     let authority = Authority::start();
     let mut sandbox = Sandbox::new();
@@ -122,7 +122,7 @@ fn a_key_moves_through_every_store_and_leaves_nothing_behind() {
     sandbox.ntro("auth token").run().exits(4).done();
 }
 
-/// A broken state, and what is said of it.
+/// A broken state and its message.
 const BROKEN: [(Mode, &str); 5] = [
     (Mode::Locked, "the keyring is locked"),
     (Mode::Empty, "no collection"),
@@ -133,7 +133,7 @@ const BROKEN: [(Mode, &str); 5] = [
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn a_login_into_a_broken_keyring_says_so_names_others_and_writes_nothing() {
+fn login_into_broken_keyring_writes_nothing() {
     let authority = Authority::start();
     let key = authority.key(Provider::Ntropii, "acme-fund-admin");
     for (mode, complaint) in BROKEN {
@@ -152,10 +152,10 @@ fn a_login_into_a_broken_keyring_says_so_names_others_and_writes_nothing() {
         assert_eq!(sandbox.files(), Vec::<String>::new(), "{mode:?}");
         sandbox.assert_nowhere(&key.key);
 
-        // The store is looked at before the key: it is not even read.
+        // The store is checked first: the key is not even read from standard input.
         let unread = sandbox.ntro("auth login --api-key-stdin").run();
         unread.exits(8).complains(complaint).done();
-        // And another store does without.
+        // Another store works.
         sandbox.make_identity();
         drop(login(&sandbox, &authority, &key, "--store file"));
         sandbox.ntro("auth whoami").run().success().done();
@@ -165,13 +165,13 @@ fn a_login_into_a_broken_keyring_says_so_names_others_and_writes_nothing() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn a_call_whose_key_is_in_a_broken_keyring_says_so_and_is_not_made() {
+fn broken_keyring_prevents_call() {
     let authority = Authority::start();
     let key = authority.key(Provider::Ntropii, "acme-fund-admin");
-    // A keyring with no collection has no key either, which is an answer.
+    // A keyring without a collection has no key, which is a definite answer.
     let broken = BROKEN.into_iter().filter(|(mode, _)| *mode != Mode::Empty);
     for (mode, complaint) in broken {
-        // Logged in while all was well.
+        // Logs in while the keyring works.
         let well = SecretService::start(Mode::Unlocked);
         let mut sandbox = Sandbox::new();
         sandbox.plug_in(&well);
@@ -212,7 +212,7 @@ fn a_call_whose_key_is_in_a_broken_keyring_says_so_and_is_not_made() {
             assert_eq!(sandbox.contents(), before, "{mode:?}: {command}");
         }
         sandbox.assert_nowhere(&key.key);
-        // What needs no store works all the same, also when it is stopped.
+        // Commands that need no store work even while the service is stopped.
         for (command, says) in [
             ("auth list", "local"),
             ("auth explain", "the keyring store"),
@@ -227,7 +227,7 @@ fn a_call_whose_key_is_in_a_broken_keyring_says_so_and_is_not_made() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn a_keyring_that_wakes_up_again_has_the_key_still() {
+fn resumed_keyring_still_has_key() {
     let service = SecretService::start(Mode::Unlocked);
     let authority = Authority::start();
     let mut sandbox = Sandbox::new();
@@ -243,7 +243,7 @@ fn a_keyring_that_wakes_up_again_has_the_key_still() {
         .exits(8)
         .complains("within 0.2 s")
         .done();
-    // The key in the environment needs no keyring.
+    // A key from the environment needs no keyring.
     let whoami = sandbox.ntro("auth whoami").env("NTRO_API_KEY", &key.key);
     whoami.run().success().done();
     service.resume();

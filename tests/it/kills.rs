@@ -1,5 +1,5 @@
-//! `kill -9` at any instant: the files are whole, the other connections are there, the next
-//! command works, and nothing is littered.
+//! `kill -9` at random instants: files stay whole, other connections stay intact, the next command
+//! works, and no temporary files remain.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::Write as _;
@@ -11,20 +11,20 @@ use ntro_client::config::{Config, KeyRecords};
 
 use crate::support::{Sandbox, at_each_effect};
 
-/// Commands for each store, most of which are killed.
+/// Number of commands for each store; most of them are killed.
 const RUNS: u32 = 200;
-/// Nobody asks this server: it would make no difference after the first write.
+/// No command calls this server: a kill after the first write would change nothing.
 const HOST: &str = "http://localhost:1/v1";
 const KEPT: &str = "ntro_prod_kept_k9Zr4MxQ2bLw";
 
-/// Numbers that look random and are the same for a seed.
+/// A pseudo-random sequence, reproducible from its seed.
 pub struct Random(u64);
 
 impl Random {
-    /// Begins anywhere.
+    /// Starts with a random seed, which is returned for the report.
     pub fn new() -> (u64, Self) {
         let seed = RandomState::new().build_hasher().finish();
-        // Zero is the one number from which no other follows.
+        // Zero would only produce zeros.
         (seed, Self(seed.max(1)))
     }
 
@@ -40,7 +40,7 @@ impl Random {
     }
 }
 
-/// What is done and killed: the arguments, and what comes on standard input.
+/// The commands to kill: arguments and standard input.
 fn changes(store: &str, round: u64) -> Vec<(String, String)> {
     let key = format!("ntro_prod_{round}_Jf83nd72jfk38dh");
     let login = |name: &str| {
@@ -60,8 +60,8 @@ fn changes(store: &str, round: u64) -> Vec<(String, String)> {
     ]
 }
 
-/// Runs a command and kills it after a while, if it has not ended by then. Returns how long it
-/// lived and whether it was killed.
+/// Runs a command and kills it after a delay, if it has not ended by then. Returns how long it ran
+/// and whether it was killed.
 pub fn run_killed(
     sandbox: &Sandbox,
     arguments: &str,
@@ -78,18 +78,18 @@ pub fn run_killed(
         .spawn()
         .unwrap();
     let started = Instant::now();
-    // It may be gone before it reads.
+    // The process may end before it reads.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let (ended, end) = std::sync::mpsc::channel::<()>();
     let took = thread::scope(|scope| {
         let pid = rustix::process::Pid::from_child(&child);
         scope.spawn(move || {
-            // The instant itself is what is wanted: there is no condition to wait for.
+            // The delay itself is under test, so there is no condition to wait for.
             if end.recv_timeout(after).is_err() {
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
             }
         });
-        // Reaped only after the killer is done, so that the number is nobody else's.
+        // Reaps the child only after the killer is done, so that the process id cannot be reused.
         let ending = loop {
             let gone = rustix::process::waitid(
                 rustix::process::WaitId::Pid(pid),
@@ -115,7 +115,7 @@ fn files_survive(store: &str) {
         KEPT,
     );
     let never = Duration::from_secs(60);
-    // How long each takes when it is left alone: instants are spread over that.
+    // Measures the run time without a kill, so that the kills spread over it.
     let lives: Vec<_> = changes(store, 0)
         .iter()
         .map(|(arguments, input)| run_killed(&sandbox, arguments, input, never))
@@ -138,7 +138,7 @@ fn files_survive(store: &str) {
     assert!(kills > RUNS / 4, "only {kills} of {runs} were killed");
 }
 
-/// Holds the files to be whole, and the connection that nobody touched to be there with its key.
+/// Asserts that the files are whole and that the untouched connection still has its key.
 fn check(sandbox: &Sandbox, place: &str) {
     let folder = sandbox.ntro_home();
     let config = Config::read(&folder.join("config.toml"));
@@ -146,14 +146,14 @@ fn check(sandbox: &Sandbox, place: &str) {
     KeyRecords::read(&folder.join("logins.toml"))
         .unwrap_or_else(|error| panic!("{place}: {error}"));
     assert!(config.connections.contains_key("kept"), "{place}: lost");
-    // The encrypted file opens, and nobody holds the lock.
+    // The encrypted file opens, and the lock is free.
     let token = sandbox.ntro("auth token -c kept").run();
     assert_eq!(token.stdout.trim_end(), KEPT, "{place}: {token}");
-    // Any change takes away what was left half way, whatever it is about.
+    // Any change removes the leftovers of an interrupted one.
     let next = sandbox.ntro("auth use kept").run();
     assert_eq!(next.code, Some(0), "{place}: {next}");
     sandbox.assert_no_litter();
-    // A connection that was being changed has a key or has none; there is nothing in between.
+    // An interrupted connection has a key or none, and no intermediate state.
     for name in config.names() {
         let token = sandbox.ntro("auth token -c").arg(name).run();
         assert!(matches!(token.code, Some(0 | 4)), "{place}: {token}");
@@ -161,19 +161,19 @@ fn check(sandbox: &Sandbox, place: &str) {
 }
 
 #[test]
-fn the_encrypted_file_survives_kills_at_any_instant() {
+fn encrypted_file_survives_random_kills() {
     files_survive("file");
 }
 
 #[test]
-fn the_configuration_survives_kills_at_any_instant() {
+fn configuration_survives_random_kills() {
     files_survive("plaintext");
 }
 
-/// Where [`files_survive`] hits some instant, this hits every state that a kill can leave.
+/// Covers every state that a kill can leave, where [`files_survive`] covers random instants.
 #[test]
 #[ignore = "needs strace: run scripts/test"]
-fn the_encrypted_file_survives_a_kill_before_each_effect() {
+fn file_survives_kill_at_each_effect() {
     let sandbox = Sandbox::new();
     sandbox.make_identity();
     let login = |name: &str, key: &str| {

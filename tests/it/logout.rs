@@ -1,4 +1,4 @@
-//! Logging out, with and without revoking the key at its server.
+//! Logging out, with and without revoking the key on its server.
 
 use insta::assert_snapshot;
 use ntro_base::Provider;
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{Authority, Reply, Sandbox, Stub};
 
 #[test]
-fn a_revoked_key_is_refused_by_the_authority_at_once() {
+fn revoked_key_is_refused() {
     let authority = Authority::start();
     let sandbox = Sandbox::new();
     sandbox.make_identity();
@@ -36,14 +36,14 @@ fn a_revoked_key_is_refused_by_the_authority_at_once() {
             .complains("401")
             .done();
         sandbox.ntro("auth token").run().exits(4).done();
-        // There is nothing left to revoke, which is no failure.
+        // No key is left to revoke, which is not an error.
         sandbox.ntro("auth logout --revoke").run().success().done();
         sandbox.assert_nowhere(&key.key);
     }
 }
 
 #[test]
-fn a_revocation_that_fails_says_so_and_keeps_the_key() {
+fn failed_revocation_keeps_key() {
     for (status, code) in [(503, 6), (500, 1), (403, 5), (404, 1), (429, 7)] {
         let stub = Stub::start(move |request| match request.method.as_str() {
             "DELETE" => Reply::Json(status, json!({"statusCode": status, "message": "Not now"})),
@@ -99,7 +99,7 @@ fn a_revocation_that_fails_says_so_and_keeps_the_key() {
 }
 
 #[test]
-fn a_server_that_hangs_up_keeps_nobody_logged_out_by_accident() {
+fn dropped_connection_keeps_login() {
     let stub = Stub::start(|_| Reply::Cut);
     let sandbox = Sandbox::new();
     sandbox.redacting(&stub.origin(), "[STUB]");
@@ -118,7 +118,7 @@ fn a_server_that_hangs_up_keeps_nobody_logged_out_by_accident() {
 }
 
 #[test]
-fn everybody_at_once_as_far_as_it_goes() {
+fn logout_all_reports_each_failure() {
     let authority = Authority::start();
     let sandbox = Sandbox::new();
     sandbox.redacting(&authority.origin(), "[AUTHORITY]");
@@ -175,9 +175,9 @@ fn everybody_at_once_as_far_as_it_goes() {
         ");
 }
 
-/// Whoever edits `store` leaves the key where the login has put it.
+/// Editing `store` in the configuration does not move the stored key.
 #[test]
-fn a_key_is_forgotten_where_it_lies_and_not_only_where_the_configuration_says() {
+fn logout_erases_key_from_actual_store() {
     for (store, line) in [
         ("plaintext", "auth logout local"),
         ("plaintext", "auth logout local --revoke"),
@@ -200,7 +200,7 @@ fn a_key_is_forgotten_where_it_lies_and_not_only_where_the_configuration_says() 
         let warned = done.stderr.contains("the key of `local` was not revoked");
         assert_eq!(warned, line.contains("--revoke"), "{done}");
         done.says("its key").says("file").done();
-        // Set back, there is none.
+        // After restoring the setting, no key is found.
         sandbox.write_config(&config);
         sandbox.ntro("auth token").run().exits(4).done();
     }

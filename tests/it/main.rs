@@ -1,8 +1,8 @@
-//! Everything that runs `ntro` itself, in one test binary: a file per noun.
+//! Every test that runs `ntro` itself, in one test binary: one file per topic.
 //!
-//! Most tests need Rust alone. One that needs more says so in its `#[ignore]`, so that
-//! `cargo test` lists it with the reason; `scripts/test` installs what such tests need and runs
-//! them too. None of them passes without having run.
+//! Most tests need only Rust. Any other requirement is the reason in a test's `#[ignore]`, so that
+//! `cargo test` lists it; `scripts/test` installs the requirements and runs these tests as well. No
+//! test passes without having run.
 
 #![allow(
     clippy::disallowed_methods,
@@ -49,9 +49,9 @@ mod timeouts;
 mod usage;
 mod walkthrough;
 
-/// A file that nobody names in a `mod` would never be compiled, and its tests never run.
+/// A file without a `mod` line would never be compiled, and its tests never run.
 #[test]
-fn every_file_here_is_part_of_this_binary() {
+fn every_file_is_compiled() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
     for module in [
         folder.clone(),

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::stores::helpers;
 use crate::support::{Mode, Sandbox, SecretService, Terminal, at_each_effect};
 
-/// Nobody asks this server.
+/// No test calls this server.
 const ORIGIN: &str = "http://localhost:1";
 const KEY: &str = "ntro_prod_k9Zr4MxQ2bLw_Jf83nd72jfk38dhJKd8";
 const OTHER: &str = "ntro_test_Zu3Vb7Yp1aQe_Pw02mc61osl49ekHSf5";
@@ -27,11 +27,11 @@ const ONTORA: &str = "ont_live_h2Gd8KfW5sTn_Bx74vq90zaj16ylMNc3";
 const YAML: &str =
     "# mine\nworkspace_id: 0b5e # ü\napi_key: KEY\nbase_url: ORIGIN\nother: [1, 2]\n";
 
-/// The stores that keys are moved between. A new one needs a line in [`held`] where it takes more
+/// The stores that keys are moved between. A new store needs a line in [`held`] if it takes more
 /// than opening it.
 const STORES: [StoreKind; 5] = StoreKind::ALL;
 
-/// A home with a file store that opens by itself.
+/// A home with a `file` store that opens without a passphrase.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.make_identity();
@@ -62,7 +62,7 @@ fn item(name: &str) -> Item {
     Item::new(name.parse().unwrap(), ORIGIN.parse().unwrap())
 }
 
-/// Opens a store of a sandbox, but for its keyring.
+/// Opens a store of a sandbox, except for its keyring.
 fn opened(sandbox: &Sandbox, kind: StoreKind) -> Box<dyn SecretStore> {
     let settings = StoreSettings {
         folder: sandbox.ntro_home(),
@@ -83,7 +83,7 @@ fn opened(sandbox: &Sandbox, kind: StoreKind) -> Box<dyn SecretStore> {
     secrets::open(kind, &settings)
 }
 
-/// What a store has for a connection, asked without `ntro`'s own record of it.
+/// Reads a connection's key from a store, without the records of `ntro`.
 fn held(
     sandbox: &Sandbox,
     service: Option<&SecretService>,
@@ -97,7 +97,7 @@ fn held(
     key.map(|key| key.expose().to_owned())
 }
 
-/// Moves a key from the first store to the second and looks at both.
+/// Moves a key from the first store to the second and checks both.
 fn a_pair(sandbox: &Sandbox, service: Option<&SecretService>, from: StoreKind, to: StoreKind) {
     login(sandbox, "local", from.as_str(), KEY);
     let login_record = sandbox.read("logins.toml");
@@ -124,7 +124,7 @@ fn a_pair(sandbox: &Sandbox, service: Option<&SecretService>, from: StoreKind, t
     sandbox.assert_no_litter();
     let config = sandbox.config();
     assert!(config.contains(&format!("store = \"{to}\"")), "{config}");
-    // The key is as old as it was. How helpers are reached stands below, while they are in use.
+    // The record keeps the age of the key. The helpers' table follows it while they are in use.
     let record = |text: &str| text.split("\n[stores").next().unwrap().to_owned();
     assert_eq!(
         record(&sandbox.read("logins.toml")),
@@ -146,7 +146,7 @@ fn pairs(among: &[StoreKind]) -> Vec<(StoreKind, StoreKind)> {
 }
 
 #[test]
-fn a_key_moves_between_the_stores_that_are_files() {
+fn key_moves_between_file_stores() {
     let sandbox = sandbox();
     for (from, to) in pairs(&[StoreKind::File, StoreKind::Plaintext]) {
         a_pair(&sandbox, None, from, to);
@@ -155,7 +155,7 @@ fn a_key_moves_between_the_stores_that_are_files() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn a_key_moves_between_all_stores() {
+fn key_moves_between_all_stores() {
     let service = SecretService::start(Mode::Unlocked);
     let _alone = alone_in_the_kernel();
     let mut sandbox = sandbox();
@@ -167,7 +167,7 @@ fn a_key_moves_between_all_stores() {
 }
 
 #[test]
-fn what_is_said_of_each_connection() {
+fn output_lists_each_connection() {
     let sandbox = sandbox();
     sandbox.write_config(
         "[connections.theirs]\nhost = \"http://localhost:1/v1\"\napi_key = \"ntro_dev_key\"\n\n\
@@ -234,7 +234,7 @@ fn what_is_said_of_each_connection() {
 }
 
 #[test]
-fn a_policy_keeps_a_key_out_of_the_clear() {
+fn policy_prevents_plaintext() {
     let sandbox = sandbox();
     login(&sandbox, "guarded", "file --policy keyless", KEY);
     login(&sandbox, "open", "file", OTHER);
@@ -279,7 +279,7 @@ fn a_policy_keeps_a_key_out_of_the_clear() {
     terminal.expect("in plain text?").press("y");
     terminal.end().exits(0).done();
     assert!(sandbox.config().contains(ONTORA));
-    // What lies in the clear already goes nowhere.
+    // A key in plain text is not moved.
     sandbox
         .ntro("auth migrate asking --to plaintext")
         .run()
@@ -294,7 +294,7 @@ fn a_policy_keeps_a_key_out_of_the_clear() {
 }
 
 #[test]
-fn a_dry_run_makes_no_home() {
+fn dry_run_creates_no_folder() {
     let sandbox = Sandbox::new();
     sandbox
         .ntro("auth migrate --all --dry-run")
@@ -305,7 +305,7 @@ fn a_dry_run_makes_no_home() {
     sandbox.ntro("auth migrate --all").run().success().done();
 }
 
-/// Puts a key in the clear beside whatever a connection has.
+/// Adds a plain text key to a connection that has another.
 fn add_plain(sandbox: &Sandbox, name: &str, key: &str) {
     let table = format!("[connections.{name}]\n");
     let with_key = format!("{table}api_key = \"{key}\"\n");
@@ -313,12 +313,12 @@ fn add_plain(sandbox: &Sandbox, name: &str, key: &str) {
 }
 
 #[test]
-fn two_keys_for_one_connection_are_reported_and_left_alone() {
+fn conflicting_keys_are_reported() {
     let sandbox = sandbox();
-    // In the clear beside the store.
+    // A plain text key beside the stored one.
     login(&sandbox, "beside", "file", KEY);
     add_plain(&sandbox, "beside", OTHER);
-    // In the store that the key is to go to.
+    // Another key in the target store.
     login(&sandbox, "target", "file", OTHER);
     let text = sandbox.config().replace(
         "[connections.target]\n",
@@ -327,7 +327,7 @@ fn two_keys_for_one_connection_are_reported_and_left_alone() {
     let (head, tail) = text.split_once("[connections.target]").unwrap();
     let tail = tail.replace("\"file\"", "\"plaintext\"");
     sandbox.write_config(&format!("{head}[connections.target]{tail}"));
-    // The same key twice is no conflict.
+    // Two copies of the same key are not a conflict.
     login(&sandbox, "twice", "file", KEY);
     add_plain(&sandbox, "twice", KEY);
     let before = sandbox.contents();
@@ -373,7 +373,7 @@ fn two_keys_for_one_connection_are_reported_and_left_alone() {
     assert_token(&sandbox, "twice", KEY);
     sandbox.assert_no_litter();
 
-    // As the hint says.
+    // Follows the hint.
     login(&sandbox, "target", "file", KEY);
     login(&sandbox, "beside", "file", KEY);
     let all = sandbox.ntro("auth migrate --all --to file").run();
@@ -382,10 +382,10 @@ fn two_keys_for_one_connection_are_reported_and_left_alone() {
 }
 
 #[test]
-fn a_key_keeps_the_origin_that_it_is_bound_to() {
+fn key_keeps_its_origin() {
     let sandbox = sandbox();
     login(&sandbox, "local", "plaintext", KEY);
-    // A host that was edited by hand: the key goes there from no store.
+    // A host edited by hand: no stored key is sent there.
     let moved = sandbox.config().replace("localhost:1/", "localhost:2/");
     sandbox.write_config(&moved);
     sandbox.ntro("auth token").run().exits(4).done();
@@ -409,9 +409,9 @@ fn a_key_keeps_the_origin_that_it_is_bound_to() {
     assert_token(&sandbox, "local", KEY);
 }
 
-/// What an official login to another server leaves of one of our connections.
+/// An official login to another server changed one of our connections.
 #[test]
-fn a_connection_that_an_official_login_has_moved_becomes_ours() {
+fn official_login_is_adopted() {
     let sandbox = sandbox();
     login(&sandbox, "local", "file", KEY);
     sandbox.write_config(&format!(
@@ -429,7 +429,7 @@ fn a_connection_that_an_official_login_has_moved_becomes_ours() {
     "#);
     assert_token(&sandbox, "local", OTHER);
     sandbox.assert_files_without(OTHER);
-    // The key of before is for another server, and nobody asked for it to go.
+    // The previous key belongs to another server, and migrating does not remove it.
     assert_eq!(
         held(&sandbox, None, StoreKind::File, "local").as_deref(),
         Some(KEY)
@@ -455,7 +455,7 @@ fn read_yaml(sandbox: &Sandbox) -> String {
 }
 
 #[test]
-fn the_key_of_the_official_ontora_client_is_taken_over() {
+fn ontora_key_is_imported() {
     let sandbox = sandbox();
     assert_snapshot!(migrate(&sandbox, "--ontora --to file"), @r"
     exit code: 4
@@ -471,7 +471,7 @@ fn the_key_of_the_official_ontora_client_is_taken_over() {
     CONNECTION  FROM                   TO    RESULT      KEY
     ontora      ~/.ontora/config.yaml  file  would move  ont_live_h2Gd…
     ");
-    // What nobody asked for is not done, and is told.
+    // Reports the imports that were not requested, and does not do them.
     assert_snapshot!(migrate(&sandbox, "--all --to file"), @r"
     exit code: 0
     ----- stderr -----
@@ -516,7 +516,7 @@ fn the_key_of_the_official_ontora_client_is_taken_over() {
         .run()
         .exits(4)
         .done();
-    // Among all there is nothing to import, which is fine.
+    // With `--all`, nothing to import is a success.
     sandbox
         .ntro("auth migrate --all --ontora --to file")
         .run()
@@ -526,7 +526,7 @@ fn the_key_of_the_official_ontora_client_is_taken_over() {
 }
 
 #[test]
-fn an_import_that_would_replace_something_is_refused() {
+fn import_refuses_to_overwrite() {
     let sandbox = sandbox();
     let refused = |arguments: &str| {
         let before = sandbox.contents();
@@ -579,7 +579,7 @@ fn an_import_that_would_replace_something_is_refused() {
     ");
     sandbox.assert_only_in(ONTORA, &[]);
 
-    // With neither host nor workspace it is the documented server.
+    // Without host and workspace, the documented server is used.
     write_yaml(&sandbox, &format!("api_key: {ONTORA}\n"));
     let other = sandbox
         .ntro("auth migrate --ontora --to file --name other -o json")
@@ -594,12 +594,12 @@ fn an_import_that_would_replace_something_is_refused() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_changes_nothing() {
+fn unwritable_file_changes_nothing() {
     let sandbox = sandbox();
     login(&sandbox, "local", "plaintext", KEY);
     let before = sandbox.contents();
     let ntro = env!("CARGO_BIN_EXE_ntro");
-    // The journal has some hundred bytes, the encrypted file has more than a block of them.
+    // The journal has some hundred bytes; the encrypted file more than a block.
     for (limit, says) in [(0, "migrations.toml"), (1, "keys.age")] {
         let run = |line: &str| {
             sandbox
@@ -611,7 +611,7 @@ fn a_file_that_cannot_be_written_changes_nothing() {
                 .run()
         };
         if limit == 1 {
-            // More keys than fit into a kibibyte.
+            // Enough keys to exceed a kibibyte.
             for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
                 login(&sandbox, name, "file", OTHER);
             }
@@ -630,7 +630,7 @@ fn a_file_that_cannot_be_written_changes_nothing() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn a_store_that_does_not_answer_leaves_everything_as_it_was() {
+fn hung_store_changes_nothing() {
     let service = SecretService::start(Mode::Unlocked);
     let mut sandbox = sandbox();
     sandbox.plug_in(&service);
@@ -656,7 +656,7 @@ fn a_store_that_does_not_answer_leaves_everything_as_it_was() {
                 .done();
             assert_eq!(sandbox.contents(), before, "{line}");
         }
-        // Each is told by itself, and those that need no keyring are moved.
+        // Each failure is reported, and connections that need no keyring are moved.
         let all = sandbox
             .ntro("auth migrate --all --to file --dry-run -o json")
             .env("NTRO_KEYRING_TIMEOUT", "0.3")
@@ -682,7 +682,7 @@ fn a_store_that_does_not_answer_leaves_everything_as_it_was() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn a_keyring_that_is_not_there_is_said() {
+fn missing_keyring_is_reported() {
     for mode in [Mode::Absent, Mode::NoBus, Mode::Empty] {
         let service = SecretService::start(mode);
         let mut sandbox = sandbox();
@@ -700,18 +700,18 @@ fn a_keyring_that_is_not_there_is_said() {
     }
 }
 
-/// A move that is killed before each effect in turn.
+/// A move, killed before each of its effects in turn.
 struct Story {
     from: KeyLocation,
     to: StoreKind,
 }
 
-/// A kill at any instant: the key is there, the next run completes, nothing is left over.
+/// After a kill at any effect the key exists, the next run completes, and nothing is left over.
 #[test]
 #[ignore = "needs strace, D-Bus and gnome-keyring: run scripts/test"]
 #[expect(clippy::print_stdout, reason = "how many kills it was is worth a line")]
-fn a_kill_before_any_effect_loses_no_key_and_the_next_run_finishes() {
-    // Those that need a person's set-up with one that does not, the others with each other.
+fn kill_at_each_effect_keeps_key() {
+    // Combines stores that need a set-up with a plain one, and the others with each other.
     let moves = [
         &[StoreKind::Keyring, StoreKind::File, StoreKind::Plaintext][..],
         &[StoreKind::File, StoreKind::Keyutils],
@@ -741,7 +741,7 @@ impl Story {
             KeyLocation::Ontora => None,
         };
         let uses = |kind| to == kind || from == Some(kind);
-        // It is the user's, whatever the home: two at once would share their keys.
+        // The keyring belongs to the user, not to the home: parallel tests would share their keys.
         let _alone = uses(StoreKind::Keyutils).then(alone_in_the_kernel);
         let keyring = StoreKind::Keyring;
         let service = uses(keyring).then(|| SecretService::start(Mode::Unlocked));
@@ -787,12 +787,13 @@ impl Story {
                 wait_for_helpers(&sandbox);
                 let token = sandbox.ntro("auth token -c").arg(name).run();
                 let has = token.stdout.trim_end() == key;
-                // Before it is imported, it is where the official client finds it.
+                // Before the import, the key is where the official client finds it.
                 let there = import && read_yaml(&sandbox) == yaml();
                 assert!(has || there, "{place}: {token}");
 
                 let next = sandbox.ntro(&line).run();
-                // Killed after its last effect, or before its result was told, it has ended.
+                // Killed after its last effect, or before it printed the result: the move is
+                // complete.
                 let ended = import && next.code == Some(4);
                 assert!(next.code == Some(0) || ended, "{place}: {next}");
                 assert_token(&sandbox, name, key);
@@ -823,13 +824,13 @@ impl Story {
     }
 }
 
-/// Keeps other tests from the kernel's keyring.
+/// Serialises tests that use the kernel's keyring.
 fn alone_in_the_kernel() -> MutexGuard<'static, ()> {
     static KERNEL: Mutex<()> = Mutex::new(());
     KERNEL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Puts the key into the kernel's keyring, or takes it out of there.
+/// Stores the key in the kernel's keyring, or erases it.
 fn in_the_kernel(sandbox: &Sandbox, name: &str, there: bool) {
     let lock = FileLock::acquire(&sandbox.ntro_home().join(".lock")).unwrap();
     let store = opened(sandbox, StoreKind::Keyutils);
@@ -841,7 +842,7 @@ fn in_the_kernel(sandbox: &Sandbox, name: &str, there: bool) {
     }
 }
 
-/// Waits until no helper is left of an `ntro` that was killed while it ran.
+/// Waits for the helpers of a killed `ntro` to end.
 fn wait_for_helpers(sandbox: &Sandbox) {
     let folder = sandbox.home().join("keys");
     let folder = folder.to_str().unwrap();
@@ -854,7 +855,7 @@ fn wait_for_helpers(sandbox: &Sandbox) {
     }
 }
 
-/// Lays out the files of a home as they were, and nothing else.
+/// Restores the files of a home exactly.
 fn lay_out(sandbox: &Sandbox, contents: &std::collections::BTreeMap<String, Vec<u8>>) {
     let home = sandbox.home();
     for name in sandbox.files() {
@@ -867,10 +868,10 @@ fn lay_out(sandbox: &Sandbox, contents: &std::collections::BTreeMap<String, Vec<
     }
 }
 
-/// A logout after a kill forgets every copy.
+/// A logout after a kill erases every copy.
 #[test]
 #[ignore = "needs strace: run scripts/test"]
-fn a_logout_after_a_kill_leaves_no_copy() {
+fn logout_after_kill_erases_every_copy() {
     let sandbox = sandbox();
     login(&sandbox, "local", "file", KEY);
     let start = sandbox.contents();
@@ -890,10 +891,10 @@ fn a_logout_after_a_kill_leaves_no_copy() {
     assert!(kills >= 20, "only {kills}");
 }
 
-/// So does a removal, also where the official client was there first.
+/// A removal after a kill erases every copy, also after the official client removed the connection.
 #[test]
 #[ignore = "needs strace: run scripts/test"]
-fn a_removal_after_a_kill_leaves_no_copy() {
+fn removal_after_kill_erases_every_copy() {
     let sandbox = sandbox();
     login(&sandbox, "local", "plaintext", KEY);
     let start = sandbox.contents();
@@ -914,10 +915,10 @@ fn a_removal_after_a_kill_leaves_no_copy() {
     assert!(kills >= 20, "only {kills}");
 }
 
-/// A login after a kill decides: what the killed run has left of the older key goes.
+/// A login after a kill decides: leftovers of the older key are erased.
 #[test]
 #[ignore = "needs strace: run scripts/test"]
-fn a_login_after_a_kill_decides_which_key_stays() {
+fn login_after_kill_keeps_new_key() {
     let sandbox = sandbox();
     login(&sandbox, "local", "plaintext", KEY);
     let start = sandbox.contents();
@@ -936,7 +937,7 @@ fn a_login_after_a_kill_decides_which_key_stays() {
     );
 }
 
-/// Takes a connection out of `config.toml`, as the official clients do.
+/// Removes a connection from `config.toml`, as the official clients do.
 fn remove_officially(sandbox: &Sandbox, name: &str) {
     let config = sandbox.config();
     let (head, rest) = config
@@ -947,7 +948,7 @@ fn remove_officially(sandbox: &Sandbox, name: &str) {
 }
 
 /// A home where a move from the encrypted file to helpers was killed before its last step, and its
-/// connection was removed after that. `there` is the key that the helpers have.
+/// connection was removed afterwards. `there` is the key in the helpers' store.
 fn removed_on_the_way(there: &str) -> Sandbox {
     let sandbox = sandbox();
     sandbox.write_config(&helpers(&sandbox, None));
@@ -978,20 +979,21 @@ fn assert_nothing_is_left(sandbox: &Sandbox) {
     assert_token(sandbox, "other", OTHER);
     let doctor = sandbox.ntro("doctor --offline").run();
     assert!(doctor.stdout.contains("no key is half way"), "{doctor}");
-    // The name is free for another connection.
+    // The name can be used for another connection.
     login(sandbox, "local", "file", OTHER);
     assert_token(sandbox, "local", OTHER);
 }
 
 #[test]
-fn a_move_whose_connection_was_removed_can_be_ended() {
+fn orphaned_move_can_be_finished() {
     let sandbox = removed_on_the_way(KEY);
     let doctor = sandbox.ntro("doctor --offline").run();
     let doctor = doctor.says(
         "the key of `local` was being moved to another store when the connection was removed",
     );
     doctor.says("ntro auth remove local").done();
-    // A file that is being written, or lies elsewhere for a while, has no connections either.
+    // An empty configuration file, or one that was moved away for a while, has no connections
+    // either.
     let before = sandbox.contents();
     for line in [
         "local --to file --dry-run",
@@ -999,9 +1001,9 @@ fn a_move_whose_connection_was_removed_can_be_ended() {
         "--all --to file",
     ] {
         let refused = sandbox.ntro(&format!("auth migrate {line}")).run();
-        let told = refused.exits(3);
-        let text = format!("{}{}", told.stdout, told.stderr);
-        assert!(text.contains("ntro auth remove local"), "{told}");
+        let outcome = refused.exits(3);
+        let text = format!("{}{}", outcome.stdout, outcome.stderr);
+        assert!(text.contains("ntro auth remove local"), "{outcome}");
         assert_eq!(sandbox.contents(), before, "{line}");
     }
     assert_snapshot!(sandbox.ntro("auth remove local").transcript(), @r"
@@ -1013,7 +1015,7 @@ fn a_move_whose_connection_was_removed_can_be_ended() {
 }
 
 #[test]
-fn a_move_whose_connection_was_removed_erases_no_other_key() {
+fn orphaned_move_keeps_other_keys() {
     let sandbox = removed_on_the_way(OTHER);
     let removed = sandbox.ntro("auth remove local").run().success();
     removed
@@ -1027,7 +1029,7 @@ fn a_move_whose_connection_was_removed_erases_no_other_key() {
 }
 
 #[test]
-fn a_copy_that_stays_of_a_connection_that_was_removed_is_told_and_tried_again() {
+fn orphaned_copy_is_retried() {
     let sandbox = removed_on_the_way(KEY);
     let config = sandbox.config();
     let erase = format!("rm {}", sandbox.home().join("keys").display());
@@ -1041,7 +1043,7 @@ fn a_copy_that_stays_of_a_connection_that_was_removed_is_told_and_tried_again() 
 }
 
 #[test]
-fn what_the_official_client_has_left_of_a_connection_is_removed() {
+fn leftovers_of_official_removal_are_erased() {
     let sandbox = sandbox();
     login(&sandbox, "other", "file", OTHER);
     login(&sandbox, "local", "file", KEY);

@@ -1,4 +1,5 @@
-//! What the process lets nobody see while it holds a key, and what it leaves to its children.
+//! A process that holds a key hides its memory from other processes, and resets its settings for
+//! child processes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,10 +14,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::stores::helpers;
 use crate::support::{Reply, Sandbox, Stub};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const KEY: &str = "ntro_prod_good_k9Zr4MxQ2bLw";
 
-/// Somebody whom permissions bind, and all of whose processes are alike: root is nobody here.
+/// An unprivileged user whose processes all have the same user id. Root of the namespace maps to no
+/// user here.
 struct PlainUser<'a> {
     sandbox: &'a Sandbox,
     ntro: PathBuf,
@@ -36,7 +38,7 @@ impl<'a> PlainUser<'a> {
         Self { sandbox, ntro }
     }
 
-    /// Prepares a program that runs as this user, under the number that the child has.
+    /// Prepares a program that runs as this user, under the child's user id.
     fn command(&self, program: &Path) -> Command {
         let mut command = match rustix::process::geteuid().is_root() {
             false => Command::new(program),
@@ -53,18 +55,18 @@ impl<'a> PlainUser<'a> {
         command
     }
 
-    /// Runs a line of shell to its end.
+    /// Runs a shell command to its end.
     fn shell(&self, line: &str) -> Output {
         let mut command = self.command("sh".as_ref());
         command.arg("-c").arg(line).stdin(Stdio::null());
         command.output().unwrap()
     }
 
-    /// Starts `ntro` with a key and waits until it has sent that to a server which says nothing.
+    /// Starts `ntro` with a key and waits until it has sent the key to a server that never answers.
     fn holding(&self, silent: &Stub) -> Holding {
         let before = silent.seen().len();
-        // Cores as large as they may get, so that it is not the machine that leaves none.
-        // A test started in the background by a shell inherits an ignored SIGQUIT.
+        // Raises the core size limit, so that a missing core is not due to the machine. Also
+        // restores SIGQUIT, which a shell ignores for background processes.
         let mut command = self.command("env".as_ref());
         command.args([
             "--default-signal=QUIT",
@@ -91,7 +93,7 @@ impl Drop for Holding {
 
 #[track_caller]
 fn until(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !condition() {
         assert!(Instant::now() < deadline, "{what} never came");
         std::thread::yield_now();
@@ -110,7 +112,7 @@ fn silent() -> (Stub, Sandbox) {
 
 #[test]
 #[ignore = "needs setpriv and strace: run scripts/test"]
-fn nobody_looks_into_a_process_that_holds_a_key() {
+fn process_with_key_is_unreadable() {
     let (stub, sandbox) = silent();
     let user = PlainUser::new(&sandbox);
     let holding = user.holding(&stub);
@@ -129,8 +131,8 @@ fn nobody_looks_into_a_process_that_holds_a_key() {
         assert!(refused(&format!("{how} </proc/{ours}/{file}")), "{file}");
     }
     assert!(refused(&format!("strace -p {ours}")));
-    // The same user may do all of that to a process that does not mind. Its first page is no
-    // memory, which is another answer than that it must not be read.
+    // The same user may do all of that to an ordinary process. Reading its first page fails with
+    // another error, since that page is not mapped.
     let other = user.shell(&format!("cat </proc/{theirs}/environ"));
     assert!(other.status.success(), "{other:?}");
     assert!(!refused(&format!("head -c 1 </proc/{theirs}/mem")));
@@ -146,10 +148,10 @@ fn nobody_looks_into_a_process_that_holds_a_key() {
 
 #[test]
 #[ignore = "needs setpriv: run scripts/test"]
-fn a_crash_leaves_no_core() {
+fn crash_leaves_no_core() {
     let (stub, sandbox) = silent();
     let user = PlainUser::new(&sandbox);
-    // A segmentation fault that somebody sends is passed over by the handler of the runtime.
+    // SIGSEGV sent from outside is ignored by the handler of the Rust runtime.
     for signal in [Signal::ABORT, Signal::QUIT, Signal::ILL] {
         let mut holding = user.holding(&stub);
         kill_process(Pid::from_child(&holding.0), signal).unwrap();
@@ -159,7 +161,7 @@ fn a_crash_leaves_no_core() {
     }
 }
 
-/// Returns whatever below a folder others than its owner can use.
+/// Returns all files below a folder that users other than the owner can access.
 fn open_to_others(folder: &Path) -> Vec<PathBuf> {
     let mut open = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -176,7 +178,7 @@ fn open_to_others(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_is_made_is_the_owners_alone_whatever_the_umask() {
+fn files_are_private_under_any_umask() {
     let sandbox = Sandbox::new();
     let run = |line: &str| {
         let script = format!("umask 000; {} {line}", env!("CARGO_BIN_EXE_ntro"));
@@ -195,7 +197,7 @@ fn what_is_made_is_the_owners_alone_whatever_the_umask() {
 }
 
 #[test]
-fn a_program_that_is_started_has_the_umask_of_the_user() {
+fn child_process_gets_user_umask() {
     let sandbox = Sandbox::new();
     sandbox.write_config(
         "[connections.local]\nhost = 'http://localhost:1'\nprovider = 'ontora'\n\
@@ -213,9 +215,9 @@ fn a_program_that_is_started_has_the_umask_of_the_user() {
     }
 }
 
-/// What it makes may hold a key.
+/// Its files may hold a key.
 #[test]
-fn a_helper_of_a_store_makes_files_for_their_owner_alone() {
+fn store_helper_creates_private_files() {
     let sandbox = Sandbox::new();
     sandbox.write_config(&helpers(&sandbox, None));
     let script = format!(
@@ -231,10 +233,10 @@ fn a_helper_of_a_store_makes_files_for_their_owner_alone() {
     assert_eq!(modes, [0o600]);
 }
 
-/// Freed memory is looked at through the system, since the language allows it in no other way.
+/// Reads the freed memory through the system, since safe Rust cannot.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_key_is_wiped_when_it_is_dropped() {
+fn dropped_key_is_wiped() {
     use std::os::unix::fs::FileExt as _;
 
     const SECRET: &str = "Jf83nd72jfk38dhJKd8k9Zr4MxQ2bLwPq71mZxT5vYc";

@@ -1,4 +1,4 @@
-//! What keeps a mistake from happening: pins, shadows, policies, and production.
+//! Protection against mistakes: pins, shadowed settings, policies, and production.
 
 use std::fs;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ api_key = "ntro_live_secret0"
 default_tenant = "acme"
 "#;
 
-/// Makes a folder with a `.ntro.toml` in it.
+/// Creates a folder with a `.ntro.toml`.
 fn pinned(sandbox: &Sandbox, pin: &str) -> PathBuf {
     let folder = sandbox.home().join("project");
     fs::create_dir_all(&folder).unwrap();
@@ -30,7 +30,7 @@ fn pinned(sandbox: &Sandbox, pin: &str) -> PathBuf {
     folder
 }
 
-/// A variable, what it is set to, and what it hides in which folder.
+/// A variable, its value, the setting it shadows and the folder.
 const SHADOWS: &[(&str, &str, &str, &str, &str)] = &[
     (
         "connection",
@@ -91,7 +91,7 @@ const SHADOWS: &[(&str, &str, &str, &str, &str)] = &[
 ];
 
 #[test]
-fn whatever_a_variable_hides_is_told_explained_and_can_be_refused() {
+fn shadowing_variable_is_reported() {
     let sandbox = Sandbox::new();
     sandbox.write_config(TWO);
     for (value, variable, set, pin, over) in SHADOWS {
@@ -100,10 +100,10 @@ fn whatever_a_variable_hides_is_told_explained_and_can_be_refused() {
             let run = sandbox.ntro(line).in_folder(&folder);
             run.env(variable, set)
         };
-        let told = format!("warning: the variable `{variable}` overrides {over}\n");
+        let warning = format!("warning: the variable `{variable}` overrides {over}\n");
         for line in ["auth token", "auth token --quiet"] {
             let token = run(line).run().success();
-            assert_eq!(sandbox.redact(&token.stderr), told, "{line}");
+            assert_eq!(sandbox.redact(&token.stderr), warning, "{line}");
         }
         let strict = run("auth token").env("NTRO_STRICT", "1").run().exits(9);
         assert_eq!(strict.stdout, "");
@@ -128,7 +128,7 @@ fn whatever_a_variable_hides_is_told_explained_and_can_be_refused() {
 }
 
 #[test]
-fn an_option_is_meant_and_a_variable_that_says_the_same_hides_nothing() {
+fn option_never_counts_as_shadowing() {
     let sandbox = Sandbox::new();
     sandbox.write_config(TWO);
     let folder = pinned(&sandbox, "connection = 'live'\ntenant = 'globex'");
@@ -164,7 +164,7 @@ fn an_option_is_meant_and_a_variable_that_says_the_same_hides_nothing() {
 }
 
 #[test]
-fn a_default_that_something_stronger_hides_is_told() {
+fn shadowed_default_is_reported() {
     let sandbox = Sandbox::new();
     sandbox.write_config(TWO);
     let folder = pinned(&sandbox, "connection = 'staging'");
@@ -186,7 +186,7 @@ fn a_default_that_something_stronger_hides_is_told() {
 }
 
 #[test]
-fn a_pin_steers_no_terminal() {
+fn pin_cannot_control_terminal() {
     let sandbox = Sandbox::new();
     sandbox.write_config(TWO);
     let pin = "connection = \"live\"\ntenant = \"a\\u001b]0;forged\\u0007\\u202eb\"";
@@ -198,8 +198,8 @@ fn a_pin_steers_no_terminal() {
         run("auth token").env("NTRO_TENANT", "acme"),
         run("auth whoami"),
     ] {
-        let told = run.run();
-        for text in [&told.stdout, &told.stderr] {
+        let outcome = run.run();
+        for text in [&outcome.stdout, &outcome.stderr] {
             assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{text:?}");
         }
     }
@@ -209,7 +209,7 @@ fn a_pin_steers_no_terminal() {
 }
 
 #[test]
-fn a_key_that_does_not_reach_the_tenant_of_the_pin_is_not_used() {
+fn pinned_tenant_must_be_reachable() {
     let stub = Stub::ntropii(&["acme"]);
     let mut sandbox = Sandbox::new();
     sandbox.redacting(&stub.host(), "[STUB]");
@@ -250,7 +250,7 @@ fn a_key_that_does_not_reach_the_tenant_of_the_pin_is_not_used() {
         seen.iter().all(|request| request.method == "GET"),
         "{seen:?}"
     );
-    // Whoever says so on the command line is believed.
+    // An option on the command line is trusted.
     run("auth whoami -t acme").run().success().done();
 }
 
@@ -289,14 +289,13 @@ impl Story {
             .done();
     }
 
-    /// Says something of the connection with an editor.
+    /// Adds a setting to the connection, as with an editor.
     fn say(&self, line: &str) {
         self.sandbox
             .write_config(&format!("{}{line}\n", self.sandbox.config()));
     }
 
-    /// Does to `config.toml` what the official client does when it writes: what it does not know
-    /// is gone.
+    /// Rewrites `config.toml` as the official client does: unknown keys are dropped.
     fn rewrite_officially(&self) {
         self.sandbox.write_config(&format!(
             "default_connection_name = \"local\"\n\n[connections.local]\nhost = \"{}\"\napi_key = \"{}\"\n",
@@ -319,7 +318,7 @@ impl Story {
 }
 
 #[test]
-fn a_keyless_connection_works_and_hands_its_key_to_nobody() {
+fn keyless_policy_never_reveals_key() {
     let story = Story::begin("local");
     let sandbox = &story.sandbox;
     let before = sandbox.ntro("auth list -o json").run().json();
@@ -342,7 +341,7 @@ fn a_keyless_connection_works_and_hands_its_key_to_nobody() {
     assert_eq!(list[0]["policy"], "keyless");
     let explained = sandbox.ntro("auth explain -o json").run().json();
     assert_eq!(explained["policy"]["value"], "keyless");
-    // A key that was never stored is nobody's to be guarded.
+    // Keys from the environment have no policy.
     let given = sandbox
         .ntro("auth token")
         .env("NTRO_API_KEY", &story.key.key);
@@ -351,7 +350,7 @@ fn a_keyless_connection_works_and_hands_its_key_to_nobody() {
         .ntro("auth explain -o json")
         .env("NTRO_API_KEY", "ont_live_x");
     assert_eq!(explained.run().json()["policy"]["value"], "none");
-    // A login that says nothing of it leaves it.
+    // A login without `--policy` keeps it.
     story.log_in_with("");
     story.is_refused();
     story.log_in_with("--policy none");
@@ -362,13 +361,13 @@ fn a_keyless_connection_works_and_hands_its_key_to_nobody() {
 }
 
 #[test]
-fn a_policy_outlives_a_rewriting_of_the_configuration() {
+fn policy_survives_config_rewrite() {
     let story = Story::begin("local");
     let sandbox = &story.sandbox;
     story.log_in_with("--policy keyless");
     story.rewrite_officially();
     story.is_refused();
-    // Whatever is changed next puts it back, as does a login that says nothing of it.
+    // The next change restores the policy, as does a login without `--policy`.
     sandbox.ntro("auth use local").run().success().done();
     assert!(sandbox.config().contains("policy = \"keyless\""));
     story.rewrite_officially();
@@ -387,7 +386,7 @@ fn a_policy_outlives_a_rewriting_of_the_configuration() {
         .success()
         .done();
     story.is_refused();
-    // It goes with the connection, and a new one of the name has none.
+    // The policy is removed with the connection; a new connection of that name has none.
     sandbox.ntro("auth logout local").run().success().done();
     assert!(sandbox.config().contains("policy = \"keyless\""));
     sandbox.ntro("auth remove local").run().success().done();
@@ -397,7 +396,7 @@ fn a_policy_outlives_a_rewriting_of_the_configuration() {
 }
 
 #[test]
-fn a_policy_set_with_an_editor_is_noted_when_the_connection_is_used() {
+fn edited_policy_is_recorded_on_use() {
     let story = Story::begin("local");
     let sandbox = &story.sandbox;
     story.say("policy = \"keyless\"\nproduction = true");
@@ -407,7 +406,7 @@ fn a_policy_set_with_an_editor_is_noted_when_the_connection_is_used() {
     let explained = sandbox.ntro("auth explain -o json").run().json();
     assert_eq!(explained["policy"]["value"], "keyless");
     assert_eq!(explained["production"]["value"], "yes");
-    // Taken away from an entry that speaks for itself, it is gone.
+    // The entry has other keys of ours, so removing its policy is a decision.
     sandbox.ntro("auth use local").run().success().done();
     let without = sandbox.config().replace("policy = \"keyless\"\n", "");
     sandbox.write_config(&without.replace("production = true", "store = \"plaintext\""));
@@ -417,7 +416,7 @@ fn a_policy_set_with_an_editor_is_noted_when_the_connection_is_used() {
 }
 
 #[test]
-fn a_policy_that_is_not_known_is_an_error_and_no_policy() {
+fn unknown_policy_is_error() {
     let story = Story::begin("local");
     story.say("policy = \"keyles\"");
     assert_snapshot!(story.sandbox.ntro("auth token").transcript(), @r"
@@ -435,7 +434,7 @@ fn a_policy_that_is_not_known_is_an_error_and_no_policy() {
 }
 
 #[test]
-fn a_person_is_asked_before_a_key_is_handed_over() {
+fn confirm_policy_asks_before_reveal() {
     let story = Story::begin("local");
     let sandbox = &story.sandbox;
     story.log_in_with("--policy confirm");
@@ -457,12 +456,12 @@ fn a_person_is_asked_before_a_key_is_handed_over() {
             ended.shows("was not handed over").done();
         }
     }
-    // Calls of its own ask nobody.
+    // Calls of `ntro` itself need no confirmation.
     sandbox.ntro("auth whoami").run().success().done();
 }
 
 #[test]
-fn a_change_of_production_is_confirmed() {
+fn production_change_needs_confirmation() {
     let story = Story::begin("local");
     let sandbox = &story.sandbox;
     story.say("production = true");
@@ -503,11 +502,11 @@ fn a_change_of_production_is_confirmed() {
 }
 
 #[test]
-fn a_login_makes_no_other_connection_of_one_that_is_there() {
+fn login_never_repoints_connection() {
     let story = Story::begin("local");
     let sandbox = &story.sandbox;
     let before = sandbox.contents();
-    // The same server, and the other system.
+    // The same server, but the other provider.
     let ntropii = story.authority.key(Provider::Ntropii, "acme");
     let host = story.authority.host(Provider::Ntropii);
     let login = format!("auth login --no-interactive --api-key-stdin --name local --host {host}");
@@ -516,7 +515,7 @@ fn a_login_makes_no_other_connection_of_one_that_is_there() {
         .complains("already exists for ontora, and the key is for ntropii")
         .complains("--overwrite")
         .done();
-    // Another path, and only a variable says so.
+    // Another path, set by a variable only.
     let login = "auth login --no-interactive --api-key-stdin --name local";
     let host = format!("{}/elsewhere", story.authority.origin());
     for strict in ["1", "true", "on"] {
@@ -534,7 +533,7 @@ fn a_login_makes_no_other_connection_of_one_that_is_there() {
 }
 
 #[test]
-fn a_fleet_with_a_production_key_is_rotated_past_it() {
+fn rotate_all_skips_production() {
     let story = Story::begin("local");
     let sandbox = &story.sandbox;
     story.say("production = true");
@@ -556,7 +555,7 @@ fn a_fleet_with_a_production_key_is_rotated_past_it() {
 }
 
 #[test]
-fn what_is_on_this_machine_is_not_production_by_its_name() {
+fn loopback_host_is_not_production() {
     let story = Story::begin("production");
     let explained = story.sandbox.ntro("auth explain -o json").run().json();
     assert_eq!(explained["production"]["value"], "no");

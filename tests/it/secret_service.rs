@@ -1,4 +1,4 @@
-//! `scripts/with-secret-service` itself: that its states are what they are called.
+//! `scripts/with-secret-service` itself: each mode gives the state it names.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -10,7 +10,7 @@ const LOOKUP: &str = "timeout 2 secret-tool lookup service it name a";
 
 #[test]
 #[ignore = "needs D-Bus, gnome-keyring and KeePassXC: run scripts/test"]
-fn each_mode_is_in_the_state_it_is_named_after() {
+fn mode_gives_named_state() {
     for mode in Mode::ALL {
         let service = SecretService::start(mode);
         let mut sandbox = Sandbox::new();
@@ -28,7 +28,7 @@ fn each_mode_is_in_the_state_it_is_named_after() {
             }
             Mode::Locked => store.exits(1).complains("locked collection").done(),
             Mode::Empty => store.exits(1).complains("does not exist").done(),
-            // 124 is the word of `timeout`.
+            // `timeout` exits with 124.
             Mode::Hung => lookup.exits(124).done(),
             Mode::Absent => store.exits(1).complains("not provided").done(),
             Mode::NoBus => store.exits(1).complains("D-Bus").done(),
@@ -38,7 +38,7 @@ fn each_mode_is_in_the_state_it_is_named_after() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn an_item_outlives_a_lock_and_a_hang() {
+fn item_survives_lock_and_hang() {
     let service = SecretService::start(Mode::Unlocked);
     let mut sandbox = Sandbox::new();
     sandbox.plug_in(&service);
@@ -69,7 +69,7 @@ fn an_item_outlives_a_lock_and_a_hang() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn many_run_at_once_and_know_nothing_of_each_other() {
+fn parallel_services_are_independent() {
     let services: Vec<_> = (0..8)
         .map(|_| SecretService::start(Mode::Unlocked))
         .collect();
@@ -90,7 +90,7 @@ fn many_run_at_once_and_know_nothing_of_each_other() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn nothing_is_left_whatever_ends_it() {
+fn service_never_leaves_files() {
     let temporary = tempfile::Builder::new()
         .prefix("ntro-it-")
         .tempdir()
@@ -119,7 +119,7 @@ fn nothing_is_left_whatever_ends_it() {
             let status = runner.wait().unwrap();
             assert_eq!(status.code(), (!killed).then_some(7), "{mode}");
 
-            // Nobody waits for the end of a runner that was killed, so it takes its moment.
+            // A killed runner is not waited for, so the clean-up may take a moment.
             let gone = || {
                 temporary.path().read_dir().unwrap().count() == 0
                     && !std::path::Path::new(&daemon).exists()

@@ -1,5 +1,5 @@
-//! The promises that hold for whole processes: what was answered survives a kill, what was not
-//! confirmed is not claimed, and an end is graceful.
+//! The promises of `ntro serve` as a process: answered changes survive a kill, unconfirmed ones are
+//! not claimed, and shutdown is graceful.
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -23,14 +23,14 @@ fn tenant_id(folder: &ServerFolder) -> String {
     tenants[0]["id"].as_str().unwrap().to_owned()
 }
 
-/// Asks for a key; what was answered, if anything was.
+/// Requests a key; `None` when there was no answer.
 fn make_key(address: std::net::SocketAddr, tenant: &str, header: &str) -> Option<(u16, Value)> {
     let body = json!({"name": "CI", "workspace_id": tenant, "scopes": ["*"]}).to_string();
     let (status, body) = wire::ask(address, "POST", "/v1/api-keys", header, &body)?;
     Some((status, serde_json::from_str(&body).unwrap()))
 }
 
-/// Something that was answered before the kill.
+/// A change that was answered before the kill.
 enum Answered {
     Made {
         id: String,
@@ -39,21 +39,21 @@ enum Answered {
     Revoked {
         id: String,
     },
-    /// Asked for: whether it was done, nobody has been told.
+    /// A revocation without an answer: it may or may not have happened.
     Revoking {
         id: String,
     },
 }
 
 #[test]
-fn what_was_answered_survives_kill_9() {
+fn answered_changes_survive_kill() {
     const ROUNDS: usize = 20;
     const WORKERS: usize = 4;
 
     let folder = ServerFolder::new();
     let header = admin_header(&folder);
     let tenant = tenant_id(&folder);
-    // Of each key: whether it must be accepted; `None` where nobody can know.
+    // For each key, whether it must be accepted; `None` where that is undetermined.
     let mut keys: HashMap<String, (String, Option<bool>)> = HashMap::new();
     for round in 0..ROUNDS {
         let server = folder.serve();
@@ -64,25 +64,25 @@ fn what_was_answered_survives_kill_9() {
             }
         }
         let address = server.address;
-        let (tell, told) = mpsc::channel();
+        let (report, reports) = mpsc::channel();
         let workers: Vec<_> = (0..WORKERS)
             .map(|worker| {
-                let (tell, header, tenant) = (tell.clone(), header.clone(), tenant.clone());
+                let (report, header, tenant) = (report.clone(), header.clone(), tenant.clone());
                 thread::spawn(move || {
                     while let Some((status, made)) = make_key(address, &tenant, &header) {
                         assert_eq!(status, 201, "{made}");
                         let text = |name: &str| made[name].as_str().unwrap().to_owned();
                         let (id, key) = (text("id"), text("key"));
-                        let _ = tell.send(Answered::Made {
+                        let _ = report.send(Answered::Made {
                             id: id.clone(),
                             key,
                         });
                         if worker % 2 == 0 {
-                            let _ = tell.send(Answered::Revoking { id: id.clone() });
+                            let _ = report.send(Answered::Revoking { id: id.clone() });
                             let path = format!("/v1/api-keys/{id}");
                             match wire::ask(address, "DELETE", &path, &header, "") {
                                 Some((204, _)) => {
-                                    let _ = tell.send(Answered::Revoked { id });
+                                    let _ = report.send(Answered::Revoked { id });
                                 }
                                 Some(other) => panic!("{other:?}"),
                                 None => return,
@@ -92,10 +92,10 @@ fn what_was_answered_survives_kill_9() {
                 })
             })
             .collect();
-        drop(tell);
-        // Somewhere in the middle of the work, at another folder in each round.
+        drop(report);
+        // Kills in the middle of the work, in a different folder each round.
         let mut server = Some(server);
-        for (count, answered) in told.iter().enumerate() {
+        for (count, answered) in reports.iter().enumerate() {
             match answered {
                 Answered::Made { id, key } => keys.insert(id, (key, Some(true))),
                 Answered::Revoking { id } => keys
@@ -128,7 +128,7 @@ fn what_was_answered_survives_kill_9() {
 }
 
 #[test]
-fn a_paused_server_confirms_nothing_and_nothing_is_claimed() {
+fn paused_server_confirms_nothing() {
     let folder = ServerFolder::new();
     let (id, key) = folder.key("ntropii");
     let server = folder.serve();
@@ -143,23 +143,23 @@ fn a_paused_server_confirms_nothing_and_nothing_is_claimed() {
     assert_eq!(revoked.status.code(), Some(1), "{revoked:?}");
     let error = String::from_utf8(revoked.stderr).unwrap();
     assert!(error.contains("has not confirmed it"), "{error}");
-    // Asked again, now that the server runs, it waits for the confirmation and says so truly.
+    // Now that the server runs again, the same request waits for the confirmation and reports it.
     folder.admin_ok(&format!("key revoke {id}"));
     assert_eq!(server.verify(&key), 401);
-    // A new key is told nevertheless: it is shown this once, and takes nothing away.
+    // A new key is printed nevertheless: it is shown only once, and revokes nothing.
     assert_eq!(server.verify(&made), 200);
 }
 
 #[test]
-fn verifying_asks_no_database() {
+fn verification_reads_no_database() {
     let folder = ServerFolder::new();
     let keys = [folder.key("ntropii").1, folder.key("ontora").1];
     let header = admin_header(&folder);
     let server = folder.serve();
-    // This one does ask, so the thread that reads is there.
+    // This request reads the database, so its reader thread exists.
     let listed = wire::ask(server.address, "GET", "/v1/workspaces", &header, "").unwrap();
     assert_eq!(listed.0, 200);
-    // How often the thread that reads the database had a turn.
+    // Counts how often the reader thread was scheduled.
     let turns = || {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
         let reader = tasks
@@ -168,8 +168,8 @@ fn verifying_asks_no_database() {
                 std::fs::read_to_string(task.join("comm")).unwrap().trim() == "registry-reader"
             })
             .unwrap();
-        let told = std::fs::read_to_string(reader.join("schedstat")).unwrap();
-        let turns = told.split_whitespace().nth(2).unwrap();
+        let stat = std::fs::read_to_string(reader.join("schedstat")).unwrap();
+        let turns = stat.split_whitespace().nth(2).unwrap();
         turns.parse::<u32>().unwrap()
     };
     if cfg!(target_os = "linux") {
@@ -177,7 +177,7 @@ fn verifying_asks_no_database() {
         for _ in 0..200 {
             assert_eq!(keys.each_ref().map(|key| server.verify(key)), [200, 200]);
         }
-        // It may still have been on its way to sleep.
+        // The thread may still have been going to sleep.
         let had = turns() - before;
         assert!(had <= 2, "400 verifications, {had} turns");
     }
@@ -189,7 +189,7 @@ fn verifying_asks_no_database() {
 }
 
 #[test]
-fn a_full_disk_answers_503_and_tears_nothing() {
+fn full_disk_answers_503() {
     let folder = ServerFolder::new();
     let header = admin_header(&folder);
     let tenant = tenant_id(&folder);
@@ -206,7 +206,7 @@ fn a_full_disk_answers_503_and_tears_nothing() {
     };
     assert_eq!(refused.0, 503, "{}", refused.1);
     assert_eq!(refused.1["code"], "unavailable");
-    // It tries again and again, and does not take an attempt that wrote nothing for success.
+    // Retries, and does not count an attempt that wrote nothing as a success.
     let full = Instant::now();
     while full.elapsed() < Duration::from_secs(3) {
         let ready = wire::ask(server.address, "GET", "/readyz", "accept: */*", "").unwrap();
@@ -224,7 +224,7 @@ fn a_full_disk_answers_503_and_tears_nothing() {
 }
 
 #[test]
-fn a_request_under_way_is_answered_before_the_end() {
+fn shutdown_answers_open_request() {
     let folder = ServerFolder::new();
     let header = admin_header(&folder);
     let body = json!({"name": "CI", "workspace_id": tenant_id(&folder), "scopes": ["*"]});
@@ -237,12 +237,12 @@ fn a_request_under_way_is_answered_before_the_end() {
         body.len()
     );
     stream.write_all(head.as_bytes()).unwrap();
-    // It asks for the body when the handler waits for it: the request is under way.
+    // The client sends its body when the handler asks for it: the request is under way.
     let mut asked = [0; 25];
     std::io::Read::read_exact(&mut stream, &mut asked).unwrap();
     assert_eq!(&asked[..12], b"HTTP/1.1 100");
     server.signal(Signal::TERM);
-    // No new connections from some moment on, while the old one lives.
+    // After some moment new connections are refused, while the old one lives.
     while TcpStream::connect(server.address).is_ok() {
         thread::yield_now();
     }
@@ -253,7 +253,7 @@ fn a_request_under_way_is_answered_before_the_end() {
 }
 
 #[test]
-fn a_restart_keeps_keys_tenants_and_tokens() {
+fn restart_keeps_all_data() {
     let folder = ServerFolder::new();
     let header = admin_header(&folder);
     let keys = [folder.key("ntropii").1, folder.key("ontora").1];
@@ -274,10 +274,10 @@ fn a_restart_keeps_keys_tenants_and_tokens() {
 }
 
 #[test]
-fn what_cannot_be_served_is_told_clearly() {
+fn serve_errors_are_clear() {
     let folder = ServerFolder::new();
     let server = folder.serve();
-    let told = |arguments: &[&str]| {
+    let refusal = |arguments: &[&str]| {
         let output = folder
             .command()
             .arg("serve")
@@ -290,34 +290,34 @@ fn what_cannot_be_served_is_told_clearly() {
     };
     let taken = server.address.to_string();
     let other = format!("sqlite:{}", folder.folder().join("other.db").display());
-    let (code, error) = told(&["--database", &other, "--listen", &taken]);
+    let (code, error) = refusal(&["--database", &other, "--listen", &taken]);
     assert_eq!(code, 9);
     assert!(
         error.contains(&format!("cannot listen on {taken}")),
         "{error}"
     );
-    let (code, error) = told(&["--listen", "127.0.0.1:0"]);
+    let (code, error) = refusal(&["--listen", "127.0.0.1:0"]);
     assert_eq!(code, 9);
     assert!(error.contains("another process serves"), "{error}");
-    let (code, error) = told(&["--database", "postgres://db/ntro"]);
+    let (code, error) = refusal(&["--database", "postgres://db/ntro"]);
     assert_eq!(code, 2);
     assert!(error.contains("not supported yet"), "{error}");
     let text = folder.folder().join("text");
     std::fs::write(&text, "no database at all, but a text of some length").unwrap();
     let text = format!("sqlite:{}", text.display());
-    let (code, error) = told(&["--database", &text, "--listen", "127.0.0.1:0"]);
+    let (code, error) = refusal(&["--database", &text, "--listen", "127.0.0.1:0"]);
     assert_eq!(code, 3, "{error}");
     assert!(
         error.contains("is not a database of an authority"),
         "{error}"
     );
-    let (code, error) = told(&["--issuer", "https://a.test", "--listen", "127.0.0.1:0"]);
+    let (code, error) = refusal(&["--issuer", "https://a.test", "--listen", "127.0.0.1:0"]);
     assert_eq!(code, 2);
     assert!(error.contains("--jwks"), "{error}");
 }
 
 #[test]
-fn the_life_of_a_token_is_given_as_every_other_time_is() {
+fn token_lifetime_accepts_period() {
     let folder = ServerFolder::new();
     for (life, seconds) in [
         ("45s", 45),
@@ -341,7 +341,7 @@ fn the_life_of_a_token_is_given_as_every_other_time_is() {
 }
 
 #[test]
-fn an_issuer_of_ones_own_is_named_on_the_command_line() {
+fn issuer_options_configure_own_issuer() {
     let folder = ServerFolder::new();
     let issuer = Elliptic::new();
     let jwks = folder.folder().join("jwks.json");
@@ -393,7 +393,7 @@ fn an_issuer_of_ones_own_is_named_on_the_command_line() {
 }
 
 #[test]
-fn the_keys_of_an_issuer_on_this_machine_come_from_it_and_from_no_proxy() {
+fn loopback_issuer_bypasses_proxy() {
     let folder = ServerFolder::new();
     let tenant = tenant_id(&folder);
     let (issuer, liar) = (Elliptic::new(), Elliptic::new());
@@ -403,7 +403,7 @@ fn the_keys_of_an_issuer_on_this_machine_come_from_it_and_from_no_proxy() {
         "iss": "https://id.example.test", "sub": "user_1", "org_id": "org_acme",
         "org_role": "admin", "exp": jiff::Timestamp::now().as_second() + 300,
     });
-    // The last name is one that resolvers need not know.
+    // Resolvers need not know the last name.
     for host in ["127.0.0.1", "localhost", "keys.localhost"] {
         let jwks = format!("http://{host}:{}/jwks.json", keys.port());
         let server = folder.serve_in(

@@ -1,13 +1,13 @@
-//! What a command touches that needs neither a store nor the network, as the system sees it.
+//! The system calls of a command that needs neither a store nor the network.
 
 use std::collections::BTreeSet;
 
 use crate::support::Sandbox;
 
-/// Runs `ntro` and returns the calls that open files, make threads or sockets, one a line.
+/// Runs `ntro` and returns its calls that open files or create threads or sockets, one per line.
 fn calls(sandbox: &Sandbox, arguments: &str) -> Vec<String> {
     let log = sandbox.home().join("calls");
-    // The process is not dumpable, so that only root is told what its calls are about.
+    // The process is not dumpable, so only root can trace it.
     sandbox
         .as_some_root("strace")
         .args("--follow-forks --quiet=all --output")
@@ -22,7 +22,7 @@ fn calls(sandbox: &Sandbox, arguments: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// The files below the home that were looked for, by name.
+/// The names of files below the home that were looked up.
 fn looked_for(sandbox: &Sandbox, calls: &[String]) -> BTreeSet<String> {
     let home = format!("\"{}/", sandbox.home().display());
     calls
@@ -34,7 +34,7 @@ fn looked_for(sandbox: &Sandbox, calls: &[String]) -> BTreeSet<String> {
 
 #[test]
 #[ignore = "needs strace and unshare: run scripts/test"]
-fn a_list_opens_its_files_in_one_thread_and_no_socket() {
+fn list_uses_one_thread_without_socket() {
     let sandbox = Sandbox::new();
     sandbox.make_identity();
     sandbox.log_in(

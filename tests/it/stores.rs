@@ -1,4 +1,4 @@
-//! Keys in the stores that a person sets up: what is said, and what is done with them.
+//! Stores that need a set-up by the user: their messages and their effects.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use ntro_base::Provider;
 
 use crate::support::{Authority, IssuedKey, Run, Sandbox};
 
-/// A sandbox, an authority and a key of it, none of which a transcript shows.
+/// A sandbox, an authority and one of its keys, none of which appear in transcripts.
 fn ground() -> (Sandbox, Authority, IssuedKey) {
     let authority = Authority::start();
     let key = authority.key(Provider::Ntropii, "acme-fund-admin");
@@ -26,7 +26,7 @@ fn login<'a>(sandbox: &'a Sandbox, authority: &Authority, key: &IssuedKey, store
         .input(&key.key)
 }
 
-/// Helpers that keep keys in a folder of the sandbox, with one of them replaced by a script.
+/// Helpers that keep keys in a folder of the sandbox; a script can replace one of them.
 pub fn helpers(sandbox: &Sandbox, replaced: Option<(&str, &str)>) -> String {
     let folder = sandbox.home().join("keys");
     fs::create_dir_all(&folder).unwrap();
@@ -53,7 +53,7 @@ pub fn helpers(sandbox: &Sandbox, replaced: Option<(&str, &str)>) -> String {
 
 #[test]
 #[ignore = "needs keyctl: run scripts/test"]
-fn a_login_in_the_kernels_keyring() {
+fn keyutils_login_works() {
     let (sandbox, authority, key) = ground();
     assert_snapshot!(login(&sandbox, &authority, &key, "keyutils").transcript(), @r"
         exit code: 0
@@ -77,7 +77,7 @@ fn a_login_in_the_kernels_keyring() {
         .says(&key.key)
         .done();
 
-    // In another session, to which nobody has linked the keyring of the user.
+    // Another session, without a link to the user's keyring.
     let elsewhere = |arguments: &str| {
         sandbox
             .program(Path::new("keyctl"))
@@ -100,7 +100,7 @@ fn a_login_in_the_kernels_keyring() {
 
 #[test]
 #[ignore = "needs strace: run scripts/test"]
-fn a_kernel_that_keeps_nothing_says_why() {
+fn keyutils_errors_give_reason() {
     let (sandbox, authority, key) = ground();
     let host = authority.host(Provider::Ntropii);
     let answer = |call: &str, error: &str| {
@@ -114,7 +114,7 @@ fn a_kernel_that_keeps_nothing_says_why() {
             .input(&key.key)
             .transcript()
     };
-    // As the filter of a container answers.
+    // The answer of a container's seccomp filter.
     let blocked = answer("keyctl", "EPERM");
     assert_eq!(answer("keyctl", "ENOSYS"), blocked);
     assert_snapshot!(blocked, @r"
@@ -139,7 +139,7 @@ fn a_kernel_that_keeps_nothing_says_why() {
 }
 
 #[test]
-fn a_login_through_helpers() {
+fn command_store_login_works() {
     let (sandbox, authority, key) = ground();
     assert_snapshot!(login(&sandbox, &authority, &key, "command").transcript(), @r#"
         exit code: 3
@@ -176,7 +176,7 @@ fn a_login_through_helpers() {
         .success()
         .done();
 
-    // The official client writes the file anew, without what it does not know.
+    // The official client rewrites the file and drops unknown keys.
     let config = sandbox.config();
     assert!(config.contains("[stores.command]"), "{config}");
     sandbox.write_config(&format!(
@@ -189,7 +189,7 @@ fn a_login_through_helpers() {
         .success()
         .says(&key.key)
         .done();
-    // What stands there wins.
+    // The table in `config.toml` takes precedence.
     sandbox.write_config(&format!(
         "{}\n{}",
         sandbox.config(),
@@ -216,9 +216,9 @@ fn a_login_through_helpers() {
         ");
 }
 
-/// Nothing but using the key runs a helper.
+/// Helpers run only for commands that use the key.
 #[test]
-fn what_needs_no_key_runs_no_helper() {
+fn offline_commands_run_no_helper() {
     let (sandbox, authority, key) = ground();
     sandbox.write_config(&helpers(&sandbox, None));
     login(&sandbox, &authority, &key, "command")
@@ -240,7 +240,7 @@ fn what_needs_no_key_runs_no_helper() {
 }
 
 #[test]
-fn each_fault_of_a_helper_says_what_to_do() {
+fn helper_faults_have_hints() {
     let (sandbox, authority, key) = ground();
     let answer = |name: &str, script: &str| {
         sandbox.write_config(&helpers(&sandbox, Some((name, script))));
@@ -248,7 +248,7 @@ fn each_fault_of_a_helper_says_what_to_do() {
             .arg("--debug")
             .transcript()
     };
-    // Each before the key is asked for, and some when it is stored.
+    // Each command fails before it asks for the key; some fail when it is stored.
     let usual = "[ $1 != ${1#ntro-probe} ] && { echo no such item >&2; exit 3; };";
     let mut all = String::new();
     for (name, script) in [
@@ -262,7 +262,7 @@ fn each_fault_of_a_helper_says_what_to_do() {
     ] {
         let answer = answer(name, &script);
         assert!(!answer.contains("two-secret"), "{answer}");
-        let told: Vec<_> = answer
+        let kept: Vec<_> = answer
             .lines()
             .filter(|line| {
                 ["exit code", "error", "hint"]
@@ -270,7 +270,7 @@ fn each_fault_of_a_helper_says_what_to_do() {
                     .any(|word| line.trim_start().starts_with(word))
             })
             .collect();
-        all.push_str(&told.join("\n"));
+        all.push_str(&kept.join("\n"));
         all.push('\n');
     }
     assert_snapshot!(all, @r"
@@ -306,9 +306,9 @@ fn each_fault_of_a_helper_says_what_to_do() {
     sandbox.assert_nowhere(&key.key);
 }
 
-/// What a helper leaves that was given no key because `ntro` was killed, and what else may lie there.
+/// An empty or invalid item, as left by a helper that received no key because `ntro` was killed.
 #[test]
-fn a_login_replaces_what_is_no_key() {
+fn login_replaces_invalid_item() {
     let (sandbox, authority, key) = ground();
     sandbox.write_config(&helpers(&sandbox, None));
     let log_in = || {
@@ -330,7 +330,7 @@ fn a_login_replaces_what_is_no_key() {
 
 #[test]
 #[ignore = "needs OpenSSH: run scripts/test"]
-fn an_ssh_key_opens_the_file() {
+fn ssh_key_opens_file() {
     let (mut sandbox, authority, key) = ground();
     let make = |name: &str, kind: &str, passphrase: &str| {
         sandbox
@@ -410,7 +410,7 @@ fn an_ssh_key_opens_the_file() {
 }
 
 #[test]
-fn systemd_credentials_open_the_file_where_nothing_else_is_said() {
+fn systemd_credentials_open_file() {
     for (name, content) in [
         ("ntro-passphrase", "open sesame\n".to_owned()),
         ("ntro-identity", {
@@ -434,7 +434,7 @@ fn systemd_credentials_open_the_file_where_nothing_else_is_said() {
             .success()
             .says(&key.key)
             .done();
-        // A variable of ours wins.
+        // A variable of `ntro` takes precedence.
         let variable = match name {
             "ntro-identity" => "NTRO_IDENTITY_FILE",
             _ => "NTRO_PASSPHRASE_FILE",

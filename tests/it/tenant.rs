@@ -5,7 +5,7 @@ use ntro_base::Provider;
 use crate::support::{Authority, IssuedKey, Sandbox, Stub};
 
 #[test]
-fn the_tenant_of_a_key_is_listed_shown_and_used() {
+fn tenant_commands_show_key_tenant() {
     let (sandbox, authority) = (Sandbox::new(), Authority::start());
     let key = authority.key(Provider::Ntropii, "acme-fund-admin");
     log_in(
@@ -39,7 +39,7 @@ fn the_tenant_of_a_key_is_listed_shown_and_used() {
     let by_id = sandbox.ntro(&format!("tenant info {} -o json", key.tenant_id));
     assert_eq!(by_id.run().success().json()["slug"], "acme-fund-admin");
 
-    // By its id, and it is the slug that is written.
+    // Accepts the id, and writes the slug.
     let config = sandbox.config().replace("acme-fund-admin", "gone");
     sandbox.write_config(&config);
     sandbox
@@ -66,7 +66,7 @@ fn the_tenant_of_a_key_is_listed_shown_and_used() {
 }
 
 #[test]
-fn a_tenant_out_of_reach_is_an_error_that_names_the_connection_that_reaches_it() {
+fn unreachable_tenant_names_other_connection() {
     let (sandbox, authority) = (Sandbox::new(), Authority::start());
     let acme = two_connections(&sandbox, &authority);
     for command in ["info", "use"] {
@@ -96,7 +96,7 @@ fn a_tenant_out_of_reach_is_an_error_that_names_the_connection_that_reaches_it()
 }
 
 #[test]
-fn a_workspace_of_ontora_is_a_tenant_too() {
+fn ontora_workspace_is_tenant() {
     let (sandbox, authority) = (Sandbox::new(), Authority::start());
     let key = authority.key(Provider::Ontora, "acme-fund-admin");
     log_in(
@@ -117,7 +117,7 @@ fn a_workspace_of_ontora_is_a_tenant_too() {
 }
 
 #[test]
-fn one_of_several_is_chosen_and_what_overrides_it_is_told() {
+fn tenant_use_reports_override() {
     let sandbox = Sandbox::new();
     let server = Stub::ntropii(&["acme", "globex"]);
     log_in(
@@ -153,7 +153,7 @@ fn one_of_several_is_chosen_and_what_overrides_it_is_told() {
 }
 
 #[test]
-fn a_default_tenant_needs_a_connection() {
+fn tenant_use_needs_connection() {
     let (sandbox, authority) = (Sandbox::new(), Authority::start());
     let key = authority.key(Provider::Ntropii, "acme");
     sandbox

@@ -1,11 +1,11 @@
-//! `NTRO_TIMEOUT`: how long a server is waited for.
+//! `NTRO_TIMEOUT`: the time limit for calls to a server.
 
 use std::time::{Duration, Instant};
 
 use crate::support::{Outcome, Reply, Sandbox, Stub};
 
-/// Every command that calls a server, as far as one listens to the variable. `auth status` has an
-/// option of its own, `auth rotate` is tested with its faults.
+/// Every command that calls a server and reads the variable. `auth status` has its own option, and
+/// `auth rotate` is tested together with its faults.
 const CALLS: [&str; 8] = [
     "auth whoami",
     "auth test",
@@ -17,7 +17,7 @@ const CALLS: [&str; 8] = [
     "doctor",
 ];
 
-/// What a call takes where nobody says otherwise.
+/// The default limit of a call.
 const USUAL: Duration = Duration::from_secs(30);
 
 fn home(stub: &Stub) -> Sandbox {
@@ -39,14 +39,14 @@ fn call(sandbox: &Sandbox, stub: &Stub, line: &str, timeout: &str) -> Outcome {
 }
 
 #[test]
-fn a_server_that_says_nothing_is_given_up_when_the_variable_says_so() {
+fn silent_server_times_out() {
     let stub = Stub::start(|_| Reply::Silence);
     let sandbox = home(&stub);
     for line in CALLS {
         let (start, before) = (Instant::now(), stub.seen().len());
         let run = call(&sandbox, &stub, line, "0.2");
-        let told = format!("{}{}", run.stdout, run.stderr);
-        assert!(told.contains("`NTRO_TIMEOUT`"), "{line}: {run}");
+        let output = format!("{}{}", run.stdout, run.stderr);
+        assert!(output.contains("`NTRO_TIMEOUT`"), "{line}: {run}");
         assert!(start.elapsed() < USUAL, "{line}: {run}");
         assert!(stub.seen().len() > before, "{line}: {run}");
         if line != "doctor" {
@@ -56,17 +56,17 @@ fn a_server_that_says_nothing_is_given_up_when_the_variable_says_so() {
 }
 
 #[test]
-fn a_time_that_makes_no_sense_is_told_before_a_server_is_called() {
+fn invalid_timeout_fails_before_call() {
     let stub = Stub::start(|_| Reply::Silence);
     let sandbox = home(&stub);
     for line in CALLS {
         let run = call(&sandbox, &stub, line, "soon");
-        let told = format!("{}{}", run.stdout, run.stderr);
+        let output = format!("{}{}", run.stdout, run.stderr);
         assert!(
-            told.contains("the variable `NTRO_TIMEOUT` is not a number of seconds above 0"),
+            output.contains("the variable `NTRO_TIMEOUT` is not a number of seconds above 0"),
             "{line}: {run}"
         );
-        // The doctor takes it for a finding, and goes on.
+        // `doctor` reports it as a finding and continues.
         run.exits(if line == "doctor" { 1 } else { 2 }).done();
     }
     assert!(stub.seen().is_empty());

@@ -1,10 +1,10 @@
-//! Logging in on a terminal: what is asked, in which order, and what is left when it is broken off.
+//! Logging in on a terminal: the prompts, their order, and the state after an interrupt.
 
 use crate::support::{Mode, Reply, Sandbox, SecretService, Stub, Terminal};
 
 const KEY: &str = "ntro_prod_good_k9Zr4MxQ2bLw";
 
-/// A sandbox in which the connections `local`, the default one, and `mine` are logged in.
+/// A sandbox with the logged-in connections `local` (the default) and `mine`.
 fn sandbox_with_two(stub: &Stub) -> Sandbox {
     let sandbox = Sandbox::new();
     for name in ["local", "mine"] {
@@ -15,7 +15,7 @@ fn sandbox_with_two(stub: &Stub) -> Sandbox {
 }
 
 #[test]
-fn everything_is_asked_in_order_and_the_key_is_not_shown() {
+fn prompts_appear_in_order_without_key() {
     let stub = Stub::ntropii(&["acme", "globex"]);
     let sandbox = Sandbox::new();
     let mut terminal = Terminal::ntro(&sandbox, "auth login --store plaintext");
@@ -35,7 +35,7 @@ fn everything_is_asked_in_order_and_the_key_is_not_shown() {
     );
     sandbox.assert_only_in(KEY, &[".ntro/config.toml"]);
 
-    // With a default connection there is one more question.
+    // A default connection adds one more prompt.
     let mut terminal = Terminal::ntro(&sandbox, "auth login --store plaintext");
     terminal.expect("Connection name").line("");
     terminal.expect("API host").line(&stub.host());
@@ -51,7 +51,7 @@ fn everything_is_asked_in_order_and_the_key_is_not_shown() {
 }
 
 #[test]
-fn what_is_given_is_not_asked() {
+fn options_skip_prompts() {
     let stub = Stub::ntropii(&["acme", "globex"]);
     let sandbox = sandbox_with_two(&stub);
     let options = format!(
@@ -76,7 +76,7 @@ fn what_is_given_is_not_asked() {
 }
 
 #[test]
-fn replacing_is_asked() {
+fn replacing_key_asks_first() {
     let stub = Stub::ntropii(&["acme", "globex"]);
     let other = Stub::ntropii(&["acme"]);
     let sandbox = sandbox_with_two(&stub);
@@ -98,7 +98,7 @@ fn replacing_is_asked() {
 }
 
 #[test]
-fn a_rejected_key_can_be_given_again() {
+fn rejected_key_is_asked_again() {
     let stub = Stub::ntropii(&["acme"]);
     let sandbox = Sandbox::new();
     let mut terminal = Terminal::ntro(&sandbox, "auth login --store plaintext --name mine");
@@ -117,7 +117,7 @@ fn a_rejected_key_can_be_given_again() {
 }
 
 #[test]
-fn what_cannot_be_is_asked_again() {
+fn invalid_answer_is_asked_again() {
     let stub = Stub::ntropii(&["acme"]);
     let sandbox = Sandbox::new();
     let mut terminal = Terminal::ntro(&sandbox, "auth login --store plaintext");
@@ -134,14 +134,14 @@ fn what_cannot_be_is_asked_again() {
     terminal.end().exits(0).done();
 }
 
-/// What is done about one question of the walkthrough.
+/// An answer to one prompt of the walkthrough.
 enum Answer {
     Line(&'static str),
     Secret(&'static str),
     Press(&'static str),
 }
 
-/// Answers the first questions and presses Ctrl-C at the next one, for each of them.
+/// Answers the first prompts and presses Ctrl-C at the next one, for each of them.
 fn break_off_at_each(sandbox: &Sandbox, arguments: &str, questions: &[(&str, Answer)]) {
     let before = sandbox.contents();
     for (last, (question, _)) in questions.iter().enumerate() {
@@ -161,7 +161,7 @@ fn break_off_at_each(sandbox: &Sandbox, arguments: &str, questions: &[(&str, Ans
 }
 
 #[test]
-fn ctrl_c_at_any_question_leaves_everything_as_it_was() {
+fn interrupt_at_prompt_changes_nothing() {
     let stub = Stub::ntropii(&["acme", "globex"]);
     let sandbox = sandbox_with_two(&stub);
     break_off_at_each(
@@ -178,15 +178,15 @@ fn ctrl_c_at_any_question_leaves_everything_as_it_was() {
     );
 }
 
-/// The letters of a key move the choice: one that is pasted a question too early must not choose
-/// the clear by that alone.
+/// Letters move the selection, so a key pasted one prompt too early must not select the plain text
+/// store.
 #[test]
-fn a_key_pasted_at_the_choice_of_a_store_chooses_nothing() {
+fn pasted_key_selects_no_store() {
     let stub = Stub::ntropii(&["acme"]);
     let sandbox = Sandbox::new();
     let arguments = format!("auth login --name mine --host {}", stub.host());
     let mut terminal = Terminal::ntro(&sandbox, &arguments);
-    // `k` goes up, which is round to the last one.
+    // `k` moves up, which wraps around to the last item.
     terminal.expect("kept instead").press("k\r");
     terminal.expect("Really in plain text").press("n");
     terminal.expect("kept instead").press("k\r");
@@ -196,7 +196,7 @@ fn a_key_pasted_at_the_choice_of_a_store_chooses_nothing() {
 }
 
 #[test]
-fn with_no_keyring_the_other_stores_are_offered() {
+fn missing_keyring_offers_other_stores() {
     let stub = Stub::ntropii(&["acme"]);
     let sandbox = Sandbox::new();
     let arguments = format!("auth login --name mine --host {}", stub.host());
@@ -229,7 +229,7 @@ fn with_no_keyring_the_other_stores_are_offered() {
     assert!(sandbox.files().contains(&".ntro/keys.age".to_owned()));
     sandbox.assert_nowhere(KEY);
 
-    // Whoever knows the passphrase is given the key.
+    // The passphrase reveals the key.
     let mut terminal = Terminal::ntro(&sandbox, "auth token");
     terminal
         .expect("Passphrase of the key file")
@@ -242,7 +242,7 @@ fn with_no_keyring_the_other_stores_are_offered() {
 }
 
 #[test]
-fn ctrl_c_while_the_key_is_checked_stores_nothing() {
+fn interrupt_during_check_stores_nothing() {
     let stub = Stub::start(|_| Reply::Silence);
     let sandbox = Sandbox::new();
     let arguments = format!(
@@ -257,7 +257,7 @@ fn ctrl_c_while_the_key_is_checked_stores_nothing() {
 }
 
 #[test]
-fn nobody_waits_for_an_answer_that_cannot_come() {
+fn login_without_terminal_never_waits() {
     let sandbox = Sandbox::new();
     for line in [
         "ntro auth login </dev/null",
@@ -276,7 +276,7 @@ fn nobody_waits_for_an_answer_that_cannot_come() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn a_keyring_that_is_open_asks_nothing_more() {
+fn open_keyring_adds_no_prompt() {
     let service = SecretService::start(Mode::Unlocked);
     let stub = Stub::ntropii(&["acme"]);
     let mut sandbox = Sandbox::new();
@@ -293,7 +293,7 @@ fn a_keyring_that_is_open_asks_nothing_more() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn a_keyring_that_stays_locked_is_reported_and_others_are_offered() {
+fn locked_keyring_offers_other_stores() {
     let service = SecretService::start(Mode::Locked);
     let stub = Stub::ntropii(&["acme"]);
     let mut sandbox = Sandbox::new();

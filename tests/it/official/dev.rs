@@ -1,4 +1,4 @@
-//! The official clients against `ntro dev`, as a newcomer would try them.
+//! The official clients against `ntro dev`, as a new user would try them.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -9,7 +9,7 @@ use serde_json::json;
 use super::TENANT;
 use crate::support::{Clients, Sandbox};
 
-/// A process that does not outlive the test, however that ends.
+/// A process that is killed when this is dropped.
 struct Bounded(Child);
 
 impl Drop for Bounded {
@@ -21,7 +21,7 @@ impl Drop for Bounded {
 
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn the_keys_that_it_hands_out_work_with_every_official_client() {
+fn dev_keys_work_with_official_clients() {
     let clients = Clients::find();
     let sandbox = Sandbox::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_ntro"));
@@ -45,7 +45,7 @@ fn the_keys_that_it_hands_out_work_with_every_official_client() {
     };
     let (ntropii, ontora) = (token("local"), token("local-ontora"));
 
-    // A machine of its own: here the keys are in our encrypted file.
+    // A separate machine, since the keys here are in our encrypted file.
     let other = Sandbox::new();
     let run = |line: &str| clients.ntro(&other, line).run().success();
     let login = format!("auth login --no-interactive --host {origin}/v1 --api-key {ntropii}");

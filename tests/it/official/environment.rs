@@ -1,5 +1,5 @@
-//! The same environment, file and choice of connection give the official SDK and us the same host
-//! and the same key.
+//! The official SDK and `ntro` choose the same host and the same key from the same environment and
+//! file.
 
 use serde_json::json;
 
@@ -7,19 +7,19 @@ use super::witness::Witness;
 use super::{Stage, TENANT};
 use ntro_base::Provider;
 
-/// Three ways to one authority: the hosts of two connections, and one that no file knows.
+/// Three hosts of one authority: those of two connections, and one that no file mentions.
 struct Crossroads {
     stage: Stage,
     witnesses: [(&'static str, Witness); 3],
-    /// The keys of the two connections, and one that no file knows.
+    /// The keys of the two connections, and one that no file mentions.
     keys: [(&'static str, String); 3],
 }
 
-/// What was set for a run, and what the SDK's documentation and its source make of it.
+/// The settings of a run, and their effect according to the documentation and source of the SDK.
 struct Row {
     connection: Option<&'static str>,
     variables: &'static [(&'static str, &'static str)],
-    /// Where the call goes, and with whose key.
+    /// The host that the call uses, and the owner of the key.
     expected: (&'static str, &'static str),
 }
 
@@ -79,7 +79,7 @@ impl Crossroads {
             .collect()
     }
 
-    /// Where calls went since this was last asked, and with whose keys; each once.
+    /// Returns the hosts called since the last time, with the keys used; each once.
     fn went(&self) -> Vec<(&'static str, &'static str)> {
         let mut went: Vec<_> = self
             .witnesses
@@ -100,7 +100,7 @@ impl Crossroads {
         went
     }
 
-    /// Asks with the official SDK; whether that went well.
+    /// Calls with the official SDK; returns whether that succeeded.
     fn official(&self, row: &Row) -> bool {
         let request = json!({"connection": row.connection, "calls": [["identity.whoami_sync"]]});
         let run = self.stage.clients.python(&self.stage.sandbox, "sdk.py");
@@ -112,7 +112,7 @@ impl Crossroads {
         outcome.code == Some(0) && outcome.json()[0]["result"].is_object()
     }
 
-    /// Asks with our command line, and returns its exit code.
+    /// Calls with our command line, and returns its exit code.
     fn ours(&self, row: &Row) -> Option<i32> {
         let run = self.stage.sandbox.ntro("auth whoami");
         let run = row
@@ -129,7 +129,7 @@ impl Crossroads {
 
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn the_same_environment_gives_the_same_host_and_key() {
+fn environment_selects_same_host_and_key() {
     let crossroads = Crossroads::new();
     for row in [
         Row {
@@ -187,7 +187,7 @@ fn the_same_environment_gives_the_same_host_and_key() {
 
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn without_a_file_the_environment_is_enough() {
+fn environment_works_without_file() {
     let crossroads = Crossroads::new();
     std::fs::remove_dir_all(crossroads.stage.sandbox.ntro_home()).unwrap();
     let row = Row {
@@ -201,10 +201,10 @@ fn without_a_file_the_environment_is_enough() {
     assert_eq!(crossroads.went(), [row.expected]);
 }
 
-/// An unknown name is an error, whatever else is set.
+/// An unknown name is an error, regardless of other settings.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn an_unknown_connection_asks_nobody() {
+fn unknown_connection_makes_no_call() {
     let crossroads = Crossroads::new();
     let all = &[("NTRO_HOST", "elsewhere"), ("NTRO_API_KEY", "other")];
     for variables in [&all[..], &[]] {
@@ -219,10 +219,10 @@ fn an_unknown_connection_asks_nobody() {
     }
 }
 
-/// Where we part from the official clients on purpose: they send a stored key to any host.
+/// A deliberate difference: the official clients send a stored key to any host.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn only_the_official_clients_send_a_stored_key_to_another_host() {
+fn stored_key_stays_with_its_host() {
     let crossroads = Crossroads::new();
     for connection in [None, Some("b")] {
         let row = Row {

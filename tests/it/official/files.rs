@@ -1,4 +1,4 @@
-//! One `config.toml` for the official clients and for ours, in both directions.
+//! One `config.toml` shared by the official clients and ours, in both directions.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{IssuedKey, Stage, TENANT, only};
 use crate::support::{Mode, SecretService};
 
-/// Holds a file or folder to a mode.
+/// Asserts the mode of a file or folder.
 #[track_caller]
 fn assert_mode(path: &Path, mode: u32) {
     let found = path.metadata().unwrap().permissions().mode() & 0o777;
@@ -18,7 +18,7 @@ fn assert_mode(path: &Path, mode: u32) {
 }
 
 impl Stage {
-    /// What our `auth list` tells of a connection.
+    /// Returns the row of a connection in our `auth list`.
     #[track_caller]
     fn listed(&self, name: &str) -> Value {
         let list = self
@@ -31,7 +31,7 @@ impl Stage {
         only(rows.iter().filter(|row| row["name"] == name)).clone()
     }
 
-    /// Holds our `auth whoami` to reach the server with this key.
+    /// Asserts that our `auth whoami` reaches the server with this key.
     #[track_caller]
     fn assert_logged_in(&self, connection: &str, key: &IssuedKey, provider: Provider) {
         let whoami = self
@@ -54,7 +54,7 @@ impl Stage {
         );
     }
 
-    /// Makes an age identity that opens our `file` store.
+    /// Creates an age identity that opens our `file` store.
     fn make_identity(&self) {
         let home = ntro_client::config::NtroDir::at(self.sandbox.ntro_home());
         let lock = home.lock().unwrap();
@@ -63,8 +63,8 @@ impl Stage {
         assert!(made.unwrap());
     }
 
-    /// The prefix of the key that our call would use, where it comes from, and where else there
-    /// would have been one.
+    /// Returns the prefix of the key that our call would use, its source, and the other sources
+    /// that have one.
     #[track_caller]
     fn explained_key(&self, connection: &str) -> (String, String, Vec<String>) {
         let explanation = self
@@ -90,11 +90,11 @@ impl Stage {
     }
 }
 
-/// What our login writes with `--store plaintext` passes D.2 2 to 5 and what the SDK and the MCP
-/// server do with it, and stays as it is.
+/// A file written by our login with `--store plaintext` passes D.2 2 to 5 and works with the SDK
+/// and the MCP server, which leave it unchanged.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn a_file_that_we_wrote_serves_every_official_client() {
+fn our_file_works_for_official_clients() {
     let stage = Stage::new();
     let key = stage.key();
     stage.our_login("selfhost", "plaintext", &key, Provider::Ntropii);
@@ -150,16 +150,16 @@ fn a_file_that_we_wrote_serves_every_official_client() {
             seen.line
         );
     }
-    // The login itself keeps a note of the prefix only.
+    // The login records only the prefix.
     stage
         .sandbox
         .assert_only_in(&key.key, &[".ntro/config.toml"]);
 }
 
-/// What the official login writes is enough for us.
+/// A file written by the official login works for us.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn a_file_that_the_official_login_wrote_serves_us() {
+fn official_file_works_for_us() {
     let stage = Stage::new();
     let key = stage.key();
     stage.official_login("selfhost", &key);
@@ -184,7 +184,7 @@ fn a_file_that_the_official_login_wrote_serves_us() {
         ]
     );
     assert_eq!(row["logged_in"], true);
-    // The seed that it writes beside: one connection with a key, and one without.
+    // The official login also writes a seed: one connection with a key and one without.
     assert_eq!(stage.listed("local")["logged_in"], true);
     assert_eq!(stage.listed("production")["logged_in"], false);
 
@@ -228,11 +228,11 @@ fn a_file_that_the_official_login_wrote_serves_us() {
         .assert_only_in(&key.key, &[".ntro/config.toml"]);
 }
 
-/// Whatever the official command line saves, it drops our keys and all comments. What we need is
-/// in a file of our own.
+/// A save by the official command line drops our keys and all comments. Our own file keeps the data
+/// that we need.
 #[test]
 #[ignore = "needs the official clients, D-Bus and gnome-keyring: run scripts/test"]
-fn connections_of_every_store_outlive_an_official_save() {
+fn connections_survive_official_save() {
     let service = SecretService::start(Mode::Unlocked);
     let mut stage = Stage::new();
     stage.sandbox.plug_in(&service);
@@ -254,7 +254,7 @@ fn connections_of_every_store_outlive_an_official_save() {
     .collect();
     let commented = format!("# kept by hand\n{}", stage.sandbox.config());
     stage.sandbox.write_config(&commented);
-    let assert_all_well = || {
+    let assert_all_connected = || {
         for (name, store, provider, key) in &connections {
             let row = stage.listed(name);
             assert_eq!(
@@ -287,7 +287,7 @@ fn connections_of_every_store_outlive_an_official_save() {
             .success()
             .done();
     };
-    assert_all_well();
+    assert_all_connected();
 
     let dropped = |text: &str| {
         let ours = ["store", "provider", "#"];
@@ -305,12 +305,12 @@ fn connections_of_every_store_outlive_an_official_save() {
         .success()
         .done();
     dropped(&stage.sandbox.config());
-    assert_all_well();
+    assert_all_connected();
     assert_eq!(stage.listed("sealed")["active"], true);
 
-    // Our own save brings nothing of it into disorder, and another official one neither.
+    // Neither our save nor another official one changes that.
     stage.sandbox.ntro("auth use ring").run().success().done();
-    assert_all_well();
+    assert_all_connected();
     let other = stage.key();
     let line = format!(
         "auth login --no-interactive --no-set-default --name other --host {} --api-key {}",
@@ -324,18 +324,18 @@ fn connections_of_every_store_outlive_an_official_save() {
         .success()
         .done();
     dropped(&stage.sandbox.config());
-    assert_all_well();
+    assert_all_connected();
     stage.assert_logged_in("other", &other, Provider::Ntropii);
     assert_eq!(stage.listed("ring")["active"], true);
     assert!(service.search(&["service", "ntro"]).contains("ring-ontora"));
 }
 
-/// The official command line logs in again a connection that we keep in the keyring. Its key comes
-/// to lie beside ours, and the store is asked first: what we say is what we do, and our next login
-/// clears the other away.
+/// The official command line logs in a connection that we keep in the keyring. Its key is then in
+/// the file beside ours, and the store takes precedence. Our output says so, and our next login
+/// removes the other key.
 #[test]
 #[ignore = "needs the official clients, D-Bus and gnome-keyring: run scripts/test"]
-fn our_store_comes_before_a_key_that_an_official_login_has_added() {
+fn our_store_precedes_official_key() {
     let service = SecretService::start(Mode::Unlocked);
     let mut stage = Stage::new();
     stage.sandbox.plug_in(&service);
@@ -349,7 +349,7 @@ fn our_store_comes_before_a_key_that_an_official_login_has_added() {
     assert!(source.contains("keyring"), "{source}");
     assert!(only(others).contains("api_key"));
     stage.assert_logged_in("selfhost", &ours, Provider::Ntropii);
-    // The official clients know of no other key than theirs.
+    // The official clients only know their own key.
     stage
         .clients
         .ntro(&stage.sandbox, "auth test")
@@ -365,10 +365,10 @@ fn our_store_comes_before_a_key_that_an_official_login_has_added() {
     stage.sandbox.assert_nowhere(&theirs.key);
 }
 
-/// The same for a connection whose key we had forgotten: then theirs is the only one.
+/// The same for a connection that we logged out: the official key is the only one.
 #[test]
 #[ignore = "needs the official clients, D-Bus and gnome-keyring: run scripts/test"]
-fn after_our_logout_the_key_of_an_official_login_counts() {
+fn official_key_works_after_our_logout() {
     let service = SecretService::start(Mode::Unlocked);
     let mut stage = Stage::new();
     stage.sandbox.plug_in(&service);
@@ -390,10 +390,10 @@ fn after_our_logout_the_key_of_an_official_login_counts() {
     assert!(source.contains("api_key"), "{source}");
 }
 
-/// An official login may point our connection to another server. Our stored key does not follow.
+/// An official login may point our connection to another server. Our stored key is not sent there.
 #[test]
 #[ignore = "needs the official clients, D-Bus and gnome-keyring: run scripts/test"]
-fn a_stored_key_does_not_follow_an_official_login_to_another_server() {
+fn stored_key_ignores_official_host_change() {
     let service = SecretService::start(Mode::Unlocked);
     let mut stage = Stage::new();
     stage.sandbox.plug_in(&service);
@@ -417,17 +417,17 @@ fn a_stored_key_does_not_follow_an_official_login_to_another_server() {
         );
     }
     assert_eq!(stage.witness.take(), []);
-    // It stands beside the host that it was given for, so it is the key of this connection now.
+    // The new key is beside the host it was given for, so it is now the key of this connection.
     whoami.success().says(&theirs.id).done();
     let (value, source, others) = stage.explained_key("selfhost");
     assert_eq!((value, others), (format!("{}…", theirs.prefix), Vec::new()));
     assert!(source.contains("api_key"), "{source}");
 }
 
-/// What the official clients leave readable to everybody is private once we have written it.
+/// Files that the official clients leave world-readable become private with our next write.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn our_next_write_makes_the_files_private_again() {
+fn our_write_makes_files_private() {
     let stage = Stage::new();
     let key = stage.key();
     stage.official_login("selfhost", &key);
@@ -435,7 +435,7 @@ fn our_next_write_makes_the_files_private_again() {
         stage.sandbox.ntro_home(),
         stage.sandbox.ntro_home().join("config.toml"),
     );
-    // As it leaves them where nothing masks the modes of new files.
+    // The modes that they leave without a umask.
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
 
@@ -457,10 +457,10 @@ fn our_next_write_makes_the_files_private_again() {
     assert_mode(&folder, 0o700);
 }
 
-/// What we do not know stays where it is when we write, and the official clients still read it.
+/// Our writes keep unknown keys, and the official clients still read them.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn our_writes_keep_what_they_do_not_know() {
+fn our_writes_keep_unknown_keys() {
     let stage = Stage::new();
     let key = stage.key();
     let host = stage.host(Provider::Ntropii);

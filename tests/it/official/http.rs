@@ -1,4 +1,4 @@
-//! The authority over HTTP, as the documentation's examples with `curl` use it.
+//! The authority over HTTP, following the `curl` examples of the documentation.
 
 use std::path::Path;
 
@@ -51,7 +51,7 @@ impl Requests {
     }
 }
 
-/// A request that is being made up.
+/// A request under construction.
 #[must_use]
 pub(super) struct Request<'a> {
     runtime: &'a Runtime,
@@ -72,7 +72,7 @@ impl Request<'_> {
         self.header("x-api-key", key)
     }
 
-    /// Sends it, and expects this status.
+    /// Sends the request, and asserts the status.
     #[track_caller]
     pub(super) fn expect(self, status: u16) -> Answer {
         let answer = self.send();
@@ -99,7 +99,7 @@ impl Request<'_> {
     }
 }
 
-/// An answer. One without a body has `null`.
+/// A response. An empty body is `null`.
 pub(super) struct Answer {
     pub(super) status: u16,
     headers: reqwest::header::HeaderMap,
@@ -111,7 +111,7 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// Holds the body to be an error of Ontora's with this code.
+    /// Asserts that the body is an Ontora error with this code.
     #[track_caller]
     fn code(self, code: &str) -> Self {
         assert_eq!(self.body["code"], code, "{}", self.body);
@@ -120,7 +120,7 @@ impl Answer {
     }
 }
 
-/// An authority with a workspace, and what is sent to it.
+/// An authority with a workspace, and a client for it.
 struct Api {
     authority: Served,
     requests: Requests,
@@ -142,7 +142,7 @@ impl Api {
         }
     }
 
-    /// One that trusts an issuer like Clerk, whose key set lies in this folder.
+    /// An authority that trusts an issuer like Clerk, with the key set in this folder.
     fn with_clerk(folder: &Path) -> (Self, Clerk) {
         let clerk = Clerk::new();
         let keys = folder.join("jwks.json");
@@ -177,7 +177,7 @@ impl Api {
         })
     }
 
-    /// Makes a key as an admin does.
+    /// Creates a key as an admin.
     fn create(&self, body: &Value) -> Request<'_> {
         self.requests.post(&self.keys(), body).bearer(&self.admin())
     }
@@ -191,7 +191,7 @@ impl Api {
             .body
     }
 
-    /// Asks with a key whose it is.
+    /// Asks for the description of a key, with the key itself.
     fn current(&self, key: &str) -> Request<'_> {
         let url = self.url("/v1/api-keys/current");
         self.requests.get(&url).api_key(key)
@@ -204,7 +204,7 @@ fn time(value: &Value) -> Timestamp {
 
 /// D.6 1 and 2.
 #[test]
-fn an_admin_makes_a_key_that_is_shown_once() {
+fn admin_creates_key_shown_once() {
     let api = Api::new();
     let made = api.create(&api.new_key()).expect(201).body;
     let (key, prefix) = (
@@ -221,7 +221,7 @@ fn an_admin_makes_a_key_that_is_shown_once() {
     let list = api.list();
     let listed = list.as_array().unwrap();
     assert_eq!(listed.len(), 2);
-    // The newest comes first, and is the same but for the key.
+    // The newest is first, and identical except for the key.
     assert_eq!(listed[0]["id"], made["id"]);
     assert!(
         listed.iter().all(|item| item.get("key").is_none()),
@@ -235,7 +235,7 @@ fn an_admin_makes_a_key_that_is_shown_once() {
 
 /// D.6 3.
 #[test]
-fn workspaces_are_shown_to_people_and_not_to_keys() {
+fn workspaces_are_listed_for_people_only() {
     let api = Api::new();
     let url = api.url("/v1/workspaces");
     for (token, role) in [(api.admin(), "admin"), (api.member(), "member")] {
@@ -252,7 +252,7 @@ fn workspaces_are_shown_to_people_and_not_to_keys() {
 
 /// D.6 4.
 #[test]
-fn only_an_admin_makes_keys() {
+fn only_admin_creates_keys() {
     let api = Api::new();
     let body = api.new_key();
     let post = || api.requests.post(&api.keys(), &body);
@@ -270,7 +270,7 @@ fn only_an_admin_makes_keys() {
 
 /// D.6 5.
 #[test]
-fn what_is_wrong_with_a_new_key_is_told_by_its_place() {
+fn invalid_key_request_names_field() {
     let api = Api::new();
     for (member, value, place) in [
         (
@@ -311,7 +311,7 @@ fn what_is_wrong_with_a_new_key_is_told_by_its_place() {
 
 /// D.6 6.
 #[test]
-fn tokens_that_are_stale_forged_or_of_others_make_no_key() {
+fn invalid_tokens_create_no_key() {
     let folder = tempfile::tempdir().unwrap();
     let (api, clerk) = Api::with_clerk(folder.path());
     let body = api.new_key();
@@ -341,7 +341,7 @@ fn tokens_that_are_stale_forged_or_of_others_make_no_key() {
         post(&token).expect(401).code("invalid_token");
     }
 
-    // Another organisation: one that the authority knows, and one that it does not.
+    // Two other organisations: one known to the authority, one unknown.
     let organisation = "organisation create Globex --external-id org_globex";
     api.authority.admin(organisation);
     for organisation in ["org_globex", "org_nobody_knows"] {
@@ -354,7 +354,7 @@ fn tokens_that_are_stale_forged_or_of_others_make_no_key() {
 
 /// D.6 7.
 #[test]
-fn two_keys_are_live_until_the_old_one_is_deleted() {
+fn both_keys_work_until_deletion() {
     let api = Api::new();
     let made = api.create(&api.new_key()).expect(201).body;
     let new = made["key"].as_str().unwrap();
@@ -376,7 +376,7 @@ fn two_keys_are_live_until_the_old_one_is_deleted() {
 
 /// D.6 8.
 #[test]
-fn a_request_that_is_sent_twice_makes_one_key() {
+fn repeated_request_creates_one_key() {
     let api = Api::new();
     let body = api.new_key();
     let post = |body: &Value| api.create(body).header("idempotency-key", "deploy-17");
@@ -384,9 +384,9 @@ fn a_request_that_is_sent_twice_makes_one_key() {
     let second = post(&body).expect(201);
     assert_eq!(first.header("idempotency-replayed"), None);
     assert_eq!(second.header("idempotency-replayed"), Some("true"));
-    let mut told = first.body.clone();
-    assert!(told.as_object_mut().unwrap().remove("key").is_some());
-    assert_eq!(second.body, told);
+    let mut described = first.body.clone();
+    assert!(described.as_object_mut().unwrap().remove("key").is_some());
+    assert_eq!(second.body, described);
     assert_eq!(api.list().as_array().unwrap().len(), 2);
 
     let mut other = body.clone();

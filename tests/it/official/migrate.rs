@@ -1,14 +1,14 @@
-//! Keys of the official clients, taken over: what works before, and what works after.
+//! Importing keys of the official clients: their state before and after.
 
 use ntro_base::Provider;
 use serde_json::json;
 
 use super::{Stage, TENANT};
 
-/// The official `ontora` works with its file, then with the variable that we name.
+/// The official `ontora` works with its file, and after the import with the variable that we name.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn ontora_needs_the_variable_after_its_key_was_taken_over() {
+fn ontora_needs_variable_after_import() {
     let stage = Stage::new();
     let sandbox = &stage.sandbox;
     sandbox.make_identity();
@@ -56,7 +56,7 @@ fn ontora_needs_the_variable_after_its_key_was_taken_over() {
         .success()
         .says(&key.tenant_id)
         .done();
-    // Its next login puts a key there again, which is then another one.
+    // Its next login stores another key there.
     let other = stage.authority.key(Provider::Ontora, TENANT);
     stage
         .clients
@@ -73,10 +73,10 @@ fn ontora_needs_the_variable_after_its_key_was_taken_over() {
         .done();
 }
 
-/// A connection of the official `ntro-cli`, whose entry has nothing of ours.
+/// A connection of the official `ntro-cli`, whose entry has no keys of ours.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn a_connection_of_the_official_login_is_taken_over_and_outlives_its_next_save() {
+fn imported_connection_survives_official_save() {
     let stage = Stage::new();
     let sandbox = &stage.sandbox;
     sandbox.make_identity();
@@ -96,7 +96,7 @@ fn a_connection_of_the_official_login_is_taken_over_and_outlives_its_next_save()
     };
     assert_eq!(row("selfhost")["result"], "moved");
     assert_eq!(row("selfhost")["from"], json!(["plaintext"]));
-    // The seed that the official login writes has a key for `local` and none for `production`.
+    // The seed of the official login has a key for `local` and none for `production`.
     assert_eq!(row("local")["result"], "moved");
     assert_eq!(row("production")["result"], "no_key");
     sandbox.assert_files_without(&key.key);
@@ -113,7 +113,7 @@ fn a_connection_of_the_official_login_is_taken_over_and_outlives_its_next_save()
         .run()
         .success()
         .done();
-    // Its save drops every key of ours from the file; the connection is logged in all the same.
+    // Its save drops all keys of ours from the file; the connection stays logged in.
     official("auth set-default local").run().success().done();
     assert!(!sandbox.config().contains("store"));
     sandbox

@@ -1,9 +1,8 @@
 //! The unmodified official clients against our authority, and with our files.
 //!
-//! The authority is the real program: `ntro serve` as a process of its own, run by `ntro admin`.
-//! Most of these need the clients, which `scripts/test` installs. A test is named after what it
-//! shows; where it stands for a line of the table of interoperability checks, its documentation
-//! gives the number of that line.
+//! The authority is the real program: an `ntro serve` process, managed by `ntro admin`. Most tests
+//! need the clients, which `scripts/test` installs. Where a test covers a row of the table of
+//! interoperability checks, its documentation gives the row's number.
 
 mod dev;
 mod environment;
@@ -30,15 +29,15 @@ use crate::support::{Clients, IssuedKey, Sandbox};
 use served::Served;
 use witness::Witness;
 
-/// What the authority says to whoever has no good key.
+/// The authority's message for a missing or invalid key.
 const REFUSAL: &str = "Invalid or missing API key";
-/// What it says to whoever asks too often.
-const PATIENCE: &str = "Too many requests: wait and try again";
-/// The tenant that most keys are for.
+/// The authority's message when the rate limit is reached.
+const RATE_LIMITED: &str = "Too many requests: wait and try again";
+/// The tenant of most keys.
 const TENANT: &str = "acme-fund-admin";
 
-/// One person's machine with the official clients on it, and an authority that all calls reach
-/// through a [`Witness`].
+/// A user's machine with the official clients, and an authority that all calls reach through a
+/// [`Witness`].
 struct Stage {
     clients: Clients,
     authority: Served,
@@ -62,12 +61,12 @@ impl Stage {
         }
     }
 
-    /// An authority that gives each tenant one request a minute.
+    /// Starts with an authority that allows one request a minute for each tenant.
     fn with_one_request_a_minute() -> Self {
         Self::before(Served::start_with(&["--rate-limit", "1"]))
     }
 
-    /// The base URL of a connection, by way of the witness.
+    /// Returns the base URL of a connection through the witness.
     fn host(&self, provider: Provider) -> String {
         match provider {
             Provider::Ntropii => format!("{}/v1", self.witness.origin()),
@@ -75,7 +74,7 @@ impl Stage {
         }
     }
 
-    /// A key of Ntropii's for the usual tenant.
+    /// Issues a Ntropii key for the default tenant.
     fn key(&self) -> IssuedKey {
         self.authority.key(Provider::Ntropii, TENANT)
     }
@@ -120,8 +119,8 @@ impl Stage {
         serde_json::from_str(&outcome.stdout).unwrap()
     }
 
-    /// Starts the MCP server with these arguments, and calls it as `tests/clients/mcp_session.py`
-    /// says. The first answer is that to `initialize`.
+    /// Starts the MCP server with these arguments, and makes the calls, as
+    /// `tests/clients/mcp_session.py` describes. The first response is that of `initialize`.
     #[track_caller]
     fn mcp(&self, arguments: &str, calls: &Value) -> Vec<Value> {
         let outcome = self

@@ -4,12 +4,12 @@ use ntro_base::Provider;
 use serde_json::json;
 
 use super::http::Requests;
-use super::{PATIENCE, REFUSAL, Stage, TENANT, only};
+use super::{RATE_LIMITED, REFUSAL, Stage, TENANT, only};
 
 /// D.2 1.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn login_saves_a_connection_and_asks_nobody() {
+fn login_saves_connection_without_call() {
     let stage = Stage::new();
     let key = stage.key();
     stage.official_login("selfhost", &key);
@@ -35,7 +35,7 @@ fn login_saves_a_connection_and_asks_nobody() {
 /// D.2 2.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn test_finds_itself_connected() {
+fn test_reports_connection() {
     let stage = Stage::new();
     let key = stage.key();
     stage.official_login("selfhost", &key);
@@ -70,7 +70,7 @@ fn test_finds_itself_connected() {
 /// D.2 3.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn whoami_shows_the_key_and_its_organisation() {
+fn whoami_shows_key_and_organisation() {
     let stage = Stage::new();
     let key = stage.key();
     stage.official_login("selfhost", &key);
@@ -108,7 +108,7 @@ fn whoami_shows_the_key_and_its_organisation() {
 /// D.2 4.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn tenant_list_shows_the_one_tenant_of_the_key() {
+fn tenant_list_shows_key_tenant() {
     let stage = Stage::new();
     let key = stage.key();
     stage.authority.key(Provider::Ntropii, "globex-capital");
@@ -140,7 +140,7 @@ fn tenant_list_shows_the_one_tenant_of_the_key() {
 /// D.2 5.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn tenant_info_takes_a_slug_or_an_id() {
+fn tenant_info_accepts_slug_or_id() {
     let stage = Stage::new();
     let key = stage.key();
     stage.official_login("selfhost", &key);
@@ -169,7 +169,7 @@ fn tenant_info_takes_a_slug_or_an_id() {
 /// D.2 6.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn the_tenant_of_another_key_is_as_unknown_as_none() {
+fn foreign_tenant_is_not_found() {
     let stage = Stage::new();
     stage.official_login("selfhost", &stage.key());
     let other = stage.authority.key(Provider::Ntropii, "other-tenant");
@@ -190,7 +190,7 @@ fn the_tenant_of_another_key_is_as_unknown_as_none() {
 /// D.2 7.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn a_key_in_the_environment_goes_to_the_stored_host() {
+fn environment_key_uses_stored_host() {
     let stage = Stage::new();
     stage.official_login("selfhost", &stage.key());
     let second = stage.authority.key(Provider::Ntropii, "globex-capital");
@@ -212,7 +212,7 @@ fn a_key_in_the_environment_goes_to_the_stored_host() {
 /// D.2 8.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn a_revoked_key_is_refused_at_once() {
+fn revoked_key_is_refused() {
     let stage = Stage::new();
     let key = stage.key();
     stage.official_login("selfhost", &key);
@@ -239,7 +239,7 @@ fn a_revoked_key_is_refused_at_once() {
 /// D.2 9.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn two_keys_overlap_while_one_replaces_the_other() {
+fn both_keys_work_during_replacement() {
     let stage = Stage::new();
     let (old, new) = (stage.key(), stage.key());
     let as_key = |id: &str| format!("✓ Connected as {id}@keys.invalid");
@@ -251,7 +251,7 @@ fn two_keys_overlap_while_one_replaces_the_other() {
     test(&old.id);
     stage.official_login("selfhost", &new);
     test(&new.id);
-    // Whoever still holds the old one goes on working.
+    // Clients with the old key keep working.
     stage
         .clients
         .ntro(&stage.sandbox, "auth test")
@@ -275,7 +275,7 @@ fn two_keys_overlap_while_one_replaces_the_other() {
 /// D.2 10.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn whoever_asks_too_often_is_told_to_wait_after_one_request() {
+fn rate_limit_is_reported_without_retry() {
     let stage = Stage::with_one_request_a_minute();
     let key = stage.key();
     stage.official_login("selfhost", &key);
@@ -294,7 +294,7 @@ fn whoever_asks_too_often_is_told_to_wait_after_one_request() {
             .args("auth test")
             .run()
             .exits(1);
-        assert_eq!(outcome.stderr, format!("✗ HTTP 429: {PATIENCE}\n"));
+        assert_eq!(outcome.stderr, format!("✗ HTTP 429: {RATE_LIMITED}\n"));
         assert_eq!(stage.witness.take_lines(), ["GET /v1/me"]);
     }
     let limited = Requests::new()
@@ -305,14 +305,14 @@ fn whoever_asks_too_often_is_told_to_wait_after_one_request() {
     assert!((1..=60).contains(&wait), "{wait}");
     assert_eq!(
         limited.body,
-        json!({"statusCode": 429, "message": PATIENCE, "error": "Too Many Requests"})
+        json!({"statusCode": 429, "message": RATE_LIMITED, "error": "Too Many Requests"})
     );
 }
 
 /// D.2 11.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn a_connection_without_a_key_asks_without_one_and_is_refused() {
+fn call_without_key_is_refused() {
     let stage = Stage::new();
     let host = stage.host(Provider::Ntropii);
     stage
@@ -342,7 +342,7 @@ fn a_connection_without_a_key_asks_without_one_and_is_refused() {
 /// D.2 13.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn login_has_another_name_for_the_default_tenant_than_its_documentation() {
+fn login_option_differs_from_documentation() {
     let stage = Stage::new();
     stage
         .clients
@@ -357,7 +357,7 @@ fn login_has_another_name_for_the_default_tenant_than_its_documentation() {
         .done();
     assert_eq!(stage.sandbox.files(), Vec::<String>::new());
 
-    // Ours takes both.
+    // Our client accepts both.
     let key = stage.key();
     for (name, flag) in [("one", "--tenant"), ("two", "--default-tenant")] {
         let host = stage.host(Provider::Ntropii);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{REFUSAL, Stage, TENANT};
 
-/// Returns what a tool or a resource answered, which is JSON in a text.
+/// Returns the response of a tool or resource, which is JSON in a text.
 #[track_caller]
 fn text(content: &Value) -> Value {
     let text = content[0]["text"]
@@ -14,10 +14,10 @@ fn text(content: &Value) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// D.4, the first line. Nothing is asked of the authority for it, so it need not know the key.
+/// D.4, the first line. It makes no call to the authority, so any key works.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn the_server_offers_its_tools_before_it_asks_anybody() {
+fn server_lists_tools_without_call() {
     let stage = Stage::new();
     let host = stage.host(Provider::Ntropii);
     let answers = stage.mcp(
@@ -39,10 +39,10 @@ fn the_server_offers_its_tools_before_it_asks_anybody() {
     assert_eq!(stage.witness.take(), []);
 }
 
-/// D.4, the second and the third line: by a connection, and by arguments with no file.
+/// D.4, the second and the third line: with a connection, and with arguments and no file.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn tools_and_resources_show_the_key_and_its_tenant() {
+fn tools_show_key_and_tenant() {
     let stage = Stage::new();
     let key = stage.key();
     let host = stage.host(Provider::Ntropii);
@@ -86,7 +86,7 @@ fn tools_and_resources_show_the_key_and_its_tenant() {
 /// D.4, the last line.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn a_revoked_key_makes_an_error_of_every_call() {
+fn revoked_key_fails_every_call() {
     let stage = Stage::new();
     let key = stage.key();
     stage.official_login("selfhost", &key);

@@ -3,9 +3,9 @@
 use ntro_base::Provider;
 use serde_json::{Value, json};
 
-use super::{PATIENCE, REFUSAL, Stage, TENANT};
+use super::{RATE_LIMITED, REFUSAL, Stage, TENANT};
 
-/// Holds an answer to be an exception of this class of the SDK's.
+/// Asserts that an answer is an exception of this class of the SDK.
 #[track_caller]
 fn assert_raised(answer: &Value, class: &str, status: u16, message: &Value, detail: &str) {
     assert_eq!(answer["error"], class, "{answer}");
@@ -32,7 +32,7 @@ fn assert_raised(answer: &Value, class: &str, status: u16, message: &Value, deta
 /// D.3, the calls that succeed.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn a_client_sees_itself_and_its_tenant() {
+fn client_sees_itself_and_tenant() {
     let stage = Stage::new();
     let key = stage.key();
     stage.official_login("selfhost", &key);
@@ -76,7 +76,7 @@ fn a_client_sees_itself_and_its_tenant() {
 /// D.3, the status filter.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn a_status_that_does_not_exist_is_a_bad_request() {
+fn unknown_status_is_bad_request() {
     let stage = Stage::new();
     let client = json!({"host": stage.host(Provider::Ntropii), "api_key": stage.key().key});
     let calls = json!([["tenants.list_sync", {"status": "DORMANT"}]]);
@@ -93,7 +93,7 @@ fn a_status_that_does_not_exist_is_a_bad_request() {
 /// D.3, 401.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn every_bad_key_is_an_authentication_error() {
+fn bad_key_is_authentication_error() {
     let stage = Stage::new();
     let (good, revoked) = (stage.key(), stage.key());
     stage.authority.revoke(&revoked);
@@ -127,7 +127,7 @@ fn every_bad_key_is_an_authentication_error() {
 /// D.3, 403.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn what_a_key_may_not_do_is_an_authorization_error() {
+fn forbidden_call_is_authorization_error() {
     let stage = Stage::new();
     let key = stage.key();
     let client = json!({"host": stage.host(Provider::Ntropii), "api_key": key.key});
@@ -141,7 +141,7 @@ fn what_a_key_may_not_do_is_an_authorization_error() {
         assert_raised(&answer, "AuthorizationError", 403, message, "Forbidden");
     }
 
-    // The same for a good key whose tenant is suspended.
+    // The same for a valid key whose tenant is suspended.
     stage.authority.suspend(TENANT);
     let calls = json!([["identity.whoami_sync"]]);
     let answers = stage.sdk(&json!({"client": client, "calls": calls}));
@@ -158,7 +158,7 @@ fn what_a_key_may_not_do_is_an_authorization_error() {
 /// D.3, 404.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn what_is_missing_or_of_another_tenant_is_a_not_found_error() {
+fn foreign_tenant_is_not_found_error() {
     let stage = Stage::new();
     let client = json!({"host": stage.host(Provider::Ntropii), "api_key": stage.key().key});
     let other = stage.authority.key(Provider::Ntropii, "globex-capital");
@@ -175,10 +175,10 @@ fn what_is_missing_or_of_another_tenant_is_a_not_found_error() {
     }
 }
 
-/// D.3, 409, and all that an admin can do with the SDK.
+/// D.3, 409, and all admin operations of the SDK.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn an_admin_makes_a_tenant_once() {
+fn admin_creates_tenant_once() {
     let stage = Stage::new();
     let token = stage.authority.token("admin");
     let client = json!({"host": stage.host(Provider::Ntropii), "api_key": token});
@@ -200,16 +200,16 @@ fn an_admin_makes_a_tenant_once() {
     assert_eq!(answers[4]["result"], json!([answers[3]["result"]]));
 }
 
-/// D.2 10, in the SDK's words.
+/// D.2 10, as the SDK reports it.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn a_limit_is_an_api_error_of_its_own_status() {
+fn rate_limit_is_api_error() {
     let stage = Stage::with_one_request_a_minute();
     let client = json!({"host": stage.host(Provider::Ntropii), "api_key": stage.key().key});
     let calls = json!([["identity.whoami_sync"], ["identity.whoami_sync"]]);
     let answers = stage.sdk(&json!({"client": client, "calls": calls}));
     assert!(answers[0]["result"].is_object(), "{}", answers[0]);
-    let message = json!(PATIENCE);
+    let message = json!(RATE_LIMITED);
     assert_raised(
         &answers[1],
         "NtroAPIError",

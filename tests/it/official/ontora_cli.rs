@@ -6,7 +6,7 @@ use ntro_base::Provider;
 use serde_json::json;
 
 use super::http::Requests;
-use super::{IssuedKey, PATIENCE, REFUSAL, Stage, TENANT, only};
+use super::{IssuedKey, RATE_LIMITED, REFUSAL, Stage, TENANT, only};
 
 impl Stage {
     fn ontora_key(&self) -> IssuedKey {
@@ -27,7 +27,7 @@ impl Stage {
     }
 }
 
-/// What `auth status` says of a key.
+/// The output of `auth status` for a key.
 fn connected(stage: &Stage, key: &IssuedKey) -> String {
     format!(
         "Connected. base_url={}\n\
@@ -43,7 +43,7 @@ fn connected(stage: &Stage, key: &IssuedKey) -> String {
 /// D.5 1 and 2.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn status_shows_the_key_that_login_has_saved() {
+fn status_shows_saved_key() {
     let stage = Stage::new();
     let key = stage.ontora_key();
     stage.ontora_login(&key);
@@ -74,7 +74,7 @@ fn status_shows_the_key_that_login_has_saved() {
 /// D.5 3.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn status_needs_no_file_where_the_environment_has_it_all() {
+fn status_works_from_environment() {
     let stage = Stage::new();
     let key = stage.ontora_key();
     let outcome = stage
@@ -91,7 +91,7 @@ fn status_needs_no_file_where_the_environment_has_it_all() {
 /// D.5 4.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn a_key_is_refused_as_soon_as_its_deletion_is_answered() {
+fn deleted_key_is_refused() {
     let stage = Stage::new();
     let key = stage.ontora_key();
     stage.ontora_login(&key);
@@ -127,7 +127,7 @@ fn a_key_is_refused_as_soon_as_its_deletion_is_answered() {
 /// D.5 8.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn whoever_asks_too_often_is_told_to_wait_after_one_request() {
+fn rate_limit_is_reported_without_retry() {
     let stage = Stage::with_one_request_a_minute();
     let key = stage.ontora_key();
     stage.ontora_login(&key);
@@ -144,7 +144,7 @@ fn whoever_asks_too_often_is_told_to_wait_after_one_request() {
         .ontora(&stage.sandbox, "auth status")
         .run()
         .exits(1);
-    assert_eq!(outcome.stdout, format!("API error (429): {PATIENCE}\n"));
+    assert_eq!(outcome.stdout, format!("API error (429): {RATE_LIMITED}\n"));
     assert_eq!(stage.witness.take_lines(), ["GET /v1/api-keys/current"]);
     let limited = Requests::new()
         .get(&format!(
@@ -157,14 +157,14 @@ fn whoever_asks_too_often_is_told_to_wait_after_one_request() {
     assert!((1..=60).contains(&wait), "{wait}");
     assert_eq!(
         limited.body,
-        json!({"detail": PATIENCE, "code": "rate_limited"})
+        json!({"detail": RATE_LIMITED, "code": "rate_limited"})
     );
 }
 
 /// D.5 9.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn without_a_key_nobody_is_asked() {
+fn missing_key_makes_no_call() {
     let stage = Stage::new();
     let outcome = stage
         .clients
@@ -179,10 +179,10 @@ fn without_a_key_nobody_is_asked() {
     assert_eq!(stage.witness.take(), []);
 }
 
-/// The same key works for our own command line, and the other way round.
+/// The same key works for our command line and theirs.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
-fn our_status_and_theirs_agree() {
+fn both_status_commands_agree() {
     let stage = Stage::new();
     let key = stage.ontora_key();
     stage.ontora_login(&key);

@@ -1,4 +1,4 @@
-//! `ntro serve` as a process, and `ntro admin` beside it.
+//! `ntro serve` as a process, managed by `ntro admin`.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -12,9 +12,9 @@ use serde_json::Value;
 
 use crate::support::{IssuedKey, Run, Sandbox};
 
-/// An authority on a port of its own, which ends when this is dropped.
+/// An authority on a free port, stopped when this is dropped.
 ///
-/// It starts with the organisation `Acme`, no tenant and no key. Nothing is limited.
+/// It starts with the organisation `Acme`, no tenants and no keys, and has no limits.
 pub(super) struct Served {
     process: Child,
     home: Sandbox,
@@ -30,14 +30,14 @@ impl Served {
         Self::start_with(&[])
     }
 
-    /// Starts the authority with more options. It has said where it listens when this returns.
+    /// Starts the authority with more options, and waits until it reports its address.
     pub(super) fn start_with(options: &[&str]) -> Self {
         let mut home = Sandbox::new();
         let database = format!("sqlite:{}", home.home().join("registry.db").display());
         home.set("NTRO_DATABASE", &database);
         let mut command = Command::new(env!("CARGO_BIN_EXE_ntro"));
         home.prepare(&mut command);
-        // Where an option is given twice, the last one counts.
+        // The last occurrence of an option takes precedence.
         let limits = ["--rate-limit=0", "--failure-limit=0"];
         let limits = limits.iter().filter(|limit| {
             let name = limit.split('=').next();
@@ -83,7 +83,7 @@ impl Served {
         &self.organisation
     }
 
-    /// Runs `ntro admin` and returns what it tells.
+    /// Runs `ntro admin` and returns its JSON output.
     #[track_caller]
     pub(super) fn admin(&self, arguments: &str) -> Value {
         self.prepare(arguments).run().success().json()
@@ -93,7 +93,7 @@ impl Served {
         self.home.ntro("admin -o json").args(arguments)
     }
 
-    /// Issues a key for a tenant, which is made if there is none of that slug. Ontora's has every
+    /// Issues a key for a tenant, creating the tenant if it is missing. Ontora keys get every
     /// scope.
     #[track_caller]
     pub(super) fn key(&self, provider: Provider, tenant: &str) -> IssuedKey {
@@ -103,7 +103,7 @@ impl Served {
         }
     }
 
-    /// Issues a key of Ontora's with these scopes.
+    /// Issues an Ontora key with these scopes.
     #[track_caller]
     pub(super) fn ontora_key(&self, tenant: &str, scopes: &[&str]) -> IssuedKey {
         self.issue(Provider::Ontora, tenant, scopes)
@@ -135,9 +135,9 @@ impl Served {
         }
     }
 
-    /// Holds the authority to have written no key that it has issued, neither into its registry nor
-    /// into its log.
-    fn assert_it_keeps_no_key(&self) {
+    /// Asserts that the authority has written no issued key, neither to its database nor to its
+    /// log.
+    fn assert_no_key_was_written(&self) {
         let files = self.home.files();
         assert!(files.iter().any(|name| name == "registry.db"), "{files:?}");
         for name in files {
@@ -161,7 +161,7 @@ impl Served {
         self.admin(&format!("tenant suspend {tenant}"));
     }
 
-    /// Returns a token of somebody with this role in the organisation `Acme`.
+    /// Returns a token of a user with this role in the organisation `Acme`.
     #[track_caller]
     pub(super) fn token(&self, role: &str) -> String {
         let token = self.admin(&format!("token --role {role} --organisation org_acme"));
@@ -171,12 +171,12 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        // It ends by itself only where it has failed.
+        // It only ends early after a failure.
         let _ = kill_process(Pid::from_child(&self.process), Signal::TERM);
         let ended = self.process.wait();
         if !std::thread::panicking() {
             assert!(ended.unwrap().success());
-            self.assert_it_keeps_no_key();
+            self.assert_no_key_was_written();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Stands before a server and writes down what it is asked.
+//! A proxy in front of a server that records the requests.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,7 +9,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 
-/// A request as it came, without its body.
+/// A request without its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     /// Method and target, such as `GET /v1/me`.
@@ -25,7 +25,7 @@ impl Seen {
     }
 }
 
-/// A forwarder of bytes that keeps the head of every request it has passed on.
+/// Forwards bytes and records the head of every request.
 pub(super) struct Witness {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -33,7 +33,7 @@ pub(super) struct Witness {
 }
 
 impl Witness {
-    /// Stands before the server at this origin.
+    /// Starts a proxy for the server at this origin.
     pub(super) fn before(origin: &str) -> Self {
         let server: SocketAddr = origin.strip_prefix("http://").unwrap().parse().unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -64,12 +64,12 @@ impl Witness {
         format!("http://{}", self.address)
     }
 
-    /// Returns what was asked since this was last called.
+    /// Returns the requests since the last call.
     pub(super) fn take(&self) -> Vec<Seen> {
         std::mem::take(&mut self.seen.lock().unwrap())
     }
 
-    /// Returns the lines of what was asked since this was last called.
+    /// Returns the request lines since the last call.
     pub(super) fn take_lines(&self) -> Vec<String> {
         self.take().into_iter().map(|seen| seen.line).collect()
     }
@@ -77,7 +77,7 @@ impl Witness {
 
 impl Drop for Witness {
     fn drop(&mut self) {
-        // Connections that a client has left open are not waited for.
+        // Does not wait for connections that a client left open.
         self.runtime.take().unwrap().shutdown_background();
     }
 }
@@ -93,7 +93,7 @@ async fn pass(client: TcpStream, server: SocketAddr, seen: Arc<Mutex<Vec<Seen>>>
     asking.abort();
 }
 
-/// Passes requests on, each after it was written down.
+/// Forwards requests, recording each one first.
 async fn ask(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, seen: Arc<Mutex<Vec<Seen>>>) {
     let mut buffer = [0; 4096];
     let mut unread = Vec::new();

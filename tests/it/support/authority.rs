@@ -1,4 +1,4 @@
-//! A real authority, in this process and on a port of its own.
+//! A real authority in this process, on a free port.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -13,9 +13,9 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-/// An authority over a database of its own, served until this is dropped.
+/// An authority with a new database, served until this is dropped.
 ///
-/// It starts with the organisation `Acme`, no tenant and no key. Nothing is limited.
+/// It starts with the organisation `Acme`, no tenants and no keys, and has no limits.
 pub struct Authority {
     runtime: Runtime,
     served: Served,
@@ -28,9 +28,9 @@ pub struct Authority {
 pub struct IssuedKey {
     /// The key itself.
     pub key: String,
-    /// The part of it that may be shown.
+    /// The displayable part.
     pub prefix: String,
-    /// The id by which it is revoked.
+    /// The id for revoking it.
     pub id: String,
     /// Slug of its tenant.
     pub tenant: String,
@@ -39,7 +39,7 @@ pub struct IssuedKey {
 }
 
 impl Authority {
-    /// Starts an authority. It answers from here on: its port is bound already.
+    /// Starts an authority. Its port is bound when this returns, so it accepts connections.
     pub fn start() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -76,7 +76,7 @@ impl Authority {
         }
     }
 
-    /// Returns the address that it listens at.
+    /// Returns the address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -86,7 +86,7 @@ impl Authority {
         format!("http://{}", self.address)
     }
 
-    /// Returns the base URL that a connection of this provider has.
+    /// Returns the base URL for connections of this provider.
     pub fn host(&self, provider: Provider) -> String {
         match provider {
             Provider::Ntropii => format!("{}/v1", self.origin()),
@@ -94,13 +94,13 @@ impl Authority {
         }
     }
 
-    /// Issues a key for a tenant, which is made if there is none of that slug. Ontora's has
-    /// every scope.
+    /// Issues a key for a tenant, creating the tenant if it is missing. Ontora keys get every
+    /// scope.
     pub fn key(&self, provider: Provider, tenant: &str) -> IssuedKey {
         self.key_with(provider, tenant, |_| {})
     }
 
-    /// Issues a key, after something about it was changed.
+    /// Issues a key, changing the request first.
     pub fn key_with(
         &self,
         provider: Provider,
@@ -142,7 +142,7 @@ impl Authority {
             .unwrap();
     }
 
-    /// Returns the prefixes of the keys of a tenant that are not revoked, newest first.
+    /// Returns the prefixes of a tenant's keys that are not revoked, newest first.
     pub fn live_keys(&self, tenant: &str) -> Vec<String> {
         let keys = self.runtime.block_on(async {
             let tenant = self.registry().tenant(tenant).await.unwrap();
@@ -152,12 +152,12 @@ impl Authority {
         live.map(|key| key.prefix.to_string()).collect()
     }
 
-    /// Returns a token of an admin of its organisation, good for some minutes.
+    /// Returns an admin token of its organisation, valid for some minutes.
     pub fn admin_token(&self) -> String {
         self.admin_token_for(SignedDuration::from_mins(5))
     }
 
-    /// Returns a token of an admin of its organisation.
+    /// Returns an admin token of its organisation.
     pub fn admin_token_for(&self, life: SignedDuration) -> String {
         self.registry()
             .mint_admin_token(&self.organisation, Role::Admin, "user_1", life)
@@ -166,7 +166,7 @@ impl Authority {
             .to_owned()
     }
 
-    /// Returns a token of a member of its organisation who is no admin.
+    /// Returns a token of a member of its organisation who is not an admin.
     pub fn member_token(&self) -> String {
         let life = SignedDuration::from_mins(5);
         self.registry()

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Run, Sandbox, project};
 
-/// The Python environment that `scripts/test` keeps the official clients in.
+/// The Python environment in which `scripts/test` installs the official clients.
 pub struct Clients {
     programs: PathBuf,
 }
@@ -22,7 +22,7 @@ impl Clients {
         Self { programs }
     }
 
-    /// Prepares a run of the Ntropii command line, which is called `ntro` as well.
+    /// Prepares a run of the Ntropii command line, which is also called `ntro`.
     pub fn ntro<'a>(&self, sandbox: &'a Sandbox, arguments: &str) -> Run<'a> {
         sandbox.program(&self.programs.join("ntro")).args(arguments)
     }
@@ -34,8 +34,8 @@ impl Clients {
             .args(arguments)
     }
 
-    /// Prepares a run of one of our Python programs in `tests/clients`, which can import the
-    /// SDK and an MCP client.
+    /// Prepares a run of a Python program in `tests/clients`, which can import the SDK and an MCP
+    /// client.
     pub fn python<'a>(&self, sandbox: &'a Sandbox, file: &str) -> Run<'a> {
         sandbox
             .program(&self.programs.join("python"))

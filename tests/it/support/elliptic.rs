@@ -25,7 +25,7 @@ impl Elliptic {
     }
 
     pub fn jwks(&self) -> Value {
-        // 4, then the two coordinates.
+        // The byte 4, then the two coordinates.
         let (x, y) = self.public[1..].split_at(32);
         let [x, y] = [x, y].map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
         json!({"keys": [{"kty": "EC", "crv": "P-256", "kid": "p256", "x": x, "y": y}]})

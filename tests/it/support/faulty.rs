@@ -1,33 +1,33 @@
-//! A way to a server on which one request goes wrong.
+//! A proxy to a server that makes one request fail.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
-/// What goes wrong.
+/// The kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The answer is this status, and nothing that a program could read.
+    /// The response has this status and a body that no client can read.
     Status(u16),
-    /// The connection is cut: with nothing of the answer sent, or half of it.
+    /// The connection is closed, with nothing or half of the response sent.
     Cut,
-    /// The answer comes when nobody waits for it any more.
+    /// The response arrives after the client's deadline.
     Late,
-    /// The server is gone, and stays so.
+    /// The server stops and stays down.
     Dead,
 }
 
-/// When it goes wrong.
+/// When the fault happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// The server never sees the request.
+    /// Before the server receives the request.
     Before,
-    /// The server has done what was asked, and the one who asked does not learn of it.
+    /// After the server has processed the request, so the client does not learn the result.
     After,
 }
 
-/// A listener that passes requests on to a server, but for those that are to go wrong.
+/// A listener that forwards requests to a server, except those planned to fail.
 pub struct Faulty {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -43,7 +43,7 @@ struct Shared {
 #[derive(Default)]
 struct Plan {
     fault: Option<(usize, Fault, When)>,
-    /// Whether the same request goes wrong again, however often it is sent.
+    /// Whether repetitions of the same request fail as well.
     again: bool,
     seen: usize,
     hit: Option<String>,
@@ -52,7 +52,7 @@ struct Plan {
 }
 
 impl Faulty {
-    /// Stands before a server.
+    /// Starts a proxy for a server.
     pub fn before(server: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -63,28 +63,28 @@ impl Faulty {
             changed: Condvar::new(),
         });
         let ours = Arc::clone(&shared);
-        // All threads end with the process.
+        // The threads end with the process.
         thread::spawn(move || ours.listen(listener));
         Self { address, shared }
     }
 
-    /// Returns the address that it listens at.
+    /// Returns the address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Stands before another server from here on.
+    /// Forwards to another server from here on.
     pub fn lead_to(&self, server: SocketAddr) {
         *self.shared.server.lock().unwrap() = server;
     }
 
-    /// Does this to the server when it is to be gone.
+    /// Sets the action that stops the server, for [`Fault::Dead`].
     pub fn when_dead(&self, act: impl FnMut() + Send + 'static) {
         *self.shared.when_dead.lock().unwrap() = Box::new(act);
     }
 
-    /// From here on, the request of this number, counted from 1, goes wrong; with `again`, so does
-    /// every later one of the same method and path.
+    /// Makes the request with this number, counted from 1, fail; with `again`, also later requests
+    /// with the same method and path.
     pub fn plan(&self, number: usize, fault: Fault, when: When, again: bool) {
         self.heal();
         let mut plan = self.shared.plan.lock().unwrap();
@@ -96,7 +96,7 @@ impl Faulty {
         };
     }
 
-    /// From here on, nothing goes wrong. Returns what went wrong, if anything did.
+    /// Ends the faults. Returns the request that failed, if any.
     pub fn heal(&self) -> Option<String> {
         let mut plan = self.shared.plan.lock().unwrap();
         let hit = plan.hit.take();
@@ -145,7 +145,7 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Decides what becomes of a request.
+    /// Returns the fault for a request, if any.
     fn fault(&self, request: &str) -> Option<(Fault, When)> {
         let mut plan = self.plan.lock().unwrap();
         plan.seen += 1;
@@ -195,7 +195,7 @@ impl Shared {
             Fault::Dead => {
                 self.when_dead.lock().unwrap()();
                 self.plan.lock().unwrap().dead = true;
-                // The listener waits for one more to come before it looks.
+                // Connects once, since the listener checks the flag on the next connection.
                 drop(TcpStream::connect(client.local_addr()?));
                 let mut plan = self.plan.lock().unwrap();
                 while plan.dead && plan.listening {
@@ -207,7 +207,7 @@ impl Shared {
         }
     }
 
-    /// Passes a request on and returns the answer.
+    /// Forwards a request and returns the response.
     fn forward(&self, request: &[u8]) -> std::io::Result<Vec<u8>> {
         let mut server = TcpStream::connect(*self.server.lock().unwrap())?;
         server.write_all(request)?;
@@ -217,7 +217,7 @@ impl Shared {
     }
 }
 
-/// Reads a request: its first line, and the whole with the connection to be closed after it.
+/// Reads a request: its first line, and the whole text with `connection: close`.
 fn read_message(stream: &TcpStream) -> std::io::Result<Option<(String, Vec<u8>)>> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut first = String::new();

@@ -1,4 +1,4 @@
-//! `kill -9` at every step between two effects, not at some instant.
+//! `kill -9` at every step between two effects, instead of at random instants.
 
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
@@ -7,19 +7,18 @@ use std::process::{Command, Stdio};
 
 use super::Sandbox;
 
-/// The system calls by which a program changes something outside of itself: files, the kernel's
-/// keyrings, and whoever listens on a socket or a pipe.
+/// The system calls with effects outside the program: on files, kernel keyrings, and the peers of
+/// sockets and pipes.
 const EFFECTS: &str = "write,pwrite64,writev,sendto,sendmsg,sendmmsg,connect,\
     ?rename,renameat,renameat2,?link,linkat,?symlink,symlinkat,?unlink,unlinkat,?rmdir,\
     ?mkdir,mkdirat,ftruncate,fsync,fdatasync,fchmod,flock,add_key,keyctl,\
     execve,?fork,?vfork,clone,clone3";
 
-/// Runs `ntro` with these arguments to its end, and then again for each effect that it had, killed
-/// on its way into that one. Returns how often it was killed.
+/// Runs `ntro` with these arguments to its end, and then once for each of its effects, killed on
+/// entry to that effect. Returns the number of kills.
 ///
-/// `before` lays out the same state for each run and `after` looks at what it left; both are told
-/// how many effects there were before the kill. Effects are counted in the thread that the
-/// program starts with, where `ntro` makes all of its own.
+/// `before` prepares the same state for each run and `after` checks the result; both get the number
+/// of effects before the kill. Only effects of the main thread count; `ntro` has no others.
 pub fn at_each_effect(
     sandbox: &Sandbox,
     arguments: &str,
@@ -27,21 +26,21 @@ pub fn at_each_effect(
     mut after: impl FnMut(usize),
 ) -> usize {
     let program = Path::new(env!("CARGO_BIN_EXE_ntro"));
-    let mut told = 0;
+    let mut done_before = 0;
     kill_at_each_effect(sandbox, program, arguments, |time| match time {
         Time::Before(done) => {
-            told = done;
+            done_before = done;
             before(done);
         }
-        Time::After => after(told),
+        Time::After => after(done_before),
     })
 }
 
-/// When somebody outside is asked to do something.
+/// When the callback is called.
 enum Time {
-    /// Before a run that is killed after so many effects.
+    /// Before a run that is killed after this number of effects.
     Before(usize),
-    /// After it.
+    /// After the run.
     After,
 }
 
@@ -57,7 +56,7 @@ fn kill_at_each_effect(
     assert!(!effects.is_empty(), "`{arguments}` has no effects");
     let mut kills = 0;
     for (done, effect) in effects.iter().enumerate() {
-        // Calls are counted for each kind of them by itself.
+        // `strace` counts the calls of each kind separately.
         let number = effects[..=done].iter().filter(|other| *other == effect);
         each(Time::Before(done));
         if is_killed_at(sandbox, program, arguments, effect, number.count()) {
@@ -65,13 +64,12 @@ fn kill_at_each_effect(
         }
         each(Time::After);
     }
-    // A run may wait a little more or less for others than the one before, but not much.
+    // Runs differ slightly in their waiting calls, but not by much.
     assert!(kills * 10 >= effects.len() * 9, "{kills} of {effects:?}");
     kills
 }
 
-/// Runs a program to its end and returns its effects in order, without the `execve` by which it
-/// starts.
+/// Runs a program to its end and returns its effects in order, without the initial `execve`.
 fn effects_of(sandbox: &Sandbox, program: &Path, arguments: &str) -> Vec<String> {
     let trace = tempfile::NamedTempFile::new().unwrap();
     let mut output = OsString::from("--output=");
@@ -92,8 +90,8 @@ fn effects_of(sandbox: &Sandbox, program: &Path, arguments: &str) -> Vec<String>
     effects.skip_while(|name| name == "execve").collect()
 }
 
-/// Runs a program and kills it on its way into an effect: the one of this number of its kind.
-/// Returns whether it came so far.
+/// Runs a program and kills it on entry to an effect, given its number among those of its kind.
+/// Returns whether the run got that far.
 fn is_killed_at(
     sandbox: &Sandbox,
     program: &Path,
@@ -110,7 +108,7 @@ fn is_killed_at(
         .args(arguments.split_whitespace())
         .status()
         .unwrap();
-    // It ends by the signal that its child ended by.
+    // `strace` ends with the signal of its child.
     match (status.signal(), status.code()) {
         (Some(9), _) => true,
         (None, Some(0)) => false,
@@ -131,7 +129,7 @@ fn strace(sandbox: &Sandbox) -> Command {
 
 #[test]
 #[ignore = "needs strace: run scripts/test"]
-fn a_program_is_killed_before_each_of_its_effects_in_turn() {
+fn program_is_killed_at_each_effect() {
     let sandbox = Sandbox::new();
     let home = sandbox.home();
     let mut seen = Vec::new();
@@ -152,10 +150,10 @@ fn a_program_is_killed_before_each_of_its_effects_in_turn() {
     assert_eq!(kills, 2);
 }
 
-/// Effects of another kind do not hide one: the link is made beside and then renamed.
+/// Effects of different kinds are all found: a link is created beside its target and then renamed.
 #[test]
 #[ignore = "needs strace: run scripts/test"]
-fn a_program_is_killed_between_effects_of_different_kinds() {
+fn kills_cover_different_effects() {
     let sandbox = Sandbox::new();
     let (home, link) = (sandbox.home(), sandbox.home().join("link"));
     let mut seen = std::collections::BTreeSet::new();

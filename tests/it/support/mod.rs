@@ -1,4 +1,4 @@
-//! What the tests share: a home to run `ntro` in, and real counterparts for it.
+//! Shared by the tests: a home to run `ntro` in, and real servers and services for it.
 
 mod authority;
 mod clients;
@@ -35,7 +35,7 @@ pub fn project(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Tells whoever runs the tests with `--nocapture` how much was tried.
+/// Prints how much a test tried, visible with `--nocapture`.
 #[expect(
     clippy::print_stdout,
     reason = "the test harness keeps it, or shows it on request"

@@ -1,4 +1,4 @@
-//! One run of one program, and what came of it.
+//! One run of one program, and its outcome.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -13,8 +13,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::Sandbox;
 
-/// How long any command may take. None comes near it, so one that does hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The time limit of a command. None comes near it, so a command that reaches it hangs.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A command about to run in a sandbox.
 #[must_use = "nothing has run yet: `.run()`"]
@@ -40,7 +40,7 @@ impl<'a> Run<'a> {
         line.split_whitespace().fold(self, Self::arg)
     }
 
-    /// Adds one argument as it is.
+    /// Adds one argument unchanged.
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.command.arg(argument);
         self
@@ -58,14 +58,14 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// Gives the command this on standard input, which is empty otherwise.
+    /// Sets the standard input, which is empty by default.
     pub fn input(mut self, text: impl AsRef<[u8]>) -> Self {
         self.input = text.as_ref().to_vec();
         self
     }
 
-    /// Runs the command to its end, and returns what came of it with what differs from run to
-    /// run redacted, for a snapshot.
+    /// Runs the command to its end, and returns its outcome as a redacted transcript for a
+    /// snapshot.
     #[must_use]
     pub fn transcript(self) -> String {
         let sandbox = self.sandbox;
@@ -86,7 +86,7 @@ impl<'a> Run<'a> {
         let pid = Pid::from_child(&child);
         let (ended, end) = mpsc::channel::<()>();
         let watch = thread::spawn(move || {
-            let hangs = end.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout);
+            let hangs = end.recv_timeout(TIMEOUT) == Err(mpsc::RecvTimeoutError::Timeout);
             if hangs {
                 let _ = kill_process(pid, Signal::KILL);
             }
@@ -94,7 +94,7 @@ impl<'a> Run<'a> {
         });
         let mut input = child.stdin.take().unwrap();
         let text = std::mem::take(&mut self.input);
-        // A command that does not read it may have ended already.
+        // A command that does not read its input may have ended already.
         let writer = thread::spawn(move || drop(input.write_all(&text)));
         let mut complaints = child.stderr.take().unwrap();
         let reader = thread::spawn(move || {
@@ -131,13 +131,13 @@ impl<'a> Run<'a> {
     }
 }
 
-/// What a command left: its exit code and its output.
+/// The outcome of a command: exit code and output.
 #[derive(Clone, Debug)]
 #[must_use = "say what was to come of it, such as `.success()`"]
 pub struct Outcome {
-    /// The command line, without what was set in the environment.
+    /// The command line, without variables set for it.
     pub line: String,
-    /// The exit code, or none after a signal.
+    /// The exit code, or `None` after a signal.
     pub code: Option<i32>,
     /// Standard output.
     pub stdout: String,
@@ -146,19 +146,19 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Holds the command to exit code 0.
+    /// Asserts exit code 0.
     pub fn success(self) -> Self {
         self.exits(0)
     }
 
-    /// Holds the command to an exit code.
+    /// Asserts an exit code.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "`{}`:\n{self}", self.line);
         self
     }
 
-    /// Holds standard output to contain a text.
+    /// Asserts that standard output contains a text.
     #[track_caller]
     pub fn says(self, text: &str) -> Self {
         assert!(
@@ -168,7 +168,7 @@ impl Outcome {
         self
     }
 
-    /// Holds standard error to contain a text.
+    /// Asserts that standard error contains a text.
     #[track_caller]
     pub fn complains(self, text: &str) -> Self {
         assert!(
@@ -184,7 +184,7 @@ impl Outcome {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}:\n{self}"))
     }
 
-    /// Returns the JSON value of an error, on standard error.
+    /// Returns the JSON value of an error on standard error.
     #[track_caller]
     pub fn error(&self) -> serde_json::Value {
         let value: serde_json::Value =
@@ -192,7 +192,7 @@ impl Outcome {
         value["error"].clone()
     }
 
-    /// Has been looked at as far as it matters.
+    /// Ends a chain of assertions.
     pub fn done(self) {}
 }
 

@@ -1,11 +1,12 @@
-//! What only root may do.
+//! Commands that need root.
 
 use std::process::{Command, Stdio};
 
 use super::{Run, Sandbox};
 
 impl Sandbox {
-    /// Prepares a run by root: as whoever runs the tests, or through `sudo` without a password.
+    /// Prepares a run as root: directly where the tests run as root, otherwise through `sudo`
+    /// without a password.
     pub fn as_root(&self, program: &str) -> Run<'_> {
         if is_root() {
             self.program(program.as_ref())
@@ -16,8 +17,9 @@ impl Sandbox {
         }
     }
 
-    /// Prepares a run by root, where the root of a namespace is enough: for that nobody has to be
-    /// root, if the system lets everybody make one. Ubuntu does not, and in a `chroot` nobody can.
+    /// Prepares a run as root of a user namespace, where that is enough. It needs no real root if
+    /// the system allows unprivileged namespaces; Ubuntu does not, and they are impossible in a
+    /// `chroot`.
     pub fn as_some_root(&self, program: &str) -> Run<'_> {
         if !is_root() && makes_namespaces() {
             self.program("unshare".as_ref())

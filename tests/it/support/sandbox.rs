@@ -1,4 +1,4 @@
-//! A home of its own to run `ntro` in.
+//! A separate home to run `ntro` in.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -15,14 +15,13 @@ use tempfile::TempDir;
 
 use super::{IssuedKey, Outcome, Run, SecretService};
 
-/// Files by name, with what is in them.
+/// Files by name, with their content.
 pub type Contents = BTreeMap<String, Vec<u8>>;
 
-/// A temporary home and an environment that holds nothing of the caller's.
+/// A temporary home and an environment without the caller's variables.
 ///
-/// There is no keyring in it until one is [plugged in](Self::plug_in), so a test cannot reach
-/// the keyring of the person who runs it. All output of all commands is remembered, for
-/// [`Self::assert_nowhere`].
+/// It has no keyring until one is [plugged in](Self::plug_in), so a test cannot reach the user's
+/// keyring. The output of all commands is kept for [`Self::assert_nowhere`].
 pub struct Sandbox {
     folder: TempDir,
     environment: BTreeMap<OsString, OsString>,
@@ -31,7 +30,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Makes an empty home.
+    /// Creates an empty home.
     pub fn new() -> Self {
         let folder = tempfile::Builder::new()
             .prefix("ntro-it-")
@@ -50,7 +49,7 @@ impl Sandbox {
         sandbox.set("XDG_RUNTIME_DIR", sandbox.folder.path().join("run"));
         sandbox.set("PATH", std::env::var_os("PATH").unwrap());
         sandbox.set("LC_ALL", "C.UTF-8");
-        // What the official clients need for output that is the same everywhere.
+        // Makes the official clients' output the same everywhere.
         sandbox.set("NO_COLOR", "1");
         sandbox.set("TERM", "dumb");
         sandbox.set("COLUMNS", "140");
@@ -59,32 +58,32 @@ impl Sandbox {
         sandbox
     }
 
-    /// Sets a variable for all commands from here on.
+    /// Sets a variable for all later commands.
     pub fn set(&mut self, name: &str, value: impl AsRef<OsStr>) {
         self.environment
             .insert(name.into(), value.as_ref().to_owned());
     }
 
-    /// Gives the `file` store an age identity, which opens it without anybody's help.
+    /// Creates an age identity, which opens the `file` store without a prompt.
     pub fn make_identity(&self) {
         let lock = FileLock::acquire(&self.ntro_home().join(".lock")).unwrap();
         create_identity(&self.ntro_home().join("identity.txt"), &lock).unwrap();
     }
 
-    /// Lets all commands from here on see this Secret Service.
+    /// Connects all later commands to this Secret Service.
     pub fn plug_in(&mut self, service: &SecretService) {
         for (name, value) in service.environment() {
             self.set(name, value);
         }
     }
 
-    /// Prepares a run of the `ntro` that is being tested.
+    /// Prepares a run of the tested `ntro`.
     pub fn ntro(&self, arguments: &str) -> Run<'_> {
         self.program(Path::new(env!("CARGO_BIN_EXE_ntro")))
             .args(arguments)
     }
 
-    /// Logs in, where a test is about what comes after.
+    /// Logs in, for tests of later steps.
     #[track_caller]
     pub fn log_in(&self, options: &str, host: &str, key: &str) {
         self.ntro("auth login --no-interactive --api-key-stdin")
@@ -100,8 +99,8 @@ impl Sandbox {
         Run::new(self, path)
     }
 
-    /// Gives a command the environment and the working folder of this sandbox, for the tests
-    /// that start one by themselves, such as on a pseudo-terminal.
+    /// Gives a command the environment and the working folder of this sandbox, for tests that start
+    /// it themselves, for instance on a pseudo-terminal.
     pub fn prepare(&self, command: &mut Command) {
         command
             .env_clear()
@@ -129,7 +128,7 @@ impl Sandbox {
         fs::read_to_string(self.ntro_home().join(name)).unwrap()
     }
 
-    /// Writes `config.toml`, as private as `ntro` itself would.
+    /// Writes `config.toml`, with the mode that `ntro` uses.
     pub fn write_config(&self, text: &str) {
         let folder = self.ntro_home();
         fs::create_dir_all(&folder).unwrap();
@@ -139,7 +138,7 @@ impl Sandbox {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    /// Returns the paths of all files in the home, relative to it and in order.
+    /// Returns the paths of all files in the home, relative to it and sorted.
     pub fn files(&self) -> Vec<String> {
         let home = self.home();
         files_below(&home)
@@ -148,7 +147,7 @@ impl Sandbox {
             .collect()
     }
 
-    /// Returns all files in the home with what is in them.
+    /// Returns all files in the home with their content.
     pub fn contents(&self) -> Contents {
         let home = self.home();
         let read = |name: String| {
@@ -158,13 +157,13 @@ impl Sandbox {
         self.files().into_iter().map(read).collect()
     }
 
-    /// Holds a secret to occur in no output and in no file so far.
+    /// Asserts that a secret is in no output and in no file.
     #[track_caller]
     pub fn assert_nowhere(&self, secret: &str) {
         self.assert_only_in(secret, &[]);
     }
 
-    /// Holds a secret to occur in no output, and in none but these files of the home.
+    /// Asserts that a secret is in no output, and in no files of the home except these.
     #[track_caller]
     pub fn assert_only_in(&self, secret: &str, files: &[&str]) {
         assert!(!secret.is_empty());
@@ -185,7 +184,7 @@ impl Sandbox {
         }
     }
 
-    /// Holds the folder of `ntro` to have no file that does not belong there.
+    /// Asserts that the folder of `ntro` has only expected files.
     #[track_caller]
     pub fn assert_no_litter(&self) {
         let known = [
@@ -201,7 +200,7 @@ impl Sandbox {
         }
     }
 
-    /// Holds a secret to occur in no file of the home.
+    /// Asserts that a secret is in no file of the home.
     #[track_caller]
     pub fn assert_files_without(&self, secret: &str) {
         for (name, bytes) in self.contents() {
@@ -212,22 +211,22 @@ impl Sandbox {
         }
     }
 
-    /// From here on, shows `placeholder` for `text` in redacted transcripts.
+    /// Shows `placeholder` for `text` in later redacted transcripts.
     pub fn redacting(&self, text: &str, placeholder: &str) {
         let mut redactions = self.redactions.lock().unwrap();
         redactions.push((text.to_owned(), placeholder.to_owned()));
-        // The longest first, so that a text that contains another is seen whole.
+        // Longest first, so that a text that contains another is replaced whole.
         redactions.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
     }
 
-    /// From here on, shows placeholders for a key and for its prefix in redacted transcripts.
+    /// Shows placeholders for a key and its prefix in later redacted transcripts.
     pub fn redacting_key(&self, key: &IssuedKey, name: &str) {
         self.redacting(&key.key, &format!("[{name}]"));
         self.redacting(&key.prefix, &format!("[{name} PREFIX]"));
     }
 
-    /// Returns a transcript in which what differs from run to run is replaced: what was
-    /// registered by [`Self::redacting`], UUIDs, request ids and times.
+    /// Returns a transcript with values that differ between runs replaced: those registered by
+    /// [`Self::redacting`], UUIDs, request ids and times.
     pub fn redact(&self, transcript: &impl ToString) -> String {
         let text = self
             .redactions
@@ -257,8 +256,8 @@ impl Sandbox {
     }
 }
 
-/// Replaces what has a shape: `d` stands for a digit, `x` for a lower-case hexadecimal one, `*` for
-/// a fraction that may be there, and everything else for itself.
+/// Replaces texts of a format: `d` is a digit, `x` a lower-case hexadecimal digit, `*` an optional
+/// fraction, and any other character itself.
 fn replace_shape(text: &str, shape: &str, placeholder: &str) -> String {
     let length = |rest: &[u8]| {
         let mut length = 0;
@@ -311,7 +310,7 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 }
 
 #[test]
-fn what_differs_from_run_to_run_is_redacted() {
+fn varying_text_is_redacted() {
     let sandbox = Sandbox::new();
     sandbox.redacting("http://127.0.0.1:41234", "[SERVER]");
     let text = format!(
@@ -326,7 +325,7 @@ fn what_differs_from_run_to_run_is_redacted() {
 }
 
 #[test]
-fn a_secret_is_found_in_output_files_and_names() {
+fn secrets_are_found_everywhere() {
     let shows = std::panic::catch_unwind(|| {
         let sandbox = Sandbox::new();
         sandbox

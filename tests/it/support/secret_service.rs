@@ -1,4 +1,4 @@
-//! A Secret Service of a test's own, by `scripts/with-secret-service`.
+//! A private Secret Service for a test, by `scripts/with-secret-service`.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -11,17 +11,17 @@ use super::project;
 /// The state that the service starts in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// The login collection is there and open.
+    /// The login collection is unlocked.
     Unlocked,
-    /// As `Unlocked`, and it is KeePassXC.
+    /// As `Unlocked`, with KeePassXC.
     KeePassXc,
-    /// It is locked, and nothing can show the prompt that would unlock it.
+    /// The collection is locked, and no prompt can be shown to unlock it.
     Locked,
     /// The service runs and has no collection.
     Empty,
     /// The service takes calls and never answers.
     Hung,
-    /// There is a bus, but no service on it.
+    /// There is a bus without a Secret Service.
     Absent,
     /// There is no bus.
     NoBus,
@@ -52,7 +52,7 @@ impl Mode {
     }
 }
 
-/// A running service, which ends when this is dropped, or when the test is killed.
+/// A running service, stopped when this is dropped or the test is killed.
 pub struct SecretService {
     runner: Child,
     environment: Vec<(&'static str, String)>,
@@ -62,8 +62,7 @@ pub struct SecretService {
 impl SecretService {
     /// Starts a service.
     pub fn start(mode: Mode) -> Self {
-        // The command that the service runs for ends as soon as its input does, which is when
-        // this process closes it, or is no more.
+        // The command in the service ends with its input: when this process closes it or ends.
         let mut runner = Command::new(project("scripts/with-secret-service"))
             .args(["--mode", mode.name(), "--", "sh", "-c"])
             .arg(
@@ -90,14 +89,14 @@ impl SecretService {
         }
     }
 
-    /// Returns the variables by which the service is found.
+    /// Returns the variables for reaching the service.
     pub fn environment(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.environment
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
     }
 
-    /// Locks the login collection, with what it holds by now.
+    /// Locks the login collection.
     pub fn lock(&self) {
         let output = self.call(
             "dbus-send",
@@ -113,34 +112,34 @@ impl SecretService {
         assert!(output.status.success(), "cannot lock: {output:?}");
     }
 
-    /// Stops the daemon: it is there, and does not answer.
+    /// Stops the daemon: it runs, but does not answer.
     pub fn hang(&self) {
         kill_process(self.daemon.unwrap(), Signal::STOP).unwrap();
     }
 
-    /// Lets a daemon that was [stopped](Self::hang) go on.
+    /// Resumes a daemon that was [stopped](Self::hang).
     pub fn resume(&self) {
         kill_process(self.daemon.unwrap(), Signal::CONT).unwrap();
     }
 
-    /// Looks a secret up as any other program would: attributes and values in turn.
+    /// Looks up a secret as any other program would: attributes and values in turn.
     pub fn lookup(&self, attributes: &[&str]) -> Option<String> {
         let output = self.call("secret-tool", &[&["lookup"], attributes].concat());
         let found = output.status.success();
         found.then(|| String::from_utf8(output.stdout).unwrap())
     }
 
-    /// Lists the items that have these attributes, in the words of `secret-tool`: with labels,
-    /// attributes and secrets.
+    /// Lists the items with these attributes in the format of `secret-tool`: labels, attributes and
+    /// secrets.
     pub fn search(&self, attributes: &[&str]) -> String {
         let output = self.call("secret-tool", &[&["search", "--all"], attributes].concat());
-        // Attributes go to standard error.
+        // `secret-tool` prints attributes on standard error.
         String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
     }
 
-    /// Erases every item that has these attributes.
+    /// Erases every item with these attributes.
     pub fn clear(&self, attributes: &[&str]) {
-        // There may be none, which is no failure here.
+        // No match is not an error here.
         let _ = self.call("secret-tool", &[&["clear"], attributes].concat());
     }
 

@@ -1,4 +1,4 @@
-//! The real `ntro serve` and `ntro admin`, on a folder of their own.
+//! The real `ntro serve` and `ntro admin`, in a temporary folder.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
@@ -12,13 +12,13 @@ use super::wire;
 
 const NTRO: &str = env!("CARGO_BIN_EXE_ntro");
 
-/// Registry that outlive the processes which serve them.
+/// A folder with a registry that outlives its server processes.
 pub struct ServerFolder {
     folder: tempfile::TempDir,
 }
 
 impl ServerFolder {
-    /// With the organisation Acme and its tenant `acme-fund-admin`.
+    /// Creates a registry with the organisation Acme and its tenant `acme-fund-admin`.
     pub fn new() -> Self {
         let server = Self {
             folder: tempfile::tempdir().unwrap(),
@@ -54,14 +54,14 @@ impl ServerFolder {
             .unwrap()
     }
 
-    /// Runs `ntro admin`, which must succeed, and returns its JSON.
+    /// Runs `ntro admin`, asserts success and returns its JSON.
     pub fn admin_ok(&self, line: &str) -> Value {
         let output = self.admin(line);
         assert!(output.status.success(), "{line}: {output:?}");
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// A new key of the tenant: its id and itself.
+    /// Creates a key of the tenant; returns its id and the key.
     pub fn key(&self, provider: &str) -> (String, String) {
         let scope = match provider {
             "ontora" => " --scope *",
@@ -82,7 +82,7 @@ impl ServerFolder {
         self.serve_in(&[], arguments)
     }
 
-    /// Serves with these variables.
+    /// Starts `ntro serve` with these variables.
     pub fn serve_in(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Serving {
         let mut command = self.command();
         command.arg("serve").args(arguments);
@@ -90,18 +90,19 @@ impl ServerFolder {
         Serving::start(command)
     }
 
-    /// Serves where no file may grow beyond so many blocks of 512 bytes: the disk is full then.
+    /// Starts `ntro serve` where files are limited to `blocks` blocks of 512 bytes: the disk is
+    /// then full.
     pub fn serve_on_a_small_disk(&self, blocks: u32) -> Serving {
         let mut command = Command::new("sh");
         self.prepare(&mut command);
-        // Ignored signals stay ignored, so that writing fails instead of ending the process.
+        // Ignored signals stay ignored, so that a write fails instead of ending the process.
         let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" serve \"$@\"");
         command.args(["-c", &script, NTRO]);
         Serving::start(command)
     }
 }
 
-/// Answers every request that comes, a proxy's as well, with this body, as long as the test runs.
+/// Answers every request, also those of a proxy, with this body until the test ends.
 pub fn always(body: String) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -157,24 +158,24 @@ impl Serving {
         kill_process(id, signal).unwrap();
     }
 
-    /// Ends it as a service manager does.
+    /// Stops it as a service manager does.
     pub fn end(mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.child.wait().unwrap()
     }
 
-    /// Waits until it ends.
+    /// Waits for it to end.
     pub fn wait(mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
 
-    /// Ends it as a power cut does.
+    /// Kills it, as a power cut would.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// What a key is told about itself: the status.
+    /// Returns the status of a request with a key.
     pub fn verify(&self, key: &str) -> u16 {
         let (path, header) = if key.starts_with("ont_") {
             ("/v1/api-keys/current", format!("x-api-key: {key}"))

@@ -1,4 +1,4 @@
-//! A server whose answers a test decides, for what no real one does on request.
+//! A server with answers chosen by the test, for behaviour that no real server shows on request.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-/// A listener on a port of its own that remembers whoever came.
+/// A listener on a free port that records its requests.
 pub struct Stub {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Request>>>,
 }
 
-/// A request, as far as a stub looks at it.
+/// The parts of a request that a stub reads.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// Such as `GET`.
@@ -23,33 +23,33 @@ pub struct Request {
     pub key: Option<String>,
 }
 
-/// What a stub does with a request.
+/// The reaction to a request.
 #[derive(Clone, Debug)]
 pub enum Reply {
     /// Answers with this status and this JSON value.
     Json(u16, Value),
-    /// The same, from a server whose clock shows this time.
+    /// The same, with this time in the `Date` header.
     Dated(String, u16, Value),
-    /// Hangs up.
+    /// Closes the connection.
     Cut,
-    /// Says nothing, and keeps the connection.
+    /// Sends nothing, and keeps the connection open.
     Silence,
 }
 
 impl Stub {
-    /// Starts a server that answers as `answer` says.
+    /// Starts a server that answers with `answer`.
     pub fn start(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let record = Arc::clone(&seen);
         let answer = Arc::new(answer);
-        // Both kinds of thread end with the process.
+        // The threads end with the process.
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (record, answer) = (Arc::clone(&record), Arc::clone(&answer));
                 std::thread::spawn(move || {
-                    // The client may hang up at any time, which is its right.
+                    // The client may close the connection at any time.
                     let _ = converse(stream.unwrap(), &record, &*answer);
                 });
             }
@@ -57,8 +57,8 @@ impl Stub {
         Self { address, seen }
     }
 
-    /// Starts an Ntropii server that takes every key with `good` in it, and whose keys reach
-    /// these tenants.
+    /// Starts an Ntropii server that accepts every key containing `good`, with access to these
+    /// tenants.
     pub fn ntropii(tenants: &'static [&'static str]) -> Self {
         Self::start(move |request| {
             if !request.key.as_ref().is_some_and(|key| key.contains("good")) {
@@ -100,14 +100,14 @@ impl Stub {
         format!("{}/v1", self.origin())
     }
 
-    /// Returns what came in so far.
+    /// Returns the requests so far.
     pub fn seen(&self) -> Vec<Request> {
         self.seen.lock().unwrap().clone()
     }
 }
 
 impl Reply {
-    /// The answer to a key that is not known, in the words of Ntropii.
+    /// Returns Ntropii's answer to an unknown key.
     pub fn unauthorized() -> Self {
         Self::Json(
             401,
@@ -148,7 +148,7 @@ fn converse(
         }
     }
     reader.take(length).read_to_end(&mut Vec::new())?;
-    // Also a connection over which nothing was sent is remembered.
+    // A connection without a request is recorded as well.
     record.lock().unwrap().push(request.clone());
     match answer(&request) {
         Reply::Cut => Ok(()),

@@ -1,4 +1,4 @@
-//! A command on a terminal, and somebody who types.
+//! A command on a pseudo-terminal, with typed input.
 
 use std::fs::File;
 use std::os::unix::process::CommandExt as _;
@@ -11,10 +11,10 @@ use rustix::termios::{LocalModes, tcgetattr};
 
 use super::Sandbox;
 
-/// How long a command may take to say what is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a command may take to print an expected text.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A command that runs on a pseudo-terminal of its own.
+/// A command that runs on its own pseudo-terminal.
 pub struct Terminal<'a> {
     sandbox: &'a Sandbox,
     session: PtySession,
@@ -28,7 +28,7 @@ pub struct Terminal<'a> {
 pub struct Ended {
     /// The exit code, as a shell sees it.
     pub code: i32,
-    /// All that came to the terminal, escape sequences included.
+    /// All output on the terminal, including escape sequences.
     pub heard: String,
 }
 
@@ -38,10 +38,10 @@ impl<'a> Terminal<'a> {
         Self::shell(sandbox, &format!("ntro {arguments}"))
     }
 
-    /// Starts a line of shell in which `ntro` is the program that is being tested.
+    /// Starts a shell command in which `ntro` is the tested program.
     ///
-    /// The shell that runs it stays at the terminal, as a person's would, and tells afterwards in
-    /// which state the terminal was left.
+    /// The shell stays on the terminal, as a user's would, and reports the state of the terminal at
+    /// the end.
     pub fn shell(sandbox: &'a Sandbox, line: &str) -> Self {
         let mut command = Command::new("sh");
         sandbox.prepare(&mut command);
@@ -59,7 +59,7 @@ impl<'a> Terminal<'a> {
                 env!("CARGO_BIN_EXE_ntro")
             ))
             .env("TERM", "xterm");
-        let options = Options::new().timeout_ms(Some(PATIENCE.as_millis() as u64));
+        let options = Options::new().timeout_ms(Some(TIMEOUT.as_millis() as u64));
         let session = spawn_with_options(command, options).unwrap();
         let screen = session.process().get_file_handle().unwrap();
         let mut terminal = Self {
@@ -73,7 +73,7 @@ impl<'a> Terminal<'a> {
         terminal
     }
 
-    /// Waits until a text appears, after what was waited for before.
+    /// Waits for a text after the previous match.
     #[track_caller]
     pub fn expect(&mut self, text: &str) -> &mut Self {
         match self.session.exp_string(text) {
@@ -91,10 +91,10 @@ impl<'a> Terminal<'a> {
         self.press(&format!("{text}\r"))
     }
 
-    /// Types a line that is not to be shown, as soon as the terminal does not show it.
+    /// Types a line once the terminal has stopped echoing.
     #[track_caller]
     pub fn secret(&mut self, text: &str) -> &mut Self {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let shown = || {
             let modes = tcgetattr(&self.screen).unwrap().local_modes;
             modes.contains(LocalModes::ECHO)
@@ -116,7 +116,7 @@ impl<'a> Terminal<'a> {
         self
     }
 
-    /// Presses the arrow down, and Enter.
+    /// Presses the down arrow and Enter.
     pub fn choose_second(&mut self) -> &mut Self {
         self.press("\x1b[B\r")
     }
@@ -126,7 +126,7 @@ impl<'a> Terminal<'a> {
         self.press("\x03")
     }
 
-    /// Waits until the command ends, and holds it to leave the terminal as it was.
+    /// Waits until the command ends, and asserts that it restored the terminal.
     #[track_caller]
     pub fn end(mut self) -> Ended {
         let code = self.told("exit");
@@ -142,7 +142,7 @@ impl<'a> Terminal<'a> {
         }
     }
 
-    /// Waits for what the shell tells in brackets.
+    /// Waits for the shell's report in brackets.
     #[track_caller]
     fn told(&mut self, what: &str) -> String {
         self.expect(&format!("[{what} "));
@@ -153,27 +153,27 @@ impl<'a> Terminal<'a> {
 }
 
 impl Ended {
-    /// Holds the command to an exit code.
+    /// Asserts an exit code.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{:?}", self.heard);
         self
     }
 
-    /// Holds the terminal to have shown a text.
+    /// Asserts that the terminal has shown a text.
     #[track_caller]
     pub fn shows(self, text: &str) -> Self {
         assert!(self.heard.contains(text), "no {text:?} in {:?}", self.heard);
         self
     }
 
-    /// Holds the terminal to have shown no such text.
+    /// Asserts that the terminal has not shown a text.
     #[track_caller]
     pub fn hides(self, text: &str) -> Self {
         assert!(!self.heard.contains(text), "{text:?} in {:?}", self.heard);
         self
     }
 
-    /// Has been looked at as far as it matters.
+    /// Ends a chain of assertions.
     pub fn done(self) {}
 }
