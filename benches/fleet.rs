@@ -4,10 +4,10 @@
 //! cargo bench --bench fleet [-- --connections 1000 --rounds 11]
 //! ```
 //!
-//! The authority is in this process, with a key for each connection. `auth status --all` stands
-//! beside the least that such a check can be, one request with each key over as many connections
-//! kept open, and beside `curl` doing the same; the others beside a process that does nothing.
-//! All take turns, one run each a round; compare ratios, not milliseconds.
+//! The authority runs in this process, with a key for each connection. `auth status --all` is
+//! compared with the minimum for such a check, one request with each key over as many open
+//! connections, and with `curl` doing the same. The other commands are compared with a process that
+//! does nothing. All run in turn, once per round; compare ratios, not milliseconds.
 
 #![allow(
     clippy::print_stdout,
@@ -39,8 +39,8 @@ use programs::{Linked, found, hello, installed};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-/// As many as `auth status` asks at once.
-const AT_ONCE: usize = 16;
+/// The concurrency of `auth status`.
+const CONCURRENCY: usize = 16;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -116,7 +116,7 @@ fn main() {
     compare("Listing and completing", quick, &mut processes);
 }
 
-/// One thing that takes time.
+/// A task to time.
 struct Task<'a> {
     name: &'static str,
     run: Box<dyn FnMut() + 'a>,
@@ -149,7 +149,7 @@ impl<'a> Task<'a> {
     }
 }
 
-/// Lets the tasks take turns, and prints each beside the first one.
+/// Runs the tasks in turn, and prints each relative to the first.
 fn compare(title: &str, rounds: usize, tasks: &mut [Task<'_>]) {
     for task in tasks.iter_mut() {
         (task.run)();
@@ -176,7 +176,7 @@ fn compare(title: &str, rounds: usize, tasks: &mut [Task<'_>]) {
     }
 }
 
-/// `ntro` in a home, with nothing of the caller's that it would listen to.
+/// Prepares `ntro` with a home and without the caller's variables.
 fn ntro(program: &Path, home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command
@@ -187,7 +187,7 @@ fn ntro(program: &Path, home: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Asks for what fits a name, as the script of bash does.
+/// Requests the completions of a name, as the bash script does.
 fn complete(program: &Path, home: &Path, typed: &str) -> Command {
     let mut command = ntro(program, home, &["--", "ntro", "auth", "use", typed]);
     command
@@ -199,7 +199,7 @@ fn complete(program: &Path, home: &Path, typed: &str) -> Command {
     command
 }
 
-/// The most memory that a process had at any time, in kilobytes.
+/// Returns the peak memory of a process, in kilobytes.
 fn peak(command: &mut Command) -> u64 {
     let mut child = command.stdout(Stdio::null()).spawn().unwrap();
     let file = format!("/proc/{}/status", child.id());
@@ -273,7 +273,7 @@ impl Server {
     }
 }
 
-/// Writes a home with a connection for each key, as a thousand logins would have left it.
+/// Writes a home with a connection for each key, like that of a thousand logins.
 fn lay_out(folder: &Path, kind: StoreKind, server: &Server) -> PathBuf {
     let home = NtroDir::at(folder);
     let lock = home.lock().unwrap();
@@ -321,10 +321,10 @@ fn lay_out(folder: &Path, kind: StoreKind, server: &Server) -> PathBuf {
     folder.to_owned()
 }
 
-/// One request with each key: the least that a check can be.
+/// Sends one request with each key: the minimum that a check needs.
 fn ask_all(address: SocketAddr, keys: &[ApiKey]) {
     std::thread::scope(|scope| {
-        for part in keys.chunks(keys.len().div_ceil(AT_ONCE)) {
+        for part in keys.chunks(keys.len().div_ceil(CONCURRENCY)) {
             scope.spawn(move || {
                 let mut stream = TcpStream::connect(address).unwrap();
                 stream.set_nodelay(true).unwrap();
@@ -335,7 +335,7 @@ fn ask_all(address: SocketAddr, keys: &[ApiKey]) {
                         key.expose()
                     );
                     stream.write_all(request.as_bytes()).unwrap();
-                    // An answer of a few hundred bytes comes in one piece.
+                    // A response of a few hundred bytes arrives in one read.
                     let read = stream.read(&mut buffer).unwrap();
                     assert!(buffer[..read].starts_with(b"HTTP/1.1 200"));
                 }
@@ -344,7 +344,7 @@ fn ask_all(address: SocketAddr, keys: &[ApiKey]) {
     });
 }
 
-/// Writes what `curl` is to ask, each request with a key of its own.
+/// Writes the configuration of `curl`: one request with each key.
 fn write_curl(path: &Path, server: &Server) {
     let mut text = String::new();
     for (index, key) in server.keys.iter().enumerate() {

@@ -1,8 +1,8 @@
-//! Whole processes, from start to exit, each beside a peer in the same run.
+//! Whole processes, from start to exit, each compared with a peer in the same run.
 //!
-//! `scripts/bench startup` runs this with everything it needs: a Secret Service of its own, the
-//! official clients, `curl`, `gh` and `secret-tool`. The programs take turns, one run each a round,
-//! so that a neighbour's load falls on all of them alike; compare ratios, not milliseconds.
+//! `scripts/bench startup` provides everything this needs: a private Secret Service, the official
+//! clients, `curl`, `gh` and `secret-tool`. The programs run in turn, once per round, so that other
+//! load affects all of them equally; compare ratios, not milliseconds.
 
 #![allow(
     clippy::print_stdout,
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use programs::{Linked, found, hello, installed};
 
-/// One program and what it took.
+/// A program and its times.
 struct Program {
     name: String,
     command: Command,
@@ -32,7 +32,7 @@ impl Program {
         let mut command = Command::new(program.as_ref());
         command
             .args(arguments)
-            // Cargo's own, in which everything that is linked dynamically would look first.
+            // Set by Cargo; the dynamic linker would search it first.
             .env_remove("LD_LIBRARY_PATH")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -66,8 +66,7 @@ impl Program {
     }
 }
 
-/// Lets the programs take turns, and prints each beside the first one, the peer.
-/// Returns their medians.
+/// Runs the programs in turn, and prints each relative to the first, the peer.
 fn compare(title: &str, rounds: usize, mut programs: Vec<Program>) -> Vec<f64> {
     for program in &mut programs {
         program.run();
@@ -92,7 +91,7 @@ fn compare(title: &str, rounds: usize, mut programs: Vec<Program>) -> Vec<f64> {
     programs.iter_mut().map(Program::median).collect()
 }
 
-/// Two digits of a ratio at least, however small it is.
+/// Formats a ratio with at least two significant digits.
 fn ratio(own: f64, peer: f64) -> String {
     match own / peer {
         ratio if ratio < 0.1 => format!("{ratio:.4}"),
@@ -100,7 +99,7 @@ fn ratio(own: f64, peer: f64) -> String {
     }
 }
 
-/// The same program built otherwise: lines of `name=path` in `NTRO_BUILDS`.
+/// Other builds of the program: lines of `name=path` in `NTRO_BUILDS`.
 fn other_builds() -> Vec<(String, PathBuf)> {
     let builds = std::env::var("NTRO_BUILDS").unwrap_or_default();
     builds
@@ -112,7 +111,7 @@ fn other_builds() -> Vec<(String, PathBuf)> {
         .collect()
 }
 
-/// An authority with connections logged in to it.
+/// An authority, with connections logged in to it.
 struct Dev {
     child: Child,
     origin: String,
@@ -132,7 +131,7 @@ impl Dev {
             .find(|line| line.contains("\"listening\""))
             .unwrap();
         let origin = line.split('"').nth(3).unwrap().to_owned();
-        // The last thing that it prints is the end of its report.
+        // Its last line is the end of its report.
         Self { child, origin }
     }
 }

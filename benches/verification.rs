@@ -1,22 +1,21 @@
-//! What it costs to verify a key, beside a handler of the same framework that answers the same
+//! The cost of verifying a key, compared with a handler of the same framework that sends the same
 //! bytes without looking at the key.
 //!
 //! ```text
 //! cargo bench --bench verification [-- --keys 100000 --rounds 31 --millis 150]
 //! ```
 //!
-//! Both servers are processes of their own, of this one executable. The bare one is an axum router
-//! with as many routes, on connections served with the same settings of hyper (no `axum::serve`,
-//! which does more), without the authority's bounds on them. Its handler answers with the status,
-//! all headers and the body that the authority gave to one such request; its request id is the
-//! recorded one, so it does not even count. The authority is all of it, as `ntro serve` runs it,
-//! with no rate limits: bounds on connections, request ids, panics caught.
+//! Both servers are separate processes of this executable. The bare one is an axum router with as
+//! many routes, on connections served with the same hyper settings (not `axum::serve`, which does
+//! more) and without the authority's connection limits. Its handler sends the status, headers and
+//! body that the authority sent for one such request; even the request id is the recorded one. The
+//! authority runs completely, as in `ntro serve`, without rate limits: connection limits, request
+//! ids and panic handling included.
 //!
-//! The load comes over 32 connections that stay open, one request at a time on each, from this
-//! process. Short rounds alternate between the two servers, so that whatever else the machine does
-//! falls on both; a ratio is made for each round, and the medians are printed. The server's own
-//! CPU time for a request (Linux) is the figure that the load generator beside it and the
-//! neighbours disturb least.
+//! This process sends the load over 32 open connections, one request at a time on each. Short
+//! rounds alternate between the two servers, so that other load on the machine affects both. Each
+//! round gives a ratio, and the medians are printed. The server's CPU time per request (Linux) is
+//! the figure that the load generator and other processes disturb least.
 
 #![allow(
     clippy::unwrap_used,
@@ -48,13 +47,13 @@ use tokio::task::JoinSet;
 use tower::Service as _;
 
 const CONNECTIONS: usize = 32;
-/// Threads that make the load.
+/// Threads of the load generator.
 const THREADS: usize = 2;
-/// Keys that one connection uses in turn.
+/// Keys that a connection uses in turn.
 const KEYS_IN_TURN: usize = 1_000;
-/// As the authority has it.
+/// The limit of the authority.
 const LARGEST_HEAD: usize = 32 * 1024;
-/// What is to be reached.
+/// The ratio to reach.
 const BAR: f64 = 0.85;
 
 fn main() {
@@ -66,7 +65,7 @@ fn main() {
     }
 }
 
-/// How much to do.
+/// The amount of work.
 struct Plan {
     keys: usize,
     rounds: usize,
@@ -130,7 +129,7 @@ fn compare(plan: &Plan) {
     );
 }
 
-/// Makes live keys, half for each provider.
+/// Creates live keys, half for each provider.
 fn fill(database: &Path, count: usize) -> [Vec<String>; 2] {
     let registry = Registry::open(&Database::Sqlite(database.to_owned())).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -176,7 +175,7 @@ fn fill(database: &Path, count: usize) -> [Vec<String>; 2] {
     })
 }
 
-/// A key of the same make that nobody issued.
+/// Returns a key of the same format that was never issued.
 fn unknown(key: &str) -> String {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut body = key.as_bytes()[..key.len() - 6].to_vec();
@@ -192,7 +191,7 @@ fn unknown(key: &str) -> String {
     String::from_utf8(body).unwrap()
 }
 
-/// The key with one character changed and the checksum left as it was.
+/// Returns the key with one character changed and the checksum kept.
 fn broken(key: &str) -> String {
     let mut bytes = key.as_bytes().to_vec();
     let middle = bytes.len() / 2;
@@ -200,7 +199,7 @@ fn broken(key: &str) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// What each connection sends in turn: keys from all over the table.
+/// Returns the requests of each connection, with keys from all over the table.
 fn requests(path: &str, header: &str, keys: Vec<String>) -> Vec<Vec<Vec<u8>>> {
     let step = 7_919;
     let mut at = 0;
@@ -220,11 +219,11 @@ fn requests(path: &str, header: &str, keys: Vec<String>) -> Vec<Vec<Vec<u8>>> {
         .collect()
 }
 
-/// What one kind of request came to: medians over the rounds.
+/// The results for one kind of request: medians over the rounds.
 struct Measured {
-    /// Requests a second: bare, authority, and the ratio.
+    /// Requests per second: bare, authority, and the ratio.
     rate: [f64; 3],
-    /// Microseconds of CPU for a request: bare, authority, and the ratio.
+    /// Microseconds of CPU per request: bare, authority, and the ratio.
     cpu: Option<[f64; 3]>,
 }
 
@@ -281,13 +280,13 @@ fn measure(
     let servers = [&bare, authority];
     let mut open = servers.map(Server::open);
     let mut rounds = Vec::new();
-    // The first pair warms both up.
+    // The first pair is a warm-up.
     for round in 0..=plan.rounds {
         let mut load = |which: usize| {
             let connections = &mut open[which];
             servers[which].load(connections, requests, plan.round, &answer)
         };
-        // Whoever is second in one round is first in the next.
+        // The order alternates between rounds.
         let pair = if round % 2 == 0 {
             let bare = load(0);
             [bare, load(1)]
@@ -302,7 +301,7 @@ fn measure(
     Measured::new(&rounds)
 }
 
-/// What one round came to.
+/// The result of one round.
 struct Load {
     answered: u64,
     took: Duration,
@@ -319,7 +318,7 @@ impl Load {
     }
 }
 
-/// A server in a process of its own, which ends with this value.
+/// A server in a separate process, killed when this is dropped.
 struct Server {
     process: Child,
     address: SocketAddr,
@@ -350,7 +349,7 @@ impl Server {
             .collect()
     }
 
-    /// Asks over all connections for a while.
+    /// Sends requests over all connections for a while.
     fn load(
         &self,
         connections: &mut [Connection],
@@ -378,7 +377,7 @@ impl Server {
         }
     }
 
-    /// The CPU time of all threads so far, where the system tells.
+    /// Returns the CPU time of all threads so far, where the system reports it.
     fn cpu(&self) -> Option<Duration> {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).ok()?;
         let mut nanos = 0;
@@ -397,8 +396,8 @@ impl Drop for Server {
     }
 }
 
-/// One thread's connections: a request is under way on each, and as soon as one is answered, the
-/// next one goes out there.
+/// Drives one thread's connections: each has one open request, and sends the next one after the
+/// response.
 fn ask(
     connections: &mut [Connection],
     requests: &[Vec<Vec<u8>>],
@@ -426,7 +425,7 @@ fn ask(
 struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
-    /// How many requests were sent.
+    /// The number of requests sent.
     sent: usize,
     under_way: bool,
 }
@@ -450,7 +449,7 @@ impl Connection {
         self.under_way = true;
     }
 
-    /// Reads the answer to [`Connection::next`], which is to have the status of `answer`.
+    /// Reads the response to [`Connection::next`], and asserts that its status is that of `answer`.
     fn expect(&mut self, answer: &[u8]) {
         let got = self.answer();
         // "HTTP/1.1 200"
@@ -463,7 +462,7 @@ impl Connection {
         self.answer().to_owned()
     }
 
-    /// Reads one answer, head and body.
+    /// Reads one response, head and body.
     fn answer(&mut self) -> &[u8] {
         let mut filled = 0;
         loop {
@@ -531,14 +530,14 @@ fn serve_authority(database: &Path) {
     });
 }
 
-/// Answers what was recorded.
+/// Answers with the recorded responses.
 fn serve_bare(recorded: &Path) {
     let recorded = std::fs::read(recorded).unwrap();
     let line = recorded.iter().position(|byte| *byte == b'\n').unwrap();
     let (path, answer) = recorded.split_at(line);
     let path = std::str::from_utf8(path).unwrap();
     let answer = Arc::new(Recorded::parse(&answer[1..]));
-    // A table of as many routes as the authority's, so that finding the one is no easier.
+    // A table with as many routes as the authority's, so that the look-up costs the same.
     let paths = [
         path,
         "/healthz",
@@ -563,7 +562,7 @@ fn serve_bare(recorded: &Path) {
         };
         router.route(path, axum::routing::get(handler))
     });
-    // Makes the services now, not for each request.
+    // Builds the services once, not for each request.
     let router = router.with_state(());
     run(async |listener| {
         loop {
@@ -573,7 +572,7 @@ fn serve_bare(recorded: &Path) {
     });
 }
 
-/// Serves a connection as the authority does, without its bounds; `axum::serve` does more.
+/// Serves a connection as the authority does, without its limits; `axum::serve` does more.
 async fn talk(stream: tokio::net::TcpStream, router: axum::Router) {
     stream.set_nodelay(true).unwrap();
     let router = RefCell::new(router);
@@ -582,7 +581,7 @@ async fn talk(stream: tokio::net::TcpStream, router: axum::Router) {
     });
     let mut http = http1::Builder::new();
     http.max_buf_size(LARGEST_HEAD);
-    // The load just goes away when it has had enough.
+    // The load generator closes its connections at the end.
     let _ = http.serve_connection(TokioIo::new(stream), service).await;
 }
 
@@ -600,7 +599,7 @@ impl Recorded {
         let status = lines.next().unwrap().split(' ').nth(1).unwrap();
         let headers = lines
             .map(|line| line.split_once(": ").unwrap())
-            // These two are made by the framework.
+            // The framework adds these two.
             .filter(|(name, _)| !["content-length", "date"].contains(name))
             .map(|(name, value)| {
                 (

@@ -1,4 +1,4 @@
-//! Programs to measure, and to measure beside.
+//! The measured programs and their peers.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A program of this machine, if it is here.
+/// Finds a program on this machine.
 pub(crate) fn found(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
@@ -17,8 +17,8 @@ pub(crate) fn found(name: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Copies a program, as installing it does. What a linker has written lies in memory in smaller
-/// pieces than what was copied or read, and starts more slowly.
+/// Copies a program, as an installation does. A file that the linker has just written is in smaller
+/// pieces in the page cache than a copied one, and starts more slowly.
 pub(crate) fn installed(program: &Path, folder: &Path, name: &str) -> PathBuf {
     let copy = folder.join(name);
     std::fs::copy(program, &copy).unwrap();
@@ -29,12 +29,12 @@ pub(crate) fn installed(program: &Path, folder: &Path, name: &str) -> PathBuf {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Linked {
     Statically,
-    /// As `cargo install` links.
+    /// As `cargo install` links it.
     #[allow(dead_code, reason = "not every benchmark stands beside one")]
     Dynamically,
 }
 
-/// A process that does nothing but print: the floor.
+/// Builds a process that only prints: the minimum.
 pub(crate) fn hello(folder: &Path, linked: Linked) -> PathBuf {
     let (source, program) = (folder.join("hello.rs"), folder.join("hello"));
     std::fs::write(&source, "fn main() { println!(\"hello\"); }").unwrap();
