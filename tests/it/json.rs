@@ -1,6 +1,5 @@
-//! What commands print for programs, held to the tables of the reference page.
+//! Output of every command with `--output json`, compared with `docs/schemas.json`.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
@@ -9,109 +8,141 @@ use serde_json::Value;
 
 use crate::support::{Authority, Outcome, Sandbox};
 
-const PAGE: &str = include_str!("../../docs/reference.md");
+const SCHEMAS: &str = include_str!("../../docs/schemas.json");
 
-/// Of every command that has a table, the types of its members by their paths.
-struct Page(BTreeMap<String, BTreeMap<String, String>>);
+/// Schemas of what commands print, by command.
+struct Schemas(Value);
 
-impl Page {
+impl Schemas {
     fn read() -> Self {
-        let mut page = BTreeMap::<_, BTreeMap<_, _>>::new();
-        let (mut command, mut in_table) = (String::new(), false);
-        for line in PAGE.lines() {
-            if let Some(heading) = line.trim_start_matches('#').strip_prefix(" `ntro ") {
-                command = heading.trim_end_matches('`').to_owned();
-            }
-            in_table = match line {
-                "| member | type | what it is |" => true,
-                "" => false,
-                _ => in_table,
-            };
-            let mut cells = line.split(" | ");
-            if let (true, Some(name), Some(kind)) = (in_table, cells.next(), cells.next())
-                && let Some(name) = name.strip_prefix("| `")
-            {
-                let members = page.entry(command.clone()).or_default();
-                members.insert(name.trim_end_matches('`').to_owned(), kind.to_owned());
-            }
-        }
-        Self(page)
+        Self(serde_json::from_str(SCHEMAS).unwrap())
     }
 
-    /// Holds a value that a command has printed to its table.
+    fn commands(&self) -> impl Iterator<Item = &str> {
+        let definitions = self.0["$defs"].as_object().unwrap();
+        definitions.keys().map(String::as_str)
+    }
+
+    /// Compares printed JSON with the command's schema: every field of one is in the other.
     #[track_caller]
-    fn hold(&mut self, command: &str, printed: &Value) {
-        let Some(members) = self.0.get_mut(command) else {
-            panic!("`ntro {command}` has no table in the reference");
+    fn check(&self, command: &str, printed: &Value) {
+        let Some(schema) = self.0["$defs"].get(command) else {
+            panic!("`ntro {command}` has no schema");
         };
-        let objects = match printed {
-            Value::Array(objects) => objects.as_slice(),
-            object => std::slice::from_ref(object),
-        };
-        assert!(!objects.is_empty(), "{command}: nothing was printed");
-        for object in objects {
-            let mut seen = Vec::new();
-            look(command, object, "", members, &mut seen);
-            for name in members.keys() {
-                let (above, _) = name.rsplit_once('.').unwrap_or_default();
-                // What is in a list that is empty or null is not there.
-                let there = above.is_empty() || !above.ends_with("[]");
-                assert!(!there || seen.contains(name), "{command}: no {name}");
-            }
+        let is_empty = printed.as_array().is_some_and(Vec::is_empty);
+        assert!(!is_empty, "{command}: nothing was printed");
+        if let Err(difference) = matches(schema, printed, "") {
+            panic!("{command}: {difference}");
         }
     }
 }
 
-fn look(
-    command: &str,
-    object: &Value,
-    path: &str,
-    members: &BTreeMap<String, String>,
-    seen: &mut Vec<String>,
-) {
-    for (name, value) in object.as_object().unwrap() {
-        let path = format!("{path}{name}");
-        let Some(kind) = members.get(&path) else {
-            panic!("{command}: `{path}` is not in the reference");
+/// Checks the keywords that the schemas use, and refuses fields that are not described.
+fn matches(schema: &Value, value: &Value, path: &str) -> Result<(), String> {
+    if let Some(forms) = schema["anyOf"].as_array().or(schema["oneOf"].as_array()) {
+        let failures: Vec<_> = forms
+            .iter()
+            .filter_map(|form| matches(form, value, path).err())
+            .collect();
+        return match failures.len() < forms.len() {
+            true => Ok(()),
+            false => Err(failures.join("; ")),
         };
-        assert!(fits(kind, value), "{command}: {path}: {value} is no {kind}");
-        match value {
-            Value::Object(_) => look(command, value, &format!("{path}."), members, seen),
-            Value::Array(items) if items.iter().all(Value::is_object) => {
-                for item in items {
-                    look(command, item, &format!("{path}[]."), members, seen);
-                }
-            }
-            _ => {}
-        }
-        seen.push(path);
     }
-}
-
-fn fits(kind: &str, value: &Value) -> bool {
-    let (kind, may_be_null) = match kind.strip_suffix(" or null") {
-        Some(kind) => (kind, true),
-        None => (kind, false),
+    let differs = |keyword: &str| Err(format!("`{path}`: {value} is not {}", schema[keyword]));
+    if let Some(expected) = schema.get("const")
+        && expected != value
+    {
+        return differs("const");
+    }
+    if let Some(values) = schema["enum"].as_array()
+        && !values.contains(value)
+    {
+        return differs("enum");
+    }
+    let types = match &schema["type"] {
+        Value::String(name) => vec![name.as_str()],
+        Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
+        _ => return Err(format!("`{path}` has no type: {schema}")),
     };
-    match (kind, value) {
-        (_, Value::Null) => may_be_null,
-        ("text", value) => value.is_string(),
-        ("number", value) => value.is_number(),
-        ("boolean", value) => value.is_boolean(),
-        ("object", value) => value.is_object(),
-        ("time", Value::String(time)) => time.parse::<jiff::Timestamp>().is_ok(),
-        ("array of text", Value::Array(items)) => items.iter().all(Value::is_string),
-        ("array of objects", Value::Array(items)) => items.iter().all(Value::is_object),
-        (names, Value::String(name)) => names.contains(&format!("`{name}`")),
-        _ => false,
+    let actual = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    if !types.contains(&actual) {
+        return differs("type");
+    }
+    if let (Some("date-time"), Some(time)) = (schema["format"].as_str(), value.as_str())
+        && time.parse::<jiff::Timestamp>().is_err()
+    {
+        return differs("format");
+    }
+    for item in value.as_array().into_iter().flatten() {
+        matches(&schema["items"], item, &format!("{path}[]"))?;
+    }
+    if let Some(object) = value.as_object() {
+        matches_fields(schema, object, path)?;
+    }
+    Ok(())
+}
+
+fn matches_fields(
+    schema: &Value,
+    object: &serde_json::Map<String, Value>,
+    path: &str,
+) -> Result<(), String> {
+    let properties = schema["properties"].as_object().unwrap();
+    let required = schema["required"].as_array().unwrap();
+    for (name, value) in object {
+        let path = format!("{path}.{name}");
+        match properties.get(name) {
+            Some(schema) => matches(schema, value, &path)?,
+            None => return Err(format!("`{path}` is not in the schema")),
+        }
+    }
+    for name in properties.keys() {
+        if !required.iter().any(|required| required == name) {
+            return Err(format!("`{path}.{name}` is not always there"));
+        }
+        if !object.contains_key(name) {
+            return Err(format!("`{path}.{name}` was not printed"));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to compare with a schema that accepts anything.
+#[test]
+fn schema_check_finds_differences() {
+    let schemas = Schemas::read();
+    let schema = &schemas.0["$defs"]["auth rename"];
+    let check = |printed: Value| matches(schema, &printed, "");
+    assert_eq!(check(serde_json::json!({"from": "a", "to": "b"})), Ok(()));
+    for (printed, difference) in [
+        (serde_json::json!({"from": "a"}), "`.to` was not printed"),
+        (
+            serde_json::json!({"from": "a", "to": "b", "x": 1}),
+            "`.x` is not in the schema",
+        ),
+        (
+            serde_json::json!({"from": "a", "to": null}),
+            "`.to`: null is not \"string\"",
+        ),
+    ] {
+        assert_eq!(check(printed), Err(difference.to_owned()));
     }
 }
 
-/// A home that is logged in at an authority with a key of each provider.
+/// Sandbox with one connection to an authority for each provider.
 struct Story {
     sandbox: Sandbox,
     authority: Authority,
-    page: Page,
+    schemas: Schemas,
 }
 
 impl Story {
@@ -119,37 +150,41 @@ impl Story {
         self.sandbox.ntro(&format!("{line} -o json")).run()
     }
 
-    /// Runs a line, whose first words are the command, and holds what it prints to the reference.
+    /// Runs a command and compares its output with the schema.
     #[track_caller]
-    fn hold(&mut self, command: &str, options: &str) -> Value {
+    fn check(&self, command: &str, options: &str) -> Value {
         let printed = self.run(&format!("{command} {options}")).success().json();
-        self.page.hold(command, &printed);
+        self.schemas.check(command, &printed);
         printed
     }
 }
 
 #[test]
-fn every_command_prints_what_the_reference_says() {
+fn json_of_every_command_matches_schema() {
     let authority = Authority::start();
     let mut sandbox = Sandbox::new();
     sandbox.make_identity();
     sandbox.set("NTRO_ADMIN_TOKEN", authority.admin_token());
-    let mut story = Story {
+    let story = Story {
         sandbox,
         authority,
-        page: Page::read(),
+        schemas: Schemas::read(),
     };
-    let named = story.page.0.keys().cloned().collect::<Vec<_>>();
-    let mut held = Vec::new();
+    let described = story
+        .schemas
+        .commands()
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
+    let mut checked = Vec::new();
     for (provider, name) in [(Provider::Ntropii, "local"), (Provider::Ontora, "research")] {
         let key = story.authority.key(provider, "acme-fund-admin");
         let host = story.authority.host(provider);
         let login = format!("--no-interactive --store file --name {name} --host {host}");
         let login = format!("auth login --api-key-stdin {login} -o json");
         let login = story.sandbox.ntro(&login).input(&key.key).run().success();
-        story.page.hold("auth login", &login.json());
+        story.schemas.check("auth login", &login.json());
     }
-    held.push("auth login");
+    checked.push("auth login");
     for (command, options) in [
         ("auth whoami", ""),
         ("auth whoami", "-c research"),
@@ -192,30 +227,43 @@ fn every_command_prints_what_the_reference_says() {
         ("admin key list", ""),
         ("admin token", ""),
     ] {
-        story.hold(command, options);
-        held.push(command);
+        story.check(command, options);
+        checked.push(command);
     }
-    let made = story.hold("key create", "--name x");
+    let made = story.check("key create", "--name x");
     let id = made["id"].as_str().unwrap();
-    story.hold("key revoke", &format!("{id} --yes"));
-    let keys = story.hold("admin key list", "");
+    story.check("key revoke", &format!("{id} --yes"));
+    let keys = story.check("admin key list", "");
     let id = keys[0]["id"].as_str().unwrap();
-    story.hold("admin key revoke", id);
-    held.extend(["key create", "key revoke", "admin key revoke"]);
+    story.check("admin key revoke", id);
+    checked.extend(["key create", "key revoke", "admin key revoke"]);
+    story.check(
+        "key create",
+        "--name y --save-as local --store file --overwrite",
+    );
+    let line = "auth status --all --watch 60s";
+    let printed = first_value(&story.sandbox, line);
+    story.schemas.check("auth status", &printed);
+    let failed = story.run("auth whoami -c absent").exits(3).stderr;
+    let failed = serde_json::from_str(&failed).unwrap();
+    story.schemas.check("error", &failed);
+    checked.push("error");
     for (command, options) in [
         ("serve", "--listen 127.0.0.1:0 --database sqlite:serve.db"),
         ("dev", "--listen 127.0.0.1:0 --ephemeral"),
     ] {
         let sandbox = Sandbox::new();
         let printed = first_value(&sandbox, &format!("{command} {options}"));
-        story.page.hold(command, &printed);
-        held.push(command);
+        story.schemas.check(command, &printed);
+        checked.push(command);
     }
-    let missing = named.iter().filter(|name| !held.contains(&name.as_str()));
-    assert_eq!(missing.collect::<Vec<_>>(), [] as [&String; 0]);
+    let unchecked = described
+        .iter()
+        .filter(|name| !checked.contains(&name.as_str()));
+    assert_eq!(unchecked.collect::<Vec<_>>(), [] as [&String; 0]);
 }
 
-/// Returns the first value that a command prints which then goes on.
+/// Returns the first value printed by a command that does not end.
 fn first_value(sandbox: &Sandbox, line: &str) -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ntro"));
     sandbox.prepare(&mut command);
@@ -231,8 +279,8 @@ fn first_value(sandbox: &Sandbox, line: &str) -> Value {
     let mut text = String::new();
     while let Some(Ok(line)) = lines.next() {
         text.push_str(&line);
-        // The value is printed over several lines, the last of which is not indented.
-        if line == "}" {
+        // Only the last line of a value is not indented.
+        if line.ends_with('}') && (text.len() == line.len() || !line.starts_with(' ')) {
             break;
         }
     }

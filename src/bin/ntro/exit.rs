@@ -5,17 +5,17 @@ use std::process::ExitCode;
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Everything went well.
-    Fine,
-    /// The command did its work, and what it found is of this kind.
-    Found(Kind),
+    /// Exit code 0.
+    Success,
+    /// The command ran and reported its result, which counts as a failure.
+    Failure(Kind),
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         match exit {
-            Exit::Fine => Self::SUCCESS,
-            Exit::Found(kind) => kind.into(),
+            Exit::Success => Self::SUCCESS,
+            Exit::Failure(kind) => kind.into(),
         }
     }
 }
@@ -48,6 +48,22 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Every kind, in the order of the reference page.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Failure,
+        Self::Usage,
+        Self::Config,
+        Self::UnknownConnection,
+        Self::NotAuthenticated,
+        Self::Forbidden,
+        Self::Unreachable,
+        Self::RateLimited,
+        Self::Store,
+        Self::Conflict,
+        Self::Interrupted,
+    ];
+
     /// Returns the exit code.
     pub(crate) const fn code(self) -> u8 {
         match self {

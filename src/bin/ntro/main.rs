@@ -11,9 +11,10 @@ mod output;
 mod process;
 mod production;
 mod prompt;
-#[cfg(feature = "authority")]
-#[cfg(test)]
+#[cfg(all(test, feature = "authority"))]
 mod reference;
+#[cfg(test)]
+mod schema;
 mod shell;
 mod stdin;
 mod usage;

@@ -32,10 +32,10 @@ pub(crate) fn report(error: clap::Error, arguments: &[OsString]) -> Exit {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 let failure = output::cannot_write(&error);
                 output::early_failure(&failure, wants_json(arguments));
-                Exit::Found(failure.kind)
+                Exit::Failure(failure.kind)
             }
             // A reader that has gone away is no failure.
-            _ => Exit::Fine,
+            _ => Exit::Success,
         };
     }
     hide_secrets(&mut error);
@@ -45,7 +45,7 @@ pub(crate) fn report(error: clap::Error, arguments: &[OsString]) -> Exit {
     } else {
         let _ = error.print();
     }
-    Exit::Found(Kind::Usage)
+    Exit::Failure(Kind::Usage)
 }
 
 /// Parses the arguments once more, against the whole tree: only that knows what every command is

@@ -34,7 +34,7 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
         .write_registration(VARIABLE, "ntro", "ntro", "ntro", &mut script)
         .map_err(|error| CliError::new(Kind::Failure, error.to_string()))?;
     cx.printer().raw(&script)?;
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }
 
 /// Answers the printed script, if it is the one asking. Looks at the configuration only: no store,

@@ -1,9 +1,12 @@
 use clap::ArgMatches;
 
-/// Makes `Command`, a group of commands: what clap is told of each, what runs it, and each by
-/// itself.
+/// Defines `Command`, the enum of a group's commands. Each line has a command's name, its alias, its
+/// arguments, the function that runs it and the types that it prints as JSON.
 macro_rules! group {
-    ($($name:literal $(| $alias:literal)? $variant:ident($arguments:ty) => $run:path;)+) => {
+    ($(
+        $name:literal $(| $alias:literal)? $variant:ident($arguments:ty) => $run:path,
+        prints $($output:ty)|+;
+    )+) => {
         #[derive(clap::Subcommand, Debug)]
         #[command(defer = true)]
         pub(crate) enum Command {
@@ -18,6 +21,15 @@ macro_rules! group {
                 match self {
                     $(Self::$variant(arguments) => $run(arguments, cx),)+
                 }
+            }
+
+            /// Returns the schemas of what each command prints as JSON.
+            #[cfg(test)]
+            pub(crate) fn outputs() -> Vec<$crate::schema::CommandOutput> {
+                vec![$($crate::schema::CommandOutput::new(
+                    $name,
+                    $crate::schema::schemas![$($output),+],
+                ),)+]
             }
 
             /// Returns the command of this name by itself.

@@ -12,31 +12,52 @@ use crate::exit::Kind;
 use crate::output::{Fields, Paint, Report};
 use crate::shell::quoted;
 
-/// What `auth whoami` tells.
+/// Owner of a key, and the tenants that it reaches.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Whoami {
+    /// Name of the connection, if one is used.
     pub(crate) connection: Option<String>,
+    /// System that the key belongs to.
+    #[cfg_attr(test, schemars(with = "crate::schema::ProviderName"))]
     pub(crate) provider: &'static str,
+    /// Base URL of the server.
     pub(crate) host: String,
+    /// Id of the key's owner.
     pub(crate) id: String,
+    /// Name of the key's owner.
     pub(crate) name: String,
+    /// E-mail address of the key's owner.
     pub(crate) email: Option<String>,
+    /// Organisation of the key's owner.
     pub(crate) organisation: Option<String>,
+    /// Roles of the key's owner.
     pub(crate) roles: Vec<String>,
+    /// Slug of the tenant that a call would use.
     pub(crate) tenant: Option<String>,
+    /// Tenants that the key reaches.
     pub(crate) tenants: Vec<TenantName>,
+    /// Prefix of the key.
     pub(crate) key_prefix: String,
+    /// Description of where the key came from.
     pub(crate) key_source: String,
+    /// Scopes of the key, if the server reports them.
     pub(crate) scopes: Option<Vec<String>>,
+    /// When the key expires, if the server reports it.
     pub(crate) expires_at: Option<Timestamp>,
+    /// Region of the server.
     pub(crate) region: Option<String>,
 }
 
-/// A tenant, as short as it can be named.
+/// Id and names of a tenant.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct TenantName {
+    /// Id of the tenant.
     pub(crate) id: String,
+    /// Slug of the tenant.
     pub(crate) slug: String,
+    /// Display name of the tenant.
     pub(crate) name: Option<String>,
 }
 

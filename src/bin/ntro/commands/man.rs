@@ -33,7 +33,7 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
                     format!("cannot write into `{}`: {error}", folder.display()),
                 )
             })?;
-            return Ok(Exit::Fine);
+            return Ok(Exit::Success);
         }
         None => page(&args.command),
     };
@@ -41,7 +41,7 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
         CliError::usage(format!("{error:#}")).hint("see `ntro --help` for the commands")
     })?;
     cx.printer().raw(&page)?;
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }
 
 fn page(path: &[String]) -> anyhow::Result<Vec<u8>> {

@@ -122,9 +122,14 @@ fn key_source(text: &str) -> Result<JwksSource, CliError> {
     }
 }
 
+/// Printed once the server listens.
 #[derive(Debug, Serialize)]
-struct Listening {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct ServeSummary {
+    /// URL of the server.
     url: String,
+    /// Address and port that the server listens on.
+    #[cfg_attr(test, schemars(with = "String"))]
     address: SocketAddr,
 }
 
@@ -152,16 +157,16 @@ pub(crate) fn run(args: ServeArgs, cx: &Context) -> Result<Exit, CliError> {
         let address = listener
             .local_addr()
             .map_err(ntro_authority::Error::Listener)?;
-        cx.printer().print(&Listening {
+        cx.printer().print(&ServeSummary {
             url: format!("http://{address}"),
             address,
         })?;
         ntro_authority::serve(listener, authority, shutdown).await?;
-        Ok(Exit::Fine)
+        Ok(Exit::Success)
     })
 }
 
-impl Report for Listening {
+impl Report for ServeSummary {
     fn text(&self, _: Paint) -> String {
         format!("listening on {}\n", self.url)
     }

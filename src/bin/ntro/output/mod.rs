@@ -247,15 +247,42 @@ pub(crate) fn early_failure(error: &CliError, json: bool) {
     }
 }
 
-/// Prints why a command failed, for programs.
+/// Failure of any command, one line on standard error.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Failure<'a> {
+    /// Why the command failed.
+    error: FailureDetails<'a>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct FailureDetails<'a> {
+    /// Kind of failure.
+    #[cfg_attr(test, schemars(with = "crate::schema::ErrorCode"))]
+    code: &'static str,
+    /// How to fix it.
+    hint: Option<&'a str>,
+    /// What happened.
+    message: &'a str,
+    /// Id of the request that failed, from the server.
+    request_id: Option<&'a str>,
+}
+
+/// Prints why a command failed as JSON.
 pub(crate) fn json_failure(error: &CliError) {
-    let body = serde_json::json!({"error": {
-        "code": error.kind.as_str(),
-        "message": error.message,
-        "hint": error.hint,
-        "request_id": error.request_id,
-    }});
-    stderr_line(&body.to_string());
+    let failure = Failure {
+        error: FailureDetails {
+            code: error.kind.as_str(),
+            hint: error.hint.as_deref(),
+            message: &error.message,
+            request_id: error.request_id.as_deref(),
+        },
+    };
+    match serde_json::to_string(&failure) {
+        Ok(line) => stderr_line(&line),
+        Err(_) => stderr_line(&error.message),
+    }
 }
 
 /// Passes on a line that a helper of the `command` store has said.

@@ -82,25 +82,42 @@ fn provider() -> impl TypedValueParser<Value = Provider> {
 }
 
 #[derive(Debug, Serialize)]
-struct AdminKeyRow {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct AdminKeyRow {
+    /// Id of the key.
     id: String,
+    /// Id of its tenant.
     tenant_id: String,
+    /// Slug of its tenant, if it was looked up.
     tenant: Option<String>,
+    /// System whose clients use the key.
+    #[cfg_attr(test, schemars(with = "crate::schema::ProviderName"))]
     provider: &'static str,
+    /// Display name of the key.
     name: String,
+    /// Prefix of the key.
     key_prefix: String,
+    /// Scopes of the key; empty for Ntropii.
     scopes: Vec<String>,
+    /// Whether the key is accepted.
     state: KeyState,
+    /// When the key was created.
     created_at: Timestamp,
+    /// Creator of the key.
     created_by: Option<String>,
+    /// When the key expires.
     expires_at: Option<Timestamp>,
+    /// When the key was last accepted.
     last_used_at: Option<Timestamp>,
+    /// When the key was revoked.
     revoked_at: Option<Timestamp>,
+    /// Whether the key may create its own successor.
     may_rotate: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 enum KeyState {
     Live,
     Expired,
@@ -108,15 +125,19 @@ enum KeyState {
 }
 
 #[derive(Serialize)]
-struct Minted<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct CreatedAdminKey<'a> {
+    /// The key itself, shown only once.
     key: &'a str,
     #[serde(flatten)]
     record: AdminKeyRow,
 }
 
+/// One object for each key.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-struct IssuedKeys(Vec<AdminKeyRow>);
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct AdminKeyList(Vec<AdminKeyRow>);
 
 impl Command {
     pub(super) fn run(self, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
@@ -146,7 +167,7 @@ fn create(args: CreateArgs, registry: &Registry, cx: &Context) -> Result<Exit, C
         let tenant = registry.tenant(slug.as_str()).await?;
         registry.create_key(&tenant, new).await
     })??;
-    let shown = cx.printer().reveal(&Minted {
+    let shown = cx.printer().reveal(&CreatedAdminKey {
         key: minted.key.expose(),
         record: AdminKeyRow::new(&minted.record, Some(slug.to_string()), cx.now()),
     });
@@ -155,7 +176,7 @@ fn create(args: CreateArgs, registry: &Registry, cx: &Context) -> Result<Exit, C
         "The key {} of the tenant `{slug}` is shown this once.",
         minted.record.id
     ));
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }
 
 /// Revokes a key that nobody has seen, and adds to the error what became of it.
@@ -187,8 +208,8 @@ fn list(args: &ListArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliE
         .iter()
         .map(|key| AdminKeyRow::new(key, slugs.get(&key.tenant_id).cloned(), now))
         .collect();
-    cx.printer().print(&IssuedKeys(rows))?;
-    Ok(Exit::Fine)
+    cx.printer().print(&AdminKeyList(rows))?;
+    Ok(Exit::Success)
 }
 
 fn revoke(args: &RevokeArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
@@ -197,7 +218,7 @@ fn revoke(args: &RevokeArgs, registry: &Registry, cx: &Context) -> Result<Exit, 
         text: format!("revoked the key `{}` ({})", key.name, key.prefix),
         value: AdminKeyRow::new(&key, None, cx.now()),
     })?;
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }
 
 impl AdminKeyRow {
@@ -235,14 +256,14 @@ impl KeyState {
     }
 }
 
-impl Report for Minted<'_> {
+impl Report for CreatedAdminKey<'_> {
     /// The key alone, so that it can be piped to where it is wanted.
     fn text(&self, _: Paint) -> String {
         format!("{}\n", self.key)
     }
 }
 
-impl Report for IssuedKeys {
+impl Report for AdminKeyList {
     fn text(&self, paint: Paint) -> String {
         let head = [
             "ID",

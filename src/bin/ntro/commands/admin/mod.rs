@@ -13,6 +13,8 @@ use super::database::DatabaseArgs;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
+#[cfg(test)]
+use crate::schema::{CommandOutput, schemas};
 
 /// Manage the authority's registry on the machine that holds its database
 ///
@@ -55,6 +57,29 @@ pub(crate) fn run(args: AdminArgs, cx: &Context) -> Result<Exit, CliError> {
         Command::Key(command) => command.run(&registry, cx),
         Command::Token(args) => token::run(args, &registry, cx),
     }
+}
+
+/// Returns the schemas of what each command prints as JSON.
+#[cfg(test)]
+pub(crate) fn outputs() -> Vec<CommandOutput> {
+    vec![
+        CommandOutput::new(
+            "organisation create",
+            schemas![organisation::OrganisationRow],
+        ),
+        CommandOutput::new(
+            "organisation list",
+            schemas![organisation::OrganisationList],
+        ),
+        CommandOutput::new("tenant create", schemas![tenant::AdminTenantRow]),
+        CommandOutput::new("tenant list", schemas![tenant::AdminTenantList]),
+        CommandOutput::new("tenant suspend", schemas![tenant::AdminTenantRow]),
+        CommandOutput::new("tenant resume", schemas![tenant::AdminTenantRow]),
+        CommandOutput::new("key create", schemas![key::CreatedAdminKey<'_>]),
+        CommandOutput::new("key list", schemas![key::AdminKeyList]),
+        CommandOutput::new("key revoke", schemas![key::AdminKeyRow]),
+        CommandOutput::new("token", schemas![token::AdminTokenRow<'_>]),
+    ]
 }
 
 /// Finds an organisation by its id, its external id, or its name where only one has it; the only

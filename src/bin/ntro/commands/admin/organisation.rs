@@ -30,16 +30,23 @@ pub(super) struct CreateArgs {
 }
 
 #[derive(Debug, Serialize)]
-struct Organisation {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct OrganisationRow {
+    /// Id of the organisation.
     id: String,
+    /// Display name.
     name: String,
+    /// Id of the organisation in its admins' tokens.
     external_id: Option<String>,
+    /// When the organisation was created.
     created_at: Timestamp,
 }
 
+/// One object for each organisation.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-struct Organisations(Vec<Organisation>);
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct OrganisationList(Vec<OrganisationRow>);
 
 impl Command {
     pub(super) fn run(self, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
@@ -55,19 +62,19 @@ fn create(args: &CreateArgs, registry: &Registry, cx: &Context) -> Result<Exit, 
     let made = cx.block_on(registry.create_organisation(args.name.as_str(), external_id))??;
     cx.printer().confirm(&Done {
         text: format!("created the organisation `{}` ({})", made.name, made.id),
-        value: Organisation::from(made),
+        value: OrganisationRow::from(made),
     })?;
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }
 
 fn list(registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
     let all = cx.block_on(registry.organisations())??;
-    let all = all.into_iter().map(Organisation::from).collect();
-    cx.printer().print(&Organisations(all))?;
-    Ok(Exit::Fine)
+    let all = all.into_iter().map(OrganisationRow::from).collect();
+    cx.printer().print(&OrganisationList(all))?;
+    Ok(Exit::Success)
 }
 
-impl From<ntro_authority::Organisation> for Organisation {
+impl From<ntro_authority::Organisation> for OrganisationRow {
     fn from(row: ntro_authority::Organisation) -> Self {
         Self {
             id: row.id.to_string(),
@@ -78,7 +85,7 @@ impl From<ntro_authority::Organisation> for Organisation {
     }
 }
 
-impl Report for Organisations {
+impl Report for OrganisationList {
     fn text(&self, paint: Paint) -> String {
         let mut table = Table::new(paint, &["ID", "NAME", "EXTERNAL ID"]);
         for row in &self.0 {

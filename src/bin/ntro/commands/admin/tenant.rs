@@ -71,21 +71,35 @@ pub(super) struct NameArgs {
 }
 
 #[derive(Debug, Serialize)]
-struct Tenant {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct AdminTenantRow {
+    /// Id of the tenant.
     id: String,
+    /// Name used in URLs.
     slug: String,
+    /// Display name.
     name: String,
+    /// Id of the organisation that owns the tenant.
     organisation_id: String,
+    /// Status; keys are accepted only while it is `ACTIVE`.
+    #[cfg_attr(test, schemars(with = "crate::schema::TenantStatusName"))]
     status: &'static str,
+    /// Platform that holds the tenant's data.
+    #[cfg_attr(test, schemars(with = "crate::schema::DataPlatformName"))]
     data_platform: &'static str,
+    /// Id of the platform's configuration.
     data_platform_config_id: Option<String>,
+    /// When the tenant was created.
     created_at: Timestamp,
+    /// When the tenant was last changed.
     updated_at: Timestamp,
 }
 
+/// One object for each tenant.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-struct Tenants(Vec<Tenant>);
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct AdminTenantList(Vec<AdminTenantRow>);
 
 impl Command {
     pub(super) fn run(self, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
@@ -115,9 +129,9 @@ fn create(args: CreateArgs, registry: &Registry, cx: &Context) -> Result<Exit, C
     })??;
     cx.printer().confirm(&Done {
         text: format!("created the tenant `{}` ({})", made.slug, made.id),
-        value: Tenant::from(made),
+        value: AdminTenantRow::from(made),
     })?;
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }
 
 fn list(args: &ListArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
@@ -128,9 +142,9 @@ fn list(args: &ListArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliE
         };
         Ok::<_, CliError>(registry.tenants(owner, args.status).await?)
     })??;
-    let all = all.into_iter().map(Tenant::from).collect();
-    cx.printer().print(&Tenants(all))?;
-    Ok(Exit::Fine)
+    let all = all.into_iter().map(AdminTenantRow::from).collect();
+    cx.printer().print(&AdminTenantList(all))?;
+    Ok(Exit::Success)
 }
 
 fn set_status(
@@ -149,12 +163,12 @@ fn set_status(
     };
     cx.printer().confirm(&Done {
         text: format!("keys of the tenant `{}` are {done}", now.slug),
-        value: Tenant::from(now),
+        value: AdminTenantRow::from(now),
     })?;
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }
 
-impl From<ntro_authority::Tenant> for Tenant {
+impl From<ntro_authority::Tenant> for AdminTenantRow {
     fn from(row: ntro_authority::Tenant) -> Self {
         Self {
             id: row.id.to_string(),
@@ -170,7 +184,7 @@ impl From<ntro_authority::Tenant> for Tenant {
     }
 }
 
-impl Report for Tenants {
+impl Report for AdminTenantList {
     fn text(&self, paint: Paint) -> String {
         let mut table = Table::new(paint, &["ID", "SLUG", "NAME", "STATUS", "ORGANISATION"]);
         for row in &self.0 {

@@ -47,11 +47,18 @@ fn life(text: &str) -> Result<SignedDuration, String> {
 }
 
 #[derive(Serialize)]
-struct Token<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct AdminTokenRow<'a> {
+    /// The admin token.
     token: &'a str,
+    /// Id of the organisation that the token acts for.
     organisation_id: String,
+    /// Role of the token.
+    #[cfg_attr(test, schemars(with = "crate::schema::RoleName"))]
     role: &'static str,
+    /// Name that audit records use for the token.
     subject: String,
+    /// When the token expires.
     expires_at: Option<Timestamp>,
 }
 
@@ -60,17 +67,17 @@ pub(super) fn run(args: TokenArgs, registry: &Registry, cx: &Context) -> Result<
     let now = cx.now();
     let token = registry.mint_admin_token(&owner, args.role, &args.subject, args.expires_in)?;
     let expires_at = now.checked_add(args.expires_in).ok();
-    cx.printer().print(&Token {
+    cx.printer().print(&AdminTokenRow {
         token: token.expose_secret(),
         organisation_id: owner.id.to_string(),
         role: args.role.as_str(),
         subject: args.subject,
         expires_at: expires_at.and_then(|at| Timestamp::from_second(at.as_second()).ok()),
     })?;
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }
 
-impl Report for Token<'_> {
+impl Report for AdminTokenRow<'_> {
     fn text(&self, _: Paint) -> String {
         format!("{}\n", self.token)
     }

@@ -14,30 +14,47 @@ use crate::output::{Paint, Report, plain};
 #[derive(clap::Args, Debug)]
 pub(crate) struct ExplainArgs {}
 
+/// One object for each value of a call.
 #[derive(Debug, Serialize)]
-struct Explanation {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Explanation {
+    /// How the connection is resolved.
     connection: Explained,
+    /// How the host is resolved.
     host: Explained,
+    /// How the key is resolved.
     key: Explained,
+    /// How the tenant is resolved.
     tenant: Explained,
+    /// How the provider is resolved.
     provider: Explained,
+    /// How the policy is resolved.
     policy: Explained,
+    /// Whether the connection is production, and why.
     production: Explained,
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Explained {
+    /// Value that a call would use; of a key, the prefix.
     value: Option<String>,
+    /// Why the value cannot be used.
     error: Option<String>,
-    /// What a variable hides of what would be used without it.
+    /// Value that an environment variable overrides.
     overrides: Option<String>,
+    /// Every source, in order of precedence.
     sources: Vec<ExplainedSource>,
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ExplainedSource {
+    /// Description of the source.
     source: String,
+    /// Value found there.
     found: Option<String>,
+    /// Whether this source provides the value.
     wins: bool,
 }
 
@@ -75,8 +92,8 @@ pub(crate) fn run(_args: ExplainArgs, cx: &Context) -> Result<Exit, CliError> {
         shadows.iter().find_map(refused)
     };
     match failure.or_else(refused).or(resolver.key().err()) {
-        Some(error) => Ok(Exit::Found(CliError::from(error).kind)),
-        None => Ok(Exit::Fine),
+        Some(error) => Ok(Exit::Failure(CliError::from(error).kind)),
+        None => Ok(Exit::Success),
     }
 }
 

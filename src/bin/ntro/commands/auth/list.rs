@@ -13,22 +13,38 @@ use crate::output::{Paint, Report, Table};
 #[derive(clap::Args, Debug)]
 pub(crate) struct ListArgs {}
 
+/// One object for each connection.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-struct Connections(Vec<ConnectionRow>);
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Connections(Vec<ConnectionRow>);
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ConnectionRow {
+    /// Name of the connection.
     name: String,
+    /// Whether a call without options would use it.
     active: bool,
+    /// `ntropii` or `ontora`; an unknown provider as written in the file.
     provider: Option<String>,
+    /// Base URL, without any password.
     host: Option<String>,
+    /// Tenant used unless another is named.
     default_tenant: Option<String>,
+    /// Store of the key, or the store that a login would use; an unknown store as written in the
+    /// file.
     store: Option<String>,
+    /// Restriction on use of the key.
+    #[cfg_attr(test, schemars(with = "crate::schema::PolicyName"))]
     policy: &'static str,
+    /// Whether the connection is production.
     production: bool,
+    /// Whether the connection has a key.
     logged_in: bool,
+    /// Prefix of the key stored at login.
     key_prefix: Option<String>,
+    /// When that key expires, if the server reported it.
     expires_at: Option<jiff::Timestamp>,
 }
 
@@ -63,7 +79,7 @@ pub(crate) fn run(_args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
             .note("There are no connections yet: run `ntro auth login`.");
     }
     cx.printer().print(&Connections(rows))?;
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }
 
 /// What can be known of a connection without opening its store.

@@ -32,18 +32,28 @@ pub(crate) struct LogoutArgs {
     sure: ConfirmArgs,
 }
 
+/// One object for each connection.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-struct LoggedOut(Vec<LogoutOne>);
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Logouts(Vec<LogoutRow>);
 
 #[derive(Debug, Serialize)]
-struct LogoutOne {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct LogoutRow {
+    /// Name of the connection.
     name: String,
-    /// None where that was not found out.
+    /// Whether a stored key was erased; null if the connection stays logged in.
     had_key: Option<bool>,
+    /// Whether the server revoked the key.
     revoked: bool,
+    /// Store that held the key.
+    #[cfg_attr(test, schemars(with = "Option<crate::schema::StoreName>"))]
     store: Option<String>,
+    /// Error code, if the logout failed.
+    #[cfg_attr(test, schemars(with = "Option<crate::schema::ErrorCode>"))]
     code: Option<&'static str>,
+    /// Error message, if the logout failed.
     message: Option<String>,
 }
 
@@ -68,7 +78,7 @@ pub(crate) fn run(args: LogoutArgs, cx: &Context) -> Result<Exit, CliError> {
             Err(error) if args.all => {
                 cx.printer()
                     .warn(&format!("`{name}` stays logged in: {}", error.message));
-                done.push(LogoutOne {
+                done.push(LogoutRow {
                     name: name.to_string(),
                     had_key: None,
                     revoked: false,
@@ -81,10 +91,10 @@ pub(crate) fn run(args: LogoutArgs, cx: &Context) -> Result<Exit, CliError> {
             Err(error) => return Err(error),
         }
     }
-    cx.printer().confirm(&LoggedOut(done))?;
+    cx.printer().confirm(&Logouts(done))?;
     match failed {
-        Some(kind) => Ok(Exit::Found(kind)),
-        None => Ok(Exit::Fine),
+        Some(kind) => Ok(Exit::Failure(kind)),
+        None => Ok(Exit::Success),
     }
 }
 
@@ -97,7 +107,7 @@ fn one(
     cx: &Context,
     name: &ConnectionName,
     revoke: Option<ConfirmArgs>,
-) -> Result<LogoutOne, CliError> {
+) -> Result<LogoutRow, CliError> {
     migrate::finish(cx, name)?;
     // Before a key is revoked: which of two is stored decides how a rotation goes on.
     ops::require_settled(cx.home()?, name)?;
@@ -114,7 +124,7 @@ fn one(
             forgotten.store
         ));
     }
-    Ok(LogoutOne {
+    Ok(LogoutRow {
         name: name.to_string(),
         had_key: Some(forgotten.had_key),
         revoked,
@@ -171,7 +181,7 @@ fn revoke_key(cx: &Context, name: &ConnectionName, sure: ConfirmArgs) -> Result<
     }
 }
 
-impl Report for LoggedOut {
+impl Report for Logouts {
     fn text(&self, paint: Paint) -> String {
         let mut text = String::new();
         for one in &self.0 {

@@ -23,11 +23,6 @@ use crate::output::{Paint, Report, Table, progress};
 /// any instant, no key is lost, and the next run finishes. Where two places have different keys
 /// for a connection, nothing is done about it (exit code 9). A key whose policy is `keyless` is not
 /// moved into the clear (exit code 5), one whose policy is `confirm` only after a yes.
-///
-/// With `--output json`: an array of objects with `connection`, `from` (the places that had the
-/// key: a store, or `ontora`), `to`, `result` (`moved`, `copied` with `--keep`, `would_move`, `already_there`,
-/// `no_key`, `copy_left`, `conflict` or `failed`), `key_prefix`, and `code` and `message` where
-/// something went wrong.
 #[derive(clap::Args, Debug)]
 pub(crate) struct MigrateArgs {
     /// Connection whose key is moved, instead of the one that `-c` or the default names
@@ -60,18 +55,30 @@ pub(crate) struct MigrateArgs {
     keep: bool,
 }
 
+/// One object for each connection.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-struct Moves(Vec<MoveRow>);
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Moves(Vec<MoveRow>);
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct MoveRow {
+    /// Name of the connection.
     connection: String,
+    /// Locations that held the key: a store, or `ontora`.
     from: Vec<&'static str>,
+    /// Store that the key was to move to.
+    #[cfg_attr(test, schemars(with = "crate::schema::StoreName"))]
     to: String,
-    result: Verdict,
+    /// Result of the move: `copied` with `--keep`, `would_move` with `--dry-run`.
+    result: MoveResult,
+    /// Prefix of the key.
     key_prefix: Option<String>,
+    /// Error code, if the move failed or left a copy.
+    #[cfg_attr(test, schemars(with = "Option<crate::schema::ErrorCode>"))]
     code: Option<&'static str>,
+    /// Why the key was not moved, or what it left behind.
     message: Option<String>,
     #[serde(skip)]
     places: Vec<KeyLocation>,
@@ -81,7 +88,8 @@ struct MoveRow {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Verdict {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+enum MoveResult {
     Moved,
     Copied,
     WouldMove,
@@ -92,7 +100,7 @@ enum Verdict {
     Failed,
 }
 
-impl Verdict {
+impl MoveResult {
     fn as_str(self) -> &'static str {
         match self {
             Self::Moved => "moved",
@@ -154,7 +162,7 @@ pub(crate) fn run(args: MigrateArgs, cx: &Context) -> Result<Exit, CliError> {
     }
     bar.finish_and_clear();
     let failed = rows.iter().find_map(|row| row.kind);
-    let without_key = single && rows.iter().all(|row| row.result == Verdict::NoKey);
+    let without_key = single && rows.iter().all(|row| row.result == MoveResult::NoKey);
     let moves = Moves(rows);
     cx.printer().confirm(&moves)?;
     for hint in hints {
@@ -171,9 +179,9 @@ pub(crate) fn run(args: MigrateArgs, cx: &Context) -> Result<Exit, CliError> {
         tell_of_ontora(cx);
     }
     Ok(match failed {
-        Some(kind) => Exit::Found(kind),
-        None if without_key => Exit::Found(Kind::NotAuthenticated),
-        None => Exit::Fine,
+        Some(kind) => Exit::Failure(kind),
+        None if without_key => Exit::Failure(Kind::NotAuthenticated),
+        None => Exit::Success,
     })
 }
 
@@ -310,14 +318,14 @@ impl MoveRow {
             earlier,
         } = outcome;
         let result = match (change, &left_behind) {
-            (Change::Moved, Some(_)) => Verdict::CopyLeft,
-            (Change::Moved, None) if args.dry_run => Verdict::WouldMove,
+            (Change::Moved, Some(_)) => MoveResult::CopyLeft,
+            (Change::Moved, None) if args.dry_run => MoveResult::WouldMove,
             (Change::Moved, None) if args.keep && from.contains(&KeyLocation::Ontora) => {
-                Verdict::Copied
+                MoveResult::Copied
             }
-            (Change::Moved, None) => Verdict::Moved,
-            (Change::AlreadyThere, _) => Verdict::AlreadyThere,
-            (Change::NoKey, _) => Verdict::NoKey,
+            (Change::Moved, None) => MoveResult::Moved,
+            (Change::AlreadyThere, _) => MoveResult::AlreadyThere,
+            (Change::NoKey, _) => MoveResult::NoKey,
         };
         let left = left_behind.map(|(place, error)| {
             let error = CliError::from(error);
@@ -347,8 +355,8 @@ impl MoveRow {
             from: Vec::new(),
             to: to.to_string(),
             result: match conflict {
-                true => Verdict::Conflict,
-                false => Verdict::Failed,
+                true => MoveResult::Conflict,
+                false => MoveResult::Failed,
             },
             key_prefix: None,
             code: Some(error.kind.as_str()),
@@ -359,7 +367,8 @@ impl MoveRow {
     }
 
     fn is_moved_from(&self, place: KeyLocation) -> bool {
-        matches!(self.result, Verdict::Moved | Verdict::CopyLeft) && self.places.contains(&place)
+        matches!(self.result, MoveResult::Moved | MoveResult::CopyLeft)
+            && self.places.contains(&place)
     }
 }
 

@@ -15,19 +15,21 @@ mod use_;
 mod whoami;
 
 use super::group::group;
+#[cfg(test)]
+use super::identity::Whoami;
 
 group! {
-    "login" KeyRecord(login::LoginArgs) => login::run;
-    "whoami" Whoami(whoami::WhoamiArgs) => whoami::run;
-    "logout" Logout(logout::LogoutArgs) => logout::run;
-    "list" List(list::ListArgs) => list::run;
-    "status" Status(status::StatusArgs) => status::run;
-    "use" | "set-default" Use(use_::UseArgs) => use_::run;
-    "rename" Rename(rename::RenameArgs) => rename::run;
-    "remove" Remove(remove::RemoveArgs) => remove::run;
-    "test" Test(test::TestArgs) => test::run;
-    "token" Token(token::TokenArgs) => token::run;
-    "explain" Explain(explain::ExplainArgs) => explain::run;
-    "migrate" Migrate(migrate::MigrateArgs) => migrate::run;
-    "rotate" Rotate(rotate::RotateArgs) => rotate::run;
+    "login" Login(login::LoginArgs) => login::run, prints login::LoginSummary;
+    "whoami" Whoami(whoami::WhoamiArgs) => whoami::run, prints Whoami;
+    "logout" Logout(logout::LogoutArgs) => logout::run, prints logout::Logouts;
+    "list" List(list::ListArgs) => list::run, prints list::Connections;
+    "status" Status(status::StatusArgs) => status::run, prints status::Statuses | status::WatchRound<'_>;
+    "use" | "set-default" Use(use_::UseArgs) => use_::run, prints use_::DefaultConnection;
+    "rename" Rename(rename::RenameArgs) => rename::run, prints rename::RenamedConnection;
+    "remove" Remove(remove::RemoveArgs) => remove::run, prints remove::RemovedConnection;
+    "test" Test(test::TestArgs) => test::run, prints test::TestedConnection;
+    "token" Token(token::TokenArgs) => token::run, prints token::RevealedKey<'_>;
+    "explain" Explain(explain::ExplainArgs) => explain::run, prints explain::Explanation;
+    "migrate" Migrate(migrate::MigrateArgs) => migrate::run, prints migrate::Moves;
+    "rotate" Rotate(rotate::RotateArgs) => rotate::run, prints rotate::RotationRow | rotate::Rotations;
 }

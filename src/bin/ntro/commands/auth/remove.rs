@@ -21,8 +21,11 @@ pub(crate) struct RemoveArgs {
 }
 
 #[derive(Debug, Serialize)]
-struct Removed {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RemovedConnection {
+    /// Name of the connection.
     name: String,
+    /// Whether a stored key was erased with it.
     had_key: bool,
 }
 
@@ -61,10 +64,10 @@ pub(crate) fn run(args: RemoveArgs, cx: &Context) -> Result<Exit, CliError> {
     };
     cx.printer().confirm(&Done {
         text: format!("removed {what} `{name}`{key}"),
-        value: Removed {
+        value: RemovedConnection {
             name: name.to_string(),
             had_key: !stores.is_empty(),
         },
     })?;
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }

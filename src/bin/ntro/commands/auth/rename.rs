@@ -22,8 +22,11 @@ pub(crate) struct RenameArgs {
 }
 
 #[derive(Debug, Serialize)]
-struct Renamed {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RenamedConnection {
+    /// Old name.
     from: String,
+    /// New name.
     to: String,
 }
 
@@ -36,10 +39,10 @@ pub(crate) fn run(args: RenameArgs, cx: &Context) -> Result<Exit, CliError> {
     })?;
     cx.printer().confirm(&Done {
         text: format!("`{from}` is called `{to}` now"),
-        value: Renamed {
+        value: RenamedConnection {
             from: from.to_string(),
             to: to.to_string(),
         },
     })?;
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }

@@ -11,10 +11,15 @@ use crate::output::Done;
 pub(crate) struct TestArgs {}
 
 #[derive(Debug, Serialize)]
-struct Tested {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct TestedConnection {
+    /// Name of the connection, if one is used.
     connection: Option<String>,
+    /// Base URL of the server.
     host: String,
+    /// Name of the key's owner.
     name: String,
+    /// Organisation of the key's owner.
     organisation: Option<String>,
 }
 
@@ -28,12 +33,12 @@ pub(crate) fn run(_args: TestArgs, cx: &Context) -> Result<Exit, CliError> {
     };
     cx.printer().confirm(&Done {
         text: format!("connected to {} as {who}{of}", whoami.host),
-        value: Tested {
+        value: TestedConnection {
             connection: whoami.connection.clone(),
             host: whoami.host.clone(),
             name: whoami.name.clone(),
             organisation: whoami.organisation.clone(),
         },
     })?;
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }

@@ -10,20 +10,22 @@ use crate::output::{Paint, Report};
 pub(crate) struct TokenArgs {}
 
 #[derive(Serialize)]
-struct Token<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RevealedKey<'a> {
+    /// The key itself.
     api_key: &'a str,
 }
 
 pub(crate) fn run(_args: TokenArgs, cx: &Context) -> Result<Exit, CliError> {
     let connection = cx.connection()?;
     let key = cx.reveal(&connection)?;
-    cx.printer().print(&Token {
+    cx.printer().print(&RevealedKey {
         api_key: key.expose(),
     })?;
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }
 
-impl Report for Token<'_> {
+impl Report for RevealedKey<'_> {
     fn text(&self, _: Paint) -> String {
         format!("{}\n", self.api_key)
     }

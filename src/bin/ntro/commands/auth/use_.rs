@@ -20,7 +20,9 @@ pub(crate) struct UseArgs {
 }
 
 #[derive(Debug, Serialize)]
-struct Default {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct DefaultConnection {
+    /// Name of the connection.
     default_connection_name: String,
 }
 
@@ -28,12 +30,12 @@ pub(crate) fn run(args: UseArgs, cx: &Context) -> Result<Exit, CliError> {
     ops::set_default(cx.home()?, &args.name)?;
     cx.printer().confirm(&Done {
         text: format!("`{}` is the default connection now", args.name),
-        value: Default {
+        value: DefaultConnection {
             default_connection_name: args.name.to_string(),
         },
     })?;
     tell_what_is_stronger(&args.name, cx)?;
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }
 
 /// Says what makes another connection the one that is meant, here and for now.

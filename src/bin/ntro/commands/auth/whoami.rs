@@ -12,5 +12,5 @@ pub(crate) fn run(_args: WhoamiArgs, cx: &Context) -> Result<Exit, CliError> {
     let whoami = identity::whoami(cx, &connection)?;
     cx.printer().print(&whoami)?;
     expiry::warn(cx, whoami.connection.as_deref(), whoami.expires_at);
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }

@@ -23,7 +23,7 @@ use crate::output::{Paint, Report};
 /// Start an authority on this machine, log in to it, and stay in the foreground
 ///
 /// Makes the organisation `Acme` with the tenants `acme-fund-admin` and `globex-capital`, and the
-/// connections `local` (an Ntropii key) and `local-ontora` (an Ontora key). Started again, it finds
+/// connections `local` (an Ntropii key) and `local-ontora` (an Ontora key). DevSummary again, it finds
 /// everything as it was.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -38,11 +38,17 @@ pub(crate) struct Args {
     ephemeral: bool,
 }
 
+/// Printed once the authority listens.
 #[derive(Debug, Serialize)]
-struct Started {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct DevSummary {
+    /// Base URL of the authority.
     listening: String,
+    /// URL of its database.
     database: String,
+    /// Output of `ntro auth whoami` for the first connection.
     whoami: Whoami,
+    /// Names of the connections that are logged in.
     connections: Vec<String>,
     #[serde(skip)]
     program: String,
@@ -107,7 +113,7 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
         Ok(served) => served?,
         Err(error) => return Err(CliError::new(Kind::Failure, error.to_string())),
     }
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }
 
 /// Where the database lies.
@@ -160,7 +166,7 @@ fn started(
     cx: &Context,
     place: &logins::DevServer,
     connections: &[ConnectionName],
-) -> Result<Started, CliError> {
+) -> Result<DevSummary, CliError> {
     // A context of its own: what this one has read is older than the logins.
     let fresh = cx.fresh();
     let flags = ntro_client::resolve::Flags::of_connection(connections[0].clone());
@@ -169,7 +175,7 @@ fn started(
         .resolver()?
         .alone(&flags)
         .connection(|kind| ntro_client::secrets::open(kind, settings))?;
-    Ok(Started {
+    Ok(DevSummary {
         listening: place.host(Provider::Ontora),
         database: place.database.clone(),
         whoami: identity::whoami(&fresh, &connection)?,
@@ -179,7 +185,7 @@ fn started(
     })
 }
 
-impl Report for Started {
+impl Report for DevSummary {
     fn text(&self, paint: Paint) -> String {
         let program = match self.program.as_str() {
             path if std::path::Path::new(path).is_absolute() => "ntro",

@@ -3,33 +3,40 @@ use serde::Serialize;
 use crate::error::CliError;
 use crate::output::{Paint, Report, plain};
 
-/// How bad it is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) enum Level {
-    /// As it should be.
+    /// Nothing to do.
     Ok,
-    /// It works, and is not as it should be.
+    /// It works, but should be changed.
     Warning,
     /// It does not work.
     Problem,
 }
 
-/// What one check found about one thing.
+/// Finding of one check.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Finding {
+    /// Name of the check.
     check: &'static str,
+    /// Severity of the finding.
     level: Level,
+    /// Description of the finding.
     message: String,
-    /// What to do about it: a command where there is one.
+    /// How to fix it, as a command where possible.
     fix: Option<String>,
-    /// Whether `--fix` has done it.
+    /// Whether `--fix` fixed it.
     fixed: bool,
 }
 
-/// What all checks found, in their order.
+/// Findings of all checks.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Findings {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Findings {
+    /// Findings in the order of the checks.
     findings: Vec<Finding>,
 }
 

@@ -17,7 +17,8 @@ use ntro_base::env::Env;
 use ntro_client::config::{Config, KeyRecords, NtroDir};
 use ntro_client::resolve::{Flags, Resolver};
 
-use self::findings::{Findings, Level};
+pub(crate) use self::findings::Findings;
+use self::findings::Level;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
@@ -60,9 +61,9 @@ pub(crate) fn run(args: DoctorArgs, cx: &Context) -> Result<Exit, CliError> {
     let failed = findings.worst() == Some(Level::Problem);
     cx.printer().print(&findings)?;
     Ok(if failed {
-        Exit::Found(Kind::Failure)
+        Exit::Failure(Kind::Failure)
     } else {
-        Exit::Fine
+        Exit::Success
     })
 }
 

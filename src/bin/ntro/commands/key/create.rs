@@ -56,18 +56,26 @@ struct Destination {
 }
 
 #[derive(Serialize)]
-struct Shown<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct CreatedKey<'a> {
     #[serde(flatten)]
     row: KeyRow,
+    /// The key itself, shown only once.
     key: &'a str,
 }
 
+/// With `--save-as`, without the key itself.
 #[derive(Debug, Serialize)]
-struct Saved {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct SavedKey {
     #[serde(flatten)]
     row: KeyRow,
+    /// Connection that the key is stored for.
     connection: String,
+    /// Store that holds the key.
+    #[cfg_attr(test, schemars(with = "crate::schema::StoreName"))]
     store: String,
+    /// Whether this is the default connection.
     is_default: bool,
 }
 
@@ -104,7 +112,7 @@ pub(crate) fn run(args: CreateArgs, cx: &Context) -> Result<Exit, CliError> {
         None => show(cx, &request, &made, row),
     };
     match handed {
-        Ok(()) => Ok(Exit::Fine),
+        Ok(()) => Ok(Exit::Success),
         Err(error) => Err(take_back(cx, &admin, &request.tenant, &made, error)),
     }
 }
@@ -148,7 +156,7 @@ fn show(cx: &Context, request: &KeyRequest, made: &NewKey, row: KeyRow) -> Resul
         "note: this is the key `{}` of `{}`; it is shown this once",
         request.name, request.tenant
     ));
-    cx.printer().reveal(&Shown {
+    cx.printer().reveal(&CreatedKey {
         row,
         key: made.key.expose(),
     })
@@ -206,7 +214,7 @@ fn save(
             },
             store.summary()
         ),
-        value: Saved {
+        value: SavedKey {
             row,
             connection: new.name.to_string(),
             store: store.to_string(),
@@ -255,7 +263,7 @@ fn take_back(
     error.after_revoking(revoked, &format!("ntro key revoke {id}"))
 }
 
-impl Report for Shown<'_> {
+impl Report for CreatedKey<'_> {
     fn text(&self, _: Paint) -> String {
         format!("{}\n", self.key)
     }

@@ -12,9 +12,14 @@ use crate::output::{Fields, Paint, Report};
 pub(crate) struct CurrentArgs {}
 
 #[derive(Debug, Serialize)]
-struct Current {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct CurrentKey {
+    /// Name of the connection, if one is used.
     connection: Option<String>,
+    /// System that the key belongs to.
+    #[cfg_attr(test, schemars(with = "crate::schema::ProviderName"))]
     provider: &'static str,
+    /// Base URL of the server.
     host: String,
     #[serde(flatten)]
     key: KeyRow,
@@ -27,16 +32,16 @@ pub(crate) fn run(_args: CurrentArgs, cx: &Context) -> Result<Exit, CliError> {
     let mut key = KeyRow::new(&info, cx.now());
     key.prefix
         .get_or_insert_with(|| connection.key.value.prefix().to_string());
-    cx.printer().print(&Current {
+    cx.printer().print(&CurrentKey {
         connection: connection.name.map(|name| name.value.to_string()),
         provider: connection.provider.value.as_str(),
         host: connection.host.value.to_string(),
         key,
     })?;
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }
 
-impl Report for Current {
+impl Report for CurrentKey {
     fn text(&self, paint: Paint) -> String {
         let key = &self.key;
         let mut fields = Fields::new(paint);

@@ -14,13 +14,16 @@ pub(crate) struct ListArgs {
     admin: AdminArgs,
 }
 
+/// One object for each key.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-struct KeyList(Vec<ListedKey>);
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct KeyList(Vec<ListedKey>);
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ListedKey {
-    /// Whether it is the one that the connection uses.
+    /// Whether the connection uses this key.
     current: bool,
     #[serde(flatten)]
     key: KeyRow,
@@ -45,7 +48,7 @@ pub(crate) fn run(args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
         cx.printer().note(&format!("`{tenant}` has no keys."));
     }
     cx.printer().print(&KeyList(rows.collect()))?;
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }
 
 impl Report for KeyList {

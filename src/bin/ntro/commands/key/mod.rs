@@ -10,8 +10,8 @@ mod row;
 use super::group::group;
 
 group! {
-    "list" List(list::ListArgs) => list::run;
-    "create" Create(create::CreateArgs) => create::run;
-    "revoke" Revoke(revoke::RevokeArgs) => revoke::run;
-    "current" Current(current::CurrentArgs) => current::run;
+    "list" List(list::ListArgs) => list::run, prints list::KeyList;
+    "create" Create(create::CreateArgs) => create::run, prints create::CreatedKey<'_> | create::SavedKey;
+    "revoke" Revoke(revoke::RevokeArgs) => revoke::run, prints revoke::RevokedKey;
+    "current" Current(current::CurrentArgs) => current::run, prints current::CurrentKey;
 }

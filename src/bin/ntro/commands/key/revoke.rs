@@ -31,10 +31,15 @@ enum Which {
 }
 
 #[derive(Debug, Serialize)]
-struct Revoked {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RevokedKey {
+    /// Id of the key.
     id: String,
+    /// Prefix of the key, if it was looked up.
     prefix: Option<String>,
+    /// Display name of the key, if it was looked up.
     name: Option<String>,
+    /// Always true.
     revoked: bool,
 }
 
@@ -95,14 +100,14 @@ pub(crate) fn run(args: RevokeArgs, cx: &Context) -> Result<Exit, CliError> {
     };
     cx.printer().confirm(&Done {
         text: format!("revoked the key {called}"),
-        value: Revoked {
+        value: RevokedKey {
             id,
             name,
             prefix: info.and_then(|info| Some(info.prefix?.to_string())),
             revoked: true,
         },
     })?;
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }
 
 /// Finds the one key that is meant.

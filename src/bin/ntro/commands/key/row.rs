@@ -2,19 +2,32 @@ use jiff::Timestamp;
 use ntro_client::api::KeyInfo;
 use serde::Serialize;
 
-/// A key at its server, as it is shown.
+/// Key as reported by its server.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct KeyRow {
+    /// Id of the key.
     pub(super) id: Option<String>,
+    /// Prefix of the key.
     pub(super) prefix: Option<String>,
+    /// Display name of the key.
     pub(super) name: Option<String>,
+    /// Whether the server accepts the key.
+    #[cfg_attr(test, schemars(extend("enum" = ["live", "expired", "revoked"])))]
     pub(super) status: &'static str,
+    /// Tenant of the key.
     pub(super) tenant: Option<String>,
+    /// Scopes of the key.
     pub(super) scopes: Option<Vec<String>>,
+    /// When the key expires.
     pub(super) expires_at: Option<Timestamp>,
+    /// When the key was created.
     pub(super) created_at: Option<Timestamp>,
+    /// Creator of the key.
     pub(super) created_by: Option<String>,
+    /// When the server last accepted the key.
     pub(super) last_used_at: Option<Timestamp>,
+    /// When the key was revoked.
     pub(super) revoked_at: Option<Timestamp>,
 }
 
@@ -40,7 +53,7 @@ impl KeyRow {
     }
 }
 
-/// The day of a moment, for a table.
+/// Formats a time as a date for a table.
 pub(super) fn day(at: Option<Timestamp>) -> String {
     match at {
         Some(at) => at.strftime("%Y-%m-%d").to_string(),

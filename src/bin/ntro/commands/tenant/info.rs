@@ -20,13 +20,21 @@ pub(crate) struct InfoArgs {
 }
 
 #[derive(Debug, Serialize)]
-struct Info {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct TenantInfo {
+    /// Name used in URLs and settings.
     slug: String,
+    /// Display name.
     name: Option<String>,
+    /// Status, as the server reports it.
     status: Option<String>,
+    /// Id of the tenant.
     id: String,
+    /// Platform that holds the tenant's data.
     data_platform: Option<String>,
+    /// Number of entities.
     entity_count: Option<u64>,
+    /// When the tenant was created.
     created_at: Option<Timestamp>,
 }
 
@@ -45,11 +53,11 @@ pub(crate) fn run(args: InfoArgs, cx: &Context) -> Result<Exit, CliError> {
         }
         tenant => tenant?,
     };
-    cx.printer().print(&Info::from(tenant))?;
-    Ok(Exit::Fine)
+    cx.printer().print(&TenantInfo::from(tenant))?;
+    Ok(Exit::Success)
 }
 
-impl From<Tenant> for Info {
+impl From<Tenant> for TenantInfo {
     fn from(tenant: Tenant) -> Self {
         Self {
             slug: tenant.slug.to_string(),
@@ -63,7 +71,7 @@ impl From<Tenant> for Info {
     }
 }
 
-impl Report for Info {
+impl Report for TenantInfo {
     fn text(&self, paint: Paint) -> String {
         let mut fields = Fields::new(paint);
         fields.put("slug", &self.slug);

@@ -11,16 +11,24 @@ use crate::output::{Paint, Report, Table};
 #[derive(clap::Args, Debug)]
 pub(crate) struct ListArgs {}
 
+/// One object for each tenant.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-struct Tenants(Vec<TenantRow>);
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct TenantList(Vec<TenantRow>);
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct TenantRow {
+    /// Name used in URLs and settings.
     slug: String,
+    /// Whether a call would use it.
     active: bool,
+    /// Display name.
     name: Option<String>,
+    /// Status, as the server reports it.
     status: Option<String>,
+    /// Id of the tenant.
     id: String,
 }
 
@@ -39,8 +47,8 @@ pub(crate) fn run(_args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
     if tenants.is_empty() {
         cx.printer().note("The key reaches no tenant.");
     }
-    cx.printer().print(&Tenants(rows.collect()))?;
-    Ok(Exit::Fine)
+    cx.printer().print(&TenantList(rows.collect()))?;
+    Ok(Exit::Success)
 }
 
 impl TenantRow {
@@ -55,7 +63,7 @@ impl TenantRow {
     }
 }
 
-impl Report for Tenants {
+impl Report for TenantList {
     fn text(&self, paint: Paint) -> String {
         if self.0.is_empty() {
             return String::new();

@@ -20,8 +20,11 @@ pub(crate) struct UseArgs {
 }
 
 #[derive(Debug, Serialize)]
-struct Used {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct DefaultTenant {
+    /// Name of the connection.
     connection: String,
+    /// Slug of its new default tenant.
     default_tenant: String,
 }
 
@@ -48,10 +51,10 @@ pub(crate) fn run(args: UseArgs, cx: &Context) -> Result<Exit, CliError> {
     }
     cx.printer().confirm(&Done {
         text: format!("`{name}` uses the tenant `{}` now", tenant.slug),
-        value: Used {
+        value: DefaultTenant {
             connection: name.to_string(),
             default_tenant: tenant.slug.to_string(),
         },
     })?;
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }

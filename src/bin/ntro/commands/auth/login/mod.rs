@@ -13,7 +13,7 @@ use ntro_client::ops::{self, NewLogin};
 use ntro_client::secrets;
 
 use self::key::{Accepted, KeyArg};
-use self::summary::Summary;
+pub(super) use self::summary::LoginSummary;
 use crate::commands::{destination, expiry, identity};
 use crate::context::Context;
 use crate::error::CliError;
@@ -111,9 +111,9 @@ pub(crate) fn run(args: LoginArgs, cx: &Context) -> Result<Exit, CliError> {
             .warn("the variable `NTRO_API_KEY` is set and overrides this login");
     }
     cx.printer()
-        .confirm(&Summary::new(&new, stored.is_default, checked))?;
+        .confirm(&LoginSummary::new(&new, stored.is_default, checked))?;
     expiry::warn(cx, Some(new.name.as_str()), new.expires_at);
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }
 
 fn checked_as<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! What a login did, and where the key now lies.
+//! LoginSummary of a login.
 
 use ntro_client::ops::NewLogin;
 use ntro_client::secrets::StoreKind;
@@ -9,21 +9,35 @@ use crate::commands::identity::TenantName;
 use crate::output::{Fields, Paint, Report};
 
 #[derive(Debug, Serialize)]
-pub(super) struct Summary {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::commands::auth) struct LoginSummary {
+    /// Name of the connection.
     connection: String,
+    /// Base URL of the server.
     host: String,
+    /// System that the key belongs to.
+    #[cfg_attr(test, schemars(with = "crate::schema::ProviderName"))]
     provider: &'static str,
+    /// Prefix of the key.
     key_prefix: String,
+    /// Store that holds the key.
+    #[cfg_attr(test, schemars(with = "crate::schema::StoreName"))]
     store: String,
+    /// Whether this is the default connection.
     is_default: bool,
+    /// Whether the server accepted the key; false with `--no-verify`.
     verified: bool,
+    /// Default tenant chosen by this login.
     default_tenant: Option<String>,
+    /// E-mail address or name of the key's owner; null with `--no-verify`.
     identity: Option<String>,
+    /// Tenants that the key reaches; null with `--no-verify`.
     tenants: Option<Vec<TenantName>>,
+    /// When the key expires, if the server reports it.
     expires_at: Option<jiff::Timestamp>,
 }
 
-impl Summary {
+impl LoginSummary {
     pub(super) fn new(new: &NewLogin, is_default: bool, checked: Option<Checked>) -> Self {
         Self {
             connection: new.name.to_string(),
@@ -44,7 +58,7 @@ impl Summary {
     }
 }
 
-impl Report for Summary {
+impl Report for LoginSummary {
     fn text(&self, paint: Paint) -> String {
         let kind: Option<StoreKind> = self.store.parse().ok();
         let place = match &kind {

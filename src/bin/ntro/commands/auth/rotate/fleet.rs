@@ -9,7 +9,7 @@ use ntro_client::ops::rotate::Next;
 use ntro_client::secrets;
 
 use super::one::RotateOne;
-use super::report::{RotationRow, RotationState, Rows};
+use super::report::{RotationRow, RotationState, Rotations};
 use super::{RotateArgs, wait};
 use crate::context::Context;
 use crate::error::CliError;
@@ -31,8 +31,8 @@ pub(super) fn run(args: &RotateArgs, cx: &Context) -> Result<Exit, CliError> {
         finish(args, cx, &names, &mut rows)?;
     }
     let failed = rows.iter().find_map(|row| row.kind);
-    cx.printer().confirm(&Rows(rows))?;
-    Ok(failed.map_or(Exit::Fine, Exit::Found))
+    cx.printer().confirm(&Rotations(rows))?;
+    Ok(failed.map_or(Exit::Success, Exit::Failure))
 }
 
 /// Has every store unlocked that is going to be asked, before anything is drawn: one may ask for its

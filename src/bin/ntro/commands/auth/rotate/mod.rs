@@ -11,7 +11,10 @@ use ntro_base::{ConnectionName, Period};
 use ntro_client::ops::rotate;
 
 use self::one::RotateOne;
-use self::report::{RotationRow, RotationState};
+pub(super) use self::report::RotationRow;
+use self::report::RotationState;
+#[cfg(test)]
+pub(super) use self::report::Rotations;
 use crate::commands::completions::connections;
 use crate::commands::identity;
 use crate::context::Context;
@@ -97,7 +100,7 @@ pub(crate) fn run(args: RotateArgs, cx: &Context) -> Result<Exit, CliError> {
         ));
     }
     cx.printer().confirm(&row)?;
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }
 
 fn abandon(args: &RotateArgs, cx: &Context) -> Result<Exit, CliError> {
@@ -125,5 +128,5 @@ fn abandon(args: &RotateArgs, cx: &Context) -> Result<Exit, CliError> {
     }
     cx.printer()
         .confirm(&RotationRow::abandoned(&name, recorded.as_ref()))?;
-    Ok(Exit::Fine)
+    Ok(Exit::Success)
 }

@@ -1,4 +1,4 @@
-//! What became of each connection.
+//! Results of rotations, as text and JSON.
 
 use jiff::Timestamp;
 use ntro_base::ConnectionName;
@@ -10,16 +10,26 @@ use crate::exit::Kind;
 use crate::output::{Paint, Report};
 use crate::shell::quoted;
 
-/// What became of one connection.
+/// Result for one connection.
 #[derive(Debug, Serialize)]
-pub(super) struct RotationRow {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::commands::auth) struct RotationRow {
+    /// Name of the connection.
     pub(super) name: String,
+    /// Result of the rotation.
     pub(super) state: RotationState,
+    /// How the new key was created.
+    #[cfg_attr(test, schemars(with = "Option<crate::schema::RotationMethod>"))]
     pub(super) method: Option<&'static str>,
+    /// Prefix of the old key.
     pub(super) old_prefix: Option<String>,
+    /// Prefix of the new key.
     pub(super) new_prefix: Option<String>,
+    /// With `in_grace`: when the grace period of the old key ends.
     pub(super) revoke_after: Option<Timestamp>,
+    /// With `--dry-run`: when the key was created.
     pub(super) created_at: Option<Timestamp>,
+    /// Further explanation.
     pub(super) message: Option<String>,
     #[serde(skip)]
     pub(super) kind: Option<Kind>,
@@ -27,31 +37,33 @@ pub(super) struct RotationRow {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) enum RotationState {
     /// A new key is stored, and the old one is revoked.
     Rotated,
-    /// As `Rotated`, and an earlier run had begun it.
+    /// A rotation begun by an earlier run is finished.
     Finished,
-    /// A new key is stored, and the old one is revoked later.
+    /// A new key is stored, and the old one is still live.
     InGrace,
-    /// A new key is stored, and revoking the old one is left to a person.
+    /// A new key is stored, and the old one must be revoked by hand.
     Manual,
-    /// It is young enough.
+    /// The key is too young to be rotated.
     Skipped,
-    /// It would be rotated.
+    /// With `--dry-run`: the key would be rotated.
     Due,
-    /// An unfinished rotation would be finished or taken back.
+    /// With `--dry-run`: an unfinished rotation would be finished or rolled back.
     Unfinished,
-    /// Forgotten as it stood.
+    /// The record of an unfinished rotation is removed.
     Abandoned,
-    /// It was not rotated.
+    /// The key was not rotated.
     Failed,
 }
 
-/// What became of every connection.
+/// With `--all`, one object for each connection.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-pub(super) struct Rows(pub(super) Vec<RotationRow>);
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::commands::auth) struct Rotations(pub(super) Vec<RotationRow>);
 
 impl RotationRow {
     pub(super) fn new(name: &ConnectionName, state: RotationState) -> Self {
@@ -161,7 +173,7 @@ fn age(message: &str) -> String {
     }
 }
 
-impl Report for Rows {
+impl Report for Rotations {
     fn text(&self, paint: Paint) -> String {
         self.0.iter().map(|row| row.text(paint)).collect()
     }

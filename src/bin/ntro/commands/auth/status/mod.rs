@@ -9,7 +9,9 @@ use ntro_base::Period;
 use ntro_client::resolve::ResolvedValue;
 
 use self::round::Checks;
-use self::row::Statuses;
+pub(super) use self::row::Statuses;
+#[cfg(test)]
+pub(super) use self::watch::WatchRound;
 use super::super::expiry;
 use crate::context::Context;
 use crate::error::CliError;

@@ -1,4 +1,4 @@
-//! What came of one connection. Text, JSON and exit code are all made from it.
+//! State of one connection: the source of the text, the JSON and the exit code.
 
 use jiff::Timestamp;
 use ntro_base::{Period, printable};
@@ -9,20 +9,26 @@ use crate::error::CliError;
 use crate::exit::{Exit, Kind};
 use crate::output::{Paint, Report, Table};
 
-/// The longest remark; a server may say more.
+/// Longest remark shown; a server's message may be longer.
 const LONGEST_REMARK: usize = 300;
 
 /// The state of one connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct StatusRow {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::commands::auth) struct StatusRow {
+    /// Name of the connection.
     pub(super) name: String,
+    /// State of the connection.
     pub(super) state: ConnectionState,
-    /// Whether it counts as well for the exit code.
+    /// Whether the exit code counts the connection as a success.
     pub(super) ok: bool,
+    /// Base URL of the server.
     pub(super) host: Option<String>,
+    /// Why the key is not valid.
     pub(super) message: Option<String>,
+    /// When the key expires, if the server reports it.
     pub(super) expires_at: Option<Timestamp>,
-    /// Whole days; none left on the last one, fewer than none of a key that has expired.
+    /// Whole days until the key expires; negative once it has expired.
     pub(super) expires_in_days: Option<i64>,
     #[serde(skip)]
     remaining: Option<Remaining>,
@@ -32,16 +38,27 @@ pub(super) struct StatusRow {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) enum ConnectionState {
+    /// The server accepts the key.
     Valid,
+    /// The server accepts the key, which expires soon.
     Expiring,
+    /// The key has expired.
     Expired,
+    /// The server rejects the key.
     Rejected,
+    /// The server accepts the key, but not for this call.
     Forbidden,
+    /// The server does not answer.
     Unreachable,
+    /// The secret store is locked.
     Locked,
+    /// The secret store is unavailable.
     StoreUnavailable,
+    /// The connection has no key.
     NoKey,
+    /// The check failed for another reason.
     Failed,
 }
 
@@ -157,10 +174,11 @@ impl StatusRow {
     }
 }
 
-/// The states of all connections that were checked.
+/// One object for each connection.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-pub(super) struct Statuses(pub(super) Vec<StatusRow>);
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::commands::auth) struct Statuses(pub(super) Vec<StatusRow>);
 
 impl Statuses {
     /// How the command ends: as the first connection says that is not well. A key that merely
@@ -175,7 +193,7 @@ impl Statuses {
         };
         first(false)
             .or_else(|| first(true))
-            .map_or(Exit::Fine, Exit::Found)
+            .map_or(Exit::Success, Exit::Failure)
     }
 
     /// Returns the table of these rows.
@@ -264,7 +282,7 @@ mod tests {
             let counting = row(at, counting);
             assert_eq!((counting.state, counting.ok), (state, counted), "{at:?}");
             let exit = Statuses(vec![counting]).exit();
-            assert_eq!(exit == Exit::Fine, counted, "{at:?}");
+            assert_eq!(exit == Exit::Success, counted, "{at:?}");
         }
     }
 
@@ -282,12 +300,15 @@ mod tests {
         let mut gone = StatusRow::new("c".to_owned(), None);
         gone.fail(ConnectionState::NoKey, Kind::NotAuthenticated, "no key");
         let exit = |rows: &[&StatusRow]| Statuses(rows.iter().copied().cloned().collect()).exit();
-        assert_eq!(exit(&[]), Exit::Fine);
-        assert_eq!(exit(&[&soon]), Exit::Found(Kind::Failure));
-        assert_eq!(exit(&[&soon, &down, &gone]), Exit::Found(Kind::Unreachable));
+        assert_eq!(exit(&[]), Exit::Success);
+        assert_eq!(exit(&[&soon]), Exit::Failure(Kind::Failure));
+        assert_eq!(
+            exit(&[&soon, &down, &gone]),
+            Exit::Failure(Kind::Unreachable)
+        );
         assert_eq!(
             exit(&[&gone, &soon, &down]),
-            Exit::Found(Kind::NotAuthenticated)
+            Exit::Failure(Kind::NotAuthenticated)
         );
     }
 

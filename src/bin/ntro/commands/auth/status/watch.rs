@@ -23,11 +23,15 @@ use crate::exit::{Exit, Kind};
 use crate::interrupt;
 use crate::output::{plain, terminal_height};
 
-/// One round, as a line of JSON.
+/// With `--watch`, one line for each round of checks.
 #[derive(Serialize)]
-struct Round<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::commands::auth) struct WatchRound<'a> {
+    /// When the round finished.
     checked_at: Timestamp,
+    /// Whether every connection is ok.
     ok: bool,
+    /// State of each connection.
     connections: &'a [StatusRow],
 }
 
@@ -48,15 +52,15 @@ pub(super) fn run(cx: &Context, checks: &Checks<'_>, interval: Period) -> Result
         let rows = interrupt.before(cx, checks.ask(asked, first))?;
         first = false;
         let Some(rows) = rows else {
-            return Ok(Exit::Found(Kind::Interrupted));
+            return Ok(Exit::Failure(Kind::Interrupted));
         };
         if !screen.show(rows)? {
             // Nobody reads any more.
-            return Ok(Exit::Fine);
+            return Ok(Exit::Success);
         }
         let pause = async { tokio::time::sleep(interval.duration()).await };
         if interrupt.before(cx, pause)?.is_none() {
-            return Ok(Exit::Found(Kind::Interrupted));
+            return Ok(Exit::Failure(Kind::Interrupted));
         }
     }
 }
@@ -114,7 +118,7 @@ impl<'a> Screen<'a> {
         let now = self.cx.now().round(Unit::Second);
         let now = now.unwrap_or_else(|_| self.cx.now());
         if self.cx.global().output == Format::Json {
-            let round = Round {
+            let round = WatchRound {
                 checked_at: now,
                 ok: rows.iter().all(|row| row.ok),
                 connections: &rows,
