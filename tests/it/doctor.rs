@@ -235,7 +235,7 @@ fn unreachable_proxy_is_found() {
         .run()
         .exits(1);
     assert_snapshot!(findings(&found), @r"
-        problem network: the variable `HTTPS_PROXY` names no proxy: proxies are spoken to by `http` and `https` alone
+        problem network: the variable `HTTPS_PROXY` names no proxy: only `http` and `https` proxies are supported
           → set `HTTPS_PROXY`, or `https_proxy` where that is what is set, to `http://HOST:PORT`, or unset it
         problem network: the variable `ALL_PROXY` names no proxy: it is not of the form `http://HOST:PORT`
           → set `ALL_PROXY`, or `all_proxy` where that is what is set, to `http://HOST:PORT`, or unset it
@@ -250,7 +250,7 @@ fn unreachable_proxy_is_found() {
         exit code: 2
         ----- stderr -----
         warning: the variable `NTRO_API_KEY` overrides the stored API key of `acme`
-        error: the variable `HTTPS_PROXY` names no proxy: proxies are spoken to by `http` and `https` alone
+        error: the variable `HTTPS_PROXY` names no proxy: only `http` and `https` proxies are supported
           hint: set `HTTPS_PROXY`, or `https_proxy` where that is what is set, to `http://HOST:PORT`, or unset it
         ");
     sandbox.assert_nowhere("secret");

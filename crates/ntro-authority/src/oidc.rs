@@ -1,7 +1,6 @@
 //! Admin tokens: JSON Web Tokens of OpenID Connect issuers, checked against their key sets.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,8 +18,10 @@ use super::error::Error;
 use super::issuer;
 use super::settings::{Claims, Issuer, JwksSource};
 use super::store::Role;
+use ntro_base::Host;
 use ntro_base::disk;
-use ntro_base::{Host, loopback_addresses};
+use ntro_base::env::Env;
+use ntro_base::http::{HttpClient, Proxies, read_body, root_cause};
 
 /// Longer than any real token; Clerk's have about a kilobyte.
 const LONGEST: usize = 16 * 1024;
@@ -32,7 +33,7 @@ const PACE: Pace = Pace {
     floor: Duration::from_secs(10),
 };
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
-const LARGEST_SET: u64 = 256 * 1024;
+const LARGEST_SET: usize = 256 * 1024;
 
 /// Who a token speaks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,12 +88,10 @@ struct Pace {
 
 struct Fetched {
     url: Url,
-    /// Whether the URL can only be this machine's.
-    is_loopback: bool,
     pace: Pace,
     cached: ArcSwap<Cached>,
     /// Held while fetching, so that one does for all.
-    client: Mutex<Option<reqwest::Client>>,
+    client: Mutex<HttpClient>,
 }
 
 #[derive(Default)]
@@ -296,7 +295,7 @@ fn read_keys(path: &Path) -> Result<Vec<PublicKey>, disk::Error> {
         path: path.to_owned(),
         source,
     };
-    let bytes = disk::read_bounded(path, LARGEST_SET)?
+    let bytes = disk::read_bounded(path, LARGEST_SET as u64)?
         .ok_or_else(|| cannot(io::Error::new(io::ErrorKind::NotFound, "no such file")))?;
     serde_json::from_slice(&bytes)
         .ok()
@@ -321,10 +320,13 @@ impl Fetched {
         match Host::try_from(base) {
             Ok(host) if host.is_safe_transport() => Ok(Self {
                 url,
-                is_loopback: host.is_loopback(),
                 pace,
                 cached: ArcSwap::default(),
-                client: Mutex::new(None),
+                client: Mutex::new(HttpClient::new(
+                    concat!("ntro/", env!("CARGO_PKG_VERSION")),
+                    FETCH_TIMEOUT,
+                    Proxies::from_env(&Env::from_process()),
+                )),
             }),
             _ => Err(Error::KeySetUrl {
                 // What may be secret is left out.
@@ -355,7 +357,7 @@ impl Fetched {
 
     /// Fetches the key set, unless that was tried a moment ago.
     async fn refresh(&self) -> Arc<Cached> {
-        let mut client = self.client.lock().await;
+        let client = self.client.lock().await;
         let cached = self.cached.load_full();
         if cached
             .tried
@@ -363,7 +365,7 @@ impl Fetched {
         {
             return cached;
         }
-        let fetched = match self.fetch(&mut client).await {
+        let fetched = match self.fetch(&client).await {
             Ok(keys) => Cached {
                 keys,
                 had: Some(Instant::now()),
@@ -383,46 +385,20 @@ impl Fetched {
         fetched
     }
 
-    async fn fetch(&self, client: &mut Option<reqwest::Client>) -> Result<Vec<PublicKey>, String> {
-        let client = match client {
-            Some(client) => client,
-            None => client.insert(self.client().map_err(|error| error.to_string())?),
-        };
-        let response = client.get(self.url.clone()).send().await;
-        let mut response = response
-            .and_then(reqwest::Response::error_for_status)
+    async fn fetch(&self, client: &HttpClient) -> Result<Vec<PublicKey>, String> {
+        let client = client
+            .for_url(&self.url)
             .map_err(|error| error.to_string())?;
+        let request = client.get(self.url.clone()).timeout(FETCH_TIMEOUT);
+        let lost = |error: reqwest::Error| root_cause(&error);
+        let mut response = request.send().await.map_err(lost)?;
         if !response.status().is_success() {
             return Err(format!("status {}", response.status()));
         }
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| error.to_string())? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() as u64 > LARGEST_SET {
-                return Err("too large".to_owned());
-            }
-        }
-        let set = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+        let body = read_body(&mut response, LARGEST_SET).await.map_err(lost)?;
+        let body = body.ok_or("too large")?;
+        let set = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
         public_keys(&set).ok_or_else(|| "no key set".to_owned())
-    }
-
-    /// Makes the client. Whoever answers makes admins: on this machine, where `http` is allowed,
-    /// that is neither a proxy nor whomever a resolver names.
-    fn client(&self) -> Result<reqwest::Client, reqwest::Error> {
-        let mut builder = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(FETCH_TIMEOUT);
-        if self.is_loopback {
-            builder = builder.no_proxy();
-        }
-        if let Some(name) = self.url.domain()
-            && let Some(addresses) = loopback_addresses(name)
-        {
-            // Port 0 is the URL's.
-            let addresses = addresses.map(|address| SocketAddr::new(address, 0));
-            builder = builder.resolve_to_addrs(name, &addresses);
-        }
-        builder.build()
     }
 }
 
@@ -609,7 +585,7 @@ mod tests {
             (StatusCode::INTERNAL_SERVER_ERROR, "down".to_owned()),
             (StatusCode::OK, "<html>".to_owned()),
             (StatusCode::OK, json!({"message": "back soon"}).to_string()),
-            (StatusCode::OK, " ".repeat(LARGEST_SET as usize + 1)),
+            (StatusCode::OK, " ".repeat(LARGEST_SET + 1)),
             (StatusCode::MOVED_PERMANENTLY, String::new()),
         ] {
             sets.break_down(status, body);

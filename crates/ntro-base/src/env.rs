@@ -70,6 +70,8 @@ variables! {
     ALL_PROXY = "ALL_PROXY";
     /// Servers that are called without a proxy; also in lower case
     NO_PROXY = "NO_PROXY";
+    /// Set by web servers for CGI programs, which use no proxy: there, a request can set `HTTP_PROXY`
+    REQUEST_METHOD = "REQUEST_METHOD";
     /// On Linux, file with the certificates that are trusted instead of the system's
     SSL_CERT_FILE = "SSL_CERT_FILE";
     /// On Linux, folder with the certificates that are trusted instead of the system's

@@ -1,12 +1,11 @@
 //! The base URL of a service, and the origin that a key is bound to.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 
 use url::Url;
 
-use crate::loopback::loopback_addresses;
+use crate::http::is_loopback;
 
 const LONGEST: usize = 2_048;
 
@@ -80,12 +79,7 @@ impl Host {
     /// Returns whether the host is always this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        match self.url.host() {
-            Some(url::Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-            Some(url::Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
-            Some(url::Host::Domain(name)) => loopback_addresses(name).is_some(),
-            None => false,
-        }
+        is_loopback(&self.url)
     }
 
     /// Returns whether a key may be sent there: over `https`, or unencrypted to loopback.

@@ -1,8 +1,9 @@
-//! Validated values, both wire formats, the environment and private files.
+//! Validated values, both wire formats, the environment, private files and HTTP rules.
 //!
 //! The client and the authority of `ntro` share this crate. Values are parsed into types where they
-//! enter the program; [`Env`](env::Env) is the only reader of the environment, and [`disk`] the
-//! only writer of private files. Nothing here opens a socket.
+//! enter the program; [`Env`](env::Env) is the only reader of the environment, [`disk`] the only
+//! writer of private files, and [`http`] makes every HTTP client. Nothing here makes a call by
+//! itself.
 //!
 //! This crate is internal to `ntro`: its API may change in any release.
 
@@ -13,12 +14,12 @@
 
 pub mod disk;
 pub mod env;
+pub mod http;
 pub mod wire;
 
 mod api_key;
 mod host;
 mod issued_key;
-mod loopback;
 mod names;
 mod period;
 mod policy;
@@ -29,7 +30,6 @@ mod text;
 pub use api_key::{ApiKey, ApiKeyError, KeyPrefix};
 pub use host::{Host, HostError, Origin, shown_host};
 pub use issued_key::{IssuedKey, KeyEnvironment, ParsedKey};
-pub use loopback::loopback_addresses;
 pub use names::{ConnectionName, KeyName, NameError, TenantSlug};
 pub use period::{Period, PeriodError};
 pub use policy::{Policy, UnknownPolicy};

@@ -264,7 +264,7 @@ impl Context {
 
     /// Returns how patient calls are.
     pub(crate) fn api_settings(&self) -> Result<api::Settings, CliError> {
-        let mut settings = api::Settings::default();
+        let mut settings = api::Settings::from_env(&self.env);
         settings.total_timeout = self.seconds(&env::NTRO_TIMEOUT, settings.total_timeout)?;
         Ok(settings)
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::proxy::BadProxy;
+use ntro_base::http::BadProxy;
 use ntro_base::{Origin, TenantSlug};
 
 /// What a server said when it refused. All text is cleaned for the terminal and bounded.

@@ -3,12 +3,12 @@
 use std::error::Error as StdError;
 use std::io;
 
-use super::dns::DnsFailure;
 use super::error::Cause;
+use ntro_base::http::{DnsFailure, root_cause, source_chain};
 use ntro_base::printable;
 
 /// The longest text of another library that is passed on.
-const LONGEST_DETAIL: usize = 300;
+pub(super) const LONGEST_DETAIL: usize = 300;
 
 /// Why one try brought no answer.
 pub(super) struct Failure {
@@ -23,11 +23,11 @@ impl Failure {
         let cause = if error.is_timeout() {
             Cause::TimedOut
         } else {
-            chain(error).find_map(cause).unwrap_or(Cause::Cut)
+            source_chain(error).find_map(cause).unwrap_or(Cause::Cut)
         };
         Self {
             cause,
-            detail: innermost(error),
+            detail: printable(&root_cause(error), LONGEST_DETAIL),
             sent: !error.is_connect(),
         }
     }
@@ -58,25 +58,4 @@ fn cause(error: &(dyn StdError + 'static)) -> Option<Cause> {
         .to_string()
         .starts_with("tunnel error")
         .then_some(Cause::Proxy)
-}
-
-/// Returns an error and everything that caused it, what an `io::Error` wraps included.
-fn chain<'a>(
-    error: &'a (dyn StdError + 'static),
-) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |&error| {
-        let wrapped = error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        match wrapped {
-            Some(inner) => Some(inner as &(dyn StdError + 'static)),
-            None => error.source(),
-        }
-    })
-}
-
-/// Returns the words of the first cause: the outer ones repeat the URL.
-pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
-    let last = chain(error).last().map(ToString::to_string);
-    printable(&last.unwrap_or_default(), LONGEST_DETAIL)
 }

@@ -18,6 +18,7 @@ use super::response::{Body, ServerResponse};
 use super::retry;
 use super::settings::Settings;
 use super::transport::Transport;
+use ntro_base::http::read_body;
 use ntro_base::{Host, KeyPrefix, Origin};
 
 /// One request, as often as it may have to be sent.
@@ -133,7 +134,7 @@ impl Http {
     async fn send_by(&self, call: &Call, deadline: Instant) -> Result<ServerResponse, Error> {
         let (url, origin) = self.checked_url(&call.url)?;
         let headers = self.headers(call, &origin)?;
-        let client = self.transport.client(&self.host)?;
+        let client = self.transport.client(&url, &origin)?;
         let started = Instant::now();
         let mut tries = 0;
         let mut resent = false;
@@ -243,13 +244,15 @@ impl Http {
     ) -> Result<ServerResponse, Failure> {
         let mut response = request.send().await.map_err(|error| Failure::of(&error))?;
         let status = response.status();
-        let body = match self.read(&mut response).await {
-            Ok(mut body) => {
-                if let (Body::Read(body), Some(credential)) = (&mut body, &self.credential) {
-                    credential.redact(body);
+        let limit = self.settings.max_body;
+        let body = match read_body(&mut response, limit).await {
+            Ok(Some(mut body)) => {
+                if let Some(credential) = &self.credential {
+                    credential.redact(&mut body);
                 }
-                body
+                Body::Read(body)
             }
+            Ok(None) => Body::TooLarge { limit },
             // A refusal counts even if its explanation is lost.
             Err(_) if !status.is_success() => Body::Read(Zeroizing::default()),
             Err(error) => return Err(Failure::of(&error)),
@@ -265,26 +268,6 @@ impl Http {
             body,
             resent: false,
         })
-    }
-
-    /// Reads a body up to the limit. Nothing is decompressed, so bytes here are bytes on the wire.
-    async fn read(&self, response: &mut reqwest::Response) -> Result<Body, reqwest::Error> {
-        let limit = self.settings.max_body;
-        let announced = response.content_length().unwrap_or(0);
-        if announced > limit as u64 {
-            return Ok(Body::TooLarge { limit });
-        }
-        // One allocation where the length is known: a body may hold a key, and a buffer that grows
-        // leaves copies behind.
-        let capacity = usize::try_from(announced).unwrap_or(0).max(4_096);
-        let mut body = Zeroizing::new(Vec::with_capacity(capacity));
-        while let Some(chunk) = response.chunk().await? {
-            if body.len() + chunk.len() > limit {
-                return Ok(Body::TooLarge { limit });
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Body::Read(body))
     }
 
     fn log(

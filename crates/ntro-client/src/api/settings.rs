@@ -5,6 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::BoundKey;
+use ntro_base::env::Env;
+use ntro_base::http::Proxies;
 use ntro_base::{Host, Period, Provider};
 
 /// Where calls go, and with which key: everything decided, nothing looked up.
@@ -40,18 +42,14 @@ pub struct Settings {
     pub max_body: usize,
     /// The value of the `User-Agent` header.
     pub user_agent: String,
+    /// The proxies through which servers are called.
+    pub proxies: Proxies,
 }
 
 impl Settings {
-    /// Returns when a call that starts now is given up.
-    pub(super) fn deadline(&self, start: Instant) -> Instant {
-        // A time that does not fit beside today's date is for ever.
-        start + self.total_timeout.min(Period::LONGEST.duration())
-    }
-}
-
-impl Default for Settings {
-    fn default() -> Self {
+    /// Returns the defaults, with the proxies that a snapshot of the environment names.
+    #[must_use]
+    pub fn from_env(env: &Env) -> Self {
         Self {
             connect_timeout: Duration::from_secs(5),
             total_timeout: Duration::from_secs(30),
@@ -60,6 +58,20 @@ impl Default for Settings {
             retry_after_limit: Duration::from_secs(30),
             max_body: 1024 * 1024,
             user_agent: concat!("ntro/", env!("CARGO_PKG_VERSION")).to_owned(),
+            proxies: Proxies::from_env(env),
         }
+    }
+
+    /// Returns when a call that starts now is given up.
+    pub(super) fn deadline(&self, start: Instant) -> Instant {
+        // A time that does not fit beside today's date is for ever.
+        start + self.total_timeout.min(Period::LONGEST.duration())
+    }
+}
+
+impl Default for Settings {
+    /// Returns the defaults, with the proxies of the process environment.
+    fn default() -> Self {
+        Self::from_env(&Env::from_process())
     }
 }

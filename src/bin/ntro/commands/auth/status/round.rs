@@ -39,7 +39,7 @@ impl<'a> Checks<'a> {
         within: Period,
         counts: bool,
     ) -> Result<Self, CliError> {
-        let defaults = Settings::default();
+        let defaults = Settings::from_env(cx.env());
         let timeout: Duration = timeout.duration();
         let settings = Settings {
             connect_timeout: defaults.connect_timeout.min(timeout),

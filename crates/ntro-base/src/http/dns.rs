@@ -1,22 +1,21 @@
-//! Name resolution that keeps loopback names on this machine and never holds the process up.
-
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use ntro_base::loopback_addresses;
+use super::loopback_addresses;
 
-/// Resolves names for the HTTP client.
+/// Resolves loopback names to this machine and asks the system for all others.
 ///
-/// `localhost` and all below it are this machine, whatever a resolver says. Everything else is
-/// asked of the system on a thread of its own. The runtime's blocking threads would keep the
-/// process alive until the system's resolver has given up, long after the call timed out.
+/// The system's resolver runs on a thread of its own. The runtime's blocking threads would keep
+/// the process alive until the resolver returns, long after the call has timed out.
 pub(super) struct Resolver;
 
-/// The system's resolver found no address. A type of its own, to be found in a chain of errors.
+/// The system's resolver found no address.
+///
+/// A type of its own, so that it can be found in a chain of errors.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct DnsFailure(String);
+pub struct DnsFailure(String);
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
@@ -34,7 +33,7 @@ impl Resolve for Resolver {
                     let found = (name.as_str(), 0)
                         .to_socket_addrs()
                         .map(Iterator::collect::<Vec<_>>);
-                    // Nobody listens any more when the call has timed out.
+                    // The receiver is gone when the call has timed out.
                     let _ = sender.send(found);
                 })
                 .map_err(|error| DnsFailure(error.to_string()))?;

@@ -1,0 +1,93 @@
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use reqwest::{ClientBuilder, Proxy, redirect};
+use url::Url;
+
+use super::dns::Resolver;
+use super::error::{ClientError, root_cause};
+use super::{Proxies, is_loopback};
+
+/// Sends requests by the rules of this module. Costs nothing before the first one.
+pub struct HttpClient {
+    user_agent: String,
+    connect_timeout: Duration,
+    /// How long an unused connection is kept; `None` for reqwest's default.
+    idle_timeout: Option<Duration>,
+    proxies: Proxies,
+    plain: OnceLock<Result<reqwest::Client, String>>,
+    tls: OnceLock<Result<reqwest::Client, String>>,
+}
+
+impl HttpClient {
+    /// Makes a client whose connections must be established within `connect_timeout`, TLS included.
+    #[must_use]
+    pub fn new(user_agent: &str, connect_timeout: Duration, proxies: Proxies) -> Self {
+        Self {
+            user_agent: user_agent.to_owned(),
+            connect_timeout,
+            idle_timeout: None,
+            proxies,
+            plain: OnceLock::new(),
+            tls: OnceLock::new(),
+        }
+    }
+
+    /// Sets how long an unused connection is kept.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// Returns the client for requests to a URL.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error when the URL's proxy is unusable or the system's certificates are.
+    pub fn for_url(&self, url: &Url) -> Result<&reqwest::Client, ClientError> {
+        self.proxies.find(url).map_err(Clone::clone)?;
+        let client = match url.scheme() == "http" && is_loopback(url) {
+            // Spares reading the system's root certificates.
+            true => self.plain.get_or_init(|| {
+                let builder = self.builder().tls_backend_preconfigured(trust_nothing()?);
+                builder.build().map_err(|error| root_cause(&error))
+            }),
+            false => self.tls.get_or_init(|| {
+                let client = self.builder().build();
+                client.map_err(|error| root_cause(&error))
+            }),
+        };
+        client
+            .as_ref()
+            .map_err(|error| ClientError::Tls(error.clone()))
+    }
+
+    fn builder(&self) -> ClientBuilder {
+        let proxies = self.proxies.clone();
+        let builder = reqwest::Client::builder()
+            .user_agent(&self.user_agent)
+            .connect_timeout(self.connect_timeout)
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .http1_only()
+            .dns_resolver(Arc::new(Resolver))
+            .proxy(Proxy::custom(move |url| {
+                proxies.find(url).ok().flatten().cloned()
+            }));
+        match self.idle_timeout {
+            Some(timeout) => builder.pool_idle_timeout(timeout),
+            None => builder,
+        }
+    }
+}
+
+/// Returns a TLS configuration that trusts no certificate, for connections without TLS.
+fn trust_nothing() -> Result<rustls::ClientConfig, String> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth())
+}
