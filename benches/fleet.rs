@@ -27,7 +27,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ntro_authority::{
-    Authority, DataPlatform, Database, Limits, NewKey, NewTenant, Settings, serve,
+    Actor, Authority, AuthoritySettings, DataPlatform, Database, Limits, NewApiKey, NewTenant,
+    serve,
 };
 use ntro_base::{ApiKey, Provider};
 use ntro_client::config::{KeyRecord, KeyRecords, NtroDir};
@@ -230,14 +231,14 @@ impl Server {
             .enable_all()
             .build()
             .unwrap();
-        let settings = Settings {
+        let settings = AuthoritySettings {
             limits: Limits::OFF,
-            ..Settings::default()
+            ..AuthoritySettings::default()
         };
         let database = Database::Sqlite(database.to_owned());
         let (listener, served, keys) = runtime.block_on(async {
             let served = Authority::open(&database, settings).unwrap();
-            let registry = served.registry();
+            let registry = served.registry(Actor::CommandLine);
             let organisation = registry.create_organisation("Acme", None).await.unwrap();
             let tenant = NewTenant {
                 organisation_id: organisation.id,
@@ -249,7 +250,7 @@ impl Server {
             let tenant = registry.create_tenant(tenant).await.unwrap();
             let mut keys = Vec::new();
             for _ in 0..count {
-                let new = NewKey {
+                let new = NewApiKey {
                     provider: Provider::Ntropii,
                     environment: None,
                     name: "bench".parse().unwrap(),

@@ -39,7 +39,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use ntro_authority::{
-    self, Authority, DataPlatform, Database, Limits, NewKey, NewTenant, Registry, Settings,
+    self, Actor, Authority, AuthoritySettings, DataPlatform, Database, KeyMaterial, Limits,
+    NewApiKey, NewTenant, Registry,
 };
 use ntro_base::{Provider, Scope};
 use tokio::net::TcpListener;
@@ -131,7 +132,12 @@ fn compare(plan: &Plan) {
 
 /// Creates live keys, half for each provider.
 fn fill(database: &Path, count: usize) -> [Vec<String>; 2] {
-    let registry = Registry::open(&Database::Sqlite(database.to_owned())).unwrap();
+    let registry = Registry::open(
+        &Database::Sqlite(database.to_owned()),
+        &KeyMaterial::default(),
+        Actor::CommandLine,
+    )
+    .unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -153,7 +159,7 @@ fn fill(database: &Path, count: usize) -> [Vec<String>; 2] {
             let mut tasks = JoinSet::new();
             for _ in 0..count / 2 {
                 let (registry, tenant) = (registry.clone(), tenant.clone());
-                let new = NewKey {
+                let new = NewApiKey {
                     provider,
                     environment: None,
                     name: "CI integration".parse().unwrap(),
@@ -518,9 +524,9 @@ fn run<S: Future<Output = ()>>(serve: impl FnOnce(TcpListener) -> S) {
 
 fn serve_authority(database: &Path) {
     run(async |listener| {
-        let settings = Settings {
+        let settings = AuthoritySettings {
             limits: Limits::OFF,
-            ..Settings::default()
+            ..AuthoritySettings::default()
         };
         let database = Database::Sqlite(PathBuf::from(database));
         let authority = Authority::open(&database, settings).unwrap();

@@ -51,6 +51,43 @@ fn missing_registry_is_refused() {
     admin(&sandbox, "tenant list").success().says("acme").done();
 }
 
+#[test]
+fn key_material_folder_is_named() {
+    let mut sandbox = Sandbox::new();
+    let create = admin(&sandbox, "organisation create Acme --key-material secrets");
+    create.success().done();
+    let is_file = |path: &str| sandbox.home().join(path).is_file();
+    assert!(is_file("secrets/pepper") && is_file("secrets/issuer.pk8"));
+    assert!(!is_file("registry/authority.db.private/pepper"));
+    let refused = admin(&sandbox, "organisation list").exits(3);
+    refused
+        .complains("authority.db.private/pepper` is missing")
+        .complains("`--key-material`")
+        .done();
+    sandbox.set("NTRO_KEY_MATERIAL", "secrets");
+    let list = admin(&sandbox, "organisation list").success();
+    list.says("Acme").done();
+    admin(&sandbox, "token").success().done();
+}
+
+#[cfg(unix)]
+#[test]
+fn shared_key_material_folder_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let sandbox = Sandbox::new();
+    let secrets = sandbox.home().join("secrets");
+    std::fs::create_dir(&secrets).unwrap();
+    std::fs::set_permissions(&secrets, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let refused = admin(&sandbox, "organisation create Acme --key-material secrets");
+    refused
+        .exits(3)
+        .complains("other users can open the folder")
+        .complains("chmod 700")
+        .done();
+    assert_eq!(std::fs::read_dir(&secrets).unwrap().count(), 0);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn closed_stdout_revokes_new_key() {

@@ -114,6 +114,17 @@ fn database_path_may_be_relative() {
 }
 
 #[test]
+fn dev_ignores_other_key_material() {
+    let mut sandbox = Sandbox::new();
+    let other = sandbox.home().join("secrets");
+    sandbox.set("NTRO_KEY_MATERIAL", other.to_str().unwrap());
+    let _dev = Dev::start(&sandbox, &["--listen", "127.0.0.1:0"]);
+    let list = sandbox.ntro("key list").run();
+    list.success().says("ntro dev: local").done();
+    assert!(!other.exists());
+}
+
+#[test]
 fn interrupt_after_prompt_cleans_up() {
     let mut sandbox = Sandbox::new();
     // The passphrase opens the keys, so the command prompts for it.

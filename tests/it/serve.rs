@@ -19,7 +19,12 @@ fn admin_header(folder: &ServerFolder) -> String {
 }
 
 fn tenant_id(folder: &ServerFolder) -> String {
-    let tenants = folder.admin_ok("tenant list");
+    tenant_id_with(folder, "")
+}
+
+/// Returns the tenant's id, with further arguments of `ntro admin`.
+fn tenant_id_with(folder: &ServerFolder, arguments: &str) -> String {
+    let tenants = folder.admin_ok(&format!("tenant list{arguments}"));
     tenants[0]["id"].as_str().unwrap().to_owned()
 }
 
@@ -43,6 +48,29 @@ enum Answered {
     Revoking {
         id: String,
     },
+}
+
+#[test]
+fn key_material_may_be_elsewhere() {
+    let folder = ServerFolder::new();
+    let (_, key) = folder.key("ntropii");
+    let beside = folder.folder().join("authority.db.private");
+    let elsewhere = folder.folder().join("secrets");
+    std::fs::create_dir(&elsewhere).unwrap();
+    for name in ["pepper", "issuer.pk8"] {
+        std::fs::rename(beside.join(name), elsewhere.join(name)).unwrap();
+    }
+    let elsewhere = elsewhere.to_str().unwrap();
+    let server = folder.serve_in(&[("NTRO_KEY_MATERIAL", elsewhere)], &[]);
+    assert_eq!(server.verify(&key), 200);
+    let option = format!(" --key-material {elsewhere}");
+    let token = folder.admin_ok(&format!("token{option}"));
+    let header = format!("authorization: Bearer {}", token["token"].as_str().unwrap());
+    let made = make_key(server.address, &tenant_id_with(&folder, &option), &header);
+    assert_eq!(made.unwrap().0, 201);
+    drop(server);
+    let server = folder.serve_with(&["--key-material", elsewhere]);
+    assert_eq!(server.verify(&key), 200);
 }
 
 #[test]

@@ -1,24 +1,33 @@
 use std::path::PathBuf;
 
-use super::keys::LONGEST_LIFE_IN_DAYS;
-use super::store::{StoreError, TenantStatus};
+use crate::registry::LONGEST_LIFE_IN_DAYS;
+use crate::store::{StoreError, TenantStatus};
 use ntro_base::NameError;
 use ntro_base::disk;
 
-/// Why the authority could not be opened, or its registry not be changed.
+/// An error of the authority or its registry.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The database refused.
+    /// The database has failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A file beside the database could not be used.
+    /// A file could not be used.
     #[error(transparent)]
     Disk(#[from] disk::Error),
+    /// The folder of the key material is open to other users, so no secret is written there.
+    #[error(
+        "other users can open the folder `{}`: restrict it to its owner before secrets are made in it",
+        path.display()
+    )]
+    SharedFolder {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The system's generator gave no random bytes.
     #[error("the system has no random bytes to make a key from")]
     NoRandomness,
-    /// The file that should hold the built-in issuer's key holds something else.
+    /// The file of the built-in issuer's signing key has other content.
     #[error("`{}` does not hold the signing key of the built-in issuer", path.display())]
     IssuerKey {
         /// The file.
@@ -27,7 +36,7 @@ pub enum Error {
     /// A token could not be made.
     #[error("the admin token could not be made")]
     Token,
-    /// A key set is to be fetched unencrypted, or with a password.
+    /// The URL of a key set is unencrypted, or has a password.
     #[error(
         "the key set `{url}` must be fetched by https, or from this machine, and without a password"
     )]
@@ -35,7 +44,7 @@ pub enum Error {
         /// Its URL, without password and query.
         url: String,
     },
-    /// Two settings name one issuer.
+    /// An issuer is configured twice.
     #[error("the issuer `{issuer}` is given twice, or is the name of the built-in one")]
     IssuerTwice {
         /// Its name.
@@ -44,19 +53,19 @@ pub enum Error {
     /// No organisation of that name.
     #[error("there is no organisation with the id or external id `{name}`")]
     NoOrganisation {
-        /// What was asked for.
+        /// The name that was looked up.
         name: String,
     },
     /// No tenant of that name.
     #[error("there is no tenant with the id or slug `{name}`")]
     NoTenant {
-        /// What was asked for.
+        /// The name that was looked up.
         name: String,
     },
     /// No key of that id.
     #[error("there is no key with the id `{id}`")]
     NoKey {
-        /// What was asked for.
+        /// The name that was looked up.
         id: String,
     },
     /// The tenant takes no new keys.
@@ -64,21 +73,21 @@ pub enum Error {
     TenantClosed {
         /// The tenant's slug.
         slug: String,
-        /// Where it stands.
+        /// Its status.
         status: TenantStatus,
     },
-    /// The tenant is taken down.
+    /// The tenant is being removed, or was.
     #[error("the tenant `{slug}` is {status}: it is neither suspended nor resumed any more")]
     TenantGone {
         /// The tenant's slug.
         slug: String,
-        /// Where it stands.
+        /// Its status.
         status: TenantStatus,
     },
-    /// A name that cannot be one.
+    /// An invalid name.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// A slug that cannot be one.
+    /// An invalid slug.
     #[error(
         "the slug `{slug}` is not allowed: 1 to 63 lower-case letters, digits and dashes, \
          neither first nor last a dash, and not a UUID"
@@ -90,31 +99,31 @@ pub enum Error {
     /// A data platform without its configuration.
     #[error("the data platform needs the id of its configuration")]
     PlatformConfigMissing,
-    /// An id that cannot be that of a data platform's configuration.
+    /// An invalid id of a data platform's configuration.
     #[error(transparent)]
     PlatformConfig(NameError),
     /// A configuration for a data platform that takes none.
     #[error("the data platform `managed-postgres` takes no configuration")]
     PlatformConfigForbidden,
-    /// Scopes for a provider that has none.
+    /// Scopes for a provider without scopes.
     #[error("keys of Ntropii have no scopes")]
     ScopesUnknown,
-    /// No scope for a provider that wants some.
+    /// No scope for a provider that needs one.
     #[error("a key of Ontora needs at least one scope")]
     ScopesMissing,
-    /// Too short or too long a life.
+    /// A life outside the limits.
     #[error("a key may live for 1 to {LONGEST_LIFE_IN_DAYS} days, not for {days}")]
     Life {
-        /// What was asked for.
+        /// The name that was looked up.
         days: u32,
     },
-    /// The key may not mint its successor.
+    /// The key may not create a successor.
     #[error("the key may not rotate itself")]
     RotationOff,
-    /// The key is a successor that has yet to end its predecessor.
+    /// The key is itself a pending successor.
     #[error("the key has yet to end its predecessor before it can have a successor")]
     RotationPending,
-    /// The idempotency key was used with another body.
+    /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     Reused,
     /// The listener failed.

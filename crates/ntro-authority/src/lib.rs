@@ -1,28 +1,28 @@
-//! The authority: a server that issues and verifies API keys, and the registry behind it.
+//! The authority: a server that issues and verifies API keys, and its registry.
 //!
-//! [`Registry`] is what `ntro admin` works with. [`Authority`] is the same registry, held open to be
-//! served: [`router`] speaks both dialects on one listener, [`serve`] runs it. Arguments,
-//! variables and sockets are the caller's business.
+//! [`Registry`] is the interface of `ntro admin`. [`Authority`] is the same registry, open to be
+//! served: [`router`] answers both dialects on one listener, [`serve`] runs it. The caller brings
+//! arguments, variables and sockets.
 //!
-//! * **Verification** never touches the database. A key is parsed (a wrong checksum ends it there),
-//!   hashed with a secret pepper and looked up in a key cache in memory; its age, its tenant's status
-//!   and its tenant's bucket are looked at; the answer was rendered when the key was made.
-//! * **Revocation** is committed, then removed from that key cache, then answered. A second process
-//!   that revokes beside the serving one succeeds only when that one has confirmed it.
-//! * **A suspended tenant's keys answer 403**, not 401: the key is good and will be again, and its
-//!   owner should not be told to throw it away.
+//! * **Verification** never touches the database. A key is parsed (a wrong checksum refuses it
+//!   there), hashed with a secret pepper and looked up in a cache in memory. Then its expiry, its
+//!   tenant's status and its tenant's rate limit are checked. The answer was rendered when the key
+//!   was created.
+//! * **Revocation** is committed, then removed from that cache, then answered. A second process that
+//!   revokes beside the serving one succeeds only with the confirmation of the serving one.
+//! * **Keys of a suspended tenant answer 403**, not 401: they work again when the tenant is resumed,
+//!   and their owners must not throw them away.
+//! * **Every change has an [`Actor`]**, and a row in the audit table, written in its transaction.
 
 #![cfg_attr(
     test,
     allow(clippy::disallowed_methods, reason = "tests write files of their own")
 )]
 
+mod actor;
 mod error;
-mod files;
 mod http;
-mod issuer;
-mod key_cache;
-mod keys;
+mod key_material;
 mod oidc;
 mod registry;
 mod server;
@@ -30,13 +30,16 @@ mod settings;
 mod store;
 mod verify;
 
+pub use actor::Actor;
 pub use error::Error;
 pub use http::{router, serve};
-pub use keys::{LONGEST_LIFE_IN_DAYS, MintedKey, NewKey};
-pub use registry::{NewTenant, Registry};
+pub use key_material::KeyMaterial;
+pub use registry::{LONGEST_LIFE_IN_DAYS, MintedKey, NewApiKey, NewTenant, Registry};
 pub use server::Authority;
-pub use settings::{Claims, Database, DatabaseError, Issuer, JwksSource, Limits, Settings};
+pub use settings::{
+    AuthoritySettings, Claims, Database, DatabaseError, Issuer, JwksSource, Limits,
+};
 pub use store::{
-    DataPlatform, Key, KeyHash, Member, Organisation, Role, SqliteError, StoreError, Tenant,
-    TenantStatus, UnknownName,
+    ApiKeyRecord, DataPlatform, KeyHash, MemberRecord, OrganisationRecord, Role, SqliteError,
+    StoreError, TenantRecord, TenantStatus, UnknownName,
 };

@@ -15,9 +15,9 @@ use tokio::sync::Mutex;
 use url::{Position, Url};
 
 use super::error::Error;
-use super::issuer;
 use super::settings::{Claims, Issuer, JwksSource};
 use super::store::Role;
+use crate::registry::ISSUER;
 use ntro_base::Host;
 use ntro_base::disk;
 use ntro_base::env::Env;
@@ -114,7 +114,7 @@ impl Verifier {
     /// Trusts these issuers, and the built-in one with this key set.
     pub(super) fn new(issuers: &[Issuer], built_in: &Value) -> Result<Self, Error> {
         let mut trusted = vec![Trusted {
-            issuer: issuer::ISSUER.to_owned(),
+            issuer: ISSUER.to_owned(),
             audience: None,
             claims: Claims::default(),
             keys: KeySet::Fixed(public_keys(built_in).unwrap_or_default()),

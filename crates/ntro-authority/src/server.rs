@@ -6,52 +6,45 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-use super::error::Error;
-use super::files::DatabaseFiles;
-use super::key_cache::{KeyCache, Use};
-use super::oidc::Verifier;
-use super::registry::{Registry, open_hasher};
-use super::settings::{Database, Settings};
-use super::store::{Member, Role, Sqlite};
-use super::verify::rate_limits::{Buckets, ClientNetwork, RateLimitKey};
+use crate::actor::Actor;
+use crate::error::Error;
+use crate::oidc::Verifier;
+use crate::registry::Registry;
+use crate::settings::{AuthoritySettings, Database};
+use crate::store::{MemberRecord, Role};
+use crate::verify::rate_limits::{Buckets, ClientNetwork, RateLimitKey};
+use crate::verify::{KeyCache, KeyUse};
 
-/// An authority that issues and verifies keys. Cheap to clone: all clones are one.
+/// An authority that issues and verifies keys. Cheap to clone: all clones share one state.
 #[derive(Clone)]
 pub struct Authority(Arc<Inner>);
 
-/// What [`Authority`] shares.
+/// The state of an [`Authority`].
 struct Inner {
+    /// As the authority itself uses it.
     registry: Registry,
     key_cache: Arc<KeyCache>,
     tokens: Verifier,
     failures: Buckets<ClientNetwork>,
     rate_limit_keys: Buckets<RateLimitKey>,
-    /// Who was written down, with which role.
+    /// The recorded members, with their roles.
     seen: Mutex<HashMap<(Uuid, String), Role>>,
-    settings: Settings,
+    settings: AuthoritySettings,
     draining: AtomicBool,
 }
 
 impl Authority {
-    /// Opens the registry to serve them, making them if they are missing, and loads every key.
+    /// Opens the registry to serve it, and loads every key; makes database and key material if they
+    /// are missing.
     ///
-    /// One process at a time serves a SQLite database.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the database or a file beside it cannot be used or is not what it should be,
-    /// when another process serves it, or when a setting makes no sense.
-    pub fn open(database: &Database, settings: Settings) -> Result<Self, Error> {
-        let Database::Sqlite(path) = database;
-        let files = DatabaseFiles::beside(path);
-        let hasher = open_hasher(&files)?;
-        let key_cache = Arc::new(KeyCache::new(
-            hasher.clone(),
-            &settings.region,
-            settings.limits.tenant_per_minute,
-        ));
-        let store = Arc::new(Sqlite::serve(&files, key_cache.clone())?);
-        let registry = Registry::over(store, hasher, &files)?;
+    /// Only one process at a time serves a SQLite database.
+    pub fn open(database: &Database, settings: AuthoritySettings) -> Result<Self, Error> {
+        let key_material = &settings.key_material;
+        let (registry, key_cache) =
+            Registry::serve(database, key_material, Actor::System, |hasher| {
+                let per_minute = settings.limits.tenant_per_minute;
+                KeyCache::new(hasher, &settings.region, per_minute)
+            })?;
         let tokens = Verifier::new(&settings.issuers, &registry.jwks())?;
         Ok(Self(Arc::new(Inner {
             registry,
@@ -65,28 +58,24 @@ impl Authority {
         })))
     }
 
-    /// Returns the registry.
+    /// Returns the registry, as `actor` uses it.
     #[must_use]
-    pub fn registry(&self) -> &Registry {
-        &self.0.registry
+    pub fn registry(&self, actor: Actor) -> Registry {
+        self.0.registry.acting_as(actor)
     }
 
-    /// Returns whether requests should be sent here.
+    /// Returns whether the authority accepts requests now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.0.draining.load(Ordering::Relaxed) && self.0.registry.store().is_healthy()
+        !self.0.draining.load(Ordering::Relaxed) && self.0.registry.is_healthy()
     }
 
-    /// Writes down when keys were last used, if any were since this last succeeded.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the database cannot be written.
+    /// Records when keys were last used, if any were since the last success.
     pub async fn record_use(&self) -> Result<(), Error> {
         let uses = self.0.key_cache.uses();
         if !uses.is_empty() {
-            let rows = uses.iter().map(Use::row).collect();
-            self.0.registry.store().touch(rows).await?;
+            let used = uses.iter().map(KeyUse::row).collect();
+            self.0.registry.record_use(used).await?;
             self.0.key_cache.mark_recorded(&uses);
         }
         Ok(())
@@ -95,47 +84,51 @@ impl Authority {
 
 impl Authority {
     /// Makes [`Authority::is_ready`] return false from now on.
-    pub(super) fn start_draining(&self) {
+    pub(crate) fn start_draining(&self) {
         self.0.draining.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn key_cache(&self) -> &KeyCache {
+    /// Returns the built-in issuer's public key as a JSON Web Key Set.
+    pub(crate) fn jwks(&self) -> serde_json::Value {
+        self.0.registry.jwks()
+    }
+
+    pub(crate) fn key_cache(&self) -> &KeyCache {
         &self.0.key_cache
     }
 
-    pub(super) fn tokens(&self) -> &Verifier {
+    pub(crate) fn tokens(&self) -> &Verifier {
         &self.0.tokens
     }
 
-    pub(super) fn failures(&self) -> &Buckets<ClientNetwork> {
+    pub(crate) fn failures(&self) -> &Buckets<ClientNetwork> {
         &self.0.failures
     }
 
-    pub(super) fn rate_limit_keys(&self) -> &Buckets<RateLimitKey> {
+    pub(crate) fn rate_limit_keys(&self) -> &Buckets<RateLimitKey> {
         &self.0.rate_limit_keys
     }
 
-    pub(super) fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &AuthoritySettings {
         &self.0.settings
     }
 
-    /// Writes down that a person was seen, unless that was done before. No request is about this,
-    /// so none fails for it: what could not be written is told to the log, and tried again the next
-    /// time that the person is seen.
-    pub(super) async fn record_member(&self, organisation: Uuid, member: Member) {
-        let person = (organisation, member.user_id.clone());
+    /// Records a user of an organisation, unless that was done before. Never fails the request that
+    /// shows the user: an error is logged, and the user's next request tries again.
+    pub(crate) async fn record_member(
+        &self,
+        registry: &Registry,
+        organisation: Uuid,
+        member: MemberRecord,
+    ) {
+        let user = (organisation, member.user_id.clone());
         let role = member.role;
-        if self.seen().get(&person) == Some(&role) {
+        if self.seen().get(&user) == Some(&role) {
             return;
         }
-        match self
-            .registry()
-            .store()
-            .record_member(organisation, member)
-            .await
-        {
+        match registry.record_member(organisation, member).await {
             Ok(()) => {
-                self.seen().insert(person, role);
+                self.seen().insert(user, role);
             }
             Err(error) => tracing::error!(%error, "a member could not be recorded"),
         }

@@ -1,12 +1,14 @@
-//! What the authority needs to know, already parsed.
+//! The settings of an authority, already parsed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use url::Url;
 
-/// Where the registry lie.
+use crate::key_material::KeyMaterial;
+
+/// The database that holds the registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Database {
@@ -14,19 +16,29 @@ pub enum Database {
     Sqlite(PathBuf),
 }
 
-/// Why a text names no database.
+/// An error in the name of a database.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatabaseError {
     /// Neither `sqlite:` nor `postgres:`.
     #[error("unknown database: expected `sqlite:PATH`")]
     Unknown,
-    /// `sqlite:` with nothing behind it.
+    /// `sqlite:` without a path.
     #[error("`sqlite:` needs the path of a file")]
     NoPath,
-    /// A database that this version cannot use.
+    /// PostgreSQL, which this version does not support.
     #[error("PostgreSQL is not supported yet: use `sqlite:PATH`")]
     Postgres,
+}
+
+impl Database {
+    /// Returns the path of the database's file, if it has one and the file does not exist.
+    #[must_use]
+    pub fn missing_file(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(path) => (!path.try_exists().unwrap_or(true)).then_some(path),
+        }
+    }
 }
 
 impl FromStr for Database {
@@ -48,26 +60,29 @@ impl FromStr for Database {
     }
 }
 
-/// How the authority behaves.
+/// How an authority behaves.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct AuthoritySettings {
+    /// Where the pepper and the issuer's signing key are.
+    pub key_material: KeyMaterial,
     /// The `region` of every Ontora key.
     pub region: String,
-    /// How often callers may ask.
+    /// The rate limits.
     pub limits: Limits,
-    /// The OpenID Connect issuers whose tokens are trusted, beside the built-in one.
+    /// The trusted OpenID Connect issuers, beside the built-in one.
     pub issuers: Vec<Issuer>,
-    /// Connections at one time; more wait until one of these ends.
+    /// The most connections at one time; further ones wait.
     pub connections: usize,
-    /// How long a request may take to arrive, head and body each, and a connection be idle.
+    /// The timeout for a request's head, for its body, and for an idle connection.
     pub timeout: Duration,
-    /// How long requests under way may take after shutdown was asked for.
+    /// How long shutdown waits for the requests under way.
     pub drain: Duration,
 }
 
-impl Default for Settings {
+impl Default for AuthoritySettings {
     fn default() -> Self {
         Self {
+            key_material: KeyMaterial::default(),
             region: "us".to_owned(),
             limits: Limits::default(),
             issuers: Vec::new(),
@@ -78,18 +93,18 @@ impl Default for Settings {
     }
 }
 
-/// Token buckets: so many requests a minute, all of which may come at once. 0 is no limit.
+/// Rate limits, in requests a minute, all of which may come together. 0 is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Requests of one tenant's keys, and of one organisation's people. Whoever ends keys has as
-    /// many more for that alone.
+    /// Requests of one tenant's keys, and of one organisation's users. Revocations have a limit of
+    /// the same size of their own.
     pub tenant_per_minute: u32,
-    /// Failed authentications from one source address. Requests with a good key never count.
+    /// Failed authentications from one source address. Requests with a live key never count.
     pub failures_per_minute: u32,
 }
 
 impl Limits {
-    /// No limits at all.
+    /// No limits.
     pub const OFF: Self = Self {
         tenant_per_minute: 0,
         failures_per_minute: 0,
@@ -105,47 +120,46 @@ impl Default for Limits {
     }
 }
 
-/// An OpenID Connect issuer whose tokens make admins.
+/// An OpenID Connect issuer of admin tokens.
 ///
-/// Every trusted issuer may speak for every organisation: trust only issuers that do not let
-/// their users choose the organisation claim.
+/// Every trusted issuer may name every organisation: trust only issuers whose users cannot choose
+/// the organisation claim.
 #[derive(Clone, Debug)]
 pub struct Issuer {
     /// The exact `iss` of its tokens.
     pub issuer: String,
-    /// The `aud` that its tokens must carry; `None` where they carry none, as Clerk's.
+    /// The `aud` that its tokens must have; `None` for an issuer without one, such as Clerk.
     pub audience: Option<String>,
-    /// Where its public keys are found.
+    /// Where its public keys are.
     pub keys: JwksSource,
-    /// Where its tokens say who is who.
+    /// The claims that name organisation and role.
     pub claims: Claims,
 }
 
-/// Where an issuer's JSON Web Key Set is found.
+/// Where an issuer's JSON Web Key Set is.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum JwksSource {
     /// A file, read for every token.
     File(PathBuf),
-    /// A URL, fetched when first needed, and again when an unknown key is named or when what was
-    /// fetched is ten minutes old.
+    /// A URL, fetched when first needed, and again for an unknown key or after ten minutes.
     Url(Url),
 }
 
-/// Paths of claims, dots between members, the first one present wins.
+/// Paths of claims, with dots between members; the first one present wins.
 ///
-/// The default is two versions of one issuer's tokens. There the role is that of the version which
-/// names the organisation: a token may have members of both, each of another organisation.
+/// The default covers two versions of one issuer's tokens. The role is read from the version that
+/// names the organisation: a token may have the claims of both, for different organisations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
     /// The organisation's id.
     pub organisation: Vec<String>,
-    /// The role in it; `org:` in service of it is dropped.
+    /// The role in it, with or without the prefix `org:`.
     pub role: Vec<String>,
 }
 
 impl Default for Claims {
-    /// Those of Clerk's tokens, version 2 and version 1.
+    /// Returns the paths of Clerk's tokens, version 2 and version 1.
     fn default() -> Self {
         let paths = |paths: [&str; 2]| paths.map(str::to_owned).to_vec();
         Self {
@@ -160,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn databases_are_named_by_url() {
+    fn url_names_the_database() {
         for (text, path) in [
             ("sqlite:ntro.db", "ntro.db"),
             ("sqlite:/var/lib/ntro.db", "/var/lib/ntro.db"),

@@ -62,6 +62,8 @@ variables! {
     CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY";
     /// Database of the authority, `sqlite:PATH`, where `--database` is not given
     NTRO_DATABASE = "NTRO_DATABASE";
+    /// Folder of the authority's pepper and signing key, where `--key-material` is not given
+    NTRO_KEY_MATERIAL = "NTRO_KEY_MATERIAL";
     /// Proxy for `https` servers; also in lower case
     HTTPS_PROXY = "HTTPS_PROXY";
     /// Proxy for `http` servers; also in lower case

@@ -543,6 +543,9 @@ impl From<ntro_authority::Error> for CliError {
                 "move `{}` away: a new one is made, and tokens signed with the old one end",
                 path.display()
             )),
+            E::SharedFolder { path } => {
+                of(Kind::Config).hint(format!("`chmod 700 {}`", path.display()))
+            }
             E::Name(_) | E::Slug { .. } | E::Life { .. } => of(Kind::Usage),
             E::PlatformConfigMissing => of(Kind::Usage).hint("give `--data-platform-config ID`"),
             E::PlatformConfigForbidden => {
@@ -564,8 +567,9 @@ impl From<ntro_authority::Error> for CliError {
                 S::NotOurs { .. } => {
                     of(Kind::Config).hint("name another file in `--database`; it was not changed")
                 }
-                S::WrongPepper { .. } | S::NoPepper { .. } => of(Kind::Config)
-                    .hint("put back the folder that lay beside the database when it was last used"),
+                S::WrongPepper { .. } | S::NoPepper { .. } => of(Kind::Config).hint(
+                    "put back the folder that the database was last used with, or name it with `--key-material`",
+                ),
                 S::Disk(_) => match error {
                     E::Store(S::Disk(error)) => error.into(),
                     error => Self::new(Kind::Failure, error.to_string()),

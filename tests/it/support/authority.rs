@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use jiff::SignedDuration;
 use ntro_authority::{
-    Authority as Served, DataPlatform, Database, Limits, NewKey, NewTenant, Organisation, Registry,
-    Role, Settings, Tenant, serve,
+    Actor, Authority as Served, AuthoritySettings, DataPlatform, Database, Limits, NewApiKey,
+    NewTenant, OrganisationRecord, Registry, Role, TenantRecord, serve,
 };
 use ntro_base::{Provider, Scope};
 use secrecy::ExposeSecret as _;
@@ -20,7 +20,7 @@ pub struct Authority {
     runtime: Runtime,
     served: Served,
     address: SocketAddr,
-    organisation: Organisation,
+    organisation: OrganisationRecord,
     _folder: TempDir,
 }
 
@@ -50,15 +50,15 @@ impl Authority {
             .prefix("ntro-authority-")
             .tempdir()
             .unwrap();
-        let settings = Settings {
+        let settings = AuthoritySettings {
             limits: Limits::OFF,
-            ..Settings::default()
+            ..AuthoritySettings::default()
         };
         let database = Database::Sqlite(folder.path().join("registry.db"));
         let (served, organisation, listener) = runtime.block_on(async {
             let served = Served::open(&database, settings).unwrap();
             let organisation = served
-                .registry()
+                .registry(Actor::CommandLine)
                 .create_organisation("Acme", Some("org_acme"))
                 .await
                 .unwrap();
@@ -105,10 +105,10 @@ impl Authority {
         &self,
         provider: Provider,
         tenant: &str,
-        change: impl FnOnce(&mut NewKey),
+        change: impl FnOnce(&mut NewApiKey),
     ) -> IssuedKey {
         let tenant = self.tenant(tenant);
-        let mut new = NewKey {
+        let mut new = NewApiKey {
             provider,
             environment: None,
             name: "CI integration".parse().unwrap(),
@@ -176,11 +176,11 @@ impl Authority {
             .to_owned()
     }
 
-    fn registry(&self) -> &Registry {
-        self.served.registry()
+    fn registry(&self) -> Registry {
+        self.served.registry(Actor::CommandLine)
     }
 
-    fn tenant(&self, slug: &str) -> Tenant {
+    fn tenant(&self, slug: &str) -> TenantRecord {
         self.runtime.block_on(async {
             if let Ok(tenant) = self.registry().tenant(slug).await {
                 return tenant;

@@ -16,9 +16,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::key_cache::VerifyRefusal;
 use crate::oidc::Denied;
 use crate::store::StoreError;
+use crate::verify::VerifyRefusal;
 use ntro_base::wire::errors::{
     InvalidField, MergedError, Messages, NtropiiError, OntoraError, OntoraInvalid,
 };

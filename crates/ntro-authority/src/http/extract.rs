@@ -28,9 +28,11 @@ use uuid::Uuid;
 
 use super::api_error::ApiError;
 use super::service::Head;
-use crate::key_cache::CachedKey;
+use crate::actor::Actor;
+use crate::registry::Registry;
 use crate::server::Authority;
-use crate::store::{Member, Organisation, Role, Tenant};
+use crate::store::{MemberRecord, OrganisationRecord, Role, TenantRecord};
+use crate::verify::CachedKey;
 use crate::verify::rate_limits::{ClientNetwork, RateLimitKey};
 use ntro_base::Provider;
 
@@ -64,17 +66,23 @@ pub(crate) enum Caller {
 
 /// A person who has shown a good token.
 pub(crate) struct Session {
-    /// Issuer and subject, for records of who did what.
+    pub(crate) actor: Actor,
+    /// Issuer and subject, for the hash of an idempotency key.
     pub(crate) principal: String,
     pub(crate) subject: String,
     pub(crate) role: Role,
     /// `None` when the token names no organisation, or one that is not in the registry.
-    pub(crate) organisation: Option<Organisation>,
+    pub(crate) organisation: Option<OrganisationRecord>,
 }
 
 impl Session {
+    /// Returns the registry, as the caller uses it.
+    pub(crate) fn registry(&self, authority: &Authority) -> Registry {
+        authority.registry(self.actor.clone())
+    }
+
     /// Returns whether the tenant is the caller's organisation's.
-    pub(crate) fn reaches(&self, tenant: &Tenant) -> bool {
+    pub(crate) fn reaches(&self, tenant: &TenantRecord) -> bool {
         self.organisation
             .as_ref()
             .is_some_and(|organisation| organisation.id == tenant.organisation_id)
@@ -167,8 +175,13 @@ impl Authority {
     async fn session(&self, parts: &Parts, token: &str) -> Result<Session, ApiError> {
         let identity = self.tokens().verify(token).await?;
         let principal = format!("{} {}", identity.issuer, identity.subject);
+        let actor = Actor::User {
+            issuer: identity.issuer,
+            subject: identity.subject.clone(),
+        };
+        let registry = self.registry(actor.clone());
         let organisation = match identity.organisation {
-            Some(name) => self.registry().store().organisation(name).await?,
+            Some(name) => registry.find_organisation(&name).await?,
             None => None,
         };
         let payer = match &organisation {
@@ -180,14 +193,15 @@ impl Authority {
             .take(&payer)
             .map_err(ApiError::limited)?;
         if let Some(organisation) = &organisation {
-            let member = Member {
+            let member = MemberRecord {
                 user_id: identity.subject.clone(),
                 role: identity.role,
                 created_at: Timestamp::now(),
             };
-            self.record_member(organisation.id, member).await;
+            self.record_member(&registry, organisation.id, member).await;
         }
         Ok(Session {
+            actor,
             principal,
             subject: identity.subject,
             role: identity.role,

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use super::api_error::ApiError;
 use super::extract::{IdempotencyKey, Session};
-use crate::keys::LONGEST_LIFE_IN_DAYS;
+use crate::registry::LONGEST_LIFE_IN_DAYS;
+use crate::registry::RequestDigest;
 use ntro_base::wire::errors::InvalidField;
 use ntro_base::{KeyName, Scope};
 
@@ -169,7 +170,7 @@ pub(crate) fn once(
     method_and_path: &str,
     tenant: uuid::Uuid,
     body: &Map<String, Value>,
-) -> Option<([u8; 32], [u8; 32])> {
+) -> Option<RequestDigest> {
     let key = key.0?;
     let request = [
         key.as_str(),
@@ -179,18 +180,24 @@ pub(crate) fn once(
     ];
     // FieldReader sort by name in our maps, so the order in which they came does not matter.
     let body = Value::Object(body.clone()).to_string();
-    Some((digest(&request), digest(&[&body])))
+    Some(RequestDigest {
+        request: digest(&request),
+        body: digest(&[&body]),
+    })
 }
 
 /// The fingerprints of a key's request for its successor.
-pub(crate) fn attempt(key: IdempotencyKey, id: uuid::Uuid) -> Option<([u8; 32], [u8; 32])> {
+pub(crate) fn attempt(key: IdempotencyKey, id: uuid::Uuid) -> Option<RequestDigest> {
     let key = key.0?;
     let request = [
         key.as_str(),
         &id.to_string(),
         "POST /v1/api-keys/current/rotate",
     ];
-    Some((digest(&request), digest(&[])))
+    Some(RequestDigest {
+        request: digest(&request),
+        body: digest(&[]),
+    })
 }
 
 fn digest(parts: &[&str]) -> [u8; 32] {

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use super::api_error::ApiError;
 use super::extract::{NtropiiKey, OntoraKey, OwnKey};
 use super::service::Head;
-use crate::key_cache::CachedKey;
 use crate::server::Authority;
+use crate::verify::CachedKey;
 
 /// `GET /v1/me`
 pub(crate) const ME: &str = "/v1/me";
@@ -63,6 +63,6 @@ pub(crate) async fn revoke_current(
     State(authority): State<Authority>,
     OwnKey(key): OwnKey,
 ) -> Result<StatusCode, ApiError> {
-    authority.registry().revoke_key(key.id).await?;
+    authority.registry(key.actor()).revoke_key(key.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,13 +2,17 @@
 
 use jiff::Timestamp;
 
-use crate::key_cache::CachedTenant;
-use crate::store::{Key, Member, Role, Tenant};
+use crate::store::{ApiKeyRecord, MemberRecord, Role, TenantRecord};
+use crate::verify::CachedTenant;
 use ntro_base::wire::{ntropii, ontora};
 use ntro_base::{ApiKey, Provider};
 
 /// The answer to `GET /v1/me` or `GET /v1/api-keys/current`, made once for each key.
-pub(crate) fn identity_response(key: &Key, tenant: &CachedTenant, region: &str) -> Box<[u8]> {
+pub(crate) fn identity_response(
+    key: &ApiKeyRecord,
+    tenant: &CachedTenant,
+    region: &str,
+) -> Box<[u8]> {
     let body = match key.provider {
         Provider::Ntropii => serde_json::to_vec(&profile(key, tenant)),
         Provider::Ontora => serde_json::to_value(ontora_key(key, region, None)).and_then(|body| {
@@ -25,7 +29,7 @@ pub(crate) fn identity_response(key: &Key, tenant: &CachedTenant, region: &str) 
     body.unwrap_or_default().into()
 }
 
-fn profile(key: &Key, tenant: &CachedTenant) -> ntropii::UserProfile {
+fn profile(key: &ApiKeyRecord, tenant: &CachedTenant) -> ntropii::UserProfile {
     ntropii::UserProfile {
         id: key.id.to_string(),
         email: format!("{}@keys.invalid", key.id),
@@ -47,7 +51,11 @@ fn profile(key: &Key, tenant: &CachedTenant) -> ntropii::UserProfile {
     }
 }
 
-pub(crate) fn ontora_key(key: &Key, region: &str, secret: Option<&ApiKey>) -> ontora::ApiKeyInfo {
+pub(crate) fn ontora_key(
+    key: &ApiKeyRecord,
+    region: &str,
+    secret: Option<&ApiKey>,
+) -> ontora::ApiKeyInfo {
     ontora::ApiKeyInfo {
         id: key.id.to_string(),
         workspace_id: key.tenant_id.to_string(),
@@ -65,7 +73,7 @@ pub(crate) fn ontora_key(key: &Key, region: &str, secret: Option<&ApiKey>) -> on
     }
 }
 
-pub(crate) fn ntropii_key(key: &Key, secret: Option<&ApiKey>) -> ntropii::TenantKey {
+pub(crate) fn ntropii_key(key: &ApiKeyRecord, secret: Option<&ApiKey>) -> ntropii::TenantKey {
     ntropii::TenantKey {
         id: key.id.to_string(),
         tenant_id: key.tenant_id.to_string(),
@@ -81,7 +89,7 @@ pub(crate) fn ntropii_key(key: &Key, secret: Option<&ApiKey>) -> ntropii::Tenant
     }
 }
 
-pub(crate) fn tenant(tenant: &Tenant) -> ntropii::Tenant {
+pub(crate) fn tenant(tenant: &TenantRecord) -> ntropii::Tenant {
     ntropii::Tenant {
         id: tenant.id.to_string(),
         name: tenant.name.clone(),
@@ -96,7 +104,7 @@ pub(crate) fn tenant(tenant: &Tenant) -> ntropii::Tenant {
     }
 }
 
-pub(crate) fn workspace(tenant: &Tenant, role: Role) -> ontora::Workspace {
+pub(crate) fn workspace(tenant: &TenantRecord, role: Role) -> ontora::Workspace {
     ontora::Workspace {
         id: tenant.id.to_string(),
         name: tenant.name.clone(),
@@ -105,7 +113,7 @@ pub(crate) fn workspace(tenant: &Tenant, role: Role) -> ontora::Workspace {
     }
 }
 
-pub(crate) fn member(member: &Member) -> ontora::Member {
+pub(crate) fn member(member: &MemberRecord) -> ontora::Member {
     ontora::Member {
         user_id: member.user_id.clone(),
         role: member.role.to_string(),

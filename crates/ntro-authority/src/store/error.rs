@@ -1,10 +1,10 @@
 use std::path::PathBuf;
 
-/// Why the registry could not be read or changed.
+/// An error of the database.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Something with this name is there already.
+    /// The name is taken.
     #[error("there is already {what} `{name}`")]
     Conflict {
         /// "a tenant with the slug", …
@@ -12,17 +12,17 @@ pub enum StoreError {
         /// The name.
         name: String,
     },
-    /// The database was written by a newer version of this program.
+    /// A newer version of this program has written the database.
     #[error("`{}` has schema {found}, this version knows schemas up to {known}", path.display())]
     NewerSchema {
         /// The database.
         path: PathBuf,
         /// Its schema.
         found: i64,
-        /// The newest one known.
+        /// The newest known one.
         known: i64,
     },
-    /// The file is no database of an authority.
+    /// The file is not a database of an authority.
     #[error("`{}` is not a database of an authority", path.display())]
     NotOurs {
         /// The file.
@@ -40,42 +40,53 @@ pub enum StoreError {
         /// The database.
         path: PathBuf,
     },
-    /// The database has a pepper, and it is not this one.
+    /// The database is an older copy of the one that was served.
+    #[error(
+        "the database was replaced by an older copy (epoch {found}, already served: {served}): \
+         restart the server"
+    )]
+    OlderDatabase {
+        /// The epoch of the copy.
+        found: i64,
+        /// The epoch that was served before.
+        served: i64,
+    },
+    /// The pepper is not the one that the keys were hashed with.
     #[error("the pepper `{}` is not the one that the keys in the database were hashed with", path.display())]
     WrongPepper {
-        /// The file that holds the pepper.
+        /// The file with the pepper.
         path: PathBuf,
     },
-    /// The database has keys, and their pepper is gone.
+    /// The pepper that the keys were hashed with is missing.
     #[error("the pepper `{}` is missing: without it no key in the database can be verified", path.display())]
     NoPepper {
-        /// The file that should hold the pepper.
+        /// The file that should have the pepper.
         path: PathBuf,
     },
-    /// A value in the database makes no sense.
+    /// The database has an invalid value.
     #[error("the database holds an invalid {what}")]
     Invalid {
         /// "tenant status", …
         what: &'static str,
     },
-    /// SQLite refused.
+    /// SQLite has failed.
     #[error("the database refused: {0}")]
     Sqlite(#[source] SqliteError),
     /// A file beside the database could not be used.
     #[error(transparent)]
     Disk(#[from] ntro_base::disk::Error),
-    /// The system gave no thread to read or write with.
+    /// The system could not start a thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] std::io::Error),
     /// The store has ended.
     #[error("the store has ended")]
     Ended,
-    /// The batch that the change was written with could not be committed.
+    /// The batch of the change could not be committed.
     #[error("the change could not be committed: {0}")]
     Uncommitted(String),
 }
 
-/// What SQLite says, in words. Of which library it is an error is not promised.
+/// An error of SQLite. The library behind it is not part of the interface.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct SqliteError(rusqlite::Error);
@@ -87,8 +98,8 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl StoreError {
-    /// Returns whether the database cannot do its work at the moment, and may again later: a full
-    /// disk, a file that became read-only, a lock that is held.
+    /// Returns whether the same call may succeed later: after a full disk, a file that became
+    /// read-only, a held lock.
     #[must_use]
     pub fn is_unavailability(&self) -> bool {
         use rusqlite::ErrorCode as C;

@@ -1,14 +1,19 @@
-//! The registry: organisations, tenants and keys, in a database that survives a power cut.
+//! The database: organisations, tenants and keys, safe against a power cut.
 //!
-//! Whoever verifies keys never asks a [`Store`]: it follows one. A store hands every change to its
-//! [`Subscriber`] and promises that a call that takes something away (a key revoked, a tenant
-//! suspended) succeeds only after that is durable *and* every follower of the same database, in
-//! whatever process, has applied it. A call that gives something (a key, a tenant) waits for the
-//! same, and succeeds without it after a bounded time: a follower that hangs refuses the new key
-//! for a while, but an error would leave a key in the registry that nobody was shown.
+//! Only [`crate::registry`] calls a [`Store`]. Verification never does: a store hands every change to
+//! its [`Subscriber`]. A call that takes something away (a key revoked, a tenant suspended) succeeds
+//! only after the change is durable *and* every subscriber of the same database, in every process,
+//! has applied it. A call that gives something (a key, a tenant) waits for the same, and succeeds
+//! without it after a bounded time: a subscriber that hangs refuses the new key for a while, but an
+//! error would leave a key in the registry whose owner never saw it.
+//!
+//! Every change takes a [`Stamp`] and writes one row of the audit table in its own transaction.
+//! Times of last use are no change of the registry, and are not audited.
 
+mod audit;
 mod error;
-mod rows;
+mod open;
+mod records;
 mod sqlite;
 
 use std::future::Future;
@@ -17,89 +22,110 @@ use std::pin::Pin;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+pub(crate) use audit::{AuditAction, AuditEvent, AuditTarget, Stamp};
 pub use error::{SqliteError, StoreError};
-pub(super) use rows::{
-    Change, Created, IdempotencyRecord, KeyFilter, SuccessorOutcome, TenantFilter,
+pub(crate) use open::{open, pepper_check, serve, set_pepper_check};
+pub use records::{
+    ApiKeyRecord, DataPlatform, KeyHash, MemberRecord, OrganisationRecord, Role, TenantRecord,
+    TenantStatus, UnknownName,
 };
-pub use rows::{
-    DataPlatform, Key, KeyHash, Member, Organisation, Role, Tenant, TenantStatus, UnknownName,
+pub(crate) use records::{
+    CreateKeyOutcome, IdempotencyRecord, KeyFilter, RegistryChange, SuccessorOutcome, TenantFilter,
 };
-pub(super) use sqlite::Sqlite;
 
-/// What a store answers, some time later.
-pub(super) type StoreFuture<'a, T> =
+/// The result of a store's work, some time later.
+pub(crate) type StoreFuture<'a, T> =
     Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// Someone who verifies keys out of memory.
-pub(super) trait Subscriber: Send + Sync {
-    /// Applies changes, all of them before it returns.
-    fn apply(&self, changes: Vec<Change>);
+/// The number of a state of the registry. Every change that verification must know begins a new
+/// epoch, in the order of the commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Epoch(pub(crate) i64);
+
+/// Keeps in memory what verification needs.
+pub(crate) trait Subscriber: Send + Sync {
+    /// Brings the memory from the epoch of the last call to `epoch`; `changes` are all that lies
+    /// between the two. Applies all of them before it returns.
+    ///
+    /// Epochs never go back: a call with an earlier one than the last is ignored.
+    fn apply(&self, epoch: Epoch, changes: Vec<RegistryChange>);
 }
 
 /// A database that holds the registry.
-pub(super) trait Store: Send + Sync {
-    /// Returns whether changes can be written and followed at the moment.
+pub(crate) trait Store: Send + Sync {
+    /// Returns whether changes can be written now, and reach the subscriber.
     fn is_healthy(&self) -> bool;
 
-    /// Adds an organisation; a conflict if its external id is taken, or another one's id.
-    fn create_organisation(&self, row: Organisation) -> StoreFuture<'_, ()>;
+    /// Adds an organisation; a conflict if its external id is taken, or is the id of another one.
+    fn create_organisation(&self, row: OrganisationRecord, stamp: Stamp) -> StoreFuture<'_, ()>;
     /// Returns every organisation, oldest first.
-    fn organisations(&self) -> StoreFuture<'_, Vec<Organisation>>;
+    fn organisations(&self) -> StoreFuture<'_, Vec<OrganisationRecord>>;
     /// Returns the organisation with this id or external id.
-    fn organisation(&self, name: String) -> StoreFuture<'_, Option<Organisation>>;
+    fn organisation(&self, name: String) -> StoreFuture<'_, Option<OrganisationRecord>>;
 
-    /// Writes down that a user was seen with a role.
-    fn record_member(&self, organisation: Uuid, member: Member) -> StoreFuture<'_, ()>;
-    /// Returns the users seen, longest known first.
-    fn members(&self, organisation: Uuid) -> StoreFuture<'_, Vec<Member>>;
+    /// Records a user with a role. Audited when the user or the role is new.
+    fn record_member(
+        &self,
+        organisation: Uuid,
+        member: MemberRecord,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, ()>;
+    /// Returns the recorded users, oldest first.
+    fn members(&self, organisation: Uuid) -> StoreFuture<'_, Vec<MemberRecord>>;
 
     /// Adds a tenant; a conflict if its slug is taken.
-    fn create_tenant(&self, row: Tenant) -> StoreFuture<'_, ()>;
+    fn create_tenant(&self, row: TenantRecord, stamp: Stamp) -> StoreFuture<'_, ()>;
     /// Returns tenants, oldest first.
-    fn tenants(&self, filter: TenantFilter) -> StoreFuture<'_, Vec<Tenant>>;
+    fn tenants(&self, filter: TenantFilter) -> StoreFuture<'_, Vec<TenantRecord>>;
     /// Returns the tenant with this id or slug.
-    fn tenant(&self, name: String) -> StoreFuture<'_, Option<Tenant>>;
-    /// Changes a tenant's status, unless that is final; returns the tenant as it is now.
+    fn tenant(&self, name: String) -> StoreFuture<'_, Option<TenantRecord>>;
+    /// Changes a tenant's status, unless the present one is final; returns the tenant as it is now.
     fn set_tenant_status(
         &self,
         id: Uuid,
         status: TenantStatus,
-        at: Timestamp,
-    ) -> StoreFuture<'_, Option<Tenant>>;
+        stamp: Stamp,
+    ) -> StoreFuture<'_, Option<TenantRecord>>;
     /// Changes a tenant's settings; returns the tenant as it is now.
     fn set_tenant_config(
         &self,
         id: Uuid,
         config: serde_json::Value,
-        at: Timestamp,
-    ) -> StoreFuture<'_, Option<Tenant>>;
+        stamp: Stamp,
+    ) -> StoreFuture<'_, Option<TenantRecord>>;
 
-    /// Adds a key, unless `once` says that the same request has made one before.
-    fn create_key(&self, row: Key, once: Option<IdempotencyRecord>) -> StoreFuture<'_, Created>;
+    /// Adds a key, unless the request of `once` was seen before.
+    fn create_key(
+        &self,
+        row: ApiKeyRecord,
+        once: Option<IdempotencyRecord>,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, CreateKeyOutcome>;
     /// Returns keys, newest first, the revoked and expired ones too.
-    fn keys(&self, filter: KeyFilter) -> StoreFuture<'_, Vec<Key>>;
+    fn keys(&self, filter: KeyFilter) -> StoreFuture<'_, Vec<ApiKeyRecord>>;
     /// Returns one key.
-    fn key(&self, id: Uuid) -> StoreFuture<'_, Option<Key>>;
-    /// Adds the successor of a key, pending, and revokes the one that was pending before; not if
-    /// the request that `once` names was seen before.
+    fn key(&self, id: Uuid) -> StoreFuture<'_, Option<ApiKeyRecord>>;
+    /// Adds the pending successor of a key and revokes the one that was pending before, unless the
+    /// request of `once` was seen before.
     fn create_successor(
         &self,
-        successor: Key,
+        successor: ApiKeyRecord,
         once: Option<IdempotencyRecord>,
+        stamp: Stamp,
     ) -> StoreFuture<'_, SuccessorOutcome>;
-    /// Revokes the pending successor of a key, if there is one; with `once`, the one alone that
-    /// this request has made, and never any that it may yet make.
+    /// Revokes the pending successor of a key, if there is one. With `once`, revokes only the
+    /// successor that this request has made, and keeps the request from making one later.
     fn revoke_successor(
         &self,
         id: Uuid,
         once: Option<IdempotencyRecord>,
-        at: Timestamp,
+        stamp: Stamp,
     ) -> StoreFuture<'_, ()>;
-    /// Revokes the predecessor of a key, if there is one, and settles the key in its place.
+    /// Revokes the predecessor of a key, if there is one, and ends the key's own pending state.
     /// Returns whether the key is live: if not, nothing was done.
-    fn revoke_predecessor(&self, id: Uuid, at: Timestamp) -> StoreFuture<'_, bool>;
+    fn revoke_predecessor(&self, id: Uuid, stamp: Stamp) -> StoreFuture<'_, bool>;
     /// Revokes a key, once, and its pending successor with it; returns the key as it is now.
-    fn revoke_key(&self, id: Uuid, at: Timestamp) -> StoreFuture<'_, Option<Key>>;
-    /// Writes down when keys were last used.
-    fn touch(&self, used: Vec<(Uuid, Timestamp)>) -> StoreFuture<'_, ()>;
+    fn revoke_key(&self, id: Uuid, stamp: Stamp) -> StoreFuture<'_, Option<ApiKeyRecord>>;
+    /// Records when keys were last used.
+    fn record_use(&self, used: Vec<(Uuid, Timestamp)>) -> StoreFuture<'_, ()>;
 }

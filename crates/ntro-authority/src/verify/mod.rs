@@ -1,3 +1,10 @@
-//! The verification of keys, out of memory alone.
+//! Verification: a hash and a look-up in memory, without I/O.
 
+mod cached_key;
+mod hasher;
+mod key_cache;
 pub(crate) mod rate_limits;
+
+pub(crate) use cached_key::{CachedKey, CachedTenant, KeyUse};
+pub(crate) use hasher::{Hasher, PEPPER_LENGTH};
+pub(crate) use key_cache::{KeyCache, VerifyRefusal};

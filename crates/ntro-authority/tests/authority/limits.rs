@@ -5,19 +5,19 @@ use std::net::SocketAddr;
 use axum::extract::ConnectInfo;
 use axum::http::StatusCode;
 use jiff::SignedDuration;
-use ntro_authority::{Limits, Organisation, Role, Settings};
+use ntro_authority::{AuthoritySettings, Limits, OrganisationRecord, Role};
 use ntro_base::Provider;
 use secrecy::ExposeSecret as _;
 
 use crate::support::{App, key};
 
-fn settings(tenant_per_minute: u32, failures_per_minute: u32) -> Settings {
-    Settings {
+fn settings(tenant_per_minute: u32, failures_per_minute: u32) -> AuthoritySettings {
+    AuthoritySettings {
         limits: Limits {
             tenant_per_minute,
             failures_per_minute,
         },
-        ..Settings::default()
+        ..AuthoritySettings::default()
     }
 }
 
@@ -126,7 +126,7 @@ async fn no_revocation_waits_behind_other_requests() {
 #[tokio::test]
 async fn a_token_of_no_organisation_that_is_known_has_a_bucket_too() {
     let app = App::start_with(settings(2, 0)).await;
-    let nobody = Organisation {
+    let nobody = OrganisationRecord {
         id: app.tenant.id,
         ..app.organisation.clone()
     };

@@ -1,5 +1,5 @@
-//! The authority as its callers see it: one file for each file of `src/authority/routes`, and one
-//! for each promise that is not a route's.
+//! The authority as its callers see it: one file for each group of routes, and one for
+//! each promise that is not a route's.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 #![allow(
@@ -11,6 +11,7 @@ mod support;
 
 mod admin_tokens;
 mod api_keys;
+mod audit;
 mod envelope;
 mod identity;
 mod limits;

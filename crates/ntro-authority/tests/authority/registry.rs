@@ -2,12 +2,12 @@
 
 use axum::http::StatusCode;
 use ntro_authority::{
-    Authority, Claims, Database, Error, Issuer, JwksSource, Registry, Settings, StoreError,
+    Authority, AuthoritySettings, Claims, Database, Error, Issuer, JwksSource, StoreError,
     TenantStatus,
 };
 use ntro_base::Provider;
 
-use crate::support::{App, database, key, new_key};
+use crate::support::{App, database, key, new_key, open};
 
 #[tokio::test]
 async fn a_restart_keeps_everything() {
@@ -102,19 +102,20 @@ async fn no_file_holds_a_key_and_all_are_the_owners_alone() {
 #[tokio::test]
 async fn one_process_serves_and_others_may_change() {
     let app = App::start().await;
-    let second = Authority::open(&app.database(), Settings::default());
+    let second = Authority::open(&app.database(), AuthoritySettings::default());
     assert!(matches!(
         second.err().unwrap(),
         Error::Store(StoreError::Served { .. })
     ));
-    let beside = Registry::open(&app.database()).unwrap();
+    let beside = open(&app.database()).unwrap();
     assert_eq!(beside.organisations().await.unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn a_database_of_another_kind_or_a_newer_schema_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let open = |name: &str| Registry::open(&Database::Sqlite(folder.path().join(name))).map(drop);
+    let open =
+        |name: &str| crate::support::open(&Database::Sqlite(folder.path().join(name))).map(drop);
 
     std::fs::write(folder.path().join("text.db"), "no database, ".repeat(100)).unwrap();
     let error = open("text.db").unwrap_err();
@@ -146,19 +147,19 @@ async fn a_pepper_that_is_lost_or_wrong_is_noticed() {
     let pepper = app.folder.path().join("registry.db.private").join("pepper");
     let good = std::fs::read(&pepper).unwrap();
     std::fs::remove_file(&pepper).unwrap();
-    let error = Registry::open(&database).map(drop).unwrap_err();
+    let error = open(&database).map(drop).unwrap_err();
     assert!(
         matches!(error, Error::Store(StoreError::NoPepper { .. })),
         "{error}"
     );
     std::fs::write(&pepper, [7; 32]).unwrap();
-    let error = Registry::open(&database).map(drop).unwrap_err();
+    let error = open(&database).map(drop).unwrap_err();
     assert!(
         matches!(error, Error::Store(StoreError::WrongPepper { .. })),
         "{error}"
     );
     std::fs::write(&pepper, good).unwrap();
-    Registry::open(&database).unwrap();
+    open(&database).unwrap();
 }
 
 #[tokio::test]
@@ -240,14 +241,14 @@ async fn a_file_that_holds_no_key_set_is_told_at_the_start() {
         (text, "holds no JSON Web Key Set"),
         ("HTTP://id.example.test/keys".into(), "no such file"),
     ] {
-        let settings = Settings {
+        let settings = AuthoritySettings {
             issuers: vec![Issuer {
                 issuer: "https://id.example.test".to_owned(),
                 audience: None,
                 keys: JwksSource::File(path.clone()),
                 claims: Claims::default(),
             }],
-            ..Settings::default()
+            ..AuthoritySettings::default()
         };
         let opened = Authority::open(&database(&folder), settings).map(drop);
         let error = opened.unwrap_err().to_string();

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::StatusCode;
-use ntro_authority::{Registry, TenantStatus};
+use ntro_authority::TenantStatus;
 use ntro_base::Provider;
 
-use crate::support::App;
+use crate::support::{App, open};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn revoking_is_immediate_under_load() {
@@ -53,7 +53,7 @@ async fn revoking_is_immediate_under_load() {
 #[tokio::test]
 async fn what_an_admin_does_beside_the_server_is_in_force_when_the_call_returns() {
     let app = App::start().await;
-    let beside = Registry::open(&app.database()).unwrap();
+    let beside = open(&app.database()).unwrap();
     for _ in 0..10 {
         let tenant = beside.tenant("acme-fund-admin").await.unwrap();
         let key = crate::support::key(&beside, &tenant, Provider::Ntropii).await;

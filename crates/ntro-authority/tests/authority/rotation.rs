@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use ntro_authority::{Key, MintedKey, TenantStatus};
+use ntro_authority::{ApiKeyRecord, MintedKey, TenantStatus};
 use ntro_base::{Provider, Scope};
 use serde_json::{Value, json};
 
@@ -50,7 +50,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-async fn record(app: &App, id: &str) -> Key {
+async fn record(app: &App, id: &str) -> ApiKeyRecord {
     let keys = app.registry().keys(None, None).await.unwrap();
     let found = keys.into_iter().find(|key| key.id.to_string() == id);
     found.unwrap()
@@ -78,7 +78,7 @@ async fn a_successor_is_like_its_predecessor_and_never_more() {
         assert_eq!(new.tenant_id, old.record.tenant_id);
         assert_eq!(new.scopes, old.record.scopes);
         assert_eq!(new.created_by, Some(format!("key {}", old.record.id)));
-        let life = |key: &Key| key.expires_at.unwrap().duration_since(key.created_at);
+        let life = |key: &ApiKeyRecord| key.expires_at.unwrap().duration_since(key.created_at);
         assert_eq!(life(&new), SignedDuration::from_hours(30 * 24));
         assert!(new.created_at >= old.record.created_at);
         // In the dialect of the provider.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use ntro_authority::{JwksSource, Limits, Settings, serve};
+use ntro_authority::{AuthoritySettings, JwksSource, Limits, serve};
 use ntro_base::Provider;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -21,8 +21,8 @@ struct Served {
 }
 
 impl Served {
-    async fn start(settings: Settings) -> Self {
-        let app = App::start_with(Settings {
+    async fn start(settings: AuthoritySettings) -> Self {
+        let app = App::start_with(AuthoritySettings {
             limits: Limits::OFF,
             ..settings
         })
@@ -67,16 +67,16 @@ impl Served {
     }
 }
 
-fn impatient() -> Settings {
-    Settings {
+fn impatient() -> AuthoritySettings {
+    AuthoritySettings {
         timeout: Duration::from_millis(300),
-        ..Settings::default()
+        ..AuthoritySettings::default()
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_sends_too_slowly_is_cut_off_and_others_are_served() {
-    let served = Served::start(Settings {
+    let served = Served::start(AuthoritySettings {
         connections: 8,
         ..impatient()
     })
@@ -112,7 +112,7 @@ async fn whoever_sends_too_slowly_is_cut_off_and_others_are_served() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_too_large_is_refused() {
-    let served = Served::start(Settings::default()).await;
+    let served = Served::start(AuthoritySettings::default()).await;
     let huge = "a".repeat(100_000);
     let head = format!("GET /v1/me HTTP/1.1\r\nhost: authority\r\nx-huge: {huge}\r\n\r\n");
     let answer = served.send(head.into_bytes()).await;
@@ -132,9 +132,9 @@ async fn what_is_too_large_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_ends_says_that_it_is_not_ready_and_waits_a_bounded_time() {
-    let served = Served::start(Settings {
+    let served = Served::start(AuthoritySettings {
         drain: Duration::from_millis(300),
-        ..Settings::default()
+        ..AuthoritySettings::default()
     })
     .await;
     served.app.get("/readyz").expect(StatusCode::OK).await;
@@ -181,7 +181,7 @@ async fn a_key_set_is_fetched_from_its_url_and_an_issuer_that_is_down_is_503() {
         (url, StatusCode::OK),
         (nobody, StatusCode::SERVICE_UNAVAILABLE),
     ] {
-        let app = App::start_with(Settings {
+        let app = App::start_with(AuthoritySettings {
             limits: Limits::OFF,
             issuers: vec![ntro_authority::Issuer {
                 issuer: tokens::CLERK.to_owned(),
@@ -189,7 +189,7 @@ async fn a_key_set_is_fetched_from_its_url_and_an_issuer_that_is_down_is_503() {
                 keys: JwksSource::Url(url.parse().unwrap()),
                 claims: ntro_authority::Claims::default(),
             }],
-            ..Settings::default()
+            ..AuthoritySettings::default()
         })
         .await;
         app.get("/v1/workspaces")
@@ -201,7 +201,7 @@ async fn a_key_set_is_fetched_from_its_url_and_an_issuer_that_is_down_is_503() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_breaks_off_or_is_garbage_is_malformed_and_not_too_large() {
-    let served = Served::start(Settings::default()).await;
+    let served = Served::start(AuthoritySettings::default()).await;
     let head = format!(
         "POST /v1/api-keys HTTP/1.1\r\nhost: authority\r\nauthorization: Bearer {}\r\n\
          connection: close\r\n",

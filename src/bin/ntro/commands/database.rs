@@ -1,6 +1,8 @@
-//! Which database the authority's registry lie in, as `serve` and `admin` take it.
+//! The database and the key material of the authority, as `serve` and `admin` take them.
 
-use ntro_authority::{Database, Registry};
+use std::path::PathBuf;
+
+use ntro_authority::{Actor, Database, KeyMaterial, Registry};
 use ntro_base::env;
 
 use crate::context::Context;
@@ -16,6 +18,10 @@ pub(crate) struct DatabaseArgs {
     /// the folder of `ntro`]
     #[arg(long, value_name = "URL", global = true)]
     database: Option<Database>,
+    /// Folder of the authority's pepper and signing key [env: NTRO_KEY_MATERIAL] [default: the
+    /// private folder beside the database]
+    #[arg(long, value_name = "DIR", global = true)]
+    key_material: Option<PathBuf>,
 }
 
 impl DatabaseArgs {
@@ -35,13 +41,21 @@ impl DatabaseArgs {
         Ok(Database::Sqlite(cx.home()?.folder().join(DEFAULT)))
     }
 
-    /// Opens the registry, beside a serving process or without one. Where there are none yet they
-    /// are made only if that is what is wanted: whoever reads them has named the wrong ones.
+    /// Returns the key material that the option, the variable or the default names.
+    pub(crate) fn key_material(&self, cx: &Context) -> KeyMaterial {
+        let option = self.key_material.clone();
+        match option.or_else(|| cx.env().path(&env::NTRO_KEY_MATERIAL)) {
+            Some(folder) => KeyMaterial::Folder(folder),
+            None => KeyMaterial::BesideDatabase,
+        }
+    }
+
+    /// Opens the registry for the command line, beside a serving process or without one. Makes a
+    /// missing database only with `make`: a command that reads has named the wrong one.
     pub(crate) fn registry(&self, cx: &Context, make: bool) -> Result<Registry, CliError> {
         let database = self.database(cx)?;
-        if let Database::Sqlite(path) = &database
+        if let Some(path) = database.missing_file()
             && !make
-            && !path.try_exists().unwrap_or(true)
         {
             return Err(CliError::new(
                 Kind::Config,
@@ -49,6 +63,11 @@ impl DatabaseArgs {
             )
             .hint("name another one with `--database`, or make it: `ntro serve` does, and `ntro admin organisation create NAME`"));
         }
-        Ok(Registry::open(&database)?)
+        let key_material = self.key_material(cx);
+        Ok(Registry::open(
+            &database,
+            &key_material,
+            Actor::CommandLine,
+        )?)
     }
 }

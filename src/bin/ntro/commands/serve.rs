@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use ntro_authority::{Authority, Claims, Issuer, JwksSource, Limits, Settings};
+use ntro_authority::{Authority, AuthoritySettings, Claims, Issuer, JwksSource, Limits};
 use serde::Serialize;
 use url::Url;
 
@@ -136,14 +136,15 @@ pub(crate) struct ServeSummary {
 pub(crate) fn run(args: ServeArgs, cx: &Context) -> Result<Exit, CliError> {
     debug::install_for_server(cx.global().debug);
     let database = args.database.database(cx)?;
-    let settings = Settings {
+    let settings = AuthoritySettings {
+        key_material: args.database.key_material(cx),
         region: args.region,
         limits: Limits {
             tenant_per_minute: args.rate_limit,
             failures_per_minute: args.failure_limit,
         },
         issuers: args.issuers.issuers()?,
-        ..Settings::default()
+        ..AuthoritySettings::default()
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -9,8 +9,8 @@ use crate::http::api_error::ApiError;
 use crate::http::extract::{Admin, Caller, IdempotencyKey, Object, Path, parse_id};
 use crate::http::fields::{FieldReader, once};
 use crate::http::render;
-use crate::keys::NewKey;
-use crate::registry::Minted;
+use crate::registry::MintOutcome;
+use crate::registry::NewApiKey;
 use crate::server::Authority;
 use ntro_base::Provider;
 use ntro_base::wire::ntropii::TenantKey;
@@ -21,9 +21,9 @@ pub(crate) async fn list(
     Admin(session): Admin,
     Path(name): Path<String>,
 ) -> Result<Json<Vec<TenantKey>>, ApiError> {
+    let registry = session.registry(&authority);
     let tenant = Caller::Admin(session).tenant(&authority, &name).await?;
-    let mut keys = authority
-        .registry()
+    let mut keys = registry
         .keys(Some(tenant.id), Some(Provider::Ntropii))
         .await?;
     authority.key_cache().add_last_use(&mut keys);
@@ -59,7 +59,8 @@ pub(crate) async fn create(
     };
     let path = "POST /v1/workspace/tenants/{tenant}/api-keys";
     let once = once(idempotency, &session, path, tenant.id, &body);
-    let new = NewKey {
+    let registry = session.registry(&authority);
+    let new = NewApiKey {
         provider: Provider::Ntropii,
         environment: None,
         name,
@@ -68,9 +69,9 @@ pub(crate) async fn create(
         created_by: Some(session.subject),
         may_rotate,
     };
-    let minted = authority.registry().mint(&tenant, new, once).await?;
+    let minted = registry.mint(&tenant, new, once).await?;
     Ok(match &minted {
-        Minted::New(minted) => {
+        MintOutcome::New(minted) => {
             let body = render::ntropii_key(&minted.record, Some(&minted.key));
             (
                 StatusCode::CREATED,
@@ -79,7 +80,7 @@ pub(crate) async fn create(
             )
                 .into_response()
         }
-        Minted::Replayed(key) => {
+        MintOutcome::Replayed(key) => {
             let body = render::ntropii_key(&crate::http::ontora::api_keys::as_made(key), None);
             (
                 StatusCode::CREATED,
@@ -97,13 +98,14 @@ pub(crate) async fn revoke(
     Admin(session): Admin,
     Path((tenant, id)): Path<(String, String)>,
 ) -> Result<Json<TenantKey>, ApiError> {
+    let registry = session.registry(&authority);
     let tenant = Caller::Admin(session).tenant(&authority, &tenant).await?;
     let hidden = || ApiError::not_found("API key not found");
     let id = parse_id(&id, "key_").ok_or_else(hidden)?;
-    let key = authority.registry().store().key(id).await?;
+    let key = registry.find_key(id).await?;
     key.filter(|key| key.tenant_id == tenant.id && key.provider == Provider::Ntropii)
         .ok_or_else(hidden)?;
-    let mut key = authority.registry().revoke_key(id).await?;
+    let mut key = registry.revoke_key(id).await?;
     authority
         .key_cache()
         .add_last_use(std::slice::from_mut(&mut key));

@@ -6,14 +6,13 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::error::Error;
 use crate::http::api_error::ApiError;
 use crate::http::extract::{Caller, Object, Path, Query, parse_id};
 use crate::http::fields::FieldReader;
 use crate::http::render;
-use crate::registry::{NewTenant, is_slug};
+use crate::registry::{NewTenant, Registry, is_slug};
 use crate::server::Authority;
-use crate::store::{Tenant, TenantStatus};
+use crate::store::{TenantRecord, TenantStatus};
 use ntro_base::wire::ntropii;
 
 #[derive(Deserialize)]
@@ -22,23 +21,29 @@ pub(crate) struct Filter {
 }
 
 impl Caller {
+    /// Returns the registry, as the caller uses it.
+    pub(crate) fn registry(&self, authority: &Authority) -> Registry {
+        match self {
+            Self::Key(key) => authority.registry(key.actor()),
+            Self::Admin(session) => session.registry(authority),
+        }
+    }
+
     /// Returns the tenant with this id or slug, if the caller reaches it. Whether there is one
     /// that the caller does not reach is not told.
     pub(crate) async fn tenant(
         &self,
         authority: &Authority,
         name: &str,
-    ) -> Result<Tenant, ApiError> {
+    ) -> Result<TenantRecord, ApiError> {
         let hidden = || ApiError::not_found("Tenant not found");
         let name = match parse_id(name, "ws_") {
             Some(id) => id.to_string(),
             None if is_slug(name) => name.to_owned(),
             None => return Err(hidden()),
         };
-        let tenant = match authority.registry().tenant(&name).await {
-            Err(Error::NoTenant { .. }) => return Err(hidden()),
-            found => found?,
-        };
+        let found = self.registry(authority).find_tenant(&name).await?;
+        let tenant = found.ok_or_else(hidden)?;
         let reaches = match self {
             Self::Key(key) => key.tenant.id == tenant.id,
             Self::Admin(session) => session.reaches(&tenant),
@@ -59,19 +64,17 @@ pub(crate) async fn list(
             ApiError::invalid_field(["query".into(), "status".into()], error.to_string(), "enum")
         })?),
     };
+    let registry = caller.registry(&authority);
     let tenants = match &caller {
         Caller::Key(key) => {
-            let own = authority
-                .registry()
-                .tenant(&key.tenant.id.to_string())
-                .await?;
+            let own = registry.tenant(&key.tenant.id.to_string()).await?;
             let wanted = status.is_none_or(|status| own.status == status);
             if wanted { vec![own] } else { Vec::new() }
         }
         Caller::Admin(session) => match &session.organisation {
             Some(organisation) => {
                 let organisation = Some(organisation.id);
-                authority.registry().tenants(organisation, status).await?
+                registry.tenants(organisation, status).await?
             }
             None => Vec::new(),
         },
@@ -98,6 +101,7 @@ pub(crate) async fn create(
     let Caller::Admin(session) = caller else {
         return Err(ApiError::jwt_required());
     };
+    let registry = session.registry(&authority);
     let organisation = session
         .organisation
         .ok_or_else(ApiError::workspace_forbidden)?;
@@ -110,8 +114,7 @@ pub(crate) async fn create(
     let (Some(name), Some(slug), Some(data_platform)) = (name, slug, data_platform) else {
         return Err(ApiError::internal());
     };
-    let tenant = authority
-        .registry()
+    let tenant = registry
         .create_tenant(NewTenant {
             organisation_id: organisation.id,
             slug: slug.to_owned(),
@@ -152,8 +155,8 @@ pub(crate) async fn update(
     };
     members.done()?;
     let config = config.ok_or_else(ApiError::internal)?;
-    let tenant = authority
-        .registry()
+    let tenant = caller
+        .registry(&authority)
         .set_tenant_config(tenant.id, config)
         .await?;
     Ok(Json(render::tenant(&tenant)))
@@ -170,8 +173,8 @@ pub(crate) async fn deprovision(
         return Err(ApiError::jwt_required());
     }
     let status = TenantStatus::Deprovisioning;
-    let tenant = authority
-        .registry()
+    let tenant = caller
+        .registry(&authority)
         .set_tenant_status(tenant.id, status)
         .await?;
     Ok(Json(render::tenant(&tenant)))

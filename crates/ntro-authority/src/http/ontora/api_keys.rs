@@ -11,10 +11,10 @@ use crate::http::api_error::ApiError;
 use crate::http::extract::{Admin, IdempotencyKey, Object, Path, Query, Session, User, parse_id};
 use crate::http::fields::{FieldReader, once};
 use crate::http::render;
-use crate::keys::NewKey;
-use crate::registry::Minted;
+use crate::registry::NewApiKey;
+use crate::registry::{KeyFilter, MintOutcome};
 use crate::server::Authority;
-use crate::store::{Key, KeyFilter, Tenant};
+use crate::store::{ApiKeyRecord, TenantRecord};
 use ntro_base::Provider;
 use ntro_base::wire::ontora::ApiKeyInfo;
 
@@ -35,8 +35,8 @@ pub(crate) struct Page {
 }
 
 /// A key as it was when it was made.
-pub(crate) fn as_made(key: &Key) -> Key {
-    Key {
+pub(crate) fn as_made(key: &ApiKeyRecord) -> ApiKeyRecord {
+    ApiKeyRecord {
         last_used_at: None,
         revoked_at: None,
         ..key.clone()
@@ -48,8 +48,9 @@ pub(crate) async fn workspace(
     authority: &Authority,
     session: &Session,
     id: uuid::Uuid,
-) -> Result<Tenant, ApiError> {
-    let tenant = authority.registry().store().tenant(id.to_string()).await?;
+) -> Result<TenantRecord, ApiError> {
+    let registry = session.registry(authority);
+    let tenant = registry.find_tenant(&id.to_string()).await?;
     tenant
         .filter(|tenant| session.reaches(tenant))
         .ok_or_else(ApiError::workspace_forbidden)
@@ -89,7 +90,8 @@ pub(crate) async fn create(
     };
     let tenant = workspace(&authority, &session, workspace_id).await?;
     let once = once(idempotency, &session, "POST /v1/api-keys", tenant.id, &body);
-    let new = NewKey {
+    let registry = session.registry(&authority);
+    let new = NewApiKey {
         provider: Provider::Ontora,
         environment: None,
         name,
@@ -99,13 +101,13 @@ pub(crate) async fn create(
         may_rotate,
     };
     let region = &authority.settings().region;
-    let minted = authority.registry().mint(&tenant, new, once).await?;
+    let minted = registry.mint(&tenant, new, once).await?;
     Ok(match &minted {
-        Minted::New(minted) => {
+        MintOutcome::New(minted) => {
             let body = render::ontora_key(&minted.record, region, Some(&minted.key));
             (StatusCode::CREATED, NO_STORE, Json(body)).into_response()
         }
-        Minted::Replayed(key) => {
+        MintOutcome::Replayed(key) => {
             let body = render::ontora_key(&as_made(key), region, None);
             (StatusCode::CREATED, REPLAYED, Json(body)).into_response()
         }
@@ -148,7 +150,7 @@ pub(crate) async fn list(
         limit,
         offset,
     };
-    let mut keys = authority.registry().store().keys(filter).await?;
+    let mut keys = session.registry(&authority).key_page(filter).await?;
     authority.key_cache().add_last_use(&mut keys);
     let region = &authority.settings().region;
     Ok(Json(
@@ -171,11 +173,12 @@ pub(crate) async fn revoke(
             "uuid_parsing",
         )
     })?;
-    let key = authority.registry().store().key(id).await?;
+    let registry = session.registry(&authority);
+    let key = registry.find_key(id).await?;
     let key = key
         .filter(|key| key.provider == Provider::Ontora)
         .ok_or_else(|| ApiError::not_found("API key not found"))?;
     workspace(&authority, &session, key.tenant_id).await?;
-    authority.registry().revoke_key(id).await?;
+    registry.revoke_key(id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -27,7 +27,10 @@ pub(crate) async fn rotate(
     idempotency: IdempotencyKey,
 ) -> Result<Response, ApiError> {
     let once = attempt(idempotency, key.id);
-    let minted = authority.registry().create_successor(key.id, once).await;
+    let minted = authority
+        .registry(key.actor())
+        .create_successor(key.id, once)
+        .await;
     let minted = minted.map_err(rotation_error)?;
     let (record, secret) = (&minted.record, Some(&minted.key));
     Ok(match record.provider {
@@ -49,7 +52,10 @@ pub(crate) async fn revoke_successor(
     idempotency: IdempotencyKey,
 ) -> Result<StatusCode, ApiError> {
     let once = attempt(idempotency, key.id);
-    authority.registry().revoke_successor(key.id, once).await?;
+    authority
+        .registry(key.actor())
+        .revoke_successor(key.id, once)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -58,7 +64,10 @@ pub(crate) async fn revoke_predecessor(
     State(authority): State<Authority>,
     OwnKey(key): OwnKey,
 ) -> Result<StatusCode, ApiError> {
-    let revoked = authority.registry().revoke_predecessor(key.id).await;
+    let revoked = authority
+        .registry(key.actor())
+        .revoke_predecessor(key.id)
+        .await;
     revoked
         .map(|()| StatusCode::NO_CONTENT)
         .map_err(rotation_error)

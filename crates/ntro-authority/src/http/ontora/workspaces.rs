@@ -18,8 +18,8 @@ pub(crate) async fn list(
     let Some(organisation) = &session.organisation else {
         return Ok(Json(Vec::new()));
     };
-    let tenants = authority
-        .registry()
+    let tenants = session
+        .registry(&authority)
         .tenants(Some(organisation.id), None)
         .await?;
     Ok(Json(
@@ -44,6 +44,7 @@ pub(crate) async fn members(
         )
     })?;
     let tenant = workspace(&authority, &session, id).await?;
-    let members = authority.registry().members(tenant.organisation_id).await?;
+    let registry = session.registry(&authority);
+    let members = registry.members(tenant.organisation_id).await?;
     Ok(Json(members.iter().map(render::member).collect()))
 }

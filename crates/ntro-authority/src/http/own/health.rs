@@ -20,5 +20,5 @@ pub(crate) async fn ready(State(authority): State<Authority>) -> Result<Json<Val
 }
 
 pub(crate) async fn jwks(State(authority): State<Authority>) -> Json<Value> {
-    Json(authority.registry().jwks())
+    Json(authority.jwks())
 }

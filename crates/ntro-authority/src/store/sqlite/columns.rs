@@ -1,22 +1,22 @@
-//! Rows as the database has them.
+//! Reads rows, and writes their values as the database has them.
 
 use jiff::Timestamp;
 use rusqlite::Row;
 use rusqlite::types::Type;
 use uuid::Uuid;
 
-use crate::store::{Key, KeyHash, Organisation, StoreError, Tenant};
+use crate::store::{ApiKeyRecord, KeyHash, OrganisationRecord, StoreError, TenantRecord};
 use ntro_base::{KeyPrefix, Scope};
 
-/// Columns, in the order in which the functions below read them.
+/// The columns, in the order in which the functions below read them.
 pub(super) const ORGANISATION: &str = "id, name, external_id, created_at";
 pub(super) const TENANT: &str = "id, organisation_id, slug, name, data_platform, data_platform_config_id, \
                       status, config, created_at, updated_at";
 pub(super) const KEY: &str = "id, tenant_id, provider, name, prefix, hash, scopes, created_at, created_by, \
                    expires_at, last_used_at, revoked_at, may_rotate, predecessor, pending";
 
-pub(super) fn organisation(row: &Row<'_>) -> rusqlite::Result<Organisation> {
-    Ok(Organisation {
+pub(super) fn organisation(row: &Row<'_>) -> rusqlite::Result<OrganisationRecord> {
+    Ok(OrganisationRecord {
         id: parsed(row, 0)?,
         name: row.get(1)?,
         external_id: row.get(2)?,
@@ -24,13 +24,13 @@ pub(super) fn organisation(row: &Row<'_>) -> rusqlite::Result<Organisation> {
     })
 }
 
-pub(super) fn tenant(row: &Row<'_>) -> rusqlite::Result<Tenant> {
+pub(super) fn tenant(row: &Row<'_>) -> rusqlite::Result<TenantRecord> {
     let config: Option<String> = row.get(7)?;
     let config = config
         .map(|text| serde_json::from_str(&text))
         .transpose()
         .map_err(|error| invalid(7, error))?;
-    Ok(Tenant {
+    Ok(TenantRecord {
         id: parsed(row, 0)?,
         organisation_id: parsed(row, 1)?,
         slug: row.get(2)?,
@@ -44,14 +44,14 @@ pub(super) fn tenant(row: &Row<'_>) -> rusqlite::Result<Tenant> {
     })
 }
 
-pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<Key> {
+pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<ApiKeyRecord> {
     let scopes: String = row.get(6)?;
     let scopes = scopes
         .split_whitespace()
         .map(|scope| scope.parse::<Scope>().map_err(|error| invalid(6, error)))
         .collect::<Result<_, _>>()?;
     let prefix: String = row.get(4)?;
-    Ok(Key {
+    Ok(ApiKeyRecord {
         id: parsed(row, 0)?,
         tenant_id: parsed(row, 1)?,
         provider: parsed(row, 2)?,

@@ -1,4 +1,4 @@
-//! How those who verify keys learn of changes, and those who make changes that they have.
+//! The change feed: hands changes to the subscriber, and confirms them to other processes.
 
 use std::sync::Arc;
 use std::thread;
@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::SqliteFiles;
 use super::columns::{KEY, TENANT, key, tenant};
-use crate::files::DatabaseFiles;
-use crate::store::{Change, StoreError, Subscriber};
+use crate::store::{Epoch, RegistryChange, StoreError, Subscriber};
 use ntro_base::disk::{self, FileLock};
 
 /// How long another process waits for the serving one to acknowledge a change.
 const CONFIRMATION: Duration = Duration::from_secs(10);
-/// How long a starting server waits for one that is about to end, or for an `ntro admin` that
-/// just looks whether somebody serves.
+/// How long a starting server waits for one that is ending, or for an `ntro admin` that checks
+/// whether a server runs.
 const TAKE_OVER: Duration = Duration::from_secs(2);
 
 pub(super) fn epoch(connection: &Connection) -> Result<i64, rusqlite::Error> {
@@ -30,18 +30,20 @@ pub(super) fn next_epoch(connection: &Connection) -> Result<i64, rusqlite::Error
         .query_row([], |row| row.get(0))
 }
 
-/// What the serving process knows.
+/// The changes of the database, for the subscriber of the serving process.
 pub(super) struct ChangeFeed {
-    follower: Arc<dyn Subscriber>,
-    /// The follower has applied everything up to this epoch.
+    subscriber: Arc<dyn Subscriber>,
+    /// The subscriber has applied everything up to this epoch; -1 before the first call.
     epoch: i64,
-    /// SQLite's counter of other connections' commits when we last looked.
+    /// SQLite's counter of the commits of other connections, when last read.
     seen: Option<i64>,
+    /// The epoch of a database that was found to be older than what was served.
+    older: Option<i64>,
 }
 
-/// Takes the place of the one who serves. The lock says to other processes that we do; it is free
-/// when we end in whatever way.
-pub(super) fn take_over(files: &DatabaseFiles) -> Result<FileLock, StoreError> {
+/// Takes the lock of the serving process. It says to other processes that this one serves, and is
+/// free as soon as this process ends.
+pub(super) fn take_over(files: &SqliteFiles) -> Result<FileLock, StoreError> {
     files.serving(TAKE_OVER).map_err(|error| match error {
         disk::Error::Locked { .. } => StoreError::Served {
             path: files.database().to_owned(),
@@ -51,25 +53,26 @@ pub(super) fn take_over(files: &DatabaseFiles) -> Result<FileLock, StoreError> {
 }
 
 impl ChangeFeed {
-    /// Hands over all that may be accepted.
+    /// Hands every tenant and every live key to the subscriber.
     pub(super) fn open(
         connection: &Connection,
-        follower: Arc<dyn Subscriber>,
+        subscriber: Arc<dyn Subscriber>,
         _serving: &FileLock,
     ) -> Result<Self, StoreError> {
         let mut feed = Self {
-            follower,
+            subscriber,
             epoch: -1,
             seen: None,
+            older: None,
         };
         feed.follow(connection)?;
         Ok(feed)
     }
 
-    /// Hands over what has changed, and acknowledges it if others have changed it.
+    /// Hands new changes to the subscriber, and acknowledges those of other processes.
     pub(super) fn catch_up(&mut self, connection: &Connection) -> Result<(), StoreError> {
         let version = data_version(connection)?;
-        if self.seen == Some(version) && epoch(connection)? == self.epoch {
+        if self.older.is_none() && self.seen == Some(version) && epoch(connection)? == self.epoch {
             return Ok(());
         }
         self.follow(connection)
@@ -80,21 +83,32 @@ impl ChangeFeed {
         // One read transaction, so that rows and epoch belong together.
         let reading = connection.unchecked_transaction()?;
         let epoch = epoch(connection)?;
+        // An older copy of the database stays one when its epochs reach those served before: the
+        // changes of the two are not the same.
+        if epoch < self.epoch {
+            self.older = Some(epoch);
+        }
+        if let Some(found) = self.older {
+            return Err(StoreError::OlderDatabase {
+                found,
+                served: self.epoch,
+            });
+        }
         if epoch != self.epoch {
             let mut changes = Vec::new();
             let mut tenants = connection
                 .prepare_cached(&format!("SELECT {TENANT} FROM tenants WHERE changed > ?1"))?;
             for tenant in tenants.query_map([self.epoch], tenant)? {
-                changes.push(Change::Tenant(Box::new(tenant?)));
+                changes.push(RegistryChange::Tenant(Box::new(tenant?)));
             }
-            // At the start, revoked keys are of no interest to anybody.
+            // Keys that were revoked before the start are not needed.
             let mut keys = connection.prepare_cached(&format!(
                 "SELECT {KEY} FROM api_keys WHERE changed > ?1 AND (revoked_at IS NULL OR ?1 >= 0)"
             ))?;
             for key in keys.query_map([self.epoch], key)? {
-                changes.push(Change::Key(Box::new(key?)));
+                changes.push(RegistryChange::Key(Box::new(key?)));
             }
-            self.follower.apply(changes);
+            self.subscriber.apply(Epoch(epoch), changes);
         }
         drop(reading);
         self.epoch = epoch;
@@ -114,10 +128,10 @@ fn data_version(connection: &Connection) -> Result<i64, rusqlite::Error> {
         .query_row([], |row| row.get(0))
 }
 
-/// Waits until the serving process has applied `epoch`, or none serves.
+/// Waits until the serving process has applied `epoch`, or no process serves.
 pub(super) fn confirm(
     connection: &Connection,
-    files: &DatabaseFiles,
+    files: &SqliteFiles,
     epoch: i64,
 ) -> Result<(), StoreError> {
     let start = Instant::now();
@@ -129,7 +143,7 @@ pub(super) fn confirm(
             return Ok(());
         }
         match files.serving(Duration::ZERO) {
-            Ok(_nobody_serves) => return Ok(()),
+            Ok(_unserved) => return Ok(()),
             Err(disk::Error::Locked { .. }) if start.elapsed() < CONFIRMATION => {
                 thread::sleep(Duration::from_millis(2));
             }
@@ -140,5 +154,55 @@ pub(super) fn confirm(
             }
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::store::sqlite::schema::{connect, prepare};
+
+    /// Records the epochs that it gets.
+    #[derive(Default)]
+    struct EpochRecorder(Mutex<Vec<Epoch>>);
+
+    impl Subscriber for EpochRecorder {
+        fn apply(&self, epoch: Epoch, _: Vec<RegistryChange>) {
+            self.0.lock().unwrap().push(epoch);
+        }
+    }
+
+    #[test]
+    fn epochs_never_go_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = SqliteFiles::new(&folder.path().join("registry.db"));
+        let connection = prepare(&files).unwrap();
+        let serving = take_over(&files).unwrap();
+        let subscriber = Arc::new(EpochRecorder::default());
+        let mut feed = ChangeFeed::open(&connection, subscriber.clone(), &serving).unwrap();
+        let other = connect(files.database()).unwrap();
+        let mut set = |epoch: i64| {
+            other
+                .execute("UPDATE meta SET epoch = ?1", [epoch])
+                .unwrap();
+            feed.catch_up(&connection)
+        };
+        set(1).unwrap();
+        set(5).unwrap();
+        // Later epochs of the older copy are refused as well.
+        for older in [4, 5, 6] {
+            let error = set(older).unwrap_err();
+            assert!(matches!(
+                error,
+                StoreError::OlderDatabase {
+                    found: 4,
+                    served: 5
+                }
+            ));
+        }
+        let epochs = subscriber.0.lock().unwrap();
+        assert_eq!(*epochs, [Epoch(0), Epoch(1), Epoch(5)]);
     }
 }

@@ -2,20 +2,23 @@
 //!
 //! Every change goes through the writer: it takes what is queued, runs it in one transaction
 //! (WAL, `synchronous=FULL`: one sync for the whole batch), hands the changed rows to the
-//! follower, and then answers all. Reads have a thread and a connection of their own.
+//! subscriber, and then answers all. Reads have a thread and a connection of their own.
 //!
-//! **Two processes on one database.** One process serves; it holds a lock file for as long as it
-//! lives. `ntro admin` writes to the same file while it does. SQLite's `data_version` tells the
-//! serving writer that somebody else has committed: it looks every 20 ms (some microseconds in an
-//! idle thread, nothing on the path of a request), applies the rows whose `changed` lies above the
-//! epoch it knows, and writes that epoch down as acknowledged. The other process answers only when
-//! its own epoch is acknowledged or the lock is free, that is when the server has ended. A server
-//! that was paused cannot acknowledge, so the other process reports after some seconds that the
-//! change is written but not confirmed: success is never claimed too early, and it takes no socket,
-//! no port and no signal, on any platform. What takes nothing away, a new key for one, succeeds
-//! then all the same. Leases and acknowledgements of several replicas are the same rule.
+//! **Two processes on one database.** One process serves, and holds a lock file until it ends.
+//! `ntro admin` writes to the same file meanwhile. The serving writer reads SQLite's `data_version`
+//! every 20 ms (some microseconds in an idle thread, nothing on the path of a request). When another
+//! process has committed, it applies the rows whose `changed` is above the epoch it has applied, and
+//! writes that epoch to the database as acknowledged. The other process answers only when its own
+//! epoch is acknowledged, or when the lock is free because no process serves. A server that is
+//! paused acknowledges nothing; the other process then reports after some seconds that the change is
+//! written but not confirmed. Success is never reported too early, and this needs no socket, no port
+//! and no signal, on any platform. A change that takes nothing away, such as a new key, succeeds
+//! without confirmation. Leases and acknowledgements of several replicas follow the same rule.
+mod audit;
 mod columns;
 mod feed;
+mod files;
+mod idempotency;
 mod schema;
 mod statements;
 mod writer;
@@ -24,63 +27,76 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Receiver;
 
+use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::{StoreError, StoreFuture, Subscriber};
-use crate::files::DatabaseFiles;
+use super::{AuditEvent, Stamp, StoreError, StoreFuture, Subscriber};
 use feed::{ChangeFeed, take_over};
+pub(super) use files::SqliteFiles;
 use ntro_base::disk::FileLock;
 use schema::{connect, prepare};
-use writer::{Job, Query, Side, Task, Thread, Writer};
+use writer::{ReadQuery, Side, SqliteWriter, WorkerThread, WriteJob, WriteTask};
 
 /// The registry in a SQLite file.
-pub(crate) struct Sqlite {
-    writer: Thread<Box<dyn Job>>,
-    reader: Thread<Query>,
-    well: Arc<AtomicBool>,
-    /// Of whoever serves. Not the writer's: should that end before its time, keys are verified
-    /// still, by somebody who learns of no revocation and must not be taken for gone.
+pub(super) struct Sqlite {
+    writer: WorkerThread<Box<dyn WriteJob>>,
+    reader: WorkerThread<ReadQuery>,
+    healthy: Arc<AtomicBool>,
+    /// Held while this process serves. Not by the writer: a process whose writer has ended still
+    /// verifies keys, and learns of no revocation, so others must not take it for gone.
     _serving: Option<FileLock>,
 }
 
-impl Sqlite {
-    /// Opens the registry for `ntro admin`, beside a serving process or without one.
-    pub(crate) fn open(files: &DatabaseFiles) -> Result<Self, StoreError> {
-        let connection = prepare(files)?;
-        Self::start(
-            files,
-            connection,
-            Side::Beside {
-                files: files.clone(),
-            },
-            None,
-        )
+/// The result of a change, and its row for the audit table if it changed anything.
+struct Changed<T> {
+    value: T,
+    event: Option<AuditEvent>,
+}
+
+impl<T> Changed<T> {
+    const fn audited(value: T, event: AuditEvent) -> Self {
+        Self {
+            value,
+            event: Some(event),
+        }
     }
 
-    /// Opens the registry to serve them: loads what may be accepted into the follower, then keeps it
-    /// up to date. One process only at a time.
-    pub(crate) fn serve(
-        files: &DatabaseFiles,
-        follower: Arc<dyn Subscriber>,
+    const fn nothing(value: T) -> Self {
+        Self { value, event: None }
+    }
+}
+
+impl Sqlite {
+    /// Opens the registry beside a serving process or without one.
+    pub(super) fn open(files: &SqliteFiles) -> Result<Self, StoreError> {
+        let connection = prepare(files)?;
+        let side = Side::Beside {
+            files: files.clone(),
+        };
+        Self::start(files, connection, side, None)
+    }
+
+    /// Opens the registry to serve it: loads every live key into the subscriber, and hands it every
+    /// change from then on. Only one process at a time can.
+    pub(super) fn serve(
+        files: &SqliteFiles,
+        subscriber: Arc<dyn Subscriber>,
     ) -> Result<Self, StoreError> {
         let connection = prepare(files)?;
         let serving = take_over(files)?;
-        let feed = ChangeFeed::open(&connection, follower, &serving)?;
+        let feed = ChangeFeed::open(&connection, subscriber, &serving)?;
         Self::start(files, connection, Side::Serving(feed), Some(serving))
     }
 
-    /// Returns what proves that a pepper is the database's, if there was one yet.
-    pub(crate) fn pepper_check(files: &DatabaseFiles) -> Result<Option<[u8; 32]>, StoreError> {
+    /// Returns the proof of the database's pepper, if there is one yet.
+    pub(super) fn pepper_check(files: &SqliteFiles) -> Result<Option<[u8; 32]>, StoreError> {
         let connection = prepare(files)?;
         Ok(connection.query_row("SELECT pepper_check FROM meta", [], |row| row.get(0))?)
     }
 
-    /// Writes down what proves that a pepper is the database's, once and for all.
-    pub(crate) fn set_pepper_check(
-        files: &DatabaseFiles,
-        check: [u8; 32],
-    ) -> Result<(), StoreError> {
+    /// Writes the proof of the database's pepper, unless there is one already.
+    pub(super) fn set_pepper_check(files: &SqliteFiles, check: [u8; 32]) -> Result<(), StoreError> {
         connect(files.database())?.execute(
             "UPDATE meta SET pepper_check = ?1 WHERE pepper_check IS NULL",
             [check],
@@ -89,30 +105,46 @@ impl Sqlite {
     }
 
     fn start(
-        files: &DatabaseFiles,
+        files: &SqliteFiles,
         connection: Connection,
         side: Side,
         serving: Option<FileLock>,
     ) -> Result<Self, StoreError> {
-        let well = Arc::new(AtomicBool::new(true));
+        let healthy = Arc::new(AtomicBool::new(true));
         let reading = connect(files.database())?;
         reading.execute_batch("PRAGMA query_only = ON")?;
-        let writer = Writer {
+        let writer = SqliteWriter {
             connection,
             side,
             path: files.database().to_owned(),
-            well: well.clone(),
+            healthy: healthy.clone(),
             tried: None,
         };
         Ok(Self {
-            writer: Thread::spawn("registry-writer", move |jobs| writer.run(&jobs))?,
-            reader: Thread::spawn("registry-reader", move |queries: Receiver<Query>| {
+            writer: WorkerThread::spawn("registry-writer", move |jobs| writer.run(&jobs))?,
+            reader: WorkerThread::spawn("registry-reader", move |queries: Receiver<ReadQuery>| {
                 for query in queries {
                     query(&reading);
                 }
             })?,
-            well,
+            healthy,
             _serving: serving,
+        })
+    }
+
+    /// Changes the registry, and writes the change's row of the audit table in the same transaction.
+    fn change<T: Send + 'static>(
+        &self,
+        strict: bool,
+        stamp: Stamp,
+        work: impl FnOnce(&Connection, Timestamp) -> Result<Changed<T>, StoreError> + Send + 'static,
+    ) -> StoreFuture<'_, T> {
+        self.write(strict, move |connection| {
+            let changed = work(connection, stamp.at)?;
+            if let Some(event) = &changed.event {
+                audit::record(connection, &stamp, event)?;
+            }
+            Ok(changed.value)
         })
     }
 
@@ -122,7 +154,8 @@ impl Sqlite {
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         let (answer, answered) = oneshot::channel();
-        let sent = self.writer.send(Box::new(Task::new(work, answer, strict)));
+        let task = WriteTask::new(work, answer, strict);
+        let sent = self.writer.send(Box::new(task));
         Box::pin(async move {
             sent?;
             answered.await.map_err(|_| StoreError::Ended)?
@@ -135,7 +168,7 @@ impl Sqlite {
     ) -> StoreFuture<'_, T> {
         let (answer, answered) = oneshot::channel();
         let sent = self.reader.send(Box::new(move |connection| {
-            // Nobody may be waiting any more.
+            // The caller may have gone away.
             let _ = answer.send(work(connection));
         }));
         Box::pin(async move {
@@ -150,31 +183,38 @@ mod tests {
     use std::sync::atomic::Ordering;
     use std::time::{Duration, Instant};
 
-    use jiff::Timestamp;
     use uuid::Uuid;
 
     use super::*;
-    use crate::store::{Change, Store as _};
+    use crate::actor::Actor;
+    use crate::store::{Epoch, RegistryChange, Store as _};
     use ntro_base::disk;
 
-    /// Follows once, and panics then.
-    #[derive(Default)]
-    struct Defective(AtomicBool);
+    fn stamp() -> Stamp {
+        Stamp {
+            actor: Actor::System,
+            at: Timestamp::now(),
+        }
+    }
 
-    impl Subscriber for Defective {
-        fn apply(&self, _: Vec<Change>) {
+    /// Applies once, then panics.
+    #[derive(Default)]
+    struct FailingSubscriber(AtomicBool);
+
+    impl Subscriber for FailingSubscriber {
+        fn apply(&self, _: Epoch, _: Vec<RegistryChange>) {
             assert!(!self.0.swap(true, Ordering::Relaxed), "a defect");
         }
     }
 
     #[tokio::test]
-    async fn whoever_can_follow_no_more_is_not_taken_for_gone() {
+    async fn failed_subscriber_keeps_the_lock() {
         let folder = tempfile::tempdir().unwrap();
-        let files = DatabaseFiles::beside(&folder.path().join("registry.db"));
-        let store = Sqlite::serve(&files, Arc::new(Defective::default())).unwrap();
+        let files = SqliteFiles::new(&folder.path().join("registry.db"));
+        let store = Sqlite::serve(&files, Arc::new(FailingSubscriber::default())).unwrap();
         assert!(store.is_healthy());
-        let nobody = Uuid::new_v4();
-        let answer = store.revoke_successor(nobody, None, Timestamp::now());
+        let unknown = Uuid::new_v4();
+        let answer = store.revoke_successor(unknown, None, stamp());
         assert!(matches!(answer.await, Err(StoreError::Ended)));
         while store.writer.is_alive() {
             std::thread::yield_now();
@@ -186,34 +226,34 @@ mod tests {
         files.serving(Duration::ZERO).unwrap();
     }
 
-    /// Follows whatever comes.
-    struct Calm;
+    /// Applies nothing.
+    struct IdleSubscriber;
 
-    impl Subscriber for Calm {
-        fn apply(&self, _: Vec<Change>) {}
+    impl Subscriber for IdleSubscriber {
+        fn apply(&self, _: Epoch, _: Vec<RegistryChange>) {}
     }
 
     #[tokio::test]
-    async fn books_that_somebody_else_locks_are_not_well_before_the_lock_is_gone() {
+    async fn locked_database_is_unhealthy() {
         let folder = tempfile::tempdir().unwrap();
-        let files = DatabaseFiles::beside(&folder.path().join("registry.db"));
+        let files = SqliteFiles::new(&folder.path().join("registry.db"));
         let connection = prepare(&files).unwrap();
         connection.busy_timeout(Duration::ZERO).unwrap();
         let serving = take_over(&files).unwrap();
-        let feed = ChangeFeed::open(&connection, Arc::new(Calm), &serving).unwrap();
+        let feed = ChangeFeed::open(&connection, Arc::new(IdleSubscriber), &serving).unwrap();
         let side = Side::Serving(feed);
         let store = Sqlite::start(&files, connection, side, Some(serving)).unwrap();
         let other = connect(files.database()).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let nobody = Uuid::new_v4();
-        let refused = store.revoke_key(nobody, Timestamp::now()).await;
+        let unknown = Uuid::new_v4();
+        let refused = store.revoke_key(unknown, stamp()).await;
         assert!(matches!(refused, Err(StoreError::Uncommitted(_))));
         let locked = Instant::now();
         while locked.elapsed() < 2 * Duration::from_secs(1) {
             assert!(!store.is_healthy(), "after {:?}", locked.elapsed());
             std::thread::sleep(Duration::from_millis(10));
         }
-        // Nobody has to write for it to be noticed.
+        // No write is needed to notice it.
         other.execute_batch("ROLLBACK").unwrap();
         let free = Instant::now();
         while !store.is_healthy() {

@@ -1,36 +1,36 @@
-//! The file, its schema, and connections to it.
+//! Makes the database, brings its schema up to date, and opens connections.
 
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::StoreError;
-use crate::files::DatabaseFiles;
+use super::{SqliteFiles, StoreError};
 use ntro_base::disk;
 
-/// The schema, one step a file; a step that was released is never changed.
+/// The schema, one step a file. A released step never changes.
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_registry.sql"),
     include_str!("migrations/0002_rotation.sql"),
+    include_str!("migrations/0003_audit.sql"),
 ];
-/// "ntro" in ASCII: tells our databases from other people's.
+/// "ntro" in ASCII: marks a database as an authority's.
 const APPLICATION_ID: i64 = 0x6e74_726f;
-/// How long SQLite waits for another process's transaction.
+/// How long SQLite waits for the transaction of another process.
 pub(super) const BUSY: Duration = Duration::from_secs(10);
 
-/// Makes the file if it is missing, and brings its schema up to date.
-pub(super) fn prepare(files: &DatabaseFiles) -> Result<Connection, StoreError> {
+/// Makes the database if it is missing, and brings its schema up to date.
+pub(super) fn prepare(files: &SqliteFiles) -> Result<Connection, StoreError> {
     let path = files.database();
     let lock = files.lock()?;
-    // Registry that cannot be looked at may be there: they must not be replaced by empty ones.
+    // A database that cannot be looked at may exist: an empty one must not replace it.
     let exists = path.try_exists().map_err(|source| disk::Error::Io {
         action: "look at",
         path: path.to_owned(),
         source,
     })?;
     if !exists {
-        // SQLite would make it readable by all; its own side files copy the mode of this one.
+        // SQLite would make it readable by all. Its side files copy the mode of this file.
         disk::replace(path, b"", &lock)?;
     }
     let connection = connect(path)?;
@@ -88,10 +88,10 @@ mod tests {
 
     use super::*;
 
-    /// The system follows no more than 40 links on one path. Those of folders count for it as
-    /// well, so that it gives up where whoever replaces a file, one link after the other, does not.
+    /// The system follows at most 40 links on one path, those of folders included. `disk::replace`
+    /// follows the links of the file one by one, and would reach the database here.
     #[test]
-    fn books_that_cannot_be_looked_at_are_not_taken_for_missing() {
+    fn unreadable_database_is_not_replaced() {
         const LINKS: usize = 25;
 
         let folder = tempfile::tempdir().unwrap();
@@ -102,7 +102,7 @@ mod tests {
             symlink(format!("here/{}", link + 1), at(&link.to_string())).unwrap();
         }
         symlink("registry", at(&LINKS.to_string())).unwrap();
-        let prepared = prepare(&DatabaseFiles::beside(&at("1")));
+        let prepared = prepare(&SqliteFiles::new(&at("1")));
         assert_eq!(fs::read(at("registry")).unwrap(), b"years of work");
         let error = prepared.unwrap_err();
         assert!(error.to_string().contains("cannot look at"), "{error}");

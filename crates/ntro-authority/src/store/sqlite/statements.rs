@@ -1,31 +1,33 @@
-//! What is asked of the database, and what is written into it.
+//! The statements of the store.
 
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Sqlite;
 use super::columns::{
     KEY, ORGANISATION, TENANT, id_text, instant, key, millis, organisation, parsed, scopes_text,
     tenant, unique,
 };
 use super::feed::next_epoch;
+use super::idempotency::{remember, seen};
+use super::{Changed, Sqlite};
 use crate::store::{
-    Created, IdempotencyRecord, Key, KeyFilter, Member, Organisation, Store, StoreError,
-    StoreFuture, SuccessorOutcome, Tenant, TenantFilter, TenantStatus,
+    ApiKeyRecord, AuditAction, AuditEvent, AuditTarget, CreateKeyOutcome, IdempotencyRecord,
+    KeyFilter, MemberRecord, OrganisationRecord, Stamp, Store, StoreError, StoreFuture,
+    SuccessorOutcome, TenantFilter, TenantRecord, TenantStatus,
 };
 
 impl Store for Sqlite {
     fn is_healthy(&self) -> bool {
-        self.well.load(Ordering::Relaxed) && self.writer.is_alive() && self.reader.is_alive()
+        self.healthy.load(Ordering::Relaxed) && self.writer.is_alive() && self.reader.is_alive()
     }
 
-    fn create_organisation(&self, row: Organisation) -> StoreFuture<'_, ()> {
-        self.write(false, move |connection| {
-            // Whoever is asked for by a name is found by either.
+    fn create_organisation(&self, row: OrganisationRecord, stamp: Stamp) -> StoreFuture<'_, ()> {
+        self.change(false, stamp, move |connection, _| {
+            // A look-up by name finds either.
             let is_an_id: bool = connection
                 .prepare_cached("SELECT EXISTS (SELECT 1 FROM organisations WHERE id = ?1)")?
                 .query_row([&row.external_id], |row| row.get(0))?;
@@ -40,12 +42,20 @@ impl Store for Sqlite {
                 params![id_text(row.id), row.name, row.external_id, millis(row.created_at)],
             );
             unique(added, "an organisation with the external id", || {
-                row.external_id.unwrap_or_default()
-            })
+                row.external_id.clone().unwrap_or_default()
+            })?;
+            let event = AuditEvent {
+                action: AuditAction::CreateOrganisation,
+                target: AuditTarget::Organisation(row.id),
+                organisation: Some(row.id),
+                tenant: None,
+                details: json!({"name": row.name, "external_id": row.external_id}),
+            };
+            Ok(Changed::audited((), event))
         })
     }
 
-    fn organisations(&self) -> StoreFuture<'_, Vec<Organisation>> {
+    fn organisations(&self) -> StoreFuture<'_, Vec<OrganisationRecord>> {
         self.read(|connection| {
             let mut rows = connection.prepare_cached(&format!(
                 "SELECT {ORGANISATION} FROM organisations ORDER BY created_at, rowid"
@@ -55,7 +65,7 @@ impl Store for Sqlite {
         })
     }
 
-    fn organisation(&self, name: String) -> StoreFuture<'_, Option<Organisation>> {
+    fn organisation(&self, name: String) -> StoreFuture<'_, Option<OrganisationRecord>> {
         self.read(move |connection| {
             let mut row = connection.prepare_cached(&format!(
                 "SELECT {ORGANISATION} FROM organisations WHERE id = ?1 OR external_id = ?1 \
@@ -65,13 +75,18 @@ impl Store for Sqlite {
         })
     }
 
-    fn record_member(&self, organisation: Uuid, member: Member) -> StoreFuture<'_, ()> {
-        self.write(false, move |connection| {
-            connection
+    fn record_member(
+        &self,
+        organisation: Uuid,
+        member: MemberRecord,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, ()> {
+        self.change(false, stamp, move |connection, _| {
+            let changed = connection
                 .prepare_cached(
                     "INSERT INTO members (organisation_id, user_id, role, created_at) \
                      VALUES (?1, ?2, ?3, ?4) \
-                     ON CONFLICT DO UPDATE SET role = excluded.role",
+                     ON CONFLICT DO UPDATE SET role = excluded.role WHERE role <> excluded.role",
                 )?
                 .execute(params![
                     id_text(organisation),
@@ -79,18 +94,28 @@ impl Store for Sqlite {
                     member.role.as_str(),
                     millis(member.created_at)
                 ])?;
-            Ok(())
+            if changed == 0 {
+                return Ok(Changed::nothing(()));
+            }
+            let event = AuditEvent {
+                action: AuditAction::RecordMember,
+                target: AuditTarget::Member(member.user_id),
+                organisation: Some(organisation),
+                tenant: None,
+                details: json!({"role": member.role.as_str()}),
+            };
+            Ok(Changed::audited((), event))
         })
     }
 
-    fn members(&self, organisation: Uuid) -> StoreFuture<'_, Vec<Member>> {
+    fn members(&self, organisation: Uuid) -> StoreFuture<'_, Vec<MemberRecord>> {
         self.read(move |connection| {
             let mut rows = connection.prepare_cached(
                 "SELECT user_id, role, created_at FROM members WHERE organisation_id = ?1 \
                  ORDER BY created_at, rowid",
             )?;
             let rows = rows.query_map([id_text(organisation)], |row| {
-                Ok(Member {
+                Ok(MemberRecord {
                     user_id: row.get(0)?,
                     role: parsed(row, 1)?,
                     created_at: instant(row, 2)?,
@@ -100,8 +125,8 @@ impl Store for Sqlite {
         })
     }
 
-    fn create_tenant(&self, row: Tenant) -> StoreFuture<'_, ()> {
-        self.write(false, move |connection| {
+    fn create_tenant(&self, row: TenantRecord, stamp: Stamp) -> StoreFuture<'_, ()> {
+        self.change(false, stamp, move |connection, _| {
             let changed = next_epoch(connection)?;
             let added = connection.execute(
                 &format!(
@@ -116,17 +141,24 @@ impl Store for Sqlite {
                     row.data_platform.as_str(),
                     row.data_platform_config_id,
                     row.status.as_str(),
-                    row.config.map(|config| config.to_string()),
+                    row.config.as_ref().map(Value::to_string),
                     millis(row.created_at),
                     millis(row.updated_at),
                     changed
                 ],
             );
-            unique(added, "a tenant with the slug", || row.slug)
+            unique(added, "a tenant with the slug", || row.slug.clone())?;
+            let details = json!({
+                "slug": row.slug,
+                "name": row.name,
+                "data_platform": row.data_platform.as_str(),
+            });
+            let event = tenant_event(AuditAction::CreateTenant, row.id, details);
+            Ok(Changed::audited((), event))
         })
     }
 
-    fn tenants(&self, filter: TenantFilter) -> StoreFuture<'_, Vec<Tenant>> {
+    fn tenants(&self, filter: TenantFilter) -> StoreFuture<'_, Vec<TenantRecord>> {
         self.read(move |connection| {
             let mut rows = connection.prepare_cached(&format!(
                 "SELECT {TENANT} FROM tenants WHERE (?1 IS NULL OR organisation_id = ?1) \
@@ -143,7 +175,7 @@ impl Store for Sqlite {
         })
     }
 
-    fn tenant(&self, name: String) -> StoreFuture<'_, Option<Tenant>> {
+    fn tenant(&self, name: String) -> StoreFuture<'_, Option<TenantRecord>> {
         self.read(move |connection| {
             let mut row = connection.prepare_cached(&format!(
                 "SELECT {TENANT} FROM tenants WHERE id = ?1 OR slug = ?1"
@@ -156,26 +188,31 @@ impl Store for Sqlite {
         &self,
         id: Uuid,
         status: TenantStatus,
-        at: Timestamp,
-    ) -> StoreFuture<'_, Option<Tenant>> {
-        self.write(true, move |connection| {
-            let standing = connection
+        stamp: Stamp,
+    ) -> StoreFuture<'_, Option<TenantRecord>> {
+        self.change(true, stamp, move |connection, at| {
+            let before = connection
                 .prepare_cached(&format!("SELECT {TENANT} FROM tenants WHERE id = ?1"))?
                 .query_row([id_text(id)], tenant)
                 .optional()?;
-            if let Some(tenant) = standing
-                && tenant.status.is_final()
-                && !status.is_final()
-            {
-                return Ok(Some(tenant));
+            let Some(before) = before else {
+                return Ok(Changed::nothing(None));
+            };
+            if before.status.is_final() && !status.is_final() {
+                return Ok(Changed::nothing(Some(before)));
             }
+            // A new epoch even where the status stays: the answer waits for the confirmation that an
+            // earlier call may have missed.
             let changed = next_epoch(connection)?;
             let mut row = connection.prepare_cached(&format!(
                 "UPDATE tenants SET status = ?2, updated_at = ?3, changed = ?4 WHERE id = ?1 \
                  RETURNING {TENANT}"
             ))?;
             let values = params![id_text(id), status.as_str(), millis(at), changed];
-            Ok(row.query_row(values, tenant).optional()?)
+            let after = row.query_row(values, tenant)?;
+            let details = json!({"from": before.status.as_str(), "to": status.as_str()});
+            let event = tenant_event(AuditAction::SetTenantStatus, id, details);
+            Ok(Changed::audited(Some(after), event))
         })
     }
 
@@ -183,40 +220,59 @@ impl Store for Sqlite {
         &self,
         id: Uuid,
         config: Value,
-        at: Timestamp,
-    ) -> StoreFuture<'_, Option<Tenant>> {
-        self.write(false, move |connection| {
+        stamp: Stamp,
+    ) -> StoreFuture<'_, Option<TenantRecord>> {
+        self.change(false, stamp, move |connection, at| {
             let mut row = connection.prepare_cached(&format!(
                 "UPDATE tenants SET config = ?2, updated_at = ?3 WHERE id = ?1 RETURNING {TENANT}"
             ))?;
             let values = params![id_text(id), config.to_string(), millis(at)];
-            Ok(row.query_row(values, tenant).optional()?)
+            let Some(after) = row.query_row(values, tenant).optional()? else {
+                return Ok(Changed::nothing(None));
+            };
+            // The settings themselves may hold a secret.
+            let event = tenant_event(AuditAction::SetTenantConfig, id, json!({}));
+            Ok(Changed::audited(Some(after), event))
         })
     }
 
-    fn create_key(&self, row: Key, once: Option<IdempotencyRecord>) -> StoreFuture<'_, Created> {
-        self.write(false, move |connection| {
+    fn create_key(
+        &self,
+        row: ApiKeyRecord,
+        once: Option<IdempotencyRecord>,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, CreateKeyOutcome> {
+        self.change(false, stamp, move |connection, _| {
             if let Some(once) = &once
                 && let Some((body, id)) = seen(connection, once)?
             {
                 if body != once.body {
-                    return Ok(Created::Conflict);
+                    return Ok(Changed::nothing(CreateKeyOutcome::Conflict));
                 }
                 let key = connection
                     .prepare_cached(&format!("SELECT {KEY} FROM api_keys WHERE id = ?1"))?
                     .query_row([id], key)?;
-                return Ok(Created::Replayed(Box::new(key)));
+                return Ok(Changed::nothing(CreateKeyOutcome::Replayed(Box::new(key))));
             }
             let changed = next_epoch(connection)?;
             insert_key(connection, &row, changed)?;
             if let Some(once) = once {
                 remember(connection, &once, row.id, row.created_at)?;
             }
-            Ok(Created::New)
+            let details = json!({
+                "name": row.name.as_str(),
+                "prefix": row.prefix.as_str(),
+                "provider": row.provider.as_str(),
+                "scopes": scopes_text(&row.scopes),
+                "expires_at": row.expires_at,
+                "may_rotate": row.may_rotate,
+            });
+            let event = key_event(AuditAction::CreateKey, row.id, Some(row.tenant_id), details);
+            Ok(Changed::audited(CreateKeyOutcome::New, event))
         })
     }
 
-    fn keys(&self, filter: KeyFilter) -> StoreFuture<'_, Vec<Key>> {
+    fn keys(&self, filter: KeyFilter) -> StoreFuture<'_, Vec<ApiKeyRecord>> {
         self.read(move |connection| {
             let mut rows = connection.prepare_cached(&format!(
                 "SELECT {KEY} FROM api_keys WHERE (?1 IS NULL OR tenant_id = ?1) \
@@ -235,7 +291,7 @@ impl Store for Sqlite {
         })
     }
 
-    fn key(&self, id: Uuid) -> StoreFuture<'_, Option<Key>> {
+    fn key(&self, id: Uuid) -> StoreFuture<'_, Option<ApiKeyRecord>> {
         self.read(move |connection| {
             let mut row =
                 connection.prepare_cached(&format!("SELECT {KEY} FROM api_keys WHERE id = ?1"))?;
@@ -245,14 +301,15 @@ impl Store for Sqlite {
 
     fn create_successor(
         &self,
-        successor: Key,
+        successor: ApiKeyRecord,
         once: Option<IdempotencyRecord>,
+        stamp: Stamp,
     ) -> StoreFuture<'_, SuccessorOutcome> {
-        self.write(true, move |connection| {
+        self.change(true, stamp, move |connection, at| {
             let Some(predecessor) = successor.predecessor else {
-                return Ok(SuccessorOutcome::Gone);
+                return Ok(Changed::nothing(SuccessorOutcome::Gone));
             };
-            let standing = connection
+            let state = connection
                 .prepare_cached(
                     "SELECT may_rotate, pending FROM api_keys WHERE id = ?1 AND revoked_at IS NULL",
                 )?
@@ -260,24 +317,36 @@ impl Store for Sqlite {
                     Ok((row.get::<_, bool>(0)?, row.get::<_, bool>(1)?))
                 })
                 .optional()?;
-            match standing {
-                None => return Ok(SuccessorOutcome::Gone),
-                Some((false, _)) => return Ok(SuccessorOutcome::Forbidden),
-                Some((true, true)) => return Ok(SuccessorOutcome::Pending),
+            match state {
+                None => return Ok(Changed::nothing(SuccessorOutcome::Gone)),
+                Some((false, _)) => return Ok(Changed::nothing(SuccessorOutcome::Forbidden)),
+                Some((true, true)) => return Ok(Changed::nothing(SuccessorOutcome::Pending)),
                 Some((true, false)) => {}
             }
             if let Some(once) = &once
                 && seen(connection, once)?.is_some()
             {
-                return Ok(SuccessorOutcome::Repeated);
+                return Ok(Changed::nothing(SuccessorOutcome::Repeated));
             }
             let changed = next_epoch(connection)?;
-            end_successor(connection, predecessor, successor.created_at, changed)?;
+            let replaced = revoke_pending(connection, predecessor, at, changed)?;
             insert_key(connection, &successor, changed)?;
             if let Some(once) = once {
-                remember(connection, &once, successor.id, successor.created_at)?;
+                remember(connection, &once, successor.id, at)?;
             }
-            Ok(SuccessorOutcome::New)
+            let details = json!({
+                "prefix": successor.prefix.as_str(),
+                "expires_at": successor.expires_at,
+                "predecessor": id_text(predecessor),
+                "replaced": replaced.map(id_text),
+            });
+            let event = key_event(
+                AuditAction::CreateSuccessor,
+                successor.id,
+                Some(successor.tenant_id),
+                details,
+            );
+            Ok(Changed::audited(SuccessorOutcome::New, event))
         })
     }
 
@@ -285,71 +354,108 @@ impl Store for Sqlite {
         &self,
         id: Uuid,
         once: Option<IdempotencyRecord>,
-        at: Timestamp,
+        stamp: Stamp,
     ) -> StoreFuture<'_, ()> {
-        self.write(true, move |connection| {
-            // A new epoch also where nothing is left to revoke: see `revoke_key`.
+        self.change(true, stamp, move |connection, at| {
+            // A new epoch even where nothing is left to revoke: see `revoke_key`.
             let changed = next_epoch(connection)?;
-            let Some(once) = once else {
-                return end_successor(connection, id, at, changed);
-            };
-            match seen(connection, &once)? {
-                // Should it come yet, it was seen already.
-                None => remember(connection, &once, id, at)?,
-                Some((_, made)) => {
-                    connection
+            let mut cancelled = false;
+            let revoked = match once {
+                None => revoke_pending(connection, id, at, changed)?,
+                Some(once) => match seen(connection, &once)? {
+                    None => {
+                        // A request that arrives later counts as seen.
+                        remember(connection, &once, id, at)?;
+                        cancelled = true;
+                        None
+                    }
+                    Some((_, made)) => connection
                         .prepare_cached(
                             "UPDATE api_keys SET revoked_at = ?3, changed = ?4 WHERE id = ?1 \
-                             AND predecessor = ?2 AND pending = 1 AND revoked_at IS NULL",
+                             AND predecessor = ?2 AND pending = 1 AND revoked_at IS NULL \
+                             RETURNING id",
                         )?
-                        .execute(params![made, id_text(id), millis(at), changed])?;
-                }
+                        .query_row(params![made, id_text(id), millis(at), changed], |row| {
+                            parsed(row, 0)
+                        })
+                        .optional()?,
+                },
+            };
+            if revoked.is_none() && !cancelled {
+                return Ok(Changed::nothing(()));
             }
-            Ok(())
+            // A cancelled request has no key: the event is about the one that sent it.
+            let event = key_event(
+                AuditAction::RevokeSuccessor,
+                revoked.unwrap_or(id),
+                tenant_of(connection, id)?,
+                json!({"predecessor": id_text(id), "cancelled": cancelled}),
+            );
+            Ok(Changed::audited((), event))
         })
     }
 
-    fn revoke_predecessor(&self, id: Uuid, at: Timestamp) -> StoreFuture<'_, bool> {
-        self.write(true, move |connection| {
+    fn revoke_predecessor(&self, id: Uuid, stamp: Stamp) -> StoreFuture<'_, bool> {
+        self.change(true, stamp, move |connection, at| {
             let changed = next_epoch(connection)?;
-            let predecessor = connection
-                .prepare_cached(
+            let key = connection
+                .prepare_cached(&format!(
                     "UPDATE api_keys SET pending = 0, changed = ?2 \
-                     WHERE id = ?1 AND revoked_at IS NULL RETURNING predecessor",
-                )?
-                .query_row(params![id_text(id), changed], |row| {
-                    row.get::<_, Option<String>>(0)
-                })
+                     WHERE id = ?1 AND revoked_at IS NULL RETURNING {KEY}"
+                ))?
+                .query_row(params![id_text(id), changed], key)
                 .optional()?;
-            if let Some(Some(predecessor)) = &predecessor {
-                connection
-                    .prepare_cached(
-                        "UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?2), changed = ?3 \
-                         WHERE id = ?1",
-                    )?
-                    .execute(params![predecessor, millis(at), changed])?;
+            let Some(key) = key else {
+                return Ok(Changed::nothing(false));
+            };
+            let Some(predecessor) = key.predecessor else {
+                return Ok(Changed::nothing(true));
+            };
+            let was_live = is_live(connection, predecessor)?;
+            connection
+                .prepare_cached(
+                    "UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?2), changed = ?3 \
+                     WHERE id = ?1",
+                )?
+                .execute(params![id_text(predecessor), millis(at), changed])?;
+            if !was_live {
+                return Ok(Changed::nothing(true));
             }
-            Ok(predecessor.is_some())
+            let event = key_event(
+                AuditAction::RevokePredecessor,
+                predecessor,
+                Some(key.tenant_id),
+                json!({"successor": id_text(id)}),
+            );
+            Ok(Changed::audited(true, event))
         })
     }
 
-    fn revoke_key(&self, id: Uuid, at: Timestamp) -> StoreFuture<'_, Option<Key>> {
-        self.write(true, move |connection| {
-            // Also of a key that is revoked already: whoever asks twice may have been told
-            // nothing the first time, and must wait for the same confirmation.
+    fn revoke_key(&self, id: Uuid, stamp: Stamp) -> StoreFuture<'_, Option<ApiKeyRecord>> {
+        self.change(true, stamp, move |connection, at| {
+            // A new epoch even for a key that is revoked already: the first call may have ended
+            // without confirmation, and this one waits for it.
             let changed = next_epoch(connection)?;
-            end_successor(connection, id, at, changed)?;
+            let was_live = is_live(connection, id)?;
+            let successor = revoke_pending(connection, id, at, changed)?;
             let mut row = connection.prepare_cached(&format!(
                 "UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?2), changed = ?3 \
                  WHERE id = ?1 RETURNING {KEY}"
             ))?;
-            Ok(row
+            let key = row
                 .query_row(params![id_text(id), millis(at), changed], key)
-                .optional()?)
+                .optional()?;
+            let Some(row) = key.as_ref().filter(|_| was_live) else {
+                return Ok(Changed::nothing(key));
+            };
+            let details =
+                json!({"prefix": row.prefix.as_str(), "successor": successor.map(id_text)});
+            let event = key_event(AuditAction::RevokeKey, id, Some(row.tenant_id), details);
+            Ok(Changed::audited(key, event))
         })
     }
 
-    fn touch(&self, used: Vec<(Uuid, Timestamp)>) -> StoreFuture<'_, ()> {
+    fn record_use(&self, used: Vec<(Uuid, Timestamp)>) -> StoreFuture<'_, ()> {
         self.write(false, move |connection| {
             let mut row = connection.prepare_cached(
                 "UPDATE api_keys SET last_used_at = max(coalesce(last_used_at, 0), ?2) WHERE id = ?1",
@@ -362,36 +468,42 @@ impl Store for Sqlite {
     }
 }
 
-/// Returns what is remembered of a request: its body and the key that it has made.
-fn seen(
-    connection: &Connection,
-    once: &IdempotencyRecord,
-) -> rusqlite::Result<Option<([u8; 32], String)>> {
+fn tenant_event(action: AuditAction, id: Uuid, details: Value) -> AuditEvent {
+    AuditEvent {
+        action,
+        target: AuditTarget::Tenant(id),
+        organisation: None,
+        tenant: Some(id),
+        details,
+    }
+}
+
+fn key_event(action: AuditAction, id: Uuid, tenant: Option<Uuid>, details: Value) -> AuditEvent {
+    AuditEvent {
+        action,
+        target: AuditTarget::Key(id),
+        organisation: None,
+        tenant,
+        details,
+    }
+}
+
+fn is_live(connection: &Connection, id: Uuid) -> rusqlite::Result<bool> {
     connection
-        .prepare_cached("DELETE FROM idempotency WHERE created_at < ?1")?
-        .execute([millis(once.forget_before)])?;
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM api_keys WHERE id = ?1 AND revoked_at IS NULL)",
+        )?
+        .query_row([id_text(id)], |row| row.get(0))
+}
+
+fn tenant_of(connection: &Connection, key: Uuid) -> rusqlite::Result<Option<Uuid>> {
     connection
-        .prepare_cached("SELECT body, key_id FROM idempotency WHERE request = ?1")?
-        .query_row([once.request], |row| Ok((row.get(0)?, row.get(1)?)))
+        .prepare_cached("SELECT tenant_id FROM api_keys WHERE id = ?1")?
+        .query_row([id_text(key)], |row| parsed(row, 0))
         .optional()
 }
 
-/// Remembers that a request has made a key.
-fn remember(
-    connection: &Connection,
-    once: &IdempotencyRecord,
-    key: Uuid,
-    at: Timestamp,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO idempotency (request, body, key_id, created_at) VALUES (?1, ?2, ?3, ?4)",
-        )?
-        .execute(params![once.request, once.body, id_text(key), millis(at)])?;
-    Ok(())
-}
-
-fn insert_key(connection: &Connection, row: &Key, changed: i64) -> rusqlite::Result<()> {
+fn insert_key(connection: &Connection, row: &ApiKeyRecord, changed: i64) -> rusqlite::Result<()> {
     connection
         .prepare_cached(&format!(
             "INSERT INTO api_keys ({KEY}, changed) \
@@ -418,20 +530,23 @@ fn insert_key(connection: &Connection, row: &Key, changed: i64) -> rusqlite::Res
     Ok(())
 }
 
-/// Revokes the pending successor of a key. It can have none of its own: see [`SuccessorOutcome::Pending`].
-fn end_successor(
+/// Revokes the pending successor of a key and returns its id. A pending key has no successor: see
+/// [`SuccessorOutcome::Pending`].
+fn revoke_pending(
     connection: &Connection,
     id: Uuid,
     at: Timestamp,
     changed: i64,
-) -> Result<(), StoreError> {
+) -> rusqlite::Result<Option<Uuid>> {
     connection
         .prepare_cached(
             "UPDATE api_keys SET revoked_at = ?2, changed = ?3 \
-             WHERE predecessor = ?1 AND pending = 1 AND revoked_at IS NULL",
+             WHERE predecessor = ?1 AND pending = 1 AND revoked_at IS NULL RETURNING id",
         )?
-        .execute(params![id_text(id), millis(at), changed])?;
-    Ok(())
+        .query_row(params![id_text(id), millis(at), changed], |row| {
+            parsed(row, 0)
+        })
+        .optional()
 }
 
 #[cfg(test)]
@@ -439,12 +554,13 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::files::DatabaseFiles;
+    use crate::actor::Actor;
+    use crate::store::sqlite::SqliteFiles;
     use crate::store::{DataPlatform, KeyHash};
     use ntro_base::{KeyPrefix, Provider};
 
-    fn key(tenant: &Tenant, number: u8, at: Timestamp) -> Key {
-        Key {
+    fn key(tenant: &TenantRecord, number: u8, at: Timestamp) -> ApiKeyRecord {
+        ApiKeyRecord {
             id: Uuid::new_v4(),
             tenant_id: tenant.id,
             provider: Provider::Ntropii,
@@ -463,23 +579,29 @@ mod tests {
         }
     }
 
+    fn stamp(at: Timestamp) -> Stamp {
+        Stamp {
+            actor: Actor::System,
+            at,
+        }
+    }
+
     #[tokio::test]
-    async fn an_idempotency_key_is_remembered_for_a_day_and_not_for_longer() {
+    async fn idempotency_key_lasts_a_day() {
         let folder = tempfile::tempdir().unwrap();
-        let store =
-            Sqlite::open(&DatabaseFiles::beside(&folder.path().join("registry.db"))).unwrap();
+        let store = Sqlite::open(&SqliteFiles::new(&folder.path().join("registry.db"))).unwrap();
         let made: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let organisation = Organisation {
+        let organisation = OrganisationRecord {
             id: Uuid::new_v4(),
             name: "Acme".to_owned(),
             external_id: None,
             created_at: made,
         };
         store
-            .create_organisation(organisation.clone())
+            .create_organisation(organisation.clone(), stamp(made))
             .await
             .unwrap();
-        let tenant = Tenant {
+        let tenant = TenantRecord {
             id: Uuid::new_v4(),
             organisation_id: organisation.id,
             slug: "acme".to_owned(),
@@ -491,7 +613,10 @@ mod tests {
             created_at: made,
             updated_at: made,
         };
-        store.create_tenant(tenant.clone()).await.unwrap();
+        store
+            .create_tenant(tenant.clone(), stamp(made))
+            .await
+            .unwrap();
         let day = SignedDuration::from_hours(24);
         let millisecond = SignedDuration::from_millis(1);
         let ask = |number: u8, body: u8, at: Timestamp| {
@@ -500,15 +625,21 @@ mod tests {
                 body: [body; 32],
                 forget_before: at - day,
             };
-            store.create_key(key(&tenant, number, at), Some(once))
+            store.create_key(key(&tenant, number, at), Some(once), stamp(at))
         };
-        assert!(matches!(ask(1, 1, made).await, Ok(Created::New)));
+        assert!(matches!(ask(1, 1, made).await, Ok(CreateKeyOutcome::New)));
         let last = made + day;
-        assert!(matches!(ask(2, 1, last).await, Ok(Created::Replayed(_))));
-        assert!(matches!(ask(3, 2, last).await, Ok(Created::Conflict)));
+        assert!(matches!(
+            ask(2, 1, last).await,
+            Ok(CreateKeyOutcome::Replayed(_))
+        ));
+        assert!(matches!(
+            ask(3, 2, last).await,
+            Ok(CreateKeyOutcome::Conflict)
+        ));
         assert!(matches!(
             ask(4, 2, last + millisecond).await,
-            Ok(Created::New)
+            Ok(CreateKeyOutcome::New)
         ));
     }
 }

@@ -10,27 +10,26 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::StoreError;
 use super::feed::{ChangeFeed, confirm, epoch};
 use super::schema::BUSY;
-use crate::files::DatabaseFiles;
+use super::{SqliteFiles, StoreError};
 
-/// How often a serving writer with nothing to do looks for commits of other processes.
-const LOOK: Duration = Duration::from_millis(20);
-/// How often a writer that could not write tries whether it can again.
-const TRY: Duration = Duration::from_secs(1);
+/// How often an idle serving writer looks for commits of other processes.
+const POLL: Duration = Duration::from_millis(20);
+/// How often a writer that could not write tries again.
+const RETRY: Duration = Duration::from_secs(1);
 /// The most changes that share one sync.
 const BATCH: usize = 256;
 
-pub(super) type Query = Box<dyn FnOnce(&Connection) + Send>;
+pub(super) type ReadQuery = Box<dyn FnOnce(&Connection) + Send>;
 
-/// A thread that ends, and is waited for, when its owner is dropped.
-pub(super) struct Thread<T> {
+/// A thread with a queue. Dropping it ends the thread and waits for it.
+pub(super) struct WorkerThread<T> {
     queue: Option<Sender<T>>,
     handle: Option<JoinHandle<()>>,
 }
 
-impl<T: Send + 'static> Thread<T> {
+impl<T: Send + 'static> WorkerThread<T> {
     pub(super) fn spawn(
         name: &str,
         body: impl FnOnce(Receiver<T>) + Send + 'static,
@@ -47,49 +46,49 @@ impl<T: Send + 'static> Thread<T> {
     }
 }
 
-impl<T> Thread<T> {
+impl<T> WorkerThread<T> {
     pub(super) fn send(&self, item: T) -> Result<(), StoreError> {
         let queue = self.queue.as_ref().ok_or(StoreError::Ended)?;
         queue.send(item).map_err(|_| StoreError::Ended)
     }
 
-    /// Returns whether the thread runs: one that panicked does not.
+    /// Returns whether the thread runs; it does not after a panic.
     pub(super) fn is_alive(&self) -> bool {
         let handle = self.handle.as_ref();
         handle.is_some_and(|handle| !handle.is_finished())
     }
 }
 
-impl<T> Drop for Thread<T> {
+impl<T> Drop for WorkerThread<T> {
     fn drop(&mut self) {
         self.queue = None;
         if let Some(handle) = self.handle.take() {
-            // A thread that panicked has told so on its own.
+            // A panic was reported when it happened.
             let _ = handle.join();
         }
     }
 }
 
-/// One change and whoever waits for it.
-pub(super) trait Job: Send {
-    /// Makes the change; it is undone when this returns `false`.
+/// A change, and the channel for its result.
+pub(super) trait WriteJob: Send {
+    /// Makes the change; the caller rolls it back when this returns `false`.
     fn run(&mut self, connection: &Connection) -> bool;
-    /// Whether success may be told only when the serving process has confirmed the change.
+    /// Whether the change succeeds only with the confirmation of the serving process.
     fn is_strict(&self) -> bool;
-    /// Tells the result, or why the batch failed.
+    /// Sends the result, or the reason why the batch failed.
     fn answer(self: Box<Self>, failure: Option<StoreError>);
 }
 
 type Work<T> = Box<dyn FnOnce(&Connection) -> Result<T, StoreError> + Send>;
 
-pub(super) struct Task<T> {
+pub(super) struct WriteTask<T> {
     work: Option<Work<T>>,
     result: Option<Result<T, StoreError>>,
     answer: oneshot::Sender<Result<T, StoreError>>,
     strict: bool,
 }
 
-impl<T> Task<T> {
+impl<T> WriteTask<T> {
     pub(super) fn new(
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
         answer: oneshot::Sender<Result<T, StoreError>>,
@@ -104,7 +103,7 @@ impl<T> Task<T> {
     }
 }
 
-impl<T: Send> Job for Task<T> {
+impl<T: Send> WriteJob for WriteTask<T> {
     fn run(&mut self, connection: &Connection) -> bool {
         let result = match self.work.take() {
             Some(work) => work(connection),
@@ -126,34 +125,34 @@ impl<T: Send> Job for Task<T> {
             (Some(result), None) => result,
             (None, None) => Err(StoreError::Ended),
         };
-        // Nobody may be waiting any more.
+        // The caller may have gone away.
         let _ = self.answer.send(result);
     }
 }
 
-/// Which process this is.
+/// The role of this process.
 pub(super) enum Side {
-    /// The one that serves.
+    /// It serves the database.
     Serving(ChangeFeed),
-    /// One that changes the registry, beside a serving process or without one.
-    Beside { files: DatabaseFiles },
+    /// It changes the database, beside a serving process or without one.
+    Beside { files: SqliteFiles },
 }
 
-pub(super) struct Writer {
+pub(super) struct SqliteWriter {
     pub(super) connection: Connection,
     pub(super) side: Side,
     pub(super) path: PathBuf,
-    pub(super) well: Arc<AtomicBool>,
-    /// When a writer that is not well last tried to write.
+    pub(super) healthy: Arc<AtomicBool>,
+    /// When an unhealthy writer last tried to write.
     pub(super) tried: Option<Instant>,
 }
 
-impl Writer {
-    pub(super) fn run(mut self, jobs: &Receiver<Box<dyn Job>>) {
+impl SqliteWriter {
+    pub(super) fn run(mut self, jobs: &Receiver<Box<dyn WriteJob>>) {
         loop {
             let first = match self.side {
                 Side::Beside { .. } => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Side::Serving(_) => jobs.recv_timeout(LOOK),
+                Side::Serving(_) => jobs.recv_timeout(POLL),
             };
             let mut batch = match first {
                 Ok(first) => vec![first],
@@ -167,8 +166,8 @@ impl Writer {
         }
     }
 
-    /// Commits a batch, lets the follower catch up, and answers.
-    fn turn(&mut self, mut batch: Vec<Box<dyn Job>>) {
+    /// Commits a batch, hands the changes to the subscriber, and answers.
+    fn turn(&mut self, mut batch: Vec<Box<dyn WriteJob>>) {
         let committed = if batch.is_empty() {
             Ok(None)
         } else {
@@ -181,12 +180,12 @@ impl Writer {
             }
             (Side::Beside { .. }, _) => Ok(()),
         };
-        // A turn without a change shows nothing: whoever is not well has to write first.
-        let was_well = self.well.load(Ordering::Relaxed);
-        let well = committed.is_ok() && followed.is_ok() && (was_well || self.can_write());
-        if was_well != well {
-            self.well.store(well, Ordering::Relaxed);
-            if well {
+        // A turn without a change proves nothing: an unhealthy writer has to write first.
+        let was_healthy = self.healthy.load(Ordering::Relaxed);
+        let healthy = committed.is_ok() && followed.is_ok() && (was_healthy || self.can_write());
+        if was_healthy != healthy {
+            self.healthy.store(healthy, Ordering::Relaxed);
+            if healthy {
                 tracing::info!("the registry can be written again");
             } else {
                 tracing::error!(?committed, ?followed, "the registry cannot be written");
@@ -204,10 +203,10 @@ impl Writer {
         }
     }
 
-    /// Tries whether changes can be written again, from time to time: while the server is not
-    /// ready, nobody may be sending any.
+    /// Returns whether changes can be written again, by trying from time to time: a server that is
+    /// not ready may get no change that would show it.
     fn can_write(&mut self) -> bool {
-        if self.tried.is_some_and(|tried| tried.elapsed() < TRY) {
+        if self.tried.is_some_and(|tried| tried.elapsed() < RETRY) {
             return false;
         }
         self.tried = Some(Instant::now());
@@ -215,9 +214,9 @@ impl Writer {
     }
 }
 
-/// Writes as much as some changes do, to the disk, and takes it back.
+/// Writes as much to the disk as some changes do, and rolls it back.
 fn try_to_write(connection: &Connection) -> Result<(), rusqlite::Error> {
-    // Nobody's lock is waited for, so that the changes of others are followed meanwhile.
+    // Does not wait for a lock, so that the changes of other processes are still applied.
     connection.busy_timeout(Duration::ZERO)?;
     let written = connection
         .execute_batch(
@@ -236,7 +235,7 @@ fn try_to_write(connection: &Connection) -> Result<(), rusqlite::Error> {
 /// Runs a batch in one transaction, each job on its own; returns the epochs before and after.
 fn commit(
     connection: &Connection,
-    batch: &mut [Box<dyn Job>],
+    batch: &mut [Box<dyn WriteJob>],
 ) -> Result<(i64, i64), rusqlite::Error> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let mut run = || {
@@ -256,7 +255,7 @@ fn commit(
     };
     let result = run();
     if result.is_err() && !connection.is_autocommit() {
-        // The first error is the one to tell.
+        // The first error is the one to report.
         let _ = connection.execute_batch("ROLLBACK");
     }
     result

@@ -8,8 +8,9 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use jiff::SignedDuration;
 use ntro_authority::{
-    Authority, DataPlatform, Database, Issuer, JwksSource, Limits, MintedKey, NewKey, NewTenant,
-    Organisation, Registry, Role, Settings, Tenant, router,
+    Actor, Authority, AuthoritySettings, DataPlatform, Database, Error, Issuer, JwksSource,
+    KeyMaterial, Limits, MintedKey, NewApiKey, NewTenant, OrganisationRecord, Registry, Role,
+    TenantRecord, router,
 };
 use ntro_base::{Provider, Scope};
 use secrecy::ExposeSecret as _;
@@ -20,33 +21,35 @@ use tower::ServiceExt as _;
 pub(crate) struct App {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) authority: Authority,
+    registry: Registry,
     pub(crate) router: Router,
-    pub(crate) organisation: Organisation,
-    pub(crate) tenant: Tenant,
+    pub(crate) organisation: OrganisationRecord,
+    pub(crate) tenant: TenantRecord,
 }
 
 impl App {
     /// Starts without limits.
     pub(crate) async fn start() -> Self {
-        Self::start_with(Settings {
+        Self::start_with(AuthoritySettings {
             limits: Limits::OFF,
-            ..Settings::default()
+            ..AuthoritySettings::default()
         })
         .await
     }
 
-    pub(crate) async fn start_with(settings: Settings) -> Self {
+    pub(crate) async fn start_with(settings: AuthoritySettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::open(&database(&folder), settings).unwrap();
-        let organisation = authority
-            .registry()
+        let registry = authority.registry(Actor::CommandLine);
+        let organisation = registry
             .create_organisation("Acme", Some("org_acme"))
             .await
             .unwrap();
-        let tenant = tenant(authority.registry(), &organisation, "acme-fund-admin").await;
+        let tenant = tenant(&registry, &organisation, "acme-fund-admin").await;
         Self {
             router: router(authority.clone()),
             folder,
+            registry: authority.registry(Actor::CommandLine),
             authority,
             organisation,
             tenant,
@@ -59,7 +62,7 @@ impl App {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("jwks.json");
         std::fs::write(&path, clerk.jwks().to_string()).unwrap();
-        let app = Self::start_with(Settings {
+        let app = Self::start_with(AuthoritySettings {
             limits: Limits::OFF,
             issuers: vec![Issuer {
                 issuer: tokens::CLERK.to_owned(),
@@ -67,7 +70,7 @@ impl App {
                 keys: JwksSource::File(path),
                 claims: ntro_authority::Claims::default(),
             }],
-            ..Settings::default()
+            ..AuthoritySettings::default()
         })
         .await;
         (app, clerk.living_in(folder))
@@ -78,19 +81,21 @@ impl App {
         let Self {
             folder,
             authority,
+            registry,
             router: old,
             organisation,
             tenant,
         } = self;
-        drop((authority, old));
-        let settings = Settings {
+        drop((authority, registry, old));
+        let settings = AuthoritySettings {
             limits: Limits::OFF,
-            ..Settings::default()
+            ..AuthoritySettings::default()
         };
         let authority = Authority::open(&database(&folder), settings).unwrap();
         Self {
             router: router(authority.clone()),
             folder,
+            registry: authority.registry(Actor::CommandLine),
             authority,
             organisation,
             tenant,
@@ -98,7 +103,7 @@ impl App {
     }
 
     pub(crate) fn registry(&self) -> &Registry {
-        self.authority.registry()
+        &self.registry
     }
 
     pub(crate) fn database(&self) -> Database {
@@ -111,7 +116,7 @@ impl App {
     }
 
     /// A tenant of another organisation.
-    pub(crate) async fn stranger(&self) -> (Organisation, Tenant) {
+    pub(crate) async fn stranger(&self) -> (OrganisationRecord, TenantRecord) {
         let organisation = self
             .registry()
             .create_organisation("Globex", Some("org_globex"))
@@ -130,7 +135,7 @@ impl App {
         self.token(&self.organisation, Role::Member)
     }
 
-    pub(crate) fn token(&self, organisation: &Organisation, role: Role) -> String {
+    pub(crate) fn token(&self, organisation: &OrganisationRecord, role: Role) -> String {
         self.registry()
             .mint_admin_token(organisation, role, "user_1", SignedDuration::from_mins(5))
             .unwrap()
@@ -166,7 +171,16 @@ pub(crate) fn database(folder: &tempfile::TempDir) -> Database {
     Database::Sqlite(folder.path().join("registry.db"))
 }
 
-pub(crate) async fn tenant(registry: &Registry, organisation: &Organisation, slug: &str) -> Tenant {
+/// Opens a registry beside the authority, as `ntro admin` does.
+pub(crate) fn open(database: &Database) -> Result<Registry, Error> {
+    Registry::open(database, &KeyMaterial::default(), Actor::CommandLine)
+}
+
+pub(crate) async fn tenant(
+    registry: &Registry,
+    organisation: &OrganisationRecord,
+    slug: &str,
+) -> TenantRecord {
     let new = NewTenant {
         organisation_id: organisation.id,
         slug: slug.to_owned(),
@@ -177,8 +191,8 @@ pub(crate) async fn tenant(registry: &Registry, organisation: &Organisation, slu
     registry.create_tenant(new).await.unwrap()
 }
 
-pub(crate) fn new_key(provider: Provider) -> NewKey {
-    NewKey {
+pub(crate) fn new_key(provider: Provider) -> NewApiKey {
+    NewApiKey {
         provider,
         environment: None,
         name: "CI integration".parse().unwrap(),
@@ -192,7 +206,11 @@ pub(crate) fn new_key(provider: Provider) -> NewKey {
     }
 }
 
-pub(crate) async fn key(registry: &Registry, tenant: &Tenant, provider: Provider) -> MintedKey {
+pub(crate) async fn key(
+    registry: &Registry,
+    tenant: &TenantRecord,
+    provider: Provider,
+) -> MintedKey {
     registry
         .create_key(tenant, new_key(provider))
         .await

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
-use ntro_authority::{LONGEST_LIFE_IN_DAYS, NewKey, Registry};
+use ntro_authority::{LONGEST_LIFE_IN_DAYS, NewApiKey, Registry};
 use ntro_base::{KeyEnvironment, KeyName, Provider, Scope};
 use serde::Serialize;
 use uuid::Uuid;
@@ -154,7 +154,7 @@ fn create(args: CreateArgs, registry: &Registry, cx: &Context) -> Result<Exit, C
         return Err(CliError::usage("a key belongs to a tenant")
             .hint("name it: `--tenant SLUG`; see `ntro admin tenant list`"));
     };
-    let new = NewKey {
+    let new = NewApiKey {
         provider: args.provider,
         environment: args.env,
         name: args.name,
@@ -222,7 +222,7 @@ fn revoke(args: &RevokeArgs, registry: &Registry, cx: &Context) -> Result<Exit, 
 }
 
 impl AdminKeyRow {
-    fn new(row: &ntro_authority::Key, tenant: Option<String>, now: Timestamp) -> Self {
+    fn new(row: &ntro_authority::ApiKeyRecord, tenant: Option<String>, now: Timestamp) -> Self {
         Self {
             id: row.id.to_string(),
             tenant_id: row.tenant_id.to_string(),

@@ -1,4 +1,4 @@
-//! `ntro admin`: the authority's registry, from the machine that holds its database.
+//! `ntro admin`: manages the authority's registry on the machine that holds its database.
 
 mod key;
 mod organisation;
@@ -6,7 +6,7 @@ mod tenant;
 mod token;
 
 use clap::Subcommand;
-use ntro_authority::{Organisation, Registry};
+use ntro_authority::{OrganisationRecord, Registry};
 use ntro_base::{KeyName, NameError};
 
 use super::database::DatabaseArgs;
@@ -45,7 +45,7 @@ enum Command {
 }
 
 pub(crate) fn run(args: AdminArgs, cx: &Context) -> Result<Exit, CliError> {
-    // All else is about an organisation, of which new registry have none.
+    // Every other command needs an organisation, which a new registry does not have.
     let begins = matches!(
         args.command,
         Command::Organisation(organisation::Command::Create(_))
@@ -84,7 +84,10 @@ pub(crate) fn outputs() -> Vec<CommandOutput> {
 
 /// Finds an organisation by its id, its external id, or its name where only one has it; the only
 /// one when none is named.
-async fn organisation(registry: &Registry, wanted: Option<&str>) -> Result<Organisation, CliError> {
+async fn organisation(
+    registry: &Registry,
+    wanted: Option<&str>,
+) -> Result<OrganisationRecord, CliError> {
     let Some(wanted) = wanted else {
         let mut all = registry.organisations().await?;
         return match (all.pop(), all.len()) {

@@ -74,8 +74,8 @@ fn list(registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
-impl From<ntro_authority::Organisation> for OrganisationRow {
-    fn from(row: ntro_authority::Organisation) -> Self {
+impl From<ntro_authority::OrganisationRecord> for OrganisationRow {
+    fn from(row: ntro_authority::OrganisationRecord) -> Self {
         Self {
             id: row.id.to_string(),
             name: row.name,

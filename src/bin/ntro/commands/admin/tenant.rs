@@ -168,8 +168,8 @@ fn set_status(
     Ok(Exit::Success)
 }
 
-impl From<ntro_authority::Tenant> for AdminTenantRow {
-    fn from(row: ntro_authority::Tenant) -> Self {
+impl From<ntro_authority::TenantRecord> for AdminTenantRow {
+    fn from(row: ntro_authority::TenantRecord) -> Self {
         Self {
             id: row.id.to_string(),
             slug: row.slug,

@@ -1,17 +1,17 @@
-//! The organisation and the tenants that everybody tries things out with.
+//! The organisation and the tenants of `ntro dev`.
 
-use ntro_authority::{DataPlatform, Error, NewTenant, Registry, Tenant};
+use ntro_authority::{DataPlatform, Error, NewTenant, Registry, TenantRecord};
 
-/// What the organisation is called in admin tokens.
+/// The organisation's name in admin tokens.
 pub(super) const ORGANISATION: &str = "acme";
 
 /// The tenants, in order.
 pub(super) struct Fixtures {
     /// `acme-fund-admin`, which the keys belong to.
-    pub(super) tenant: Tenant,
+    pub(super) tenant: TenantRecord,
 }
 
-/// Finds the organisation and its tenants, making what is missing.
+/// Finds the organisation and its tenants, and makes the missing ones.
 pub(super) async fn build(registry: &Registry) -> Result<Fixtures, Error> {
     let organisation = match registry.organisation(ORGANISATION).await {
         Err(Error::NoOrganisation { .. }) => {

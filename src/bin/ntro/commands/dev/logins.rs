@@ -1,8 +1,9 @@
 //! The connections that `ntro dev` logs in.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
-use ntro_authority::{MintedKey, NewKey, Registry};
+use ntro_authority::{MintedKey, NewApiKey, Registry};
 use ntro_base::{ConnectionName, Host, KeyName, Provider, Scope, TenantSlug};
 use ntro_client::api::{self, Client};
 use ntro_client::ops::{self, NewLogin};
@@ -19,6 +20,7 @@ use crate::exit::Kind;
 pub(super) struct DevServer {
     pub(super) address: SocketAddr,
     pub(super) database: String,
+    pub(super) key_material: PathBuf,
     pub(super) program: String,
     /// Whether the connections are gone with it.
     pub(super) ephemeral: bool,
@@ -40,19 +42,26 @@ impl DevServer {
         format!("http://{name}:{}{path}", self.address.port())
     }
 
-    fn admin_token_command(&self) -> Vec<String> {
-        let arguments = [
+    /// Returns the arguments that make an admin token of this database.
+    fn admin_token_arguments(&self) -> [&str; 6] {
+        let database = self.database.as_str();
+        [
             "admin",
             "token",
             "--database",
-            &self.database,
+            database,
             "--organisation",
             ORGANISATION,
-        ];
-        let arguments = arguments.into_iter().map(str::to_owned);
-        std::iter::once(self.program.clone())
-            .chain(arguments)
-            .collect()
+        ]
+    }
+
+    fn admin_token_command(&self) -> Vec<String> {
+        let mut command = vec![self.program.clone()];
+        command.extend(self.admin_token_arguments().map(str::to_owned));
+        // A variable of the environment must not name the key material of another authority.
+        command.push("--key-material".to_owned());
+        command.push(self.key_material.display().to_string());
+        command
     }
 }
 
@@ -108,7 +117,12 @@ fn is_ours(cx: &Context, name: &ConnectionName, place: &DevServer) -> bool {
     let config = cx.config().ok();
     let entry = config.and_then(|config| config.connections.get(name.as_str()));
     let command = entry.and_then(|entry| entry.admin_token_command.as_ref());
-    command.is_some_and(|command| command.get(1..) == place.admin_token_command().get(1..))
+    let arguments = command.and_then(|command| command.get(1..));
+    let ours = place.admin_token_arguments();
+    // Earlier versions name no key material.
+    arguments.is_some_and(|arguments| {
+        arguments.get(..ours.len()) == Some(ours.map(str::to_owned).as_slice())
+    })
 }
 
 /// Forgets both connections.
@@ -224,7 +238,7 @@ fn mint(
     provider: Provider,
 ) -> Result<MintedKey, CliError> {
     let key_name: KeyName = parse(&format!("ntro dev: {name}"))?;
-    let new = NewKey {
+    let new = NewApiKey {
         provider,
         environment: Some(parse("dev")?),
         name: key_name.clone(),

@@ -6,7 +6,7 @@ mod logins;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use ntro_authority::{Authority, Database, Settings};
+use ntro_authority::{Actor, Authority, AuthoritySettings, Database};
 use ntro_base::disk;
 use ntro_base::{ConnectionName, Provider};
 use ntro_client::config::NtroDir;
@@ -76,8 +76,12 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
 
     let data = Data::choose(&args, home)?;
     let database = Database::Sqlite(data.folder().join("authority.db"));
-    let authority = Authority::open(&database, Settings::default())?;
-    let fixtures = runtime.block_on(fixtures::build(authority.registry()))?;
+    // The key material stays with the database, whatever the environment says.
+    let settings = AuthoritySettings::default();
+    let key_material = settings.key_material.folder(&database);
+    let authority = Authority::open(&database, settings)?;
+    let registry = authority.registry(Actor::CommandLine);
+    let fixtures = runtime.block_on(fixtures::build(&registry))?;
 
     let (stop, stopped) = oneshot::channel::<()>();
     let asked_to_stop = async move {
@@ -94,10 +98,11 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
     let place = logins::DevServer {
         address,
         database: format!("sqlite:{}", data.folder().join("authority.db").display()),
+        key_material,
         program: program(),
         ephemeral: args.ephemeral,
     };
-    let connections = logins::log_in(cx, &runtime, authority.registry(), &fixtures, &place)?;
+    let connections = logins::log_in(cx, &runtime, &registry, &fixtures, &place)?;
     let started = started(cx, &place, &connections)?;
     cx.printer().print(&started)?;
 

@@ -1,7 +1,3 @@
-//! The key key cache: what may be accepted, in memory, and the verification of keys.
-//!
-//! The registry feed it (see [`Subscriber`]); nothing here waits for anything but a shard's lock.
-
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher as StdHasher};
@@ -12,104 +8,30 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::http::render;
-use super::keys::Hasher;
-use super::store::{Change, Key, KeyHash, Subscriber, Tenant, TenantStatus};
-use super::verify::rate_limits::Bucket;
+use super::rate_limits::Bucket;
+use super::{CachedKey, CachedTenant, Hasher, KeyUse};
+use crate::http::render;
+use crate::store::{
+    ApiKeyRecord, Epoch, KeyHash, RegistryChange, Subscriber, TenantRecord, TenantStatus,
+};
 use ntro_base::{ParsedKey, Provider};
 
-/// Enough that two threads seldom want the same lock.
+/// Enough that two threads seldom need the same lock.
 const SHARDS: usize = 64;
 const NEVER: i64 = i64::MAX;
 
-/// A key that may be accepted.
-pub(super) struct CachedKey {
-    hash: KeyHash,
-    pub(super) id: Uuid,
-    pub(super) tenant: Arc<CachedTenant>,
-    /// The answer to "who am I?" in the key's own dialect; it never changes. No counted buffer:
-    /// its count would be one more place of memory to wait for than a copy is.
-    pub(super) identity_response: Box<[u8]>,
-    expires_at: i64,
-    /// Set once the key was refused for its age, so that no clock turned back revives it.
-    expired: AtomicBool,
-    last_used: AtomicI64,
-    last_recorded: AtomicI64,
-}
-
-/// A use of a key that is not recorded yet.
-pub(super) struct Use {
-    key: Arc<CachedKey>,
-    at: Timestamp,
-}
-
-impl Use {
-    /// Returns what is to be written down.
-    pub(super) fn row(&self) -> (Uuid, Timestamp) {
-        (self.key.id, self.at)
-    }
-}
-
-impl CachedKey {
-    /// A second apart is near enough, and spares a busy key the contention.
-    fn record_use(&self, now: Timestamp) {
-        let now = now.as_millisecond();
-        if now - self.last_used.load(Ordering::Relaxed) >= 1_000 {
-            self.last_used.store(now, Ordering::Relaxed);
-        }
-    }
-
-    fn last_use(self: &Arc<Self>) -> Option<Use> {
-        let at = self.last_used.load(Ordering::Relaxed);
-        let is_new = at > self.last_recorded.load(Ordering::Relaxed);
-        let at = Timestamp::from_millisecond(at).ok().filter(|_| is_new)?;
-        Some(Use {
-            key: self.clone(),
-            at,
-        })
-    }
-
-    /// Whether the registry say the same of both.
-    fn is_like(&self, other: &Self) -> bool {
-        self.expires_at == other.expires_at && self.identity_response == other.identity_response
-    }
-
-    /// Takes over what the use of the key has taught, from the entry that this one replaces. That
-    /// its end has come is forgotten with that end alone.
-    fn learn_from(&mut self, known: &Self) {
-        let newer = |own: &mut AtomicI64, known: &AtomicI64| {
-            let own = own.get_mut();
-            *own = known.load(Ordering::Relaxed).max(*own);
-        };
-        newer(&mut self.last_used, &known.last_used);
-        newer(&mut self.last_recorded, &known.last_recorded);
-        *self.expired.get_mut() =
-            self.expires_at == known.expires_at && known.expired.load(Ordering::Relaxed);
-    }
-}
-
-/// A tenant that keys belong to.
-pub(super) struct CachedTenant {
-    pub(super) id: Uuid,
-    pub(super) slug: String,
-    pub(super) name: String,
-    pub(super) organisation_id: Uuid,
-    active: AtomicBool,
-    bucket: Bucket,
-}
-
 /// Why a key is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum VerifyRefusal {
-    /// Garbage, unknown, revoked, expired, or of the other provider: all the same to the caller.
+pub(crate) enum VerifyRefusal {
+    /// Malformed, unknown, revoked, expired, or of the other provider: the caller cannot tell which.
     Unknown,
-    /// The key is good, its tenant is not active.
+    /// The key is live, but its tenant is not active.
     Suspended,
-    /// The tenant's bucket is empty; some of it is back after this time.
+    /// The tenant's rate limit is used up; the next request may come after this time.
     Limited(Duration),
 }
 
-/// The hash of a key is evenly spread already: its first bytes do.
+/// Uses the first bytes of a key's hash, which are evenly distributed, as its hash.
 #[derive(Default)]
 struct FirstBytes(u64);
 
@@ -127,8 +49,8 @@ impl StdHasher for FirstBytes {
     fn write_usize(&mut self, _length: usize) {}
 }
 
-/// A key in the key cache, found by its hash. A pointer alone, so that the key cache is dense: what a
-/// look-up costs is waiting for memory.
+/// A key in the cache, found by its hash. Only a pointer, so that the table is dense: a look-up's
+/// cost is its memory accesses.
 struct Entry(Arc<CachedKey>);
 
 impl std::hash::Hash for Entry {
@@ -153,31 +75,34 @@ impl Borrow<KeyHash> for Entry {
 
 type Shard = HashSet<Entry, BuildHasherDefault<FirstBytes>>;
 
-/// All keys that may be accepted.
-pub(super) struct KeyCache {
+/// Every live key, in memory. The registry keeps it up to date; see [`Subscriber`].
+pub(crate) struct KeyCache {
     hasher: Hasher,
     region: String,
     per_minute: u32,
     shards: Vec<RwLock<Shard>>,
-    /// Revoked keys with a use that is not recorded yet.
-    ended: Mutex<Vec<Arc<CachedKey>>>,
+    /// Revoked keys with a use that the registry has not recorded yet.
+    revoked: Mutex<Vec<Arc<CachedKey>>>,
     tenants: RwLock<HashMap<Uuid, Arc<CachedTenant>>>,
+    /// The epoch of the last changes.
+    epoch: AtomicI64,
 }
 
 impl KeyCache {
-    pub(super) fn new(hasher: Hasher, region: &str, per_minute: u32) -> Self {
+    pub(crate) fn new(hasher: Hasher, region: &str, per_minute: u32) -> Self {
         Self {
             hasher,
             region: region.to_owned(),
             per_minute,
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
-            ended: Mutex::default(),
+            revoked: Mutex::default(),
             tenants: RwLock::default(),
+            epoch: AtomicI64::new(i64::MIN),
         }
     }
 
-    /// Returns the key that `text` is, if it is accepted for `provider` now.
-    pub(super) fn verify(
+    /// Verifies a key for `provider`, and counts the request against its tenant's limit.
+    pub(crate) fn verify(
         &self,
         text: &str,
         provider: Provider,
@@ -189,8 +114,8 @@ impl KeyCache {
         Ok(key)
     }
 
-    /// As [`KeyCache::verify`], whatever is left in the tenant's bucket.
-    pub(super) fn verify_unlimited(
+    /// Verifies a key as [`KeyCache::verify`] does, without the tenant's limit.
+    pub(crate) fn verify_unlimited(
         &self,
         text: &str,
         provider: Provider,
@@ -207,7 +132,7 @@ impl KeyCache {
         provider: Provider,
         now: Timestamp,
     ) -> Result<Arc<CachedKey>, VerifyRefusal> {
-        // Garbage is refused by its checksum, before any hashing.
+        // The checksum refuses malformed keys before any hashing.
         let parsed = ParsedKey::parse(text).ok_or(VerifyRefusal::Unknown)?;
         if parsed.provider() != provider {
             return Err(VerifyRefusal::Unknown);
@@ -228,10 +153,10 @@ impl KeyCache {
         Ok(key)
     }
 
-    /// Brings the times of last use up to date: the registry learn of them a little later.
-    pub(super) fn add_last_use(&self, keys: &mut [Key]) {
+    /// Sets the times of last use, which the registry records some seconds later.
+    pub(crate) fn add_last_use(&self, keys: &mut [ApiKeyRecord]) {
         for key in keys {
-            let Some(known) = self.find(key.hash).or_else(|| self.find_ended(key.hash)) else {
+            let Some(known) = self.find(key.hash).or_else(|| self.find_revoked(key.hash)) else {
                 continue;
             };
             let at = known.last_used.load(Ordering::Relaxed);
@@ -241,24 +166,24 @@ impl KeyCache {
         }
     }
 
-    /// Returns the uses of keys that are not recorded yet. They are told again until they are.
-    pub(super) fn uses(&self) -> Vec<Use> {
+    /// Returns the uses that are not recorded yet, until [`KeyCache::mark_recorded`].
+    pub(crate) fn uses(&self) -> Vec<KeyUse> {
         let mut uses = Vec::new();
         for shard in &self.shards {
             let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
             uses.extend(shard.iter().filter_map(|Entry(key)| key.last_use()));
         }
-        uses.extend(self.ended().iter().filter_map(CachedKey::last_use));
+        uses.extend(self.revoked().iter().filter_map(CachedKey::last_use));
         uses
     }
 
-    /// Remembers that uses are written down.
-    pub(super) fn mark_recorded(&self, uses: &[Use]) {
-        for Use { key, at } in uses {
+    /// Marks uses as recorded.
+    pub(crate) fn mark_recorded(&self, uses: &[KeyUse]) {
+        for KeyUse { key, at } in uses {
             key.last_recorded
                 .fetch_max(at.as_millisecond(), Ordering::Relaxed);
         }
-        self.ended().retain(|key| key.last_use().is_some());
+        self.revoked().retain(|key| key.last_use().is_some());
     }
 
     fn find(&self, hash: KeyHash) -> Option<Arc<CachedKey>> {
@@ -269,21 +194,21 @@ impl KeyCache {
             .map(|Entry(key)| key.clone())
     }
 
-    fn find_ended(&self, hash: KeyHash) -> Option<Arc<CachedKey>> {
-        let ended = self.ended();
-        ended.iter().find(|key| key.hash == hash).cloned()
+    fn find_revoked(&self, hash: KeyHash) -> Option<Arc<CachedKey>> {
+        let revoked = self.revoked();
+        revoked.iter().find(|key| key.hash == hash).cloned()
     }
 
-    fn ended(&self) -> MutexGuard<'_, Vec<Arc<CachedKey>>> {
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    fn revoked(&self) -> MutexGuard<'_, Vec<Arc<CachedKey>>> {
+        self.revoked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn shard(&self, hash: &KeyHash) -> &RwLock<Shard> {
-        // The map uses the first bytes.
+        // The table uses the first bytes.
         &self.shards[usize::from(hash.0[31]) % SHARDS]
     }
 
-    fn put_tenant(&self, row: &Tenant) {
+    fn put_tenant(&self, row: &TenantRecord) {
         let active = row.status == TenantStatus::Active;
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
         let tenant = tenants.entry(row.id).or_insert_with(|| {
@@ -299,16 +224,16 @@ impl KeyCache {
         tenant.active.store(active, Ordering::Release);
     }
 
-    fn put_key(&self, row: &Key) {
+    fn put_key(&self, row: &ApiKeyRecord) {
         let mut shard = self
             .shard(&row.hash)
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         if row.revoked_at.is_some() {
-            if let Some(Entry(ended)) = shard.take(&row.hash)
-                && ended.last_use().is_some()
+            if let Some(Entry(key)) = shard.take(&row.hash)
+                && key.last_use().is_some()
             {
-                self.ended().push(ended);
+                self.revoked().push(key);
             }
             return;
         }
@@ -329,24 +254,30 @@ impl KeyCache {
             last_recorded: AtomicI64::new(last_used),
         };
         if let Some(Entry(known)) = shard.get(&row.hash) {
-            if live.is_like(known) {
-                // The old entry stays: whoever verifies by it at this moment may yet note a use.
+            if live.has_same_record(known) {
+                // The old entry stays: a verification under way may still record a use in it.
                 return;
             }
-            live.learn_from(known);
+            live.inherit(known);
         }
         shard.replace(Entry(Arc::new(live)));
     }
 }
 
 impl Subscriber for KeyCache {
-    fn apply(&self, changes: Vec<Change>) {
+    fn apply(&self, Epoch(epoch): Epoch, changes: Vec<RegistryChange>) {
+        // Older changes would bring back keys that are revoked since.
+        if epoch < self.epoch.load(Ordering::Relaxed) {
+            tracing::error!(epoch, "changes of an earlier epoch are ignored");
+            return;
+        }
         for change in changes {
             match change {
-                Change::Tenant(row) => self.put_tenant(&row),
-                Change::Key(row) => self.put_key(&row),
+                RegistryChange::Tenant(row) => self.put_tenant(&row),
+                RegistryChange::Key(row) => self.put_key(&row),
             }
         }
+        self.epoch.store(epoch, Ordering::Relaxed);
     }
 }
 
@@ -355,16 +286,13 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::files::DatabaseFiles;
-    use crate::keys::{self, MintedKey, NewKey};
+    use crate::registry::{MintedKey, NewApiKey, mint};
     use crate::store::DataPlatform;
 
-    /// A key cache with one key that lives for a day from `made` on.
+    /// Returns a key cache with one key that expires a day after `made`.
     fn key_cache(made: Timestamp) -> (KeyCache, MintedKey) {
-        let folder = tempfile::tempdir().unwrap();
-        let files = DatabaseFiles::beside(&folder.path().join("registry.db"));
-        let (hasher, _) = Hasher::open(&files, None).unwrap();
-        let tenant = Tenant {
+        let hasher = Hasher::new(&[7; 32]);
+        let tenant = TenantRecord {
             id: Uuid::new_v4(),
             organisation_id: Uuid::new_v4(),
             slug: "acme".to_owned(),
@@ -376,7 +304,7 @@ mod tests {
             created_at: made,
             updated_at: made,
         };
-        let new = NewKey {
+        let new = NewApiKey {
             provider: Provider::Ntropii,
             environment: None,
             name: "CI".parse().unwrap(),
@@ -385,17 +313,18 @@ mod tests {
             created_by: None,
             may_rotate: true,
         };
-        let minted = keys::mint(&hasher, tenant.id, new, made).unwrap();
+        let minted = mint(&hasher, tenant.id, new, made).unwrap();
         let key_cache = KeyCache::new(hasher, "us", 0);
-        key_cache.apply(vec![
-            Change::Tenant(Box::new(tenant)),
-            Change::Key(Box::new(minted.record.clone())),
-        ]);
+        let changes = vec![
+            RegistryChange::Tenant(Box::new(tenant)),
+            RegistryChange::Key(Box::new(minted.record.clone())),
+        ];
+        key_cache.apply(Epoch(1), changes);
         (key_cache, minted)
     }
 
     #[test]
-    fn a_key_ends_to_the_millisecond_and_no_clock_turned_back_revives_it() {
+    fn expired_key_stays_expired() {
         let made: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let (key_cache, minted) = key_cache(made);
         let at = |millis: i64| {
@@ -410,11 +339,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_handed_over_again_keeps_what_its_use_has_taught() {
+    fn replaced_entry_keeps_its_use() {
         let made: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let (key_cache, minted) = key_cache(made);
         let row = minted.record.clone();
-        let again = |row: &Key| key_cache.apply(vec![Change::Key(Box::new(row.clone()))]);
+        let again = |row: &ApiKeyRecord| {
+            let change = RegistryChange::Key(Box::new(row.clone()));
+            key_cache.apply(Epoch(1), vec![change]);
+        };
         let is_good = |at| {
             key_cache
                 .verify(minted.key.expose(), Provider::Ntropii, at)
@@ -435,18 +367,18 @@ mod tests {
         key_cache.mark_recorded(&uses);
         again(&row);
         assert!(key_cache.uses().is_empty());
-        // A clock turned back revives nothing, another end does.
+        // Only another expiry revives the key, not a clock set back.
         let end = made + SignedDuration::from_hours(24);
         assert!(!is_good(end));
         again(&row);
         assert!(!is_good(soon));
-        let renamed = Key {
+        let renamed = ApiKeyRecord {
             name: "Renamed".parse().unwrap(),
             ..row.clone()
         };
         again(&renamed);
         assert!(!is_good(soon));
-        let prolonged = Key {
+        let prolonged = ApiKeyRecord {
             expires_at: Some(end + SignedDuration::from_hours(24)),
             ..row.clone()
         };
@@ -457,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_good_in_its_own_dialect_and_whole_only() {
+    fn key_verifies_whole_and_for_its_provider() {
         let now = Timestamp::now();
         let (key_cache, minted) = key_cache(now);
         let key = minted.key.expose();
@@ -467,5 +399,24 @@ mod tests {
         for length in 0..key.len() {
             assert!(verify(&key[..length], Provider::Ntropii).is_err());
         }
+    }
+
+    #[test]
+    fn earlier_epoch_revives_no_key() {
+        let now = Timestamp::now();
+        let (key_cache, minted) = key_cache(now);
+        let put = |epoch: i64, revoked_at| {
+            let row = ApiKeyRecord {
+                revoked_at,
+                ..minted.record.clone()
+            };
+            key_cache.apply(Epoch(epoch), vec![RegistryChange::Key(Box::new(row))]);
+            key_cache
+                .verify(minted.key.expose(), Provider::Ntropii, now)
+                .is_ok()
+        };
+        assert!(put(4, None));
+        assert!(!put(5, Some(now)));
+        assert!(!put(4, None));
     }
 }

@@ -1,7 +1,7 @@
-//! The built-in issuer of admin tokens: its signing key lies beside the database.
+//! The built-in issuer of admin tokens.
 //!
-//! Whoever can read that file is an admin of every organisation, as whoever can write to the
-//! database is.
+//! Read access to its signing key gives the rights of an admin of every organisation, as write access
+//! to the database does.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
@@ -14,13 +14,12 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::error::Error;
-use super::files::DatabaseFiles;
-use super::store::{Organisation, Role};
+use crate::error::Error;
+use crate::key_material::KeyFiles;
+use crate::store::{OrganisationRecord, Role};
 
-/// The `iss` of the built-in issuer. Its tokens are good at this one authority only, since no
-/// other has its key.
-pub(super) const ISSUER: &str = "urn:ntro:authority";
+/// The `iss` of the built-in issuer. Only the authorities with its signing key accept its tokens.
+pub(crate) const ISSUER: &str = "urn:ntro:authority";
 
 /// Signs admin tokens.
 pub(super) struct SigningKey {
@@ -30,8 +29,8 @@ pub(super) struct SigningKey {
 }
 
 impl SigningKey {
-    /// Reads the signing key, making one if there is none yet.
-    pub(super) fn open(files: &DatabaseFiles) -> Result<Self, Error> {
+    /// Reads the signing key; makes one if there is none yet.
+    pub(super) fn open(files: &KeyFiles) -> Result<Self, Error> {
         let path = files.issuer();
         let pkcs8 = match files.read(&path)? {
             Some(pkcs8) => pkcs8,
@@ -60,10 +59,10 @@ impl SigningKey {
         }]})
     }
 
-    /// Makes a token that speaks for `subject` in an organisation.
+    /// Makes a token for `subject`, with a role in an organisation.
     pub(super) fn mint(
         &self,
-        organisation: &Organisation,
+        organisation: &OrganisationRecord,
         role: Role,
         subject: &str,
         life: SignedDuration,

@@ -1,4 +1,4 @@
-//! What the registry hold.
+//! The records of the registry, and the outcomes of changing them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use ntro_base::{KeyName, KeyPrefix, Provider, Scope};
 
-/// A name that is none of a closed set.
+/// A name outside a closed set.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown {what} `{name}`: expected {expected}")]
 pub struct UnknownName {
@@ -17,7 +17,7 @@ pub struct UnknownName {
     pub what: &'static str,
     /// The name.
     pub name: String,
-    /// The known ones.
+    /// The known names.
     pub expected: &'static str,
 }
 
@@ -70,19 +70,19 @@ macro_rules! closed {
 }
 
 closed! {
-    /// Where a tenant stands. Keys of a tenant are accepted while it is `ACTIVE` only.
+    /// The state of a tenant. Keys of a tenant are accepted only while it is `ACTIVE`.
     TenantStatus, "tenant status", {
-        /// Asked for.
+        /// Requested.
         Requested = "REQUESTED",
-        /// Being made.
+        /// Being set up.
         Provisioning = "PROVISIONING",
         /// In use.
         Active = "ACTIVE",
-        /// Closed for a while.
+        /// Closed for now.
         Suspended = "SUSPENDED",
         /// Being taken down.
         Deprovisioning = "DEPROVISIONING",
-        /// Could not be made.
+        /// Could not be set up.
         Failed = "FAILED",
         /// Gone.
         Decommissioned = "DECOMMISSIONED",
@@ -90,8 +90,7 @@ closed! {
 }
 
 impl TenantStatus {
-    /// Returns whether a tenant that stands like this is on its way out, or gone: it is in use
-    /// never again.
+    /// Returns whether a tenant in this state is never active again.
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Deprovisioning | Self::Decommissioned)
@@ -99,9 +98,9 @@ impl TenantStatus {
 }
 
 closed! {
-    /// What a tenant's data lies on.
+    /// The platform of a tenant's data.
     DataPlatform, "data platform", {
-        /// A PostgreSQL of the vendor's.
+        /// A PostgreSQL that the vendor runs.
         ManagedPostgres = "managed-postgres",
         /// Snowflake.
         Snowflake = "snowflake",
@@ -111,19 +110,19 @@ closed! {
 }
 
 closed! {
-    /// What a person may do in an organisation.
+    /// The rights of a user in an organisation.
     Role, "role", {
         /// Manages keys and tenants.
         Admin = "admin",
-        /// Looks.
+        /// Reads only.
         Member = "member",
     }
 }
 
-/// Owns tenants. Never an authorisation boundary for keys.
+/// An organisation, which owns tenants. Never an authorisation boundary for keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Organisation {
-    /// Its id here.
+pub struct OrganisationRecord {
+    /// Its id in the registry.
     pub id: Uuid,
     /// Its display name.
     pub name: String,
@@ -133,10 +132,10 @@ pub struct Organisation {
     pub created_at: Timestamp,
 }
 
-/// A person seen in an organisation.
+/// A user recorded in an organisation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
-    /// The `sub` of the person's tokens.
+pub struct MemberRecord {
+    /// The `sub` of the user's tokens.
     pub user_id: String,
     /// The role when last seen.
     pub role: Role,
@@ -144,9 +143,9 @@ pub struct Member {
     pub created_at: Timestamp,
 }
 
-/// What keys belong to: Ntropii's tenant and Ontora's workspace in one.
+/// A tenant, which keys belong to: Ntropii's tenant and Ontora's workspace in one.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tenant {
+pub struct TenantRecord {
     /// Its id.
     pub id: Uuid,
     /// The organisation that owns it.
@@ -155,11 +154,11 @@ pub struct Tenant {
     pub slug: String,
     /// Its display name.
     pub name: String,
-    /// What its data lies on.
+    /// The platform of its data.
     pub data_platform: DataPlatform,
-    /// How that is reached.
+    /// The id of the platform's configuration.
     pub data_platform_config_id: Option<String>,
-    /// Where it stands.
+    /// Its state.
     pub status: TenantStatus,
     /// Free settings.
     pub config: Option<Value>,
@@ -169,7 +168,7 @@ pub struct Tenant {
     pub updated_at: Timestamp,
 }
 
-/// The keyed hash of a key: all that is kept of it.
+/// The keyed hash of a key. The key itself is never stored.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyHash(pub(crate) [u8; 32]);
 
@@ -179,75 +178,75 @@ impl fmt::Debug for KeyHash {
     }
 }
 
-/// A key, without the key.
+/// The record of a key, without the key itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
+pub struct ApiKeyRecord {
     /// Its id.
     pub id: Uuid,
     /// The tenant that it belongs to.
     pub tenant_id: Uuid,
-    /// Whose dialect it speaks.
+    /// The system whose clients use it.
     pub provider: Provider,
     /// Its display name.
     pub name: KeyName,
-    /// Its displayable head.
+    /// Its first characters, which may be shown.
     pub prefix: KeyPrefix,
     /// Its keyed hash.
     pub hash: KeyHash,
-    /// What it may do; empty for Ntropii, which has no scopes.
+    /// Its scopes; empty for Ntropii, which has none.
     pub scopes: Vec<Scope>,
     /// When it was made.
     pub created_at: Timestamp,
     /// Who made it.
     pub created_by: Option<String>,
-    /// From when on it is refused.
+    /// When it expires.
     pub expires_at: Option<Timestamp>,
-    /// When it was last used, give or take a minute.
+    /// When it was last used, to the minute.
     pub last_used_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
-    /// Whether it may mint its own successor.
+    /// Whether it may create its own successor.
     pub may_rotate: bool,
-    /// The key that minted it, if one did.
+    /// The key that created it, if one did.
     pub predecessor: Option<Uuid>,
-    /// Whether it has yet to end its predecessor: until then it is revoked with it.
+    /// Whether its predecessor still stands: until that is revoked, both are revoked together.
     pub is_pending: bool,
 }
 
-/// A request that must make one key however often it is sent.
+/// A request that makes one key, however often it is sent.
 #[derive(Clone, Debug)]
 pub(crate) struct IdempotencyRecord {
-    /// Hash of who asks for what under which idempotency key.
+    /// Hash of the caller, the endpoint and the idempotency key.
     pub(crate) request: [u8; 32],
-    /// Hash of what is asked.
+    /// Hash of the request's body.
     pub(crate) body: [u8; 32],
-    /// Records of requests older than this are forgotten.
+    /// Records older than this are deleted.
     pub(crate) forget_before: Timestamp,
 }
 
-/// What became of a request to make a key.
+/// The outcome of a request for a key.
 #[derive(Debug)]
-pub(crate) enum Created {
-    /// The key is in the registry.
+pub(crate) enum CreateKeyOutcome {
+    /// The key was created.
     New,
-    /// The same request has made this key before.
-    Replayed(Box<Key>),
+    /// The same request has created this key before.
+    Replayed(Box<ApiKeyRecord>),
     /// Another request has used the same idempotency key.
     Conflict,
 }
 
-/// What became of a key's request for its successor.
+/// The outcome of a key's request for its successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SuccessorOutcome {
-    /// The successor is in the registry; one that was pending before is revoked.
+    /// The successor was created; an earlier pending one was revoked.
     New,
-    /// The key is revoked, or was never there.
+    /// The key is revoked, or does not exist.
     Gone,
-    /// The key may not mint its successor.
+    /// The key may not create a successor.
     Forbidden,
-    /// The key is itself a successor that has yet to end its predecessor.
+    /// The key is itself a pending successor.
     Pending,
-    /// The same request was seen before, or taken back before it was seen.
+    /// The same request was seen before, or was cancelled before it arrived.
     Repeated,
 }
 
@@ -267,11 +266,11 @@ pub(crate) struct KeyFilter {
     pub(crate) offset: u64,
 }
 
-/// What those who verify keys must know.
+/// A change that verification must know.
 #[derive(Debug)]
-pub(crate) enum Change {
+pub(crate) enum RegistryChange {
     /// A tenant is new or has another status. Comes before the keys of the tenant.
-    Tenant(Box<Tenant>),
+    Tenant(Box<TenantRecord>),
     /// A key is new, or was revoked.
-    Key(Box<Key>),
+    Key(Box<ApiKeyRecord>),
 }

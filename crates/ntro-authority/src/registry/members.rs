@@ -1,0 +1,24 @@
+use uuid::Uuid;
+
+use super::Registry;
+use crate::error::Error;
+use crate::store::MemberRecord;
+
+impl Registry {
+    /// Returns the users whose tokens were seen in an organisation, oldest first.
+    pub async fn members(&self, organisation: Uuid) -> Result<Vec<MemberRecord>, Error> {
+        Ok(self.store().members(organisation).await?)
+    }
+
+    /// Records a user of an organisation, with the role of the user's token.
+    pub(crate) async fn record_member(
+        &self,
+        organisation: Uuid,
+        member: MemberRecord,
+    ) -> Result<(), Error> {
+        let recorded = self
+            .store()
+            .record_member(organisation, member, self.stamp());
+        Ok(recorded.await?)
+    }
+}

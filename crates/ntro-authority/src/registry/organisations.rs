@@ -1,0 +1,52 @@
+use uuid::Uuid;
+
+use super::Registry;
+use super::tenants::display_name;
+use crate::error::Error;
+use crate::store::OrganisationRecord;
+use ntro_base::NameError;
+
+impl Registry {
+    /// Adds an organisation. `external_id` is its id in the tokens of its admins.
+    pub async fn create_organisation(
+        &self,
+        name: &str,
+        external_id: Option<&str>,
+    ) -> Result<OrganisationRecord, Error> {
+        // Some issuers send an empty id for a user without an organisation.
+        if external_id.is_some_and(|id| id.trim().is_empty()) {
+            let what = "external id";
+            return Err(NameError::Empty { what }.into());
+        }
+        let stamp = self.stamp();
+        let row = OrganisationRecord {
+            id: Uuid::new_v4(),
+            name: display_name(name, "organisation's name")?,
+            external_id: external_id.map(str::to_owned),
+            created_at: stamp.at,
+        };
+        self.store().create_organisation(row.clone(), stamp).await?;
+        Ok(row)
+    }
+
+    /// Returns every organisation, oldest first.
+    pub async fn organisations(&self) -> Result<Vec<OrganisationRecord>, Error> {
+        Ok(self.store().organisations().await?)
+    }
+
+    /// Returns the organisation with this id or external id.
+    pub async fn organisation(&self, name: &str) -> Result<OrganisationRecord, Error> {
+        let found = self.find_organisation(name).await?;
+        found.ok_or_else(|| Error::NoOrganisation {
+            name: name.to_owned(),
+        })
+    }
+
+    /// Returns the organisation with this id or external id, if there is one.
+    pub(crate) async fn find_organisation(
+        &self,
+        name: &str,
+    ) -> Result<Option<OrganisationRecord>, Error> {
+        Ok(self.store().organisation(name.to_owned()).await?)
+    }
+}

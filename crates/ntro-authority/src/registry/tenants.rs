@@ -1,0 +1,126 @@
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Registry;
+use crate::error::Error;
+use crate::store::{DataPlatform, TenantFilter, TenantRecord, TenantStatus};
+use ntro_base::{KeyName, NameError};
+
+/// A tenant to create.
+#[derive(Clone, Debug)]
+pub struct NewTenant {
+    /// The organisation that owns it.
+    pub organisation_id: Uuid,
+    /// Its URL-safe name.
+    pub slug: String,
+    /// Its display name.
+    pub name: String,
+    /// The platform of its data.
+    pub data_platform: DataPlatform,
+    /// The id of the platform's configuration; needed for all but `managed-postgres`.
+    pub data_platform_config_id: Option<String>,
+}
+
+impl Registry {
+    /// Adds an active tenant.
+    pub async fn create_tenant(&self, new: NewTenant) -> Result<TenantRecord, Error> {
+        if !is_slug(&new.slug) {
+            return Err(Error::Slug { slug: new.slug });
+        }
+        let config_id = new.data_platform_config_id.as_deref();
+        let config_id = match (new.data_platform, config_id) {
+            (DataPlatform::ManagedPostgres, Some(_)) => return Err(Error::PlatformConfigForbidden),
+            (DataPlatform::ManagedPostgres, None) => None,
+            (_, None) => return Err(Error::PlatformConfigMissing),
+            (_, Some(id)) => match display_name(id, "id of the platform's configuration") {
+                Ok(id) => Some(id),
+                Err(NameError::Empty { .. }) => return Err(Error::PlatformConfigMissing),
+                Err(error) => return Err(Error::PlatformConfig(error)),
+            },
+        };
+        let stamp = self.stamp();
+        let row = TenantRecord {
+            id: Uuid::new_v4(),
+            organisation_id: new.organisation_id,
+            slug: new.slug,
+            name: display_name(&new.name, "tenant's name")?,
+            data_platform: new.data_platform,
+            data_platform_config_id: config_id,
+            status: TenantStatus::Active,
+            config: None,
+            created_at: stamp.at,
+            updated_at: stamp.at,
+        };
+        self.store().create_tenant(row.clone(), stamp).await?;
+        Ok(row)
+    }
+
+    /// Returns the tenants of one organisation, or of all, oldest first.
+    pub async fn tenants(
+        &self,
+        organisation: Option<Uuid>,
+        status: Option<TenantStatus>,
+    ) -> Result<Vec<TenantRecord>, Error> {
+        let filter = TenantFilter {
+            organisation,
+            status,
+        };
+        Ok(self.store().tenants(filter).await?)
+    }
+
+    /// Returns the tenant with this id or slug.
+    pub async fn tenant(&self, name: &str) -> Result<TenantRecord, Error> {
+        let found = self.find_tenant(name).await?;
+        found.ok_or_else(|| Error::NoTenant {
+            name: name.to_owned(),
+        })
+    }
+
+    /// Returns the tenant with this id or slug, if there is one.
+    pub(crate) async fn find_tenant(&self, name: &str) -> Result<Option<TenantRecord>, Error> {
+        Ok(self.store().tenant(name.to_owned()).await?)
+    }
+
+    /// Changes a tenant's status. Its keys are accepted only while it is active.
+    pub async fn set_tenant_status(
+        &self,
+        id: Uuid,
+        status: TenantStatus,
+    ) -> Result<TenantRecord, Error> {
+        let changed = self.store().set_tenant_status(id, status, self.stamp());
+        let tenant = changed.await?.ok_or_else(|| Error::NoTenant {
+            name: id.to_string(),
+        })?;
+        if tenant.status != status {
+            return Err(Error::TenantGone {
+                slug: tenant.slug,
+                status: tenant.status,
+            });
+        }
+        Ok(tenant)
+    }
+
+    /// Replaces a tenant's settings.
+    pub async fn set_tenant_config(&self, id: Uuid, config: Value) -> Result<TenantRecord, Error> {
+        let changed = self.store().set_tenant_config(id, config, self.stamp());
+        changed.await?.ok_or_else(|| Error::NoTenant {
+            name: id.to_string(),
+        })
+    }
+}
+
+/// Reads a display name; `what` names it in the error.
+pub(super) fn display_name(text: &str, what: &'static str) -> Result<String, NameError> {
+    let name = text.parse::<KeyName>().map_err(|error| error.about(what))?;
+    Ok(name.as_str().to_owned())
+}
+
+/// Returns whether `text` may be a slug: it becomes part of host names, and must not look like an id.
+pub(crate) fn is_slug(text: &str) -> bool {
+    let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    (1..=63).contains(&text.len())
+        && text.bytes().all(allowed)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+        && Uuid::try_parse(text).is_err()
+}

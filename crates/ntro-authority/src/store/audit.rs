@@ -1,0 +1,82 @@
+//! What the audit table records of a change.
+
+use jiff::Timestamp;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::actor::Actor;
+
+/// Who makes a change, and when.
+#[derive(Clone, Debug)]
+pub(crate) struct Stamp {
+    pub(crate) actor: Actor,
+    pub(crate) at: Timestamp,
+}
+
+/// One row of the audit table, without its [`Stamp`].
+#[derive(Debug)]
+pub(crate) struct AuditEvent {
+    pub(crate) action: AuditAction,
+    pub(crate) target: AuditTarget,
+    /// The organisation, where the tenant does not say it.
+    pub(crate) organisation: Option<Uuid>,
+    /// The tenant, if the change belongs to one.
+    pub(crate) tenant: Option<Uuid>,
+    /// What the other columns do not say; never a secret.
+    pub(crate) details: Value,
+}
+
+/// What was changed.
+#[derive(Debug)]
+pub(crate) enum AuditTarget {
+    Organisation(Uuid),
+    /// A user of the event's organisation.
+    Member(String),
+    Tenant(Uuid),
+    Key(Uuid),
+}
+
+impl AuditTarget {
+    /// Returns the kind, as the audit table has it.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Organisation(_) => "organisation",
+            Self::Member(_) => "member",
+            Self::Tenant(_) => "tenant",
+            Self::Key(_) => "key",
+        }
+    }
+}
+
+/// How it was changed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum AuditAction {
+    CreateOrganisation,
+    RecordMember,
+    CreateTenant,
+    SetTenantStatus,
+    SetTenantConfig,
+    CreateKey,
+    CreateSuccessor,
+    RevokeSuccessor,
+    RevokePredecessor,
+    RevokeKey,
+}
+
+impl AuditAction {
+    /// Returns the name, as the audit table has it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::CreateOrganisation => "organisation.create",
+            Self::RecordMember => "member.record",
+            Self::CreateTenant => "tenant.create",
+            Self::SetTenantStatus => "tenant.set_status",
+            Self::SetTenantConfig => "tenant.set_config",
+            Self::CreateKey => "key.create",
+            Self::CreateSuccessor => "key.create_successor",
+            Self::RevokeSuccessor => "key.revoke_successor",
+            Self::RevokePredecessor => "key.revoke_predecessor",
+            Self::RevokeKey => "key.revoke",
+        }
+    }
+}

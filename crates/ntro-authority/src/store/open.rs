@@ -1,0 +1,41 @@
+//! Which kind of store holds a database. A new kind of database extends every `match` here.
+
+use std::sync::Arc;
+
+use super::sqlite::{Sqlite, SqliteFiles};
+use super::{Store, StoreError, Subscriber};
+use crate::settings::Database;
+
+/// Opens a database beside a serving process, or without one.
+pub(crate) fn open(database: &Database) -> Result<Arc<dyn Store>, StoreError> {
+    match database {
+        Database::Sqlite(path) => Ok(Arc::new(Sqlite::open(&SqliteFiles::new(path))?)),
+    }
+}
+
+/// Opens a database to serve it: hands everything to the subscriber, then every change.
+pub(crate) fn serve(
+    database: &Database,
+    subscriber: Arc<dyn Subscriber>,
+) -> Result<Arc<dyn Store>, StoreError> {
+    match database {
+        Database::Sqlite(path) => {
+            let store = Sqlite::serve(&SqliteFiles::new(path), subscriber)?;
+            Ok(Arc::new(store))
+        }
+    }
+}
+
+/// Returns the proof of the database's pepper, if the database has one yet.
+pub(crate) fn pepper_check(database: &Database) -> Result<Option<[u8; 32]>, StoreError> {
+    match database {
+        Database::Sqlite(path) => Sqlite::pepper_check(&SqliteFiles::new(path)),
+    }
+}
+
+/// Writes the proof of the database's pepper, unless there is one already.
+pub(crate) fn set_pepper_check(database: &Database, check: [u8; 32]) -> Result<(), StoreError> {
+    match database {
+        Database::Sqlite(path) => Sqlite::set_pepper_check(&SqliteFiles::new(path), check),
+    }
+}

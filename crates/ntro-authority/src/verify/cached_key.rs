@@ -1,0 +1,90 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::rate_limits::Bucket;
+use crate::actor::Actor;
+use crate::store::KeyHash;
+
+/// A live key in the cache.
+pub(crate) struct CachedKey {
+    pub(super) hash: KeyHash,
+    pub(crate) id: Uuid,
+    pub(crate) tenant: Arc<CachedTenant>,
+    /// The rendered answer to the identity request of the key's provider; it never changes. Copied
+    /// for each answer: a shared buffer's count would cost one more memory access.
+    pub(crate) identity_response: Box<[u8]>,
+    pub(super) expires_at: i64,
+    /// Set when the key is first refused as expired, so that a clock set back cannot revive it.
+    pub(super) expired: AtomicBool,
+    pub(super) last_used: AtomicI64,
+    pub(super) last_recorded: AtomicI64,
+}
+
+/// A use of a key that the registry has not recorded yet.
+pub(crate) struct KeyUse {
+    pub(super) key: Arc<CachedKey>,
+    pub(super) at: Timestamp,
+}
+
+impl KeyUse {
+    /// Returns the key's id and the time, for the registry.
+    pub(crate) fn row(&self) -> (Uuid, Timestamp) {
+        (self.key.id, self.at)
+    }
+}
+
+impl CachedKey {
+    /// Returns the actor of a key that acts on itself.
+    pub(crate) const fn actor(&self) -> Actor {
+        Actor::Key(self.id)
+    }
+
+    /// Records a use, at most once a second: that spares a busy key the contention.
+    pub(super) fn record_use(&self, now: Timestamp) {
+        let now = now.as_millisecond();
+        if now - self.last_used.load(Ordering::Relaxed) >= 1_000 {
+            self.last_used.store(now, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn last_use(self: &Arc<Self>) -> Option<KeyUse> {
+        let at = self.last_used.load(Ordering::Relaxed);
+        let is_new = at > self.last_recorded.load(Ordering::Relaxed);
+        let at = Timestamp::from_millisecond(at).ok().filter(|_| is_new)?;
+        Some(KeyUse {
+            key: self.clone(),
+            at,
+        })
+    }
+
+    /// Returns whether both entries have the same record.
+    pub(super) fn has_same_record(&self, other: &Self) -> bool {
+        self.expires_at == other.expires_at && self.identity_response == other.identity_response
+    }
+
+    /// Takes the state of use from the entry that this one replaces. The expired flag stays unless
+    /// the expiry has changed.
+    pub(super) fn inherit(&mut self, known: &Self) {
+        let newer = |own: &mut AtomicI64, known: &AtomicI64| {
+            let own = own.get_mut();
+            *own = known.load(Ordering::Relaxed).max(*own);
+        };
+        newer(&mut self.last_used, &known.last_used);
+        newer(&mut self.last_recorded, &known.last_recorded);
+        *self.expired.get_mut() =
+            self.expires_at == known.expires_at && known.expired.load(Ordering::Relaxed);
+    }
+}
+
+/// A tenant in the cache.
+pub(crate) struct CachedTenant {
+    pub(crate) id: Uuid,
+    pub(crate) slug: String,
+    pub(crate) name: String,
+    pub(crate) organisation_id: Uuid,
+    pub(super) active: AtomicBool,
+    pub(super) bucket: Bucket,
+}
