@@ -44,7 +44,7 @@ pub struct Registry {
     actor: Actor,
 }
 
-/// What the registries of all actors share.
+/// The state that the registries of all actors share.
 struct Shared {
     store: Arc<dyn Store>,
     hasher: Hasher,

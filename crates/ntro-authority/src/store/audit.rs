@@ -1,4 +1,4 @@
-//! What the audit table records of a change.
+//! The rows of the audit table.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -18,15 +18,15 @@ pub(crate) struct Stamp {
 pub(crate) struct AuditEvent {
     pub(crate) action: AuditAction,
     pub(crate) target: AuditTarget,
-    /// The organisation, where the tenant does not say it.
+    /// The organisation, where no tenant determines it.
     pub(crate) organisation: Option<Uuid>,
     /// The tenant, if the change belongs to one.
     pub(crate) tenant: Option<Uuid>,
-    /// What the other columns do not say; never a secret.
+    /// Further facts about the change, such as a key's prefix; never a secret.
     pub(crate) details: Value,
 }
 
-/// What was changed.
+/// The changed object.
 #[derive(Debug)]
 pub(crate) enum AuditTarget {
     Organisation(Uuid),
@@ -48,7 +48,7 @@ impl AuditTarget {
     }
 }
 
-/// How it was changed.
+/// The kind of a change.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum AuditAction {
     CreateOrganisation,

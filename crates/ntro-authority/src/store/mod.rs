@@ -44,8 +44,8 @@ pub(crate) struct Epoch(pub(crate) i64);
 
 /// Keeps in memory what verification needs.
 pub(crate) trait Subscriber: Send + Sync {
-    /// Brings the memory from the epoch of the last call to `epoch`; `changes` are all that lies
-    /// between the two. Applies all of them before it returns.
+    /// Brings the memory from the epoch of the last call to `epoch`. Applies all the changes between
+    /// the two before it returns.
     ///
     /// Epochs never go back: a call with an earlier one than the last is ignored.
     fn apply(&self, epoch: Epoch, changes: Vec<RegistryChange>);

@@ -209,7 +209,7 @@ pub struct ApiKeyRecord {
     pub may_rotate: bool,
     /// The key that created it, if one did.
     pub predecessor: Option<Uuid>,
-    /// Whether its predecessor still stands: until that is revoked, both are revoked together.
+    /// Whether its predecessor is not replaced yet: until then both are revoked together.
     pub is_pending: bool,
 }
 

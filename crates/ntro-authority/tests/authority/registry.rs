@@ -1,4 +1,4 @@
-//! The registry: what lasts, what is kept secret, and what is refused.
+//! The registry: durability, private files, and refused input.
 
 use axum::http::StatusCode;
 use ntro_authority::{
@@ -10,7 +10,7 @@ use ntro_base::Provider;
 use crate::support::{App, database, key, new_key, open};
 
 #[tokio::test]
-async fn a_restart_keeps_everything() {
+async fn restart_keeps_everything() {
     let app = App::start().await;
     let (live, dead) = (
         app.key(Provider::Ntropii).await,
@@ -52,7 +52,7 @@ async fn a_restart_keeps_everything() {
 }
 
 #[tokio::test]
-async fn a_use_that_could_not_be_written_down_is_written_down_later() {
+async fn failed_record_of_use_is_repeated() {
     let app = App::start().await;
     let key = app.key(Provider::Ntropii).await;
     let last_use = async |app: &App| {
@@ -72,7 +72,7 @@ async fn a_use_that_could_not_be_written_down_is_written_down_later() {
 }
 
 #[tokio::test]
-async fn no_file_holds_a_key_and_all_are_the_owners_alone() {
+async fn files_are_private_and_hold_no_key() {
     let app = App::start().await;
     let minted = app.key(Provider::Ntropii).await;
     let secret = minted.key.expose().rsplit('_').next().unwrap().as_bytes();
@@ -100,7 +100,7 @@ async fn no_file_holds_a_key_and_all_are_the_owners_alone() {
 }
 
 #[tokio::test]
-async fn one_process_serves_and_others_may_change() {
+async fn only_one_process_serves() {
     let app = App::start().await;
     let second = Authority::open(&app.database(), AuthoritySettings::default());
     assert!(matches!(
@@ -112,7 +112,7 @@ async fn one_process_serves_and_others_may_change() {
 }
 
 #[tokio::test]
-async fn a_database_of_another_kind_or_a_newer_schema_is_refused() {
+async fn foreign_or_newer_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let open =
         |name: &str| crate::support::open(&Database::Sqlite(folder.path().join(name))).map(drop);
@@ -140,7 +140,7 @@ async fn a_database_of_another_kind_or_a_newer_schema_is_refused() {
 }
 
 #[tokio::test]
-async fn a_pepper_that_is_lost_or_wrong_is_noticed() {
+async fn lost_or_wrong_pepper_is_refused() {
     let app = App::start().await;
     app.key(Provider::Ntropii).await;
     let database = app.database();
@@ -163,7 +163,7 @@ async fn a_pepper_that_is_lost_or_wrong_is_noticed() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_refused() {
+async fn invalid_input_is_refused() {
     let app = App::start().await;
     let registry = app.registry();
     let conflict = registry
@@ -185,7 +185,7 @@ async fn what_cannot_be_is_refused() {
     }
     let error = registry.revoke_key(app.tenant.id).await.unwrap_err();
     assert!(matches!(error, Error::NoKey { .. }));
-    // An issuer may call every user's organisation "" who has none.
+    // Some issuers send an empty id for a user without an organisation.
     for nothing in ["", " "] {
         let error = registry.create_organisation("Initech", Some(nothing)).await;
         assert!(matches!(error.unwrap_err(), Error::Name(_)), "{nothing:?}");
@@ -193,7 +193,7 @@ async fn what_cannot_be_is_refused() {
 }
 
 #[tokio::test]
-async fn a_tenant_that_is_taken_down_is_neither_suspended_nor_resumed() {
+async fn removed_tenant_keeps_its_status() {
     let app = App::start().await;
     let key = app.key(Provider::Ntropii).await;
     let path = "/v1/workspace/tenants/acme-fund-admin";
@@ -215,7 +215,7 @@ async fn a_tenant_that_is_taken_down_is_neither_suspended_nor_resumed() {
 }
 
 #[tokio::test]
-async fn no_organisation_goes_by_the_id_of_another() {
+async fn external_id_cannot_be_an_id() {
     let app = App::start().await;
     let id = app.organisation.id.to_string();
     let error = app
@@ -231,7 +231,7 @@ async fn no_organisation_goes_by_the_id_of_another() {
 }
 
 #[tokio::test]
-async fn a_file_that_holds_no_key_set_is_told_at_the_start() {
+async fn missing_key_set_stops_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("text");
     std::fs::write(&text, "no key set").unwrap();

@@ -1,4 +1,4 @@
-//! No verification that begins after a revocation was answered accepts the key.
+//! No verification that begins after the answer to a revocation accepts the key.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use ntro_base::Provider;
 use crate::support::{App, open};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn revoking_is_immediate_under_load() {
+async fn revocation_is_immediate_under_load() {
     let app = Arc::new(App::start().await);
     for _ in 0..20 {
         let key = Arc::new(app.key(Provider::Ontora).await);
@@ -51,7 +51,7 @@ async fn revoking_is_immediate_under_load() {
 }
 
 #[tokio::test]
-async fn what_an_admin_does_beside_the_server_is_in_force_when_the_call_returns() {
+async fn command_line_change_is_immediate() {
     let app = App::start().await;
     let beside = open(&app.database()).unwrap();
     for _ in 0..10 {

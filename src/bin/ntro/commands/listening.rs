@@ -1,4 +1,4 @@
-//! What every command that serves needs: its address, and the moment to stop.
+//! The listener and the shutdown signal of every command that serves.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use crate::error::CliError;
 use crate::exit::Kind;
 use crate::interrupt;
 
-/// Binds the address that a server is to listen on.
+/// Binds the address of a server.
 pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, CliError> {
     use std::io::ErrorKind;
 
@@ -33,7 +33,7 @@ pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, CliError>
     })
 }
 
-/// Returns what is done when the process is told to end.
+/// Returns a future that ends with the process's signal to stop.
 #[cfg(unix)]
 pub(super) fn shutdown() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
     use tokio::signal::unix::{SignalKind, signal};

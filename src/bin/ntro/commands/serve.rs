@@ -14,8 +14,8 @@ use crate::output::{Paint, Report, debug};
 
 /// Run the authority: the server that issues and verifies keys
 ///
-/// Prints the address once it listens. Ctrl-C or SIGTERM ends it: requests under way are
-/// answered first.
+/// Prints its address when it listens. Ctrl-C or SIGTERM stops it after the requests under way are
+/// answered.
 #[derive(clap::Args, Debug)]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
@@ -23,11 +23,11 @@ pub(crate) struct ServeArgs {
     /// Address to listen on; port 0 picks a free one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
-    /// Region that Ontora's keys are told to be of
+    /// Region reported for Ontora keys
     #[arg(long, value_name = "REGION", default_value = "us")]
     region: String,
     /// Requests a minute of the keys of one tenant, and of the admins of one organisation; 0 is
-    /// no limit. What revokes is counted by itself, and waits for nothing else
+    /// no limit. Revocations have a limit of the same size of their own
     #[arg(long, value_name = "PER_MINUTE", default_value_t = Limits::default().tenant_per_minute)]
     rate_limit: u32,
     /// Failed authentications a minute from one address; 0 is no limit
@@ -37,12 +37,12 @@ pub(crate) struct ServeArgs {
     issuers: IssuerArgs,
 }
 
-/// OpenID Connect issuers, each with what belongs to it at the same place in the other lists.
+/// OpenID Connect issuers; the values of one issuer have the same index in each list.
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Issuers of admin tokens, beside the built-in one")]
 struct IssuerArgs {
-    /// Exact `iss` of an issuer whose tokens make admins of the organisation that they name;
-    /// repeat it, and the options that go with it, for each issuer
+    /// Exact `iss` of an issuer of admin tokens; repeat it, and the options that belong to it, for
+    /// each issuer
     #[arg(long = "issuer", value_name = "URL", requires = "key_sets")]
     issuers: Vec<String>,
     /// JSON Web Key Set of the issuer
@@ -53,7 +53,7 @@ struct IssuerArgs {
         requires = "issuers"
     )]
     key_sets: Vec<String>,
-    /// `aud` that the issuer's tokens must carry; empty for an issuer whose tokens carry none
+    /// `aud` that the issuer's tokens must have; empty for an issuer whose tokens have none
     #[arg(long = "audience", value_name = "AUDIENCE", requires = "issuers")]
     audiences: Vec<String>,
     /// Claim with the organisation's id, dots between members; the first one present wins
@@ -151,7 +151,7 @@ pub(crate) fn run(args: ServeArgs, cx: &Context) -> Result<Exit, CliError> {
         .build()
         .map_err(|error| CliError::new(Kind::Failure, format!("cannot start: {error}")))?;
     runtime.block_on(async {
-        // Before anything is answered, so that no request is lost to an early signal.
+        // Before the first answer, so that an early signal loses no request.
         let shutdown = shutdown()?;
         let listener = listen(args.listen).await?;
         let authority = Authority::open(&database, settings)?;

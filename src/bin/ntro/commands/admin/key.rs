@@ -17,11 +17,11 @@ use crate::output::{Done, Paint, Report, Table};
 #[derive(Subcommand, Debug)]
 #[command(defer = true)]
 pub(super) enum Command {
-    /// Create a key for the tenant that `--tenant` names, and print it, once
+    /// Create a key for the tenant of `--tenant`, and print it once
     Create(CreateArgs),
-    /// List keys, newest first, the revoked and expired ones too; `--tenant` lists one tenant's
+    /// List keys, newest first, revoked and expired ones too; `--tenant` lists one tenant's keys
     List(ListArgs),
-    /// Revoke a key; the server refuses it when this has succeeded
+    /// Revoke a key; the server refuses it as soon as the command succeeds
     Revoke(RevokeArgs),
 }
 
@@ -33,11 +33,11 @@ pub(super) struct CreateArgs {
     /// Display name
     #[arg(long, default_value = "ntro admin")]
     name: KeyName,
-    /// Environment named in the key: lower-case letters and digits [default: prod for ntropii,
+    /// Environment in the key's text: lower-case letters and digits [default: prod for ntropii,
     /// live for ontora]
     #[arg(long, value_name = "NAME")]
     env: Option<KeyEnvironment>,
-    /// What the key may do; repeat it for several. Ontora needs one at least, Ntropii has none
+    /// Scope of the key; repeat it for several. Ontora needs at least one, Ntropii has none
     #[arg(
         long = "scope",
         value_name = "SCOPE",
@@ -52,7 +52,7 @@ pub(super) struct CreateArgs {
         value_parser = clap::value_parser!(u32).range(1..=i64::from(LONGEST_LIFE_IN_DAYS))
     )]
     expires_in_days: Option<u32>,
-    /// Keep the key from rotating itself: only an admin can then replace it
+    /// Forbid the key to rotate itself: only an admin can then replace it
     #[arg(long)]
     no_rotate: bool,
 }
@@ -179,7 +179,7 @@ fn create(args: CreateArgs, registry: &Registry, cx: &Context) -> Result<Exit, C
     Ok(Exit::Success)
 }
 
-/// Revokes a key that nobody has seen, and adds to the error what became of it.
+/// Revokes a key that was not shown, and adds the result to the error.
 fn take_back(registry: &Registry, cx: &Context, id: Uuid, error: CliError) -> CliError {
     let revoked = cx
         .block_on(registry.revoke_key(id))

@@ -18,9 +18,9 @@ use crate::schema::{CommandOutput, schemas};
 
 /// Manage the authority's registry on the machine that holds its database
 ///
-/// Works while `ntro serve` runs and while it does not. When a command has succeeded, the server
-/// refuses what it has revoked or suspended, and knows what it has created, unless the server hangs:
-/// then it learns of that as soon as it goes on.
+/// Works with or without a running `ntro serve`. When a command has succeeded, the server refuses
+/// every key that it has revoked or suspended, and knows every key that it has created. A server that
+/// hangs learns of new keys when it continues.
 #[derive(clap::Args, Debug)]
 pub(crate) struct AdminArgs {
     #[command(flatten)]
@@ -82,8 +82,8 @@ pub(crate) fn outputs() -> Vec<CommandOutput> {
     ]
 }
 
-/// Finds an organisation by its id, its external id, or its name where only one has it; the only
-/// one when none is named.
+/// Finds an organisation by its id, its external id, or its name if that is unique; without a name,
+/// the only organisation.
 async fn organisation(
     registry: &Registry,
     wanted: Option<&str>,
@@ -124,7 +124,7 @@ fn display_name(text: &str) -> Result<KeyName, NameError> {
     name.map_err(|error| error.about("name"))
 }
 
-/// A cell of a table: a dash where there is nothing.
+/// Returns a table cell; a dash for an absent value.
 fn or_dash(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }

@@ -18,7 +18,7 @@ pub(super) enum Command {
     Create(CreateArgs),
     /// List tenants, oldest first
     List(ListArgs),
-    /// Refuse a tenant's keys from now on, until it is resumed
+    /// Refuse a tenant's keys until it is resumed
     Suspend(NameArgs),
     /// Accept a tenant's keys again
     Resume(NameArgs),
@@ -34,7 +34,7 @@ pub(super) struct CreateArgs {
     /// Organisation that owns it: id, external id or name [default: the only one]
     #[arg(long, value_name = "NAME")]
     organisation: Option<String>,
-    /// What its data lies on
+    /// Platform of its data
     #[arg(
         long,
         value_name = "PLATFORM",
@@ -43,17 +43,17 @@ pub(super) struct CreateArgs {
             .try_map(|text| text.parse::<DataPlatform>())
     )]
     data_platform: DataPlatform,
-    /// Id of the platform's configuration; for every platform but `managed-postgres`
+    /// Id of the platform's configuration, for every platform but `managed-postgres`
     #[arg(long, value_name = "ID")]
     data_platform_config: Option<String>,
 }
 
 #[derive(clap::Args, Debug)]
 pub(super) struct ListArgs {
-    /// Only those of this organisation: id, external id or name
+    /// Only tenants of this organisation: id, external id or name
     #[arg(long, value_name = "NAME")]
     organisation: Option<String>,
-    /// Only those that stand like this
+    /// Only tenants with this status
     #[arg(
         long,
         ignore_case = true,

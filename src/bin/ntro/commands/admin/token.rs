@@ -11,18 +11,18 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{Paint, Report};
 
-/// Tokens count in seconds.
+/// Times in tokens are whole seconds.
 const SHORTEST_LIFE: Period = Period::seconds(1);
-/// The longest life of a token: whoever finds one cannot use it for ever.
+/// The longest life of a token, so that a lost one expires.
 const LONGEST_LIFE: Period = Period::days(365);
 
 /// Print an admin token of the built-in issuer, alone, for scripts
 #[derive(clap::Args, Debug)]
 pub(crate) struct TokenArgs {
-    /// Organisation to speak for: id, external id or name [default: the only one]
+    /// Organisation of the token: id, external id or name [default: the only one]
     #[arg(long, value_name = "NAME")]
     organisation: Option<String>,
-    /// What the token allows
+    /// Role of the token
     #[arg(
         long,
         default_value = Role::Admin.as_str(),
@@ -30,10 +30,10 @@ pub(crate) struct TokenArgs {
             .try_map(|text| text.parse::<Role>())
     )]
     role: Role,
-    /// Whose name its deeds are written down under
+    /// Name that audit records use for the token
     #[arg(long, value_name = "NAME", default_value = "ntro-admin")]
     subject: String,
-    /// How long the token is good, such as `15m`, `8h` or `30d`
+    /// Life of the token, such as `15m`, `8h` or `30d`
     #[arg(long, value_name = "TIME", default_value = "15m", value_parser = life)]
     expires_in: SignedDuration,
 }

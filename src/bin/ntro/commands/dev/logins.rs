@@ -16,19 +16,19 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Kind;
 
-/// Where the authority is, and how it is administered.
+/// The address and the database of the authority.
 pub(super) struct DevServer {
     pub(super) address: SocketAddr,
     pub(super) database: String,
     pub(super) key_material: PathBuf,
     pub(super) program: String,
-    /// Whether the connections are gone with it.
+    /// Whether the connections are removed when it ends.
     pub(super) ephemeral: bool,
 }
 
 impl DevServer {
-    /// Returns the base URL for a provider. It says `localhost`, as the official clients' default
-    /// does, so that a key is bound to the origin that people type.
+    /// Returns the base URL for a provider, with `localhost` as in the official clients' default, so
+    /// that a key is bound to the origin that users type.
     pub(super) fn host(&self, provider: Provider) -> String {
         let name = match self.address {
             SocketAddr::V4(v4) if v4.ip().octets() == [127, 0, 0, 1] => "localhost".to_owned(),
@@ -65,7 +65,7 @@ impl DevServer {
     }
 }
 
-/// Logs both connections in, or finds that their keys still work. Returns their names.
+/// Logs both connections in, unless their keys still work. Returns their names.
 pub(super) fn log_in(
     cx: &Context,
     runtime: &Runtime,
@@ -83,22 +83,22 @@ pub(super) fn log_in(
         Ok((parse::<ConnectionName>(name)?, provider, host))
     })
     .collect::<Result<Vec<_>, CliError>>()?;
-    // Both before either is made.
+    // Both are checked before either is made.
     for (name, _, host) in &wanted {
         refuse_others(cx, name, host, place)?;
     }
     let mut names = Vec::new();
     let mut store = None;
     for (name, provider, host) in wanted {
-        let standing = standing(cx, &name, &host)?;
-        if standing == Standing::Rejected && !is_ours(cx, &name, place) {
+        let state = login_state(cx, &name, &host)?;
+        if state == LoginState::Rejected && !is_ours(cx, &name, place) {
             let message = format!(
                 "the connection `{name}` has a key for {} that is not of this authority's database",
                 host.origin()
             );
             return Err(CliError::new(Kind::Conflict, message).hint(keep_it(&name)));
         }
-        if standing != Standing::Works {
+        if state != LoginState::Works {
             let kind = match store {
                 Some(kind) => kind,
                 None => *store.insert(choose_store(cx)?),
@@ -112,7 +112,7 @@ pub(super) fn log_in(
     Ok(names)
 }
 
-/// Returns whether a connection was made for this very database, at whatever port it was then.
+/// Returns whether a connection was made for this database, on any port.
 fn is_ours(cx: &Context, name: &ConnectionName, place: &DevServer) -> bool {
     let config = cx.config().ok();
     let entry = config.and_then(|config| config.connections.get(name.as_str()));
@@ -125,7 +125,7 @@ fn is_ours(cx: &Context, name: &ConnectionName, place: &DevServer) -> bool {
     })
 }
 
-/// Forgets both connections.
+/// Removes both connections.
 pub(super) fn forget(cx: &Context, names: &[ConnectionName]) -> Result<(), CliError> {
     let settings = cx.stores()?;
     for name in names {
@@ -134,9 +134,9 @@ pub(super) fn forget(cx: &Context, names: &[ConnectionName]) -> Result<(), CliEr
     Ok(())
 }
 
-/// How a connection stands to this authority.
+/// The state of a connection at this authority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum LoginState {
     /// There is none.
     Absent,
     /// It has no key for this host.
@@ -147,30 +147,28 @@ enum Standing {
     Works,
 }
 
-fn standing(cx: &Context, name: &ConnectionName, host: &Host) -> Result<Standing, CliError> {
+fn login_state(cx: &Context, name: &ConnectionName, host: &Host) -> Result<LoginState, CliError> {
     if !cx.config()?.connections.contains_key(name.as_str()) {
-        return Ok(Standing::Absent);
+        return Ok(LoginState::Absent);
     }
     let flags = Flags::of_connection(name.clone());
     let settings = cx.stores()?;
     let resolver = cx.resolver()?.alone(&flags);
     let connection = match resolver.connection(|kind| secrets::open(kind, settings)) {
         Ok(connection) if connection.host.value == *host => connection,
-        Ok(_) | Err(ntro_client::resolve::Error::NoKey { .. }) => return Ok(Standing::NoKey),
-        // A store that cannot be read now may hold the key: it is not to be replaced behind its
-        // back.
+        Ok(_) | Err(ntro_client::resolve::Error::NoKey { .. }) => return Ok(LoginState::NoKey),
+        // A store that cannot be read may have the key, which must not be replaced.
         Err(error) => return Err(error.into()),
     };
     let client: Client = cx.client(&connection)?;
     match cx.block_on(client.identity())? {
-        Ok(_) => Ok(Standing::Works),
-        Err(api::Error::Rejected(_)) => Ok(Standing::Rejected),
+        Ok(_) => Ok(LoginState::Works),
+        Err(api::Error::Rejected(_)) => Ok(LoginState::Rejected),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Refuses to take over a connection that somebody has made for another server, and to make one
-/// that is gone in the end out of one that was there before.
+/// Refuses to replace a connection to another server, and to make an existing one ephemeral.
 fn refuse_others(
     cx: &Context,
     name: &ConnectionName,
@@ -202,8 +200,8 @@ fn keep_it(name: &ConnectionName) -> String {
     format!("keep it under another name: `ntro auth rename {name} NAME`")
 }
 
-/// Returns the keyring where there is one, else the encrypted file, opened by an identity of its
-/// own where nothing opens it yet.
+/// Returns the keyring if there is one, else the encrypted file. A file that nothing opens yet gets a
+/// new identity.
 fn choose_store(cx: &Context) -> Result<StoreKind, CliError> {
     let Err(error) = cx.open_store(StoreKind::Keyring)?.probe() else {
         return Ok(StoreKind::Keyring);
@@ -229,7 +227,7 @@ fn choose_store(cx: &Context) -> Result<StoreKind, CliError> {
     Ok(StoreKind::File)
 }
 
-/// Makes a key, in the place of those that were made here before and are lost.
+/// Makes a key, and revokes the lost ones that were made here before.
 fn mint(
     runtime: &Runtime,
     registry: &Registry,
@@ -285,9 +283,9 @@ fn keep(
         expires_at: None,
         default_tenant: Some(parse::<TenantSlug>(&tenant)?),
         store,
-        // Never away from a default that the user has chosen, and never to the second one.
+        // Never replaces a default that the user has chosen.
         make_default: (provider == Provider::Ontora).then_some(false),
-        // Whatever was there is of this database, or has no key: everything else was refused.
+        // An existing connection is of this database or has no key; all others were refused.
         overwrite: true,
         policy: None,
         now: cx.now(),

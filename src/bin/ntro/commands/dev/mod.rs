@@ -23,7 +23,7 @@ use crate::output::{Paint, Report};
 /// Start an authority on this machine, log in to it, and stay in the foreground
 ///
 /// Makes the organisation `Acme` with the tenants `acme-fund-admin` and `globex-capital`, and the
-/// connections `local` (an Ntropii key) and `local-ontora` (an Ontora key). DevSummary again, it finds
+/// connections `local` (an Ntropii key) and `local-ontora` (an Ontora key). Started again, it finds
 /// everything as it was.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -68,7 +68,7 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
         .enable_all()
         .build()
         .map_err(|error| CliError::new(Kind::Failure, format!("cannot start: {error}")))?;
-    // The address first: where it is taken, nothing is made.
+    // The address first: nothing is made if it is taken.
     let listener = runtime.block_on(listen(args.listen))?;
     let address = listener
         .local_addr()
@@ -121,7 +121,7 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
-/// Where the database lies.
+/// The folder of the database.
 enum Data {
     Kept(PathBuf),
     Temporary(tempfile::TempDir),
@@ -146,7 +146,7 @@ impl Data {
             .clone()
             .unwrap_or_else(|| home.folder().join("dev"));
         disk::create_private_folder(&folder)?;
-        // It is written into the configuration, which is read from other folders, too.
+        // The configuration gets the path, and is read from other folders too.
         let folder = std::path::absolute(&folder).map_err(|error| {
             let folder = folder.display();
             CliError::new(Kind::Failure, format!("cannot find `{folder}`: {error}"))
@@ -162,7 +162,7 @@ impl Data {
     }
 }
 
-/// How this program is called again: by its path, since it need not be on the search path.
+/// Returns the program's path, for commands that must work without the search path.
 fn program() -> String {
     std::env::current_exe().map_or_else(|_| "ntro".to_owned(), |path| path.display().to_string())
 }
@@ -172,7 +172,7 @@ fn started(
     place: &logins::DevServer,
     connections: &[ConnectionName],
 ) -> Result<DevSummary, CliError> {
-    // A context of its own: what this one has read is older than the logins.
+    // A new context: this one was read before the logins.
     let fresh = cx.fresh();
     let flags = ntro_client::resolve::Flags::of_connection(connections[0].clone());
     let settings = fresh.stores()?;
