@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Elliptic, ServerFolder, Serving, always, wire};
+use crate::support::{Elliptic, ServerFolder, Serving, always, always_with, wire};
 
 fn admin_header(folder: &ServerFolder) -> String {
     let made = folder.admin_ok("token --expires-in 1h");
@@ -339,9 +339,24 @@ fn serve_errors_are_clear() {
         error.contains("is not a database of an authority"),
         "{error}"
     );
-    let (code, error) = refusal(&["--issuer", "https://a.test", "--listen", "127.0.0.1:0"]);
-    assert_eq!(code, 2);
+    let (code, error) = refusal(&[
+        "--database",
+        &other,
+        "--listen",
+        "127.0.0.1:0",
+        "--issuer",
+        "urn:a",
+    ]);
+    assert_eq!(code, 2, "{error}");
+    assert!(error.contains("`urn:a` cannot be discovered"), "{error}");
     assert!(error.contains("--jwks"), "{error}");
+    let issuers = ["--issuer", "https://a.test", "--issuer", "https://b.test"];
+    let (code, error) = refusal(&[&issuers[..], &["--jwks", "a.json"]].concat());
+    assert_eq!(code, 2, "{error}");
+    assert!(
+        error.contains("give `--jwks` for every `--issuer` or for none"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -443,5 +458,30 @@ fn loopback_issuer_bypasses_proxy() {
             let (answered, body) = make_key(server.address, &tenant, &header).unwrap();
             assert_eq!(answered, status, "{host}: {body}");
         }
+    }
+}
+
+#[test]
+fn issuer_alone_discovers_keys() {
+    let folder = ServerFolder::new();
+    let tenant = tenant_id(&folder);
+    let (issuer, other) = (Elliptic::new(), Elliptic::new());
+    // One answer for every path: the discovery document and the key set.
+    let address = always_with(|address| {
+        let mut document = issuer.jwks();
+        document["issuer"] = json!(format!("http://{address}"));
+        document["jwks_uri"] = json!(format!("http://{address}/keys"));
+        document.to_string()
+    });
+    let url = format!("http://{address}");
+    let server = folder.serve_with(&["--issuer", &url]);
+    let claims = json!({
+        "iss": url, "sub": "user_1", "org_id": "org_acme",
+        "org_role": "admin", "exp": jiff::Timestamp::now().as_second() + 300,
+    });
+    for (signer, status) in [(&other, 401), (&issuer, 201)] {
+        let header = format!("authorization: Bearer {}", signer.sign(&claims));
+        let (answered, body) = make_key(server.address, &tenant, &header).unwrap();
+        assert_eq!(answered, status, "{body}");
     }
 }

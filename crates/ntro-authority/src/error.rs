@@ -44,6 +44,15 @@ pub enum Error {
         /// Its URL, without password and query.
         url: String,
     },
+    /// An issuer whose key set should be discovered is not a URL for that.
+    #[error(
+        "the key set of the issuer `{issuer}` cannot be discovered: the issuer must be an https \
+         URL, or one of this machine, without user name, password, query and fragment"
+    )]
+    DiscoveryUrl {
+        /// Its name, without what may be secret.
+        issuer: String,
+    },
     /// An issuer is configured twice.
     #[error("the issuer `{issuer}` is given twice, or is the name of the built-in one")]
     IssuerTwice {

@@ -20,10 +20,10 @@
 )]
 
 mod actor;
+mod admin_auth;
 mod error;
 mod http;
 mod key_material;
-mod oidc;
 mod registry;
 mod server;
 mod settings;

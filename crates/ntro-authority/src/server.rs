@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use crate::actor::Actor;
+use crate::admin_auth::Verifier;
 use crate::error::Error;
-use crate::oidc::Verifier;
 use crate::registry::Registry;
 use crate::settings::{AuthoritySettings, Database};
 use crate::store::{MemberRecord, Role};

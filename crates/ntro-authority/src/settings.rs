@@ -144,6 +144,8 @@ pub enum JwksSource {
     File(PathBuf),
     /// A URL, fetched when first needed, and again for an unknown key or after ten minutes.
     Url(Url),
+    /// The `jwks_uri` of the discovery document below the issuer's own URL, fetched as [`Self::Url`].
+    Discovery,
 }
 
 /// Paths of claims, with dots between members; the first one present wins.

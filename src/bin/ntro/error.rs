@@ -554,6 +554,7 @@ impl From<ntro_authority::Error> for CliError {
             E::ScopesUnknown => of(Kind::Usage).hint("leave `--scope` out"),
             E::ScopesMissing => of(Kind::Usage).hint("give `--scope`; `*` is all of them"),
             E::KeySetUrl { .. } => of(Kind::Usage).hint("give `--jwks` an https URL or a file"),
+            E::DiscoveryUrl { .. } => of(Kind::Usage).hint("name its key set with `--jwks`"),
             E::IssuerTwice { .. } => of(Kind::Usage).hint("give each `--issuer` once"),
             E::Store(store) => match store {
                 S::Conflict { .. } => of(Kind::Conflict).hint("choose another one"),

@@ -24,7 +24,7 @@ pub use kill_points::at_each_effect;
 pub use process::{Outcome, Run};
 pub use sandbox::Sandbox;
 pub use secret_service::{Mode, SecretService};
-pub use serving::{ServerFolder, Serving, always};
+pub use serving::{ServerFolder, Serving, always, always_with};
 pub use stub::{Reply, Stub};
 pub use terminal::Terminal;
 

@@ -104,8 +104,14 @@ impl ServerFolder {
 
 /// Answers every request, also those of a proxy, with this body until the test ends.
 pub fn always(body: String) -> SocketAddr {
+    always_with(|_| body)
+}
+
+/// As [`always`], with a body that contains the server's address.
+pub fn always_with(body: impl FnOnce(SocketAddr) -> String) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let body = body(address);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();

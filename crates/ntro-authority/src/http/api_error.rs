@@ -15,8 +15,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::admin_auth::Denied;
 use crate::error::Error;
-use crate::oidc::Denied;
 use crate::store::StoreError;
 use crate::verify::VerifyRefusal;
 use ntro_base::wire::errors::{

@@ -1,4 +1,4 @@
-//! Tokens of other issuers, and the ways to forge them.
+//! Tokens of other issuers, and forged tokens.
 
 use axum::http::StatusCode;
 use base64::Engine as _;
@@ -14,7 +14,7 @@ fn new_key(app: &App) -> Value {
 }
 
 #[tokio::test]
-async fn both_versions_of_clerks_tokens_make_admins() {
+async fn both_clerk_versions_make_admins() {
     let (app, clerk) = App::start_with_clerk().await;
     let version_2 = json!({
         "v": 2, "org_id": null, "org_slug": null, "org_role": null,
@@ -110,8 +110,8 @@ async fn forged_and_stale_tokens_are_refused() {
             .send()
             .await;
         assert_eq!(reply.status, 401, "{token}");
-        let told = json!({"detail": "Invalid or expired token", "code": "invalid_token"});
-        assert_eq!(reply.body, told);
+        let refusal = json!({"detail": "Invalid or expired token", "code": "invalid_token"});
+        assert_eq!(reply.body, refusal);
     }
     assert_eq!(app.registry().keys(None, None).await.unwrap(), []);
     app.post("/v1/api-keys", &new_key(&app))
@@ -121,7 +121,7 @@ async fn forged_and_stale_tokens_are_refused() {
 }
 
 #[tokio::test]
-async fn a_key_withdrawn_from_the_set_is_trusted_no_more() {
+async fn withdrawn_key_loses_trust() {
     let (app, clerk) = App::start_with_clerk().await;
     let token = clerk.sign(&claims());
     let get = || app.get("/v1/workspaces").bearer(&token);
@@ -136,7 +136,7 @@ async fn a_key_withdrawn_from_the_set_is_trusted_no_more() {
 }
 
 #[tokio::test]
-async fn a_token_of_another_authority_is_no_good_here() {
+async fn foreign_authority_token_is_refused() {
     let (app, other) = (App::start().await, App::start().await);
     app.get("/v1/workspaces")
         .bearer(&other.admin())
@@ -145,7 +145,7 @@ async fn a_token_of_another_authority_is_no_good_here() {
 }
 
 #[tokio::test]
-async fn the_role_is_that_of_the_organisation_that_the_token_is_taken_to_be_of() {
+async fn role_belongs_to_named_organisation() {
     let (app, clerk) = App::start_with_clerk().await;
     app.stranger().await;
     for change in [

@@ -12,6 +12,7 @@ mod support;
 mod admin_tokens;
 mod api_keys;
 mod audit;
+mod discovery;
 mod envelope;
 mod identity;
 mod limits;

@@ -43,9 +43,10 @@ pub(crate) struct ServeArgs {
 struct IssuerArgs {
     /// Exact `iss` of an issuer of admin tokens; repeat it, and the options that belong to it, for
     /// each issuer
-    #[arg(long = "issuer", value_name = "URL", requires = "key_sets")]
+    #[arg(long = "issuer", value_name = "URL")]
     issuers: Vec<String>,
-    /// JSON Web Key Set of the issuer
+    /// JSON Web Key Set of the issuer; without it, or empty, found through the discovery document at
+    /// `URL/.well-known/openid-configuration`
     #[arg(
         long = "jwks",
         id = "key_sets",
@@ -69,9 +70,11 @@ impl IssuerArgs {
     fn issuers(self) -> Result<Vec<Issuer>, CliError> {
         let wanted = self.issuers.len();
         let fits = |given: usize| given == wanted;
-        if !fits(self.key_sets.len()) {
-            return Err(CliError::usage("each `--issuer` needs its own `--jwks`")
-                .hint("give them in the same order"));
+        if !self.key_sets.is_empty() && !fits(self.key_sets.len()) {
+            return Err(
+                CliError::usage("give `--jwks` for every `--issuer` or for none")
+                    .hint("`--jwks ''` discovers the key set of an issuer"),
+            );
         }
         if !self.audiences.is_empty() && !fits(self.audiences.len()) {
             return Err(
@@ -88,11 +91,15 @@ impl IssuerArgs {
                 *paths = chosen;
             }
         }
+        let key_sets = self
+            .key_sets
+            .into_iter()
+            .chain(std::iter::repeat(String::new()));
         let audiences = self.audiences.into_iter().map(Some);
         let audiences = audiences.chain(std::iter::repeat(None));
         self.issuers
             .into_iter()
-            .zip(self.key_sets)
+            .zip(key_sets)
             .zip(audiences)
             .map(|((issuer, keys), audience)| {
                 Ok(Issuer {
@@ -107,6 +114,9 @@ impl IssuerArgs {
 }
 
 fn key_source(text: &str) -> Result<JwksSource, CliError> {
+    if text.is_empty() {
+        return Ok(JwksSource::Discovery);
+    }
     let scheme = text.split_once(':').map(|(scheme, _)| scheme);
     let is_url = |scheme: &str| {
         ["http", "https"]
