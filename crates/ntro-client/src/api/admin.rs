@@ -1,4 +1,4 @@
-//! Calls made with an administrator's JWT: the keys of a tenant.
+//! The calls of an administrator: the keys of a tenant.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -20,26 +20,26 @@ use super::{ntropii, ontora};
 use ntro_base::wire;
 use ntro_base::{ApiKey, Host, KeyName, Origin, Provider, Scope, TenantSlug};
 
-/// The longest text taken for a JWT.
+/// The most bytes of a JWT.
 const LONGEST_TOKEN: usize = 16 * 1024;
 
-/// How many pages of keys are read at most.
+/// The most pages of keys that are read.
 const PAGES: usize = 200;
 
 /// An administrator's JWT, bound to the origin that it was obtained for.
 ///
-/// As a key, it cannot be printed and is wiped on drop.
+/// Like a key, it cannot be printed and is wiped on drop.
 #[derive(Clone)]
 pub struct AdminToken {
     token: SecretString,
     origin: Origin,
 }
 
-/// Why a text cannot be a JWT. Says nothing of the text itself.
+/// Why a text cannot be a JWT. Does not contain the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdminTokenError {
-    /// Nothing, or only white space, was given.
+    /// The text is empty or only white space.
     #[error("the admin token is empty")]
     Empty,
     /// Longer than any JWT.
@@ -54,12 +54,7 @@ pub enum AdminTokenError {
 }
 
 impl AdminToken {
-    /// Takes a secret text for a JWT and wipes the text whether or not it is one. White space
-    /// around it is dropped.
-    ///
-    /// # Errors
-    ///
-    /// When the text cannot be a JWT.
+    /// Parses a JWT and wipes the text, also when it is not one. Ignores white space around it.
     pub fn bind(text: String, origin: Origin) -> Result<Self, AdminTokenError> {
         let text = Zeroizing::new(text);
         let token = text.trim();
@@ -104,10 +99,10 @@ impl fmt::Debug for AdminToken {
     }
 }
 
-/// Where an administrator's calls go.
+/// A server and the administrator's token to call it with.
 #[derive(Clone, Debug)]
 pub struct AdminTarget {
-    /// The system that is spoken there.
+    /// The API that the server speaks.
     pub provider: Provider,
     /// Its base URL.
     pub host: Host,
@@ -117,22 +112,22 @@ pub struct AdminTarget {
     pub insecure_http: bool,
 }
 
-/// What a key that is to be made shall be like.
+/// The properties of a new key.
 #[derive(Clone, Debug)]
 pub struct KeyRequest {
-    /// The tenant that it shall reach (Ontora: the workspace's id).
+    /// The tenant that it reaches (Ontora: the workspace's id).
     pub tenant: TenantSlug,
     /// Its display name.
     pub name: KeyName,
     /// Its scopes. Ontora demands at least one; keys of Ntropii have none.
     pub scopes: Vec<Scope>,
-    /// In how many days it shall end; `None` for never.
+    /// In how many days it expires; `None` for never.
     pub expires_in_days: Option<u32>,
-    /// Whether it may rotate itself, where the server knows of that.
+    /// Whether it may rotate itself; only authorities support this.
     pub may_rotate: bool,
 }
 
-/// What an administrator can ask of a server.
+/// The calls of an administrator.
 ///
 /// Ontora documents these endpoints; for Ntropii only an authority has them.
 pub struct AdminClient {
@@ -164,10 +159,6 @@ impl AdminClient {
     }
 
     /// Returns the tenants that the administrator sees.
-    ///
-    /// # Errors
-    ///
-    /// Any [`Error`].
     pub async fn tenants(&self) -> Result<Vec<Tenant>, Error> {
         match self.provider {
             Provider::Ntropii => {
@@ -181,11 +172,7 @@ impl AdminClient {
         }
     }
 
-    /// Returns every key of a tenant, revoked and expired ones included, as the server orders them.
-    ///
-    /// # Errors
-    ///
-    /// Any [`Error`].
+    /// Returns every key of a tenant in the server's order, revoked and expired ones included.
     pub async fn list_keys(&self, tenant: &TenantSlug) -> Result<Vec<KeyInfo>, Error> {
         match self.provider {
             Provider::Ntropii => {
@@ -196,8 +183,8 @@ impl AdminClient {
         }
     }
 
-    /// Reads page after page, all of them within the time of one call. A server that knows no pages
-    /// gives the same one again, which ends it.
+    /// Reads all pages, within the timeout of one call. Stops at a page without new keys: a server
+    /// without paging returns the same one again.
     async fn list_workspace_keys(&self, workspace: &TenantSlug) -> Result<Vec<KeyInfo>, Error> {
         let mut keys = Vec::new();
         let mut seen = HashSet::new();
@@ -220,21 +207,18 @@ impl AdminClient {
         Ok(keys)
     }
 
-    /// Makes a key and returns it, this once.
+    /// Creates a key and returns it with its secret.
     ///
-    /// The request carries an `Idempotency-Key`, so one that got no answer is sent again without
-    /// making two keys. But no server keeps the secret of a key: what it answers then is the key's
-    /// description alone. That key is of no use to anyone, so it is revoked and one more is made.
+    /// The request carries an `Idempotency-Key`, so that it can be repeated without creating two
+    /// keys. No server stores the secret of a key, so the answer to a repeated request contains only
+    /// the key's description. That key is revoked, and another one is created.
     ///
-    /// # Errors
-    ///
-    /// [`Error::KeyLost`] when a key was made, its secret was lost and it could not be revoked
-    /// either: the error names it. Or any other [`Error`]; after [`Error::Unreachable`] and
-    /// [`Error::Unavailable`] a key may have been made that nobody holds, which a look at the
-    /// [list](Self::list_keys) tells.
+    /// [`Error::KeyLost`] names a key that was created, whose secret was lost, and that could not be
+    /// revoked either. After [`Error::Unreachable`] and [`Error::Unavailable`] a key may exist whose
+    /// secret is lost; [`AdminClient::list_keys`] shows it.
     pub async fn create_key(&self, request: &KeyRequest) -> Result<NewKey, Error> {
         let (url, body) = self.creation(request);
-        // The second time round is for a lost answer; losing two is the server's habit.
+        // The second attempt is for a lost answer. A server that loses two never returns secrets.
         let mut attempts = 2;
         loop {
             attempts -= 1;
@@ -262,14 +246,10 @@ impl AdminClient {
         }
     }
 
-    /// Makes a key under a name for the attempt, at most once however often that is repeated.
+    /// Creates a key under the name `attempt`, at most once however often the call is repeated.
     ///
-    /// The second time, also when the first request arrives only then, what comes back is the
-    /// description of the key alone: enough to revoke it.
-    ///
-    /// # Errors
-    ///
-    /// Any [`Error`]. The key may have been made all the same, or may yet be.
+    /// A repeated call returns only the description of the key, which is enough to revoke it. After
+    /// an error the key may exist, or may still be created.
     pub async fn create_key_once(
         &self,
         request: &KeyRequest,
@@ -280,11 +260,7 @@ impl AdminClient {
         created(self.provider, &self.http.success(&call).await?)
     }
 
-    /// Revokes a key by its id. A key that was revoked before is no error.
-    ///
-    /// # Errors
-    ///
-    /// Any [`Error`].
+    /// Revokes a key by its id. Succeeds when it is already revoked.
     pub async fn revoke_key(&self, tenant: &TenantSlug, id: &str) -> Result<(), Error> {
         let url = match self.provider {
             Provider::Ntropii => ntropii::tenant_key(self.http.host(), tenant, id),
@@ -292,7 +268,7 @@ impl AdminClient {
         };
         let answer = self.http.send(&Call::delete(url)).await?;
         if answer.status == StatusCode::NOT_FOUND && answer.resent {
-            // The first request was carried out, and only its answer was lost.
+            // The server carried out the first request, and only the answer was lost.
             return Ok(());
         }
         answer.into_success().map(drop)
@@ -330,7 +306,7 @@ impl AdminClient {
     }
 }
 
-/// Reads the answer to a creation; the secret moves out of it without a copy.
+/// Parses the answer to a creation. Moves the secret out of it without a copy.
 pub(super) fn created(
     provider: Provider,
     answer: &ServerResponse,
@@ -354,7 +330,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_jwt_is_taken_and_none_is_shown() {
+    fn admin_token_is_jwt_and_hidden() {
         let bind = |text: &str| AdminToken::bind(text.to_owned(), origin());
         assert_eq!(bind(" ").unwrap_err(), AdminTokenError::Empty);
         for text in ["ont_live_x", "a.b", "a..c", "a.b.c.d", "a.b c.d", "ä.b.c"] {
@@ -374,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_comes_out_for_its_own_origin_only() {
+    fn admin_token_is_bound_to_origin() {
         let token = AdminToken::bind("a.b.c".to_owned(), origin()).unwrap();
         let other = "http://api.ontora.com".parse().unwrap();
         assert_eq!(token.for_origin(&other), None);

@@ -15,17 +15,17 @@ use super::transport::Transport;
 use super::{ntropii, ontora};
 use ntro_base::{Host, Provider, TenantSlug};
 
-/// Whether a server says by this status that it has no such function.
-fn is_unknown(status: StatusCode) -> bool {
+/// Returns whether a server that lacks an endpoint answers with this status.
+fn lacks_endpoint(status: StatusCode) -> bool {
     matches!(
         status,
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED
     )
 }
 
-/// What a key can ask of its server.
+/// The calls of an API key.
 ///
-/// Making one costs nothing: no connection, no certificates, no I/O before the first call.
+/// Making a client costs nothing: no connection, no certificates, no I/O before the first call.
 pub struct Client {
     provider: Provider,
     http: Http,
@@ -39,7 +39,7 @@ impl Client {
         Self::through(&transport, target, settings)
     }
 
-    /// Makes a client that shares what its requests go out through.
+    /// Makes a client that sends through a shared transport.
     #[must_use]
     pub fn through(transport: &Transport, target: Target, settings: Settings) -> Self {
         let Target {
@@ -55,7 +55,7 @@ impl Client {
         }
     }
 
-    /// Returns the base URL that is called.
+    /// Returns the base URL.
     #[must_use]
     pub fn host(&self) -> &Host {
         self.http.host()
@@ -65,40 +65,32 @@ impl Client {
         &self.http
     }
 
-    /// Returns the system that is spoken.
+    /// Returns the API that the server speaks.
     #[must_use]
     pub fn provider(&self) -> Provider {
         self.provider
     }
 
-    /// Returns who the key belongs to.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Rejected`] when the server does not accept the key, or any other [`Error`].
+    /// Returns the owner of the key; [`Error::Rejected`] when the server does not accept it.
     pub async fn identity(&self) -> Result<Identity, Error> {
         match self.provider {
             Provider::Ntropii => {
                 let call = Call::get(ntropii::me(self.host()));
-                ntropii::identity(&self.known(&call).await?)
+                ntropii::identity(&self.call_known(&call).await?)
             }
             Provider::Ontora => {
                 let call = Call::get(ontora::current_key(self.host()));
-                ontora::identity(&self.known(&call).await?)
+                ontora::identity(&self.call_known(&call).await?)
             }
         }
     }
 
-    /// Returns the tenants that the key reaches. A key of Ontora reaches its one workspace.
-    ///
-    /// # Errors
-    ///
-    /// Any [`Error`].
+    /// Returns the tenants that the key reaches; for Ontora, its one workspace.
     pub async fn tenants(&self) -> Result<Vec<Tenant>, Error> {
         match self.provider {
             Provider::Ntropii => {
                 let call = Call::get(ntropii::tenants(self.host()));
-                ntropii::tenant_list(&self.known(&call).await?)
+                ntropii::tenant_list(&self.call_known(&call).await?)
             }
             Provider::Ontora => Ok(vec![self.workspace().await?]),
         }
@@ -106,10 +98,8 @@ impl Client {
 
     /// Returns one tenant, by its slug or id.
     ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`] when there is none, or none that the key reaches; for a workspace of
-    /// Ontora that is not the key's own, [`Error::OutOfReach`]. Or any other [`Error`].
+    /// [`Error::NotFound`] when there is none, or none that the key reaches. [`Error::OutOfReach`]
+    /// for a workspace of Ontora that is not the key's own.
     pub async fn tenant(&self, slug: &TenantSlug) -> Result<Tenant, Error> {
         match self.provider {
             Provider::Ntropii => {
@@ -130,33 +120,28 @@ impl Client {
         }
     }
 
-    /// Returns what the server tells of the presented key.
+    /// Returns the server's description of the presented key.
     ///
-    /// # Errors
-    ///
-    /// [`Error::NotOffered`] when this server tells nothing of keys, or any other [`Error`].
+    /// [`Error::NotOffered`] when this server describes no keys.
     pub async fn current_key(&self) -> Result<KeyInfo, Error> {
         match self.provider {
             Provider::Ntropii => {
                 let call = Call::get(ntropii::me(self.host()));
-                let answer = self.known(&call).await?;
+                let answer = self.call_known(&call).await?;
                 ntropii::identity(&answer)?
                     .key
                     .ok_or_else(|| answer.not_offered("a description of the key"))
             }
             Provider::Ontora => {
                 let call = Call::get(ontora::current_key(self.host()));
-                ontora::current(&self.known(&call).await?)
+                ontora::current(&self.call_known(&call).await?)
             }
         }
     }
 
-    /// Revokes the presented key by itself, which only an authority allows.
+    /// Revokes the presented key with itself, which only an authority allows.
     ///
-    /// # Errors
-    ///
-    /// [`Error::NotOffered`] when the server has no such function: the key is still live. Or any
-    /// other [`Error`].
+    /// [`Error::NotOffered`] when the server lacks the endpoint: the key is still live.
     pub async fn revoke_current(&self) -> Result<Revocation, Error> {
         let url = match self.provider {
             Provider::Ntropii => ntropii::current_key(self.host()),
@@ -166,14 +151,14 @@ impl Client {
         match answer.status {
             status if status.is_success() => Ok(Revocation::Revoked),
             StatusCode::UNAUTHORIZED if answer.resent => Ok(Revocation::Presumed),
-            // A server that takes `current` for the id of a key says 404 or 422.
+            // A server that reads `current` as the id of a key answers 404 or 422.
             StatusCode::NOT_FOUND
             | StatusCode::METHOD_NOT_ALLOWED
             | StatusCode::UNPROCESSABLE_ENTITY
             | StatusCode::NOT_IMPLEMENTED => {
                 Err(answer.not_offered("the revocation of a key by itself"))
             }
-            // So does an authority that lets only administrators revoke.
+            // An authority that lets only administrators revoke.
             StatusCode::FORBIDDEN if answer.refusal().code.as_deref() == Some("jwt_required") => {
                 Err(answer.not_offered("the revocation of a key by itself"))
             }
@@ -181,20 +166,17 @@ impl Client {
         }
     }
 
-    /// Has the presented key mint its successor, which only an authority allows.
+    /// Creates the successor of the presented key, which only an authority allows.
     ///
-    /// The successor is pending: it ends with the key until it has revoked it by
-    /// [`Client::revoke_predecessor`], and the next one takes its place. The request is sent once,
-    /// under a name that no other has. After an error other than [`Error::NotOffered`] a successor
-    /// may have been made all the same, or may yet be; [`Client::revoke_successor`] of the same
-    /// name takes it back.
+    /// The successor is pending: it ends with its predecessor unless it revokes it by
+    /// [`Client::revoke_predecessor`], and a further successor replaces it. The request is sent once,
+    /// under the unique name `attempt`. After an error other than [`Error::NotOffered`] a successor
+    /// may exist or may still be created; [`Client::revoke_successor`] with the same name revokes
+    /// it.
     ///
-    /// # Errors
-    ///
-    /// [`Error::NotOffered`] when the server has no such function, or not for this key. Or any
-    /// other [`Error`].
+    /// [`Error::NotOffered`] when the server lacks the endpoint, or refuses it to this key.
     pub async fn rotate_current(&self, attempt: &str) -> Result<NewKey, Error> {
-        const WHAT: &str = "the rotation of a key by itself";
+        const FUNCTION: &str = "the rotation of a key by itself";
 
         let call = Call::post(self.current("/rotate")).known_by(attempt);
         let answer = self.http.send(&call).await?;
@@ -204,36 +186,32 @@ impl Client {
                 (info, Some(key)) => Ok(NewKey { info, key }),
                 (_, None) => Err(answer.misshapen("it holds no key")),
             },
-            status if is_unknown(status) => Err(answer.not_offered(WHAT)),
+            status if lacks_endpoint(status) => Err(answer.not_offered(FUNCTION)),
             StatusCode::FORBIDDEN
                 if answer
                     .refusal()
                     .code
                     .is_some_and(|code| switched_off.contains(&code.as_str())) =>
             {
-                Err(answer.not_offered(WHAT))
+                Err(answer.not_offered(FUNCTION))
             }
             _ => Err(answer.into_error()),
         }
     }
 
-    /// Revokes the pending successor that an attempt of the presented key has made, and sees to it
-    /// that it makes none any more. That there is none is no error.
+    /// Revokes the pending successor that an attempt has created, and prevents the attempt from
+    /// creating one later. Succeeds when there is none.
     ///
-    /// # Errors
-    ///
-    /// [`Error::NotOffered`] when the server has no such function. Or any other [`Error`].
+    /// [`Error::NotOffered`] when the server lacks the endpoint.
     pub async fn revoke_successor(&self, attempt: &str) -> Result<(), Error> {
         let call = Call::delete(self.current("/successor")).known_by(attempt);
         self.revoke_relative(&call).await
     }
 
-    /// Revokes the key that minted the presented one, which stands by itself from then on. That
-    /// there is none, or none any more, is no error.
+    /// Revokes the predecessor of the presented key, which then no longer depends on it. Succeeds
+    /// when there is none.
     ///
-    /// # Errors
-    ///
-    /// [`Error::NotOffered`] when the server has no such function. Or any other [`Error`].
+    /// [`Error::NotOffered`] when the server lacks the endpoint.
     pub async fn revoke_predecessor(&self) -> Result<(), Error> {
         let call = Call::delete(self.current("/predecessor"));
         self.revoke_relative(&call).await
@@ -241,13 +219,13 @@ impl Client {
 
     async fn revoke_relative(&self, call: &Call) -> Result<(), Error> {
         let answer = self.http.send(call).await?;
-        if is_unknown(answer.status) {
+        if lacks_endpoint(answer.status) {
             return Err(answer.not_offered("the rotation of a key by itself"));
         }
         answer.into_success().map(drop)
     }
 
-    /// The authority's own endpoints for the presented key.
+    /// Returns the URL of one of the authority's endpoints for the presented key.
     fn current(&self, rest: &str) -> String {
         let current = match self.provider {
             Provider::Ntropii => ntropii::current_key(self.host()),
@@ -256,8 +234,8 @@ impl Client {
         format!("{current}{rest}")
     }
 
-    /// Makes a call that every server of this kind knows.
-    async fn known(&self, call: &Call) -> Result<ServerResponse, Error> {
+    /// Makes a call that every server of this API answers: a 404 means another API.
+    async fn call_known(&self, call: &Call) -> Result<ServerResponse, Error> {
         self.http.success(call).await.map_err(|error| match error {
             Error::NotFound(refusal) => Error::UnknownApi(refusal),
             error => error,
@@ -266,7 +244,7 @@ impl Client {
 
     async fn workspace(&self) -> Result<Tenant, Error> {
         let call = Call::get(ontora::current_key(self.host()));
-        let answer = self.known(&call).await?;
+        let answer = self.call_known(&call).await?;
         ontora::workspace_of(&answer, &ontora::current(&answer)?)
     }
 }

@@ -1,4 +1,4 @@
-//! The one place where a secret is put into a request.
+//! The secret of a request: adding it to the headers, and redacting it in answers.
 
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use zeroize::Zeroizing;
@@ -8,15 +8,14 @@ use super::error::Error;
 use crate::BoundKey;
 use ntro_base::{KeyPrefix, Origin, Provider};
 
-/// What proves to a server who asks.
+/// The key or token that authenticates a request.
 pub(super) enum Credential {
     Key(Provider, BoundKey),
     Token(AdminToken),
 }
 
 impl Credential {
-    /// Returns the header for a request to `origin`: the one place where a secret is put into a
-    /// request.
+    /// Returns the header for a request to `origin`. Only here does a secret enter a request.
     pub(super) fn header(&self, origin: &Origin) -> Result<(HeaderName, HeaderValue), Error> {
         let wrong_origin = |bound: &Origin| Error::WrongOrigin {
             bound: bound.clone(),
@@ -52,11 +51,10 @@ impl Credential {
         Ok((name, value))
     }
 
-    /// Blackens the secret wherever a server repeats it, of a key all but the prefix.
+    /// Redacts the secret wherever a server repeats it; a key keeps its prefix.
     ///
-    /// What a server says ends up in messages, tables and files; it knows the secret, and may put
-    /// it into any of them by mistake or on purpose. A text that is shorter than any secret is
-    /// left alone: it would occur by chance.
+    /// Text from servers ends up in messages, tables and files. A secret that is too short is not
+    /// redacted: it would match by chance.
     pub(super) fn redact(&self, body: &mut [u8]) {
         const SHORTEST: usize = 12;
 
@@ -84,13 +82,12 @@ impl Credential {
         }
     }
 
-    /// Blackens the secret in headers: content types and request ids are shown as well.
+    /// Redacts the secret in headers: content types and request ids are shown as well.
     pub(super) fn redact_headers(&self, headers: &mut HeaderMap) {
         for value in headers.values_mut() {
             let mut bytes = value.as_bytes().to_vec();
             self.redact(&mut bytes);
             if bytes != value.as_bytes() {
-                // Asterisks are fit for a header wherever what they stand for was.
                 *value = HeaderValue::from_bytes(&bytes)
                     .unwrap_or_else(|_| HeaderValue::from_static("*"));
             }
@@ -110,9 +107,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_repeats_a_secret_is_blackened() {
+    fn repeated_secret_is_redacted() {
         let origin: Origin = "https://api.ntropii.com".parse().unwrap();
-        let blackened = |credential: &Credential, body: &str| {
+        let redacted = |credential: &Credential, body: &str| {
             let mut bytes = body.as_bytes().to_vec();
             credential.redact(&mut bytes);
             String::from_utf8(bytes).unwrap()
@@ -129,13 +126,13 @@ mod tests {
             "*".repeat(secret.len() - prefix.as_str().len())
         );
         assert_eq!(
-            blackened(&long, &format!("\"{secret}\",{secret}{secret} ntro_prod_")),
+            redacted(&long, &format!("\"{secret}\",{secret}{secret} ntro_prod_")),
             format!("\"{hidden}\",{hidden}{hidden} ntro_prod_")
         );
-        assert_eq!(blackened(&key("short"), "a short text"), "a short text");
+        assert_eq!(redacted(&key("short"), "a short text"), "a short text");
         let token = AdminToken::bind("eyJh.eyJz.c2ln".to_owned(), origin.clone()).unwrap();
         let token = Credential::Token(token);
-        assert_eq!(blackened(&token, "eyJh.eyJz.c2ln!"), "**************!");
+        assert_eq!(redacted(&token, "eyJh.eyJz.c2ln!"), "**************!");
 
         let mut headers = HeaderMap::new();
         let echo = HeaderValue::from_str(&format!("applicat{secret}")).unwrap();
@@ -147,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_never_shows_its_secret() {
+    fn header_never_shows_secret() {
         let origin: Origin = "https://api.ntropii.com".parse().unwrap();
         let bound = BoundKey::new("ntro_prod_secret".parse().unwrap(), origin.clone());
         let token = AdminToken::bind("a.b.c".to_owned(), origin.clone()).unwrap();

@@ -6,19 +6,19 @@ use std::time::Duration;
 use ntro_base::http::BadProxy;
 use ntro_base::{Origin, TenantSlug};
 
-/// What a server said when it refused. All text is cleaned for the terminal and bounded.
+/// The refusal of a server. All text is cleaned for the terminal and bounded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refusal {
-    /// Who said it.
+    /// The server.
     pub origin: Origin,
     /// The HTTP status.
     pub status: u16,
-    /// One sentence for people, if there was one.
+    /// The server's message, in one sentence.
     pub message: Option<String>,
-    /// The server's name for the error, if it gave one.
+    /// The server's name for the error.
     pub code: Option<String>,
-    /// What to quote to the server's keepers.
+    /// The server's id of the request, for its operator.
     pub request_id: Option<String>,
 }
 
@@ -35,7 +35,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Why a server could not be reached, or was lost again.
+/// Why no complete answer arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
@@ -43,15 +43,15 @@ pub enum Cause {
     Dns,
     /// Nothing listens there.
     Refused,
-    /// There is no way to the address.
+    /// There is no route to the address.
     NoRoute,
     /// No connection or no complete answer in time.
     TimedOut,
-    /// No secure connection: most often a certificate that is not trusted here.
+    /// No secure connection, usually because the certificate is not trusted.
     Tls,
-    /// The proxy cannot be reached or would not pass the connection on.
+    /// The proxy cannot be reached or refuses the connection.
     Proxy,
-    /// The connection was cut, or what came over it was not HTTP.
+    /// The connection was cut, or the answer was not HTTP.
     Cut,
 }
 
@@ -69,22 +69,22 @@ impl fmt::Display for Cause {
     }
 }
 
-/// What was wrong with an answer of status 2xx.
+/// Why the body of a successful answer cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidResponse {
-    /// Nothing at all.
+    /// It is empty.
     Empty,
-    /// Not JSON at all; the content type that the server claimed.
+    /// It is not JSON.
     NotJson {
         /// The `Content-Type` header, if there was one.
         content_type: Option<String>,
     },
-    /// JSON, but not what this endpoint answers; what is missing or wrong.
+    /// It is JSON of another shape; the text says what is missing or wrong.
     Shape(String),
-    /// More bytes than are read.
+    /// It is larger than the limit.
     TooLarge {
-        /// How many are read at most.
+        /// The most bytes that are read.
         limit: usize,
     },
 }
@@ -115,80 +115,80 @@ pub enum Error {
     /// 401: the key is missing, unknown, expired or revoked.
     #[error("`{origin}` rejected the API key ({0})", origin = .0.origin)]
     Rejected(Box<Refusal>),
-    /// 403: the key is good, but not for this.
+    /// 403: the key is valid, but does not permit this.
     #[error("`{origin}` forbids this ({0})", origin = .0.origin)]
     Forbidden(Box<Refusal>),
-    /// 404 where every server of this kind answers: another service is there, or another path.
+    /// 404 from an endpoint that every server of this API has: the host or its path is wrong.
     #[error("`{origin}` knows nothing of this API ({0})", origin = .0.origin)]
     UnknownApi(Box<Refusal>),
-    /// 404: there is no such thing, or none that this key may see.
+    /// 404: not found, or not visible to this key.
     #[error("`{origin}` does not have this ({0})", origin = .0.origin)]
     NotFound(Box<Refusal>),
-    /// 409: what is there stands in the way.
+    /// 409: something existing conflicts.
     #[error("`{origin}` reports a conflict ({0})", origin = .0.origin)]
     Conflict(Box<Refusal>),
-    /// 400 or 422: the server does not take these values.
+    /// 400 or 422: the server does not accept these values.
     #[error("`{origin}` does not take these values ({0})", origin = .0.origin)]
     Invalid(Box<Refusal>),
-    /// 429, after all tries or because the server asks for a longer pause than is waited.
+    /// 429, after all tries or because the server asks for a pause longer than the limit.
     #[error("`{}` limits the rate of calls ({refusal}){}", .refusal.origin, asks(*.retry_after))]
     RateLimited {
         /// What the server said.
         refusal: Box<Refusal>,
-        /// How long it asks to wait, if it said so.
+        /// How long it asks to wait.
         retry_after: Option<Duration>,
     },
-    /// 502, 503 or 504, after all tries: the server, or what stands before it, is out of order.
+    /// 502, 503 or 504, after all tries: the server or its gateway is unavailable.
     #[error("`{}` is out of order ({refusal}){}", .refusal.origin, asks(*.retry_after))]
     Unavailable {
         /// What the server said.
         refusal: Box<Refusal>,
-        /// How long it asks to wait, if it said so.
+        /// How long it asks to wait.
         retry_after: Option<Duration>,
     },
-    /// Any other status that is no success.
+    /// Any other status that is not a success.
     #[error("`{origin}` answered unexpectedly ({0})", origin = .0.origin)]
     Unexpected(Box<Refusal>),
-    /// This server has no such function.
+    /// The server lacks this function.
     #[error("`{origin}` does not offer {what}")]
     NotOffered {
-        /// Which server.
+        /// The server.
         origin: Origin,
-        /// Which function.
+        /// The function.
         what: &'static str,
     },
-    /// The key reaches another tenant than the one that was asked for.
+    /// The key reaches another tenant than the requested one.
     #[error("the API key does not reach `{tenant}` but `{reachable}`")]
     OutOfReach {
-        /// Which server.
+        /// The server.
         origin: Origin,
-        /// What was asked for.
+        /// The requested tenant.
         tenant: TenantSlug,
-        /// What the key reaches.
+        /// The tenant that the key reaches.
         reachable: TenantSlug,
     },
-    /// No complete answer came, after all tries.
+    /// No complete answer arrived, after all tries.
     #[error("cannot reach `{origin}`: {cause}{}", colon(detail))]
     Unreachable {
-        /// Which server.
+        /// The server.
         origin: Origin,
-        /// What went wrong.
+        /// The cause.
         cause: Cause,
-        /// The system's or the library's own words; may be empty.
+        /// The message of the system or a library; may be empty.
         detail: String,
     },
-    /// A variable that is to name the proxy does not. Nothing was sent.
+    /// A variable that should name the proxy does not. Nothing was sent.
     #[error("{bad}")]
     Proxy {
-        /// Which server was to be called.
+        /// The server.
         origin: Origin,
-        /// Which variable, and what is wrong with it.
+        /// The variable, and what is wrong with it.
         bad: BadProxy,
     },
     /// Plain `http` to another machine. Nothing was sent.
     #[error("`{origin}` is plain `http` to another machine: a key would travel unencrypted")]
     InsecureTransport {
-        /// Which server.
+        /// The server.
         origin: Origin,
     },
     /// The key is bound to another origin. Nothing was sent.
@@ -196,37 +196,37 @@ pub enum Error {
     WrongOrigin {
         /// The origin that the key is bound to.
         bound: Origin,
-        /// The origin that was to be called.
+        /// The origin of the call.
         origin: Origin,
     },
-    /// 3xx: no redirect is ever followed.
+    /// 3xx: redirects are never followed.
     #[error("`{origin}` answered with a redirect{}, which is not followed", redirect(.location.as_ref()))]
     Redirected {
-        /// Who answered.
+        /// The server.
         origin: Origin,
         /// The HTTP status.
         status: u16,
-        /// Where it points to, if that can be read.
+        /// The target, if it can be parsed.
         location: Option<Origin>,
-        /// What to quote to the server's keepers.
+        /// The server's id of the request, for its operator.
         request_id: Option<String>,
     },
-    /// A success whose body cannot be used: most often another service answers there.
+    /// A success whose body cannot be used, usually because another service answers.
     #[error("the answer of `{origin}` cannot be read: {misfit}")]
     NotUnderstood {
-        /// Who answered.
+        /// The server.
         origin: Origin,
         /// The HTTP status.
         status: u16,
-        /// What was wrong.
+        /// The problem with the body.
         misfit: InvalidResponse,
-        /// What to quote to the server's keepers.
+        /// The server's id of the request, for its operator.
         request_id: Option<String>,
     },
-    /// A key was made, but the answer that held it was lost, and the key could not be revoked.
+    /// A key was created, but its secret was lost and it could not be revoked.
     #[error("`{origin}` made the key `{id}`, but the answer with it was lost")]
     KeyLost {
-        /// Which server.
+        /// The server.
         origin: Origin,
         /// The id of the key, which is live and should be revoked.
         id: String,
@@ -234,7 +234,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns the server's id of the request that failed, to be quoted to its keepers.
+    /// Returns the server's id of the failed request, for its operator.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         match self {
@@ -245,7 +245,7 @@ impl Error {
         }
     }
 
-    /// Returns what the server said, when it was a refusal.
+    /// Returns the server's refusal, if it was one.
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {

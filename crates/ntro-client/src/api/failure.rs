@@ -1,4 +1,4 @@
-//! Why one try brought no answer, read out of chains of other people's errors.
+//! Why one try failed, from the errors of other libraries.
 
 use std::error::Error as StdError;
 use std::io;
@@ -7,10 +7,10 @@ use super::error::Cause;
 use ntro_base::http::{DnsFailure, root_cause, source_chain};
 use ntro_base::printable;
 
-/// The longest text of another library that is passed on.
+/// The most bytes shown of another library's error.
 pub(super) const LONGEST_DETAIL: usize = 300;
 
-/// Why one try brought no answer.
+/// Why one try got no answer.
 pub(super) struct Failure {
     pub(super) cause: Cause,
     pub(super) detail: String,
@@ -33,7 +33,7 @@ impl Failure {
     }
 }
 
-/// Tells the cause by the types in a chain of errors.
+/// Returns the cause that one error of a chain names.
 fn cause(error: &(dyn StdError + 'static)) -> Option<Cause> {
     if error.is::<DnsFailure>() {
         return Some(Cause::Dns);
@@ -52,8 +52,7 @@ fn cause(error: &(dyn StdError + 'static)) -> Option<Cause> {
             _ => None,
         };
     }
-    // Whatever goes wrong on the way to the proxy, and what it answers. The type is private to the
-    // library that makes it, so only its words are left.
+    // An unreachable proxy, or its refusal. The type is private to hyper-util, so match its text.
     error
         .to_string()
         .starts_with("tunnel error")

@@ -1,7 +1,7 @@
-//! The HTTP client: built on first use, bound to one host, sparing with keys.
+//! The HTTP client of one host.
 //!
-//! Every rule of sending stands here and nowhere else: where a key may go, that no redirect is
-//! followed, what is tried again, how long it may take and how much is read.
+//! All rules of sending are here and in [`ntro_base::http`]: where a key may go, which requests are
+//! retried, how long a call may take and how much of an answer is read.
 
 use std::time::Duration;
 
@@ -21,14 +21,14 @@ use super::transport::Transport;
 use ntro_base::http::read_body;
 use ntro_base::{Host, KeyPrefix, Origin};
 
-/// One request, as often as it may have to be sent.
+/// A request that may be sent several times.
 pub(super) struct Call {
     pub(super) method: Method,
     pub(super) url: String,
     pub(super) body: Option<Value>,
-    /// By which the server knows the request again.
+    /// Lets the server recognise a repeated request.
     pub(super) idempotency_key: Option<String>,
-    /// Whether it may be sent again when no answer came.
+    /// Whether it may be sent again when no answer arrives.
     repeatable: bool,
 }
 
@@ -41,12 +41,12 @@ impl Call {
         Self::new(Method::DELETE, url)
     }
 
-    /// Returns a POST without a body that is sent once, whatever becomes of it.
+    /// Returns a POST without a body that is never repeated.
     pub(super) fn post(url: String) -> Self {
         Self::new(Method::POST, url)
     }
 
-    /// Returns a POST that may be repeated, since the server knows it again by its key.
+    /// Returns a POST that may be repeated, because its idempotency key makes it take effect once.
     pub(super) fn post_once(url: String, body: Value) -> Self {
         Self {
             body: Some(body),
@@ -56,7 +56,7 @@ impl Call {
         .known_by(&uuid::Uuid::new_v4().to_string())
     }
 
-    /// Names the request, or the one that it takes back.
+    /// Names the request, or the earlier request that it undoes.
     pub(super) fn known_by(self, key: &str) -> Self {
         Self {
             idempotency_key: Some(key.to_owned()),
@@ -105,17 +105,17 @@ impl Http {
         &self.host
     }
 
-    /// Returns when a call that begins now is given up.
+    /// Returns when a call that begins now times out.
     pub(super) fn deadline(&self) -> Instant {
         self.settings.deadline(Instant::now())
     }
 
-    /// Sends a request until it is answered, and returns the answer if it is a success.
+    /// Sends a request as [`Http::send`] does, and returns the answer if it is a success.
     pub(super) async fn success(&self, call: &Call) -> Result<ServerResponse, Error> {
         self.success_by(call, self.deadline()).await
     }
 
-    /// As [`Http::success`], for one of several calls that share their time.
+    /// As [`Http::success`], for one of several calls that share a deadline.
     pub(super) async fn success_by(
         &self,
         call: &Call,
@@ -124,9 +124,8 @@ impl Http {
         self.send_by(call, deadline).await?.into_success()
     }
 
-    /// Sends a request until it is answered or there is no point in going on.
-    ///
-    /// An answer of any status is returned, except redirects, which are errors.
+    /// Sends a request, with retries, and returns the answer whatever its status. A redirect is an
+    /// error.
     pub(super) async fn send(&self, call: &Call) -> Result<ServerResponse, Error> {
         self.send_by(call, self.deadline()).await
     }
@@ -179,11 +178,11 @@ impl Http {
         }
     }
 
-    /// Returns how long to wait before the next try, or nothing if there is to be none.
+    /// Returns how long to wait before the next try; `None` if another try is pointless.
     fn pause(&self, outcome: &Result<ServerResponse, Failure>, tries: u32) -> Option<Duration> {
         let backoff = retry::backoff(self.settings.backoff, tries);
         match outcome {
-            // A certificate will not be better in half a second, and neither will a proxy's mind.
+            // Neither a certificate nor a proxy's refusal changes within a second.
             Err(failure) => {
                 (!matches!(failure.cause, Cause::Tls | Cause::Proxy)).then_some(backoff)
             }
@@ -196,7 +195,7 @@ impl Http {
         }
     }
 
-    /// Parses the URL of a call and refuses to send anything unencrypted off this machine.
+    /// Parses the URL of a call, and refuses plain `http` to another machine.
     fn checked_url(&self, text: &str) -> Result<(Url, Origin), Error> {
         let unusable = |detail: String| Error::Unreachable {
             origin: self.host.origin(),
@@ -253,7 +252,7 @@ impl Http {
                 Body::Read(body)
             }
             Ok(None) => Body::TooLarge { limit },
-            // A refusal counts even if its explanation is lost.
+            // A refusal counts even if its body is lost.
             Err(_) if !status.is_success() => Body::Read(Zeroizing::default()),
             Err(error) => return Err(Failure::of(&error)),
         };

@@ -1,27 +1,27 @@
-//! Who a key belongs to.
+//! The owner of a key.
 
 use super::key_info::KeyInfo;
 use super::tenant::Tenant;
 
-/// What a server tells of the one who presents a key, in one shape for both providers.
+/// The owner of a key, in one shape for both APIs.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Identity {
-    /// Ntropii: the id of the key's owner. Ontora: the id of the key, or of its workspace where
-    /// the server tells no id of keys.
+    /// Ntropii: the id of the key's owner. Ontora: the id of the key, or of its workspace if the
+    /// server gives keys no id.
     pub id: String,
     /// The name of the owner or of the key.
     pub name: String,
-    /// The owner's address. Ontora tells none.
+    /// The owner's email address; `None` for Ontora.
     pub email: Option<String>,
-    /// Where the key comes from. Ontora tells none.
+    /// The owner's organisation; `None` for Ontora.
     pub organisation: Option<String>,
     /// Role names. Keys of Ontora have scopes instead.
     pub roles: Vec<String>,
-    /// The presented key, as far as the server tells of it.
+    /// The presented key, if the server describes it.
     pub key: Option<KeyInfo>,
-    /// The tenants that the key reaches. `None` when this answer does not tell; ask for the
-    /// [tenants](super::Client::tenants) then.
+    /// The tenants that the key reaches. `None` when the answer does not include them; use
+    /// [`Client::tenants`](super::Client::tenants) then.
     pub tenants: Option<Vec<Tenant>>,
     /// `us`, `eu`, …
     pub region: Option<String>,

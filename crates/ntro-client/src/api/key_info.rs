@@ -1,4 +1,4 @@
-//! What a server tells of a key.
+//! A server's description of a key.
 
 use std::fmt;
 
@@ -9,38 +9,38 @@ use serde_json::Value;
 
 use ntro_base::{ApiKey, KeyPrefix};
 
-/// A key at its server, without the secret.
+/// A server's description of a key, without the secret. Members are `None` if the server omits them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyInfo {
-    /// What it is revoked by, if told.
+    /// The id that revokes it.
     pub id: Option<String>,
-    /// The displayable head of the key, if told.
+    /// The part of the key that may be shown.
     pub prefix: Option<KeyPrefix>,
-    /// Its display name, if told.
+    /// Its display name.
     pub name: Option<String>,
-    /// The id of the tenant that it belongs to, if told.
+    /// The id of the tenant that it belongs to.
     pub tenant: Option<String>,
     /// Its scopes; `None` where keys have none, as with Ntropii.
     pub scopes: Option<Vec<String>>,
-    /// When it ends.
+    /// When it expires.
     pub expires: Expiry,
-    /// When it was made, if told.
+    /// When it was created.
     pub created_at: Option<Timestamp>,
-    /// When it was used last, if told.
+    /// When it was used last.
     pub last_used_at: Option<Timestamp>,
-    /// Who made it, if told.
+    /// Who created it.
     pub created_by: Option<String>,
     /// When it was revoked; `None` while it is live.
     pub revoked_at: Option<Timestamp>,
-    /// `us`, `eu`, …, if told.
+    /// `us`, `eu`, ….
     pub region: Option<String>,
-    /// Whether it may rotate itself. Only an authority tells, and only where it may not.
+    /// Whether it may rotate itself; `true` unless an authority says otherwise.
     pub may_rotate: bool,
 }
 
 impl Default for KeyInfo {
-    /// Nothing is told.
+    /// Returns the description that says nothing.
     fn default() -> Self {
         Self {
             id: None,
@@ -59,15 +59,15 @@ impl Default for KeyInfo {
     }
 }
 
-/// When a key ends.
+/// When a key expires.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expiry {
-    /// The server does not tell.
+    /// The server does not say.
     #[default]
     Unknown,
-    /// The server tells that it does not.
+    /// The key does not expire.
     Never,
-    /// Then.
+    /// At this time.
     At(Timestamp),
 }
 
@@ -92,7 +92,7 @@ impl Expiry {
     }
 }
 
-/// A text that was to be a moment and is not.
+/// A member that should be a time and is not.
 #[derive(Debug)]
 pub(super) struct NotATime;
 
@@ -102,7 +102,7 @@ impl fmt::Display for NotATime {
     }
 }
 
-/// Reads RFC 3339. A time without an offset is taken for UTC, as Python servers mean it.
+/// Parses RFC 3339. A time without an offset is UTC, as Python servers mean it.
 pub(super) fn moment(text: &str) -> Result<Timestamp, NotATime> {
     if let Ok(moment) = text.parse() {
         return Ok(moment);
@@ -111,29 +111,29 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, NotATime> {
     TimeZone::UTC.to_timestamp(civil).map_err(|_| NotATime)
 }
 
-/// Reads when a key was revoked. One that was must not look live for want of a readable time.
+/// Parses when a key was revoked. An unreadable time is an error, so that the key does not look live.
 pub(super) fn revoked(at: Option<&str>) -> Result<Option<Timestamp>, NotATime> {
     at.map(moment).transpose()
 }
 
-/// A key that was just made. The secret is told here once and never again.
+/// A key that was just created. The server does not show the secret again.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct NewKey {
-    /// What the server tells of it.
+    /// The server's description.
     pub info: KeyInfo,
     /// The key itself.
     pub key: ApiKey,
 }
 
-/// What became of a key that was to be revoked.
+/// The outcome of a revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Revocation {
-    /// The server says so.
+    /// The server confirmed it.
     Revoked,
-    /// The request had to be sent again, and by then the server no longer knew the key: the first
-    /// one was carried out although its answer was lost.
+    /// The request was sent again, and the server no longer knew the key: it had carried out the
+    /// first request, and only the answer was lost.
     Presumed,
 }
 
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn missing_never_and_a_moment_are_three_answers() {
+    fn expiry_has_three_answers() {
         let read = |value: Value| Expiry::read(value.get("at")).ok();
         assert_eq!(read(json!({})), Some(Expiry::Unknown));
         assert_eq!(read(json!({"at": null})), Some(Expiry::Never));

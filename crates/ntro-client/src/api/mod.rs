@@ -1,15 +1,12 @@
 //! The client of both public systems and of the authority.
 //!
-//! [`Client`] makes the calls of a key, [`AdminClient`] those of an administrator. Both are told
-//! everything they need in a target, look nothing up and print nothing. [`Error`] carries what a
-//! caller needs to decide what comes next.
+//! [`Client`] makes the calls of a key, [`AdminClient`] those of an administrator. A target holds
+//! everything that they need: they read no configuration and print nothing.
 //!
-//! * A key goes to its own origin and nowhere else; no redirect is followed.
-//! * Plain `http` stays on this machine, unless the target says otherwise.
-//! * Idempotent requests are tried again, within one bound for the whole call.
-//! * `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are honoured, except that nothing on
-//!   the loopback goes through a proxy; a proxy that cannot be understood is an error. Certificates are checked against the system's roots, or
-//!   on Linux against those in `SSL_CERT_FILE` and `SSL_CERT_DIR` alone where they are set.
+//! * A key is sent to its own origin only; no redirect is followed.
+//! * Plain `http` stays on this machine, unless the target allows otherwise.
+//! * Idempotent requests are retried, within one timeout for the whole call.
+//! * Proxies, certificates and names follow the rules of [`ntro_base::http`].
 //!
 //! ```no_run
 //! use ntro_client::api::{Client, Settings, Target};

@@ -1,4 +1,4 @@
-//! Ntropii: its paths, and what its answers mean.
+//! Ntropii: its paths and its answers.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use super::identity::Identity;
 use super::key_info::{Expiry, KeyInfo, moment, revoked};
 use super::path::segment;
 use super::response::ServerResponse;
-use super::tenant::{Tenant, tenant_called};
+use super::tenant::{Tenant, named_tenant};
 use super::text::{all_non_empty, clean, non_empty, prefix};
 use ntro_base::wire::ntropii as wire;
 use ntro_base::{Host, TenantSlug};
@@ -24,7 +24,7 @@ pub(super) fn tenant(host: &Host, slug: &TenantSlug) -> String {
     host.join(&format!("/workspace/tenants/{}", segment(slug.as_str())))
 }
 
-/// The authority's own endpoint for a tenant's keys.
+/// Returns the URL of a tenant's keys, which only an authority has.
 pub(super) fn tenant_keys(host: &Host, slug: &TenantSlug) -> String {
     format!("{}/api-keys", tenant(host, slug))
 }
@@ -33,7 +33,8 @@ pub(super) fn tenant_key(host: &Host, slug: &TenantSlug, id: &str) -> String {
     format!("{}/{}", tenant_keys(host, slug), segment(id))
 }
 
-/// The authority's own endpoint for the presented key. Ntropii's hosts end in `/v1` already.
+/// Returns the URL of the presented key, which only an authority has. Ntropii's hosts already end
+/// in `/v1`.
 pub(super) fn current_key(host: &Host) -> String {
     if host.as_str().ends_with("/v1") {
         host.join("/api-keys/current")
@@ -58,7 +59,7 @@ pub(super) fn identity(answer: &ServerResponse) -> Result<Identity, Error> {
                 .map(|tenant| {
                     Ok(Tenant {
                         name: non_empty(&tenant.name),
-                        ..tenant_called(answer, &tenant.id, &tenant.slug)?
+                        ..named_tenant(answer, &tenant.id, &tenant.slug)?
                     })
                 })
                 .collect::<Result<Vec<_>, Error>>()
@@ -108,7 +109,7 @@ fn tenant_of(answer: &ServerResponse, tenant: &wire::Tenant) -> Result<Tenant, E
         data_platform: non_empty(&tenant.data_platform),
         entity_count: Some(tenant.entity_count),
         created_at: tenant.created_at.as_deref().and_then(|at| moment(at).ok()),
-        ..tenant_called(answer, &tenant.id, &tenant.slug)?
+        ..named_tenant(answer, &tenant.id, &tenant.slug)?
     })
 }
 

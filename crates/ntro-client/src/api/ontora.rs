@@ -1,4 +1,4 @@
-//! Ontora: its paths, and what its answers mean.
+//! Ontora: its paths and its answers.
 
 use serde_json::Value;
 
@@ -7,13 +7,13 @@ use super::identity::Identity;
 use super::key_info::{Expiry, KeyInfo, moment, revoked};
 use super::path::segment;
 use super::response::ServerResponse;
-use super::tenant::{Tenant, tenant_called};
+use super::tenant::{Tenant, named_tenant};
 use super::text::{all_non_empty, non_empty, prefix};
 use ntro_base::wire::ntropii::List;
 use ntro_base::wire::ontora as wire;
 use ntro_base::{Host, TenantSlug};
 
-/// How many keys are asked for at once: the most that a server gives.
+/// The size of a page of keys: the most that a server returns.
 pub(super) const PAGE: usize = 500;
 
 pub(super) fn current_key(host: &Host) -> String {
@@ -40,7 +40,7 @@ pub(super) fn workspaces(host: &Host) -> String {
     host.join("/v1/workspaces")
 }
 
-/// Reads the presented key. Without a workspace it is no answer of Ontora.
+/// Reads the presented key. An answer without a workspace is not Ontora's.
 pub(super) fn current(answer: &ServerResponse) -> Result<KeyInfo, Error> {
     let key = key_of(answer, answer.value()?)?;
     if key.tenant.is_none() {
@@ -67,7 +67,7 @@ pub(super) fn identity(answer: &ServerResponse) -> Result<Identity, Error> {
 /// Returns the one workspace of a key.
 pub(super) fn workspace_of(answer: &ServerResponse, key: &KeyInfo) -> Result<Tenant, Error> {
     let id = key.tenant.as_deref().unwrap_or_default();
-    tenant_called(answer, id, id)
+    named_tenant(answer, id, id)
 }
 
 pub(super) fn key_of(answer: &ServerResponse, value: Value) -> Result<KeyInfo, Error> {
@@ -107,7 +107,7 @@ pub(super) fn workspace_list(answer: &ServerResponse) -> Result<Vec<Tenant>, Err
                 name: non_empty(&workspace.name),
                 role: non_empty(&workspace.role),
                 created_at: workspace.created_at.and_then(|at| moment(&at).ok()),
-                ..tenant_called(answer, &workspace.id, &workspace.id)?
+                ..named_tenant(answer, &workspace.id, &workspace.id)?
             })
         })
         .collect()

@@ -1,15 +1,15 @@
-//! Names as parts of a URL.
+//! Names as segments of a URL's path.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What may stand in a segment of a path as it is.
+/// The characters to encode in a segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
     .remove(b'.')
     .remove(b'~');
 
-/// Encodes a text as one segment of a path. `.` and `..` cannot be one: a URL would resolve them.
+/// Encodes a text as one segment of a path, also `.` and `..`, which a URL would resolve.
 pub(super) fn segment(text: &str) -> String {
     match text {
         "." | ".." => text.replace('.', "%252e"),
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_segment_stays_one_segment() {
+    fn segment_stays_one_segment() {
         for (text, expected) in [
             ("acme-fund_admin.1~", "acme-fund_admin.1~"),
             ("a/b?c#d&e=f", "a%2Fb%3Fc%23d%26e%3Df"),

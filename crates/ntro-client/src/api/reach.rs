@@ -1,4 +1,4 @@
-//! Whether a server is there at all, asked without a key.
+//! Whether a server answers at all, without a key.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,24 +15,19 @@ use ntro_base::Provider;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reached {
-    /// The status of its answer. A server of this kind says 401 to whoever has no key.
+    /// The status of its answer; 401 from a healthy server, as the request has no key.
     pub status: u16,
-    /// How long the answer took, everything included.
+    /// How long the call took, from name resolution to the end of the answer.
     pub took: Duration,
-    /// How far the server's clock is ahead of this machine's, give or take a second; none where
-    /// the server does not tell the time.
+    /// How far the server's clock is ahead of this machine's, to the second; `None` if the answer
+    /// has no date.
     pub clock_ahead: Option<SignedDuration>,
 }
 
 impl Client {
-    /// Asks the server for an answer, whatever it is.
+    /// Calls the server and accepts any answer except a redirect.
     ///
-    /// The client should have been made without a key, so that none is sent.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unreachable`] when there is no answer, and [`Error::Redirected`] when the server
-    /// points elsewhere.
+    /// Use a client without a key, so that none is sent.
     pub async fn reach(&self) -> Result<Reached, Error> {
         let url = match self.provider() {
             Provider::Ntropii => ntropii::me(self.host()),
@@ -40,7 +35,7 @@ impl Client {
         };
         let asked = Instant::now();
         let answer = self.http().send(&Call::get(url)).await?;
-        // The clock of this moment: the tries before the last one and their pauses do not count.
+        // Compare clocks at the last try: earlier tries and their pauses do not count.
         let answered = SystemTime::now();
         let took = asked.elapsed();
         let date = answer.headers.get(header::DATE);
@@ -68,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_is_ahead_or_behind() {
+    fn clock_is_ahead_or_behind() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let day = Duration::from_secs(86_400);
         assert_eq!(ahead(now + day, now), SignedDuration::from_hours(24));

@@ -1,4 +1,4 @@
-//! What a server answered, and what can be made of it.
+//! The answer of a server, and the value or error in it.
 
 use std::fmt::Display;
 use std::time::{Duration, SystemTime};
@@ -14,7 +14,7 @@ use super::retry;
 use ntro_base::wire::errors::ErrorText;
 use ntro_base::{Host, Origin, printable};
 
-/// The longest text of a server that is passed on.
+/// The most bytes of a server's message.
 const LONGEST_TEXT: usize = 500;
 
 /// A complete answer of any status but 3xx.
@@ -23,7 +23,7 @@ pub(super) struct ServerResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
-    /// Whether an earlier try may have been carried out by the server too.
+    /// Whether the server may have carried out an earlier try as well.
     pub(super) resent: bool,
 }
 
@@ -34,7 +34,7 @@ pub(super) enum Body {
 }
 
 impl ServerResponse {
-    /// Returns whether the same request may well succeed a little later.
+    /// Returns whether the same request may succeed a little later.
     pub(super) fn is_temporary(&self) -> bool {
         matches!(
             self.status,
@@ -45,7 +45,7 @@ impl ServerResponse {
         )
     }
 
-    /// Returns the error that this answer is, whatever its status.
+    /// Returns the error for the answer's status.
     pub(super) fn into_error(self) -> Error {
         let retry_after = self.retry_after();
         let refusal = Box::new(self.refusal());
@@ -75,19 +75,18 @@ impl ServerResponse {
         }
     }
 
-    /// Reads the body as JSON of a certain shape.
+    /// Parses the body as JSON of a certain shape.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         self.shaped(self.value()?)
     }
 
-    /// Reads a value out of the body as a certain shape, `null` members being as good as missing.
+    /// Converts a value of the body to a certain shape; `null` members count as missing.
     pub(super) fn shaped<T: DeserializeOwned>(&self, value: Value) -> Result<T, Error> {
-        // The reason may quote the server's text, so it is cleaned as that is.
         let shaped = serde_json::from_value(without_nulls(value));
-        shaped.map_err(|error| self.misshapen(in_words_of_json(&error.to_string())))
+        shaped.map_err(|error| self.misshapen(with_json_types(&error.to_string())))
     }
 
-    /// Reads the body as any JSON.
+    /// Parses the body as JSON.
     pub(super) fn value(&self) -> Result<Value, Error> {
         let body = match &self.body {
             Body::Read(body) => body,
@@ -105,7 +104,7 @@ impl ServerResponse {
         })
     }
 
-    /// Reads the body as a list, bare or in `{"items": […]}`, its `null`s kept.
+    /// Parses the body as a list, bare or in `{"items": […]}`, and keeps its `null`s.
     pub(super) fn items(&self) -> Result<Vec<Value>, Error> {
         match self.value()? {
             Value::Array(items) => Ok(items),
@@ -117,9 +116,10 @@ impl ServerResponse {
         }
     }
 
-    /// Returns the error that a body of a wrong shape is.
-    pub(super) fn misshapen(&self, what: impl Display) -> Error {
-        self.not_understood(InvalidResponse::Shape(printable(&what.to_string(), 200)))
+    /// Returns the error for a body of a wrong shape. The reason may quote the server, so it is
+    /// cleaned.
+    pub(super) fn misshapen(&self, reason: impl Display) -> Error {
+        self.not_understood(InvalidResponse::Shape(printable(&reason.to_string(), 200)))
     }
 
     pub(super) fn not_offered(&self, what: &'static str) -> Error {
@@ -203,8 +203,8 @@ impl ServerResponse {
     }
 }
 
-/// Calls things what they are called in JSON, and not as this program calls its types.
-fn in_words_of_json(message: &str) -> String {
+/// Replaces the names of Rust types in serde's message with those of JSON.
+fn with_json_types(message: &str) -> String {
     let message = match message.split_once("expected struct ") {
         Some((before, after)) => {
             let name = after.find(|c: char| !c.is_alphanumeric() && c != '_');
@@ -217,7 +217,7 @@ fn in_words_of_json(message: &str) -> String {
     message.replace("type: sequence,", "type: array,")
 }
 
-/// Drops members that are `null`: to a lenient reader they are as good as missing.
+/// Removes members that are `null`.
 fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(members) => members

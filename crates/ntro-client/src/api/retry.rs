@@ -1,9 +1,9 @@
-//! Whether and when a request is sent again.
+//! The pauses between tries.
 
 use std::time::{Duration, SystemTime};
 
-/// Returns the pause after the `tries`-th try: doubling, and scattered over its upper half so that
-/// many clients do not come back at one instant.
+/// Returns the pause after the `tries`-th try. It doubles with each try; its upper half is random, so
+/// that many clients do not retry at the same instant.
 pub(super) fn backoff(base: Duration, tries: u32) -> Duration {
     let whole = base.saturating_mul(
         1_u32
@@ -16,7 +16,7 @@ pub(super) fn backoff(base: Duration, tries: u32) -> Duration {
 
 /// Returns how long a `Retry-After` header asks to wait, in either of its two forms.
 ///
-/// A moment that has passed is no wait; digits without end are [`Duration::MAX`].
+/// A moment in the past is no wait; a number too large is [`Duration::MAX`].
 pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -26,9 +26,9 @@ pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     Some(then.duration_since(now).unwrap_or(Duration::ZERO))
 }
 
-/// Returns the pause before the next try, or nothing if the server asks for more than `limit`.
+/// Returns the pause before the next try; `None` if the server asks for more than `limit`.
 ///
-/// A server can lengthen the pause up to the limit and never shorten it.
+/// A server can lengthen the pause up to the limit, but not shorten it.
 pub(super) fn pause(
     backoff: Duration,
     asked: Option<Duration>,
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_are_read() {
+    fn retry_after_has_two_forms() {
         let now = at(784_111_777); // Sun, 06 Nov 1994 08:49:37 GMT
         let seconds = |value: &str| retry_after(value, now).map(|wait| wait.as_secs());
         for (value, expected) in [
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_double_and_are_scattered_within_bounds() {
+    fn backoff_doubles_within_bounds() {
         let base = Duration::from_millis(100);
         for (tries, whole) in [(1, 100), (2, 200), (3, 400)] {
             for _ in 0..50 {
@@ -98,7 +98,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_server_makes_a_pause_longer_than_the_limit_or_shorter_than_ours(
+        fn pause_stays_within_bounds(
             backoff in (0_u64..10_000).prop_map(Duration::from_millis),
             asked in proptest::option::of(any_wait()),
             limit in any_wait(),
@@ -114,7 +114,7 @@ mod tests {
         }
 
         #[test]
-        fn a_header_of_any_shape_gives_a_bounded_pause(
+        fn any_header_gives_bounded_pause(
             value in r"[0-9]{1,60}|-?[0-9]{1,5}(\.[0-9]+)?|[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT|\PC{0,40}",
             now in 0_u64..=253_402_300_799,
         ) {
@@ -126,12 +126,12 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_survived(value in any::<String>(), now in 0_u64..4_000_000_000) {
+        fn any_header_is_parsed_safely(value in any::<String>(), now in 0_u64..4_000_000_000) {
             let _ = retry_after(&value, at(now));
         }
 
         #[test]
-        fn seconds_are_taken_as_they_are(seconds: u64, now in 0_u64..4_000_000_000) {
+        fn seconds_are_read_exactly(seconds: u64, now in 0_u64..4_000_000_000) {
             prop_assert_eq!(
                 retry_after(&seconds.to_string(), at(now)),
                 Some(Duration::from_secs(seconds))

@@ -1,4 +1,4 @@
-//! What a call needs to know before it is made.
+//! The target and the settings of calls.
 
 use std::time::Duration;
 
@@ -9,36 +9,37 @@ use ntro_base::env::Env;
 use ntro_base::http::Proxies;
 use ntro_base::{Host, Period, Provider};
 
-/// Where calls go, and with which key: everything decided, nothing looked up.
+/// A server and the key to call it with.
 ///
-/// Enough for a login that has no connection yet.
+/// It needs no connection in the configuration, so that a login can use it.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The system that is spoken there.
+    /// The API that the server speaks.
     pub provider: Provider,
     /// Its base URL.
     pub host: Host,
-    /// The key, if there is one. Without, requests go out with no key at all.
+    /// The key; without one, requests carry no key.
     pub key: Option<BoundKey>,
     /// Whether plain `http` may leave this machine.
     pub insecure_http: bool,
 }
 
-/// How patient calls are.
+/// Timeouts, retries and limits of calls.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The time in which a connection must stand, TLS included.
+    /// The timeout for a connection, TLS included.
     pub connect_timeout: Duration,
-    /// The time for a call in all, over every try.
+    /// The timeout for a whole call, all tries included.
     pub total_timeout: Duration,
-    /// How often an idempotent request is sent at most.
+    /// The most times that an idempotent request is sent.
     pub tries: u32,
-    /// The pause after the first try; it doubles with each further one and is then scattered.
+    /// The pause after the first try. It doubles with each further one, and is randomised.
     pub backoff: Duration,
-    /// The longest pause that a server may ask for. When it asks for more, the call gives up at
-    /// once and tells for how long.
+    /// The longest pause that a server may ask for. When it asks for more, the call fails with
+    /// [`Error::RateLimited`](super::Error::RateLimited) or
+    /// [`Error::Unavailable`](super::Error::Unavailable).
     pub retry_after_limit: Duration,
-    /// The largest answer that is read, in bytes.
+    /// The most bytes of an answer's body.
     pub max_body: usize,
     /// The value of the `User-Agent` header.
     pub user_agent: String,
@@ -62,9 +63,9 @@ impl Settings {
         }
     }
 
-    /// Returns when a call that starts now is given up.
+    /// Returns when a call that begins at `start` times out.
     pub(super) fn deadline(&self, start: Instant) -> Instant {
-        // A time that does not fit beside today's date is for ever.
+        // An endless timeout would overflow the clock.
         start + self.total_timeout.min(Period::LONGEST.duration())
     }
 }

@@ -1,4 +1,4 @@
-//! What a key reaches.
+//! A tenant that a key reaches.
 
 use super::error::Error;
 use super::response::ServerResponse;
@@ -11,19 +11,19 @@ use ntro_base::TenantSlug;
 pub struct Tenant {
     /// Its id.
     pub id: String,
-    /// What it is called in paths and settings: its slug, or its id where there is none.
+    /// Its name in paths and settings: its slug, or its id if it has none.
     pub slug: TenantSlug,
-    /// Its display name, if told.
+    /// Its display name.
     pub name: Option<String>,
-    /// `ACTIVE`, `SUSPENDED`, …, if told.
+    /// `ACTIVE`, `SUSPENDED`, ….
     pub status: Option<String>,
-    /// `managed-postgres`, …, if told.
+    /// `managed-postgres`, ….
     pub data_platform: Option<String>,
-    /// How many entities it has, if told.
+    /// The number of its entities.
     pub entity_count: Option<u64>,
-    /// The caller's role in it, if told.
+    /// The caller's role in it.
     pub role: Option<String>,
-    /// When it was made, if told.
+    /// When it was created.
     pub created_at: Option<jiff::Timestamp>,
 }
 
@@ -35,12 +35,8 @@ impl Tenant {
     }
 }
 
-/// Returns a tenant of which nothing more is told than what it is called.
-pub(super) fn tenant_called(
-    answer: &ServerResponse,
-    id: &str,
-    slug: &str,
-) -> Result<Tenant, Error> {
+/// Returns a tenant of which only id and slug are known.
+pub(super) fn named_tenant(answer: &ServerResponse, id: &str, slug: &str) -> Result<Tenant, Error> {
     let id = clean(id);
     let slug = clean(slug)
         .parse()

@@ -1,8 +1,8 @@
-//! Text of servers, made fit to be kept and shown.
+//! Text from servers, cleaned for terminals and files.
 
 use ntro_base::{KeyPrefix, printable};
 
-/// The longest name that is passed on.
+/// The most bytes of a name.
 const LONGEST: usize = 255;
 
 /// Returns a server's text, cleaned.
@@ -10,17 +10,17 @@ pub(super) fn clean(text: &str) -> String {
     printable(text, LONGEST)
 }
 
-/// Returns a server's text, cleaned, or nothing if there is none.
+/// Returns a server's text, cleaned; `None` if it is empty.
 pub(super) fn non_empty(text: &str) -> Option<String> {
     Some(clean(text)).filter(|text| !text.is_empty())
 }
 
-/// Returns those of a server's texts that say something, cleaned.
+/// Returns a server's texts, cleaned, without the empty ones.
 pub(super) fn all_non_empty(texts: &[String]) -> Vec<String> {
     texts.iter().filter_map(|text| non_empty(text)).collect()
 }
 
-/// Returns the head of a key, if the server tells it.
+/// Returns the prefix of a key; `None` if it is empty.
 pub(super) fn prefix(text: &str) -> Option<KeyPrefix> {
     Some(KeyPrefix::recorded(text)).filter(|prefix| !prefix.as_str().is_empty())
 }

@@ -1,4 +1,4 @@
-//! What an administrator asks for.
+//! The calls of an administrator.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn bearer() -> String {
 }
 
 #[tokio::test]
-async fn a_key_is_made_at_ontora() {
+async fn ontora_key_is_created() {
     let server = Server::start([json(
         "201 Created",
         json!({
@@ -55,7 +55,7 @@ async fn a_key_is_made_at_ontora() {
 }
 
 #[tokio::test]
-async fn a_key_is_made_and_revoked_at_an_authority_for_ntropii() {
+async fn ntropii_key_is_created_and_revoked() {
     let server = Server::start([
         json(
             "201 Created",
@@ -90,7 +90,7 @@ async fn a_key_is_made_and_revoked_at_an_authority_for_ntropii() {
 }
 
 #[tokio::test]
-async fn a_key_whose_secret_was_lost_is_revoked_and_another_is_made() {
+async fn lost_secret_revokes_and_recreates_key() {
     let server = Server::start([
         json("201 Created", json!({"id": "lost", "workspace_id": "w1"})),
         answer("204 No Content", &[], ""),
@@ -115,7 +115,7 @@ async fn a_key_whose_secret_was_lost_is_revoked_and_another_is_made() {
 }
 
 #[tokio::test]
-async fn a_lost_key_that_stays_live_is_named() {
+async fn lost_live_key_is_named() {
     let server = Server::start([
         json("201 Created", json!({"id": "lost", "workspace_id": "w1"})),
         json("403 Forbidden", "{}"),
@@ -133,7 +133,7 @@ async fn a_lost_key_that_stays_live_is_named() {
 }
 
 #[tokio::test]
-async fn a_server_that_never_gives_the_key_is_not_asked_for_ever() {
+async fn creation_without_secret_ends() {
     let replies = (0..4).flat_map(|_| {
         [
             json("201 Created", json!({"id": "k", "workspace_id": "w1"})),
@@ -151,7 +151,7 @@ async fn a_server_that_never_gives_the_key_is_not_asked_for_ever() {
 }
 
 #[tokio::test]
-async fn keys_are_listed_page_by_page() {
+async fn key_list_reads_all_pages() {
     let key = |n: usize| json!({"id": format!("k{n}"), "workspace_id": "w1", "name": "CI", "expires_at": null, "revoked_at": null});
     let page =
         |from: usize, to: usize| json("200 OK", json!((from..to).map(key).collect::<Vec<_>>()));
@@ -167,7 +167,7 @@ async fn keys_are_listed_page_by_page() {
         server.seen()[1].line,
         "GET /v1/api-keys?workspace_id=w%261&limit=500&offset=500 HTTP/1.1"
     );
-    // A server that knows no pages gives the same keys again.
+    // A server without paging returns the same keys again.
     let server = Server::start([page(0, 600), page(0, 600)]).await;
     let client = server.admin(Provider::Ontora);
     assert_eq!(
@@ -181,7 +181,7 @@ async fn keys_are_listed_page_by_page() {
 }
 
 #[tokio::test]
-async fn keys_without_an_id_are_not_listed_page_after_page() {
+async fn keys_without_id_end_paging() {
     let key = json!({"workspace_id": "w1", "name": "CI", "expires_at": null});
     let nameless = || json("200 OK", json!(vec![key.clone(); 500]));
     let server = Server::start([nameless(), nameless(), nameless()]).await;
@@ -192,7 +192,7 @@ async fn keys_without_an_id_are_not_listed_page_after_page() {
 }
 
 #[tokio::test]
-async fn all_pages_share_the_time_of_one_call() {
+async fn pages_share_one_timeout() {
     let pages = (0..100).map(|page| {
         let key =
             |n: usize| json!({"id": format!("k{page}-{n}"), "workspace_id": "w1", "name": "CI"});
@@ -221,7 +221,7 @@ async fn all_pages_share_the_time_of_one_call() {
 }
 
 #[tokio::test]
-async fn a_time_that_is_for_ever_is_one() {
+async fn endless_timeout_is_accepted() {
     let server = Server::start([json("200 OK", json!([]))]).await;
     let settings = Settings {
         total_timeout: Duration::MAX,
@@ -238,7 +238,7 @@ async fn a_time_that_is_for_ever_is_one() {
 }
 
 #[tokio::test]
-async fn lists_of_an_authority_come_in_both_shapes() {
+async fn authority_lists_have_both_shapes() {
     let key = json!({
         "id": "k1", "tenantId": "t1", "name": "CI", "keyPrefix": "ntro_prod_a", "expiresAt": null,
         "createdAt": "2026-01-01T00:00:00Z", "revokedAt": "2026-02-01T00:00:00Z"

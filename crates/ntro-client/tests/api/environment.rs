@@ -1,5 +1,4 @@
-//! Certificates and proxies, which come from the process environment: each case is a process of
-//! its own with an environment of its own.
+//! Certificates and proxies from the process environment: each case runs in a process of its own.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -18,30 +17,38 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::support::{NTROPII_KEY, Seen, Server, json, profile, quick, serve, target};
 
-/// A name that no resolver knows: whoever gets an answer got it through the proxy.
+/// A name without an address: an answer can only come through the proxy.
 const NAME: &str = "api.ntro.invalid";
 
-/// Tells the process of its own what it is there for.
-const TASK: &str = "NTRO_TEST_ASK";
+/// The variable with the host that a process calls.
+const CALL: &str = "NTRO_TEST_CALL";
 
-/// What a process of its own asks, and says. Does nothing unless another test started this process.
+/// Calls the host in [`CALL`] and prints the outcome. Without the variable, calls a server on the
+/// loopback, which must work in every environment.
 #[tokio::test]
-async fn ask() {
-    let Ok(host) = std::env::var(TASK) else {
+async fn loopback_works_in_any_environment() {
+    let Ok(call) = std::env::var(CALL) else {
+        let server = Server::start([json("200 OK", profile())]).await;
+        assert_eq!(call_host(&server.origin(), false).await, "identity u1");
+        server.only();
         return;
     };
-    let (host, insecure) = host.trim().split_once(' ').unwrap();
+    let (host, transport) = call.split_once(' ').unwrap();
+    let outcome = call_host(host, transport == "insecure").await;
+    writeln!(std::io::stdout(), "\n<<{outcome}>>").unwrap();
+}
+
+async fn call_host(host: &str, insecure_http: bool) -> String {
     let mut target = target(Provider::Ntropii, host);
-    target.insecure_http = insecure == "insecure";
+    target.insecure_http = insecure_http;
     let settings = Settings {
         tries: 1,
         ..quick()
     };
-    let said = match Client::new(target, settings).identity().await {
+    match Client::new(target, settings).identity().await {
         Ok(identity) => format!("identity {}", identity.id),
         Err(error) => format!("error {error:?}"),
-    };
-    writeln!(std::io::stdout(), "\n<<{said}>>").unwrap();
+    }
 }
 
 struct Process {
@@ -68,29 +75,34 @@ impl Process {
         self
     }
 
-    /// Asks `host` for the identity and returns what came of it.
-    async fn ask(self, host: String) -> String {
+    /// Calls `host` in a new process and returns the outcome.
+    async fn call(self, host: String) -> String {
         let output = tokio::task::spawn_blocking(move || {
             let transport = if self.insecure { "insecure" } else { "safe" };
             Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "environment::ask", "--nocapture"])
+                .args([
+                    "--exact",
+                    "environment::loopback_works_in_any_environment",
+                    "--nocapture",
+                ])
                 .env_clear()
                 .envs(self.environment)
-                .env(TASK, format!("{host} {transport}"))
+                .env(CALL, format!("{host} {transport}"))
                 .stdin(Stdio::null())
                 .output()
                 .unwrap()
         })
         .await
         .unwrap();
-        let said = String::from_utf8(output.stdout).unwrap();
-        assert!(!said.contains("canary"), "{said}");
-        let (_, said) = said.split_once("<<").unwrap();
-        said.split_once(">>").unwrap().0.to_owned()
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{printed}");
+        assert!(!printed.contains("canary"), "{printed}");
+        let (_, outcome) = printed.split_once("<<").unwrap();
+        outcome.split_once(">>").unwrap().0.to_owned()
     }
 }
 
-/// An HTTPS server with a certificate of a CA that nobody else knows.
+/// An HTTPS server whose certificate is from a CA of its own.
 struct Secure {
     port: u16,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -126,7 +138,7 @@ impl Secure {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (acceptor, record) = (acceptor.clone(), Arc::clone(&record));
                 tokio::spawn(async move {
-                    // A client that does not trust the certificate hangs up here.
+                    // A client that does not trust the certificate closes the connection here.
                     if let Ok(stream) = acceptor.accept(stream).await {
                         serve(stream, record, Some(json("200 OK", profile()))).await;
                     }
@@ -145,7 +157,7 @@ impl Secure {
     }
 }
 
-/// A proxy that connects every `CONNECT` to one port here, or refuses it with a status.
+/// A proxy that connects every `CONNECT` to one local port, or refuses it with a status.
 struct Proxy {
     port: u16,
     heads: Arc<Mutex<Vec<String>>>,
@@ -213,16 +225,16 @@ fn empty(path: &Path) -> std::path::PathBuf {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn roots_come_from_the_variables_where_they_are_set() {
+async fn roots_come_from_variables() {
     let server = Secure::start().await;
     let host = || format!("https://127.0.0.1:{}/v1", server.port);
     let by_file = Process::new().env("SSL_CERT_FILE", server.ca());
-    assert_eq!(by_file.ask(host()).await, "identity u1");
-    // And the loopback is reached past any proxy.
+    assert_eq!(by_file.call(host()).await, "identity u1");
+    // The loopback is called without a proxy.
     let by_folder = Process::new()
         .env("SSL_CERT_DIR", server.folder.path())
         .env("HTTPS_PROXY", "http://127.0.0.1:1");
-    assert_eq!(by_folder.ask(host()).await, "identity u1");
+    assert_eq!(by_folder.call(host()).await, "identity u1");
     let requests = server.requests();
     assert_eq!(requests.len(), 2);
     assert_eq!(
@@ -233,7 +245,7 @@ async fn roots_come_from_the_variables_where_they_are_set() {
 }
 
 #[tokio::test]
-async fn an_unknown_authority_gets_no_request() {
+async fn unknown_authority_gets_no_request() {
     let server = Secure::start().await;
     let host = || format!("https://127.0.0.1:{}/v1", server.port);
     let other = Secure::start().await;
@@ -244,27 +256,27 @@ async fn an_unknown_authority_gets_no_request() {
         Process::new().env("SSL_CERT_FILE", missing),
         Process::new().env("SSL_CERT_FILE", empty(other.folder.path())),
     ] {
-        let said = process.ask(host()).await;
-        assert!(said.contains("cause: Tls"), "{said}");
+        let outcome = process.call(host()).await;
+        assert!(outcome.contains("cause: Tls"), "{outcome}");
     }
     assert!(server.requests().is_empty());
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_certificate_for_another_name_gets_no_request() {
+async fn wrong_name_gets_no_request() {
     let server = Secure::start().await;
     let host = format!("https://localhost:{}/v1", server.port);
-    let said = Process::new()
+    let outcome = Process::new()
         .env("SSL_CERT_FILE", server.ca())
-        .ask(host)
+        .call(host)
         .await;
-    assert!(said.contains("cause: Tls"), "{said}");
+    assert!(outcome.contains("cause: Tls"), "{outcome}");
     assert!(server.requests().is_empty());
 }
 
 #[tokio::test]
-async fn a_server_without_tls_is_no_secure_connection() {
+async fn server_without_tls_gets_no_key() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let heard = tokio::spawn(async move {
@@ -278,27 +290,27 @@ async fn a_server_without_tls_is_no_secure_connection() {
         heard.truncate(read);
         heard
     });
-    let said = Process::new()
-        .ask(format!("https://127.0.0.1:{port}/v1"))
+    let outcome = Process::new()
+        .call(format!("https://127.0.0.1:{port}/v1"))
         .await;
-    assert!(said.contains("cause: Tls"), "{said}");
+    assert!(outcome.contains("cause: Tls"), "{outcome}");
     let heard = heard.await.unwrap();
     assert!(!heard.windows(6).any(|six| six == b"canary"));
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn https_goes_through_the_proxy_which_sees_no_key() {
+async fn https_proxy_sees_no_key() {
     let server = Secure::start().await;
     let host = || format!("https://{NAME}/v1");
     for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
         let proxy = Proxy::start(None, server.port).await;
-        let said = Process::new()
+        let outcome = Process::new()
             .env("SSL_CERT_FILE", server.ca())
             .env(variable, proxy.url())
-            .ask(host())
+            .call(host())
             .await;
-        assert_eq!(said, "identity u1", "{variable}");
+        assert_eq!(outcome, "identity u1", "{variable}");
         let heads = proxy.heads();
         assert_eq!(heads.len(), 1);
         assert!(
@@ -314,138 +326,141 @@ async fn https_goes_through_the_proxy_which_sees_no_key() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_proxy_is_told_its_own_password_only() {
+async fn proxy_gets_its_own_password() {
     let server = Secure::start().await;
     let proxy = Proxy::start(None, server.port).await;
     let url = format!("http://Aladdin:opensesame@127.0.0.1:{}", proxy.port);
-    let said = Process::new()
+    let outcome = Process::new()
         .env("SSL_CERT_FILE", server.ca())
         .env("HTTPS_PROXY", url)
-        .ask(format!("https://{NAME}/v1"))
+        .call(format!("https://{NAME}/v1"))
         .await;
-    assert_eq!(said, "identity u1");
+    assert_eq!(outcome, "identity u1");
     let head = proxy.heads()[0].to_lowercase();
     assert!(head.contains("proxy-authorization: basic "), "{head}");
     assert_eq!(server.requests()[0].header("proxy-authorization"), None);
 }
 
 #[tokio::test]
-async fn what_no_proxy_names_goes_straight() {
+async fn no_proxy_hosts_are_called_directly() {
     let proxy = Proxy::start(None, 1).await;
     for exempt in [NAME, ".ntro.invalid", "*"] {
-        let said = Process::new()
+        let outcome = Process::new()
             .env("HTTPS_PROXY", proxy.url())
             .env("NO_PROXY", exempt)
-            .ask(format!("https://{NAME}/v1"))
+            .call(format!("https://{NAME}/v1"))
             .await;
-        assert!(said.contains("cause: Dns"), "{exempt}: {said}");
+        assert!(outcome.contains("cause: Dns"), "{exempt}: {outcome}");
     }
     assert!(proxy.heads().is_empty());
 }
 
 #[tokio::test]
-async fn a_proxy_that_refuses_is_told_apart_from_the_server() {
+async fn proxy_refusal_is_proxy_error() {
     for status in ["403 Forbidden", "407 Proxy Authentication Required"] {
         let proxy = Proxy::start(Some(status), 1).await;
-        let said = Process::new()
+        let outcome = Process::new()
             .env("HTTPS_PROXY", proxy.url())
-            .ask(format!("https://{NAME}/v1"))
+            .call(format!("https://{NAME}/v1"))
             .await;
-        assert!(said.contains("cause: Proxy"), "{status}: {said}");
+        assert!(outcome.contains("cause: Proxy"), "{status}: {outcome}");
         assert_eq!(proxy.heads().len(), 1);
     }
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_not_there_is_not_taken_for_the_server() {
-    let said = Process::new()
+async fn missing_proxy_is_proxy_error() {
+    let outcome = Process::new()
         .env("HTTPS_PROXY", "http://127.0.0.1:1")
-        .ask(format!("https://{NAME}/v1"))
+        .call(format!("https://{NAME}/v1"))
         .await;
-    assert!(said.contains("cause: Proxy"), "{said}");
-    assert!(said.contains("refused"), "{said}");
+    assert!(outcome.contains("cause: Proxy"), "{outcome}");
+    assert!(outcome.contains("refused"), "{outcome}");
 }
 
 #[tokio::test]
-async fn a_proxy_that_makes_no_sense_is_not_passed_over() {
+async fn bad_proxy_is_error() {
     let server = Secure::start().await;
-    // What a call that goes straight would find is this server, by its name in the certificate.
+    // A direct call would fail with a DNS error instead.
     let host = format!("https://{NAME}/v1");
     for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
         for value in [":::bad", "socks9://x:1", "socks5://canary:canary@x:1"] {
             let process = Process::new().env("SSL_CERT_FILE", server.ca());
-            let said = process.env(variable, value).ask(host.clone()).await;
+            let outcome = process.env(variable, value).call(host.clone()).await;
             let named = format!("variable: \"{}\"", variable.to_uppercase());
-            assert!(said.starts_with("error Proxy {"), "{variable}: {said}");
-            assert!(said.contains(&named), "{variable}: {said}");
+            assert!(
+                outcome.starts_with("error Proxy {"),
+                "{variable}: {outcome}"
+            );
+            assert!(outcome.contains(&named), "{variable}: {outcome}");
         }
     }
-    let said = Process::new()
+    let outcome = Process::new()
         .insecure()
         .env("HTTP_PROXY", ":::bad")
-        .ask(format!("http://{NAME}/v1"))
+        .call(format!("http://{NAME}/v1"))
         .await;
-    assert!(said.starts_with("error Proxy {"), "{said}");
-    let said = Process::new()
+    assert!(outcome.starts_with("error Proxy {"), "{outcome}");
+    let outcome = Process::new()
         .env("HTTPS_PROXY", ":::bad")
         .env("NO_PROXY", NAME)
-        .ask(host)
+        .call(host)
         .await;
-    assert!(said.contains("cause: Dns"), "{said}");
+    assert!(outcome.contains("cause: Dns"), "{outcome}");
 }
 
 #[tokio::test]
-async fn plain_http_on_the_loopback_reads_no_certificates() {
+async fn plain_loopback_reads_no_certificates() {
     let server = Server::start([json("200 OK", profile())]).await;
-    let said = Process::new()
+    let outcome = Process::new()
         .env("SSL_CERT_FILE", "/nonexistent/roots.pem")
-        .ask(format!("{}/v1", server.origin()))
+        .call(format!("{}/v1", server.origin()))
         .await;
-    assert_eq!(said, "identity u1");
+    assert_eq!(outcome, "identity u1");
 }
 
 #[tokio::test]
-async fn nothing_on_the_loopback_goes_through_a_proxy() {
+async fn loopback_never_uses_proxy() {
     let proxy = Proxy::start(None, 1).await;
     for name in ["127.0.0.1", "localhost", "ntro.localhost"] {
         let server = Server::start([json("200 OK", profile())]).await;
-        let said = Process::new()
+        let outcome = Process::new()
             .env("HTTP_PROXY", proxy.url())
             .env("HTTPS_PROXY", proxy.url())
             .env("ALL_PROXY", proxy.url())
             .env("NO_PROXY", "")
-            .ask(format!("http://{name}:{}/v1", server.port))
+            .call(format!("http://{name}:{}/v1", server.port))
             .await;
-        assert_eq!(said, "identity u1", "{name}");
+        assert_eq!(outcome, "identity u1", "{name}");
         assert!(server.only().line.starts_with("GET /v1/me "));
     }
     assert!(proxy.heads().is_empty());
 
     let server = Server::start([json("200 OK", profile())]).await;
-    let said = Process::new()
+    let outcome = Process::new()
         .env("HTTP_PROXY", ":::bad")
         .env("ALL_PROXY", ":::bad")
-        .ask(format!("{}/v1", server.origin()))
+        .call(format!("{}/v1", server.origin()))
         .await;
-    assert_eq!(said, "identity u1");
+    assert_eq!(outcome, "identity u1");
 }
 
 #[tokio::test]
-async fn plain_http_reaches_a_proxy_only_where_it_is_allowed() {
+async fn plain_http_proxy_needs_permission() {
     let proxy = Server::start([json("200 OK", profile())]).await;
     let host = || format!("http://{NAME}/v1");
-    let said = Process::new()
+    let outcome = Process::new()
         .env("HTTP_PROXY", proxy.origin())
-        .ask(host())
+        .call(host())
         .await;
-    assert!(said.contains("InsecureTransport"), "{said}");
+    assert!(outcome.contains("InsecureTransport"), "{outcome}");
     assert!(proxy.seen().is_empty());
-    let said = Process::new()
+    let outcome = Process::new()
         .insecure()
         .env("HTTP_PROXY", proxy.origin())
-        .ask(host())
+        .call(host())
         .await;
-    assert_eq!(said, "identity u1");
+    assert_eq!(outcome, "identity u1");
     assert!(
         proxy
             .only()

@@ -1,4 +1,4 @@
-//! Servers that are not there, do not answer, or never stop.
+//! Servers that are unreachable, silent or endless.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ fn cause(error: &Error) -> Cause {
     }
 }
 
-/// Gives up soon, since the servers here never would.
-fn impatient(server: &Server) -> Client {
+/// Returns a client with a short timeout.
+fn short_timeout(server: &Server) -> Client {
     let settings = Settings {
         total_timeout: Duration::from_millis(300),
         ..quick()
@@ -24,7 +24,7 @@ fn impatient(server: &Server) -> Client {
 }
 
 #[tokio::test]
-async fn nobody_listens() {
+async fn closed_port_is_refused() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
@@ -44,7 +44,7 @@ async fn nobody_listens() {
 }
 
 #[tokio::test]
-async fn names_below_localhost_are_this_machine() {
+async fn localhost_names_are_loopback() {
     let server = Server::start([crate::support::json("200 OK", crate::support::profile())]).await;
     let host = format!("http://ntro.localhost:{}", server.port);
     assert!(client(Provider::Ntropii, &host).identity().await.is_ok());
@@ -57,10 +57,10 @@ async fn names_below_localhost_are_this_machine() {
     );
 }
 
-/// A queue of connections that nobody takes and that is full: the system drops what else comes.
+/// A full backlog: the system drops further connections.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn no_connection_in_time() {
+async fn connecting_times_out() {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
@@ -80,38 +80,38 @@ async fn no_connection_in_time() {
         target(Provider::Ntropii, &format!("http://{address}")),
         settings,
     );
-    // The system itself would try for two minutes.
+    // The system alone would try for two minutes.
     let asked = tokio::time::timeout(Duration::from_secs(60), client.identity());
     let error = asked.await.unwrap().unwrap_err();
     assert_eq!(cause(&error), Cause::TimedOut, "{error:?}");
 }
 
 #[tokio::test]
-async fn no_answer_at_all() {
+async fn missing_answer_times_out() {
     let server = Server::start((0..3).map(|_| Reply::Silence(Vec::new()))).await;
-    let error = impatient(&server).identity().await.unwrap_err();
+    let error = short_timeout(&server).identity().await.unwrap_err();
     assert_eq!(cause(&error), Cause::TimedOut, "{error:?}");
     assert_eq!(server.seen().len(), 1, "the time is for all tries together");
 }
 
 #[tokio::test]
-async fn half_an_answer_and_then_nothing() {
+async fn half_answer_times_out() {
     let head = b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{\"id\":".to_vec();
     let server = Server::start([Reply::Silence(head)]).await;
-    let error = impatient(&server).identity().await.unwrap_err();
+    let error = short_timeout(&server).identity().await.unwrap_err();
     assert_eq!(cause(&error), Cause::TimedOut, "{error:?}");
 }
 
 #[tokio::test]
-async fn a_body_that_drips_for_ever() {
+async fn dripping_body_times_out() {
     let head = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n".to_vec();
     let server = Server::start([Reply::Drip(head)]).await;
-    let error = impatient(&server).identity().await.unwrap_err();
+    let error = short_timeout(&server).identity().await.unwrap_err();
     assert_eq!(cause(&error), Cause::TimedOut, "{error:?}");
 }
 
 #[tokio::test]
-async fn a_body_without_end_or_of_enormous_length_is_not_read() {
+async fn oversized_body_is_not_read() {
     let endless = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n".to_vec();
     let announced = b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n".to_vec();
     let server = Server::start([Reply::Flood(endless), Reply::Silence(announced)]).await;
@@ -126,7 +126,7 @@ async fn a_body_without_end_or_of_enormous_length_is_not_read() {
 }
 
 #[tokio::test]
-async fn an_enormous_head_is_not_read() {
+async fn oversized_head_is_not_read() {
     let head = b"HTTP/1.1 200 OK\r\nx: ".to_vec();
     let server = Server::start((0..3).map(|_| Reply::Flood(head.clone()))).await;
     let error = server.ntropii().identity().await.unwrap_err();
@@ -134,7 +134,7 @@ async fn an_enormous_head_is_not_read() {
 }
 
 #[tokio::test]
-async fn what_is_compressed_unasked_is_not_unpacked() {
+async fn compressed_body_is_not_unpacked() {
     let gzip = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 10\r\n\r\n\x1f\x8b\x08\0\0\0\0\0\0\x03";
     let server = Server::start([Reply::Bytes(gzip.to_vec())]).await;
     assert!(matches!(

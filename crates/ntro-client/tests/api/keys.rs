@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::{NTROPII_KEY, ONTORA_KEY, Server, answer, json};
 
 #[tokio::test]
-async fn a_key_revokes_itself_with_itself() {
+async fn key_revokes_itself() {
     let server = Server::start([
         answer("204 No Content", &[], ""),
         answer("204 No Content", &[], ""),
@@ -32,7 +32,7 @@ async fn a_key_revokes_itself_with_itself() {
 }
 
 #[tokio::test]
-async fn a_server_without_that_function_is_told_apart_from_a_refusal() {
+async fn missing_revocation_differs_from_refusal() {
     for status in [
         "404 Not Found",
         "405 Method Not Allowed",

@@ -1,4 +1,4 @@
-//! What the log tells of a call, and what it never does.
+//! The log of a call: what it contains and what it must not.
 
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use tracing::{Event, Metadata, Subscriber};
 
 use crate::support::{Server, TOKEN, answer, json, profile};
 
-/// Takes everything that anybody logs at any level.
+/// Collects every event of every level.
 struct Everything(Arc<Mutex<String>>);
 
 struct Line(String);
@@ -50,7 +50,7 @@ impl Subscriber for Everything {
 }
 
 #[tokio::test]
-async fn each_try_is_logged_with_the_prefix_of_the_key_only() {
+async fn log_shows_key_prefix_only() {
     let log = Arc::new(Mutex::new(String::new()));
     let guard = tracing::subscriber::set_default(Everything(Arc::clone(&log)));
     let server = Server::start([

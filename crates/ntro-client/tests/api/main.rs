@@ -1,10 +1,9 @@
-//! The HTTP client against real servers on the loopback: what it sends, to whom, how often, and
-//! what it makes of every kind of answer and fault.
+//! The API client against real servers on the loopback: its requests, retries and errors.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 #![expect(
     clippy::disallowed_methods,
-    reason = "certificates in a test's own folder are no files of ntro's"
+    reason = "tests write certificates into their own folders"
 )]
 
 mod admin;

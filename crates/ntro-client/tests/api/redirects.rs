@@ -1,4 +1,4 @@
-//! A redirect is an error, and a key goes to its own origin only.
+//! Redirects are errors, and a key is sent to its own origin only.
 
 use ntro_base::Provider;
 use ntro_client::BoundKey;
@@ -7,7 +7,7 @@ use ntro_client::api::{AdminClient, AdminTarget, AdminToken, Client, Error};
 use crate::support::{NTROPII_KEY, Server, TOKEN, answer, json, profile, quick, target};
 
 #[tokio::test]
-async fn no_redirect_is_followed_not_even_to_the_same_origin() {
+async fn redirects_are_never_followed() {
     let other = Server::start([json("200 OK", profile())]).await;
     for status in [
         "301 Moved Permanently",
@@ -41,7 +41,7 @@ async fn no_redirect_is_followed_not_even_to_the_same_origin() {
 }
 
 #[tokio::test]
-async fn a_key_of_another_origin_stays_here() {
+async fn key_stays_with_its_origin() {
     let server = Server::start([json("200 OK", profile())]).await;
     for bound_to in [
         "https://api.ntropii.com".to_owned(),
@@ -65,7 +65,7 @@ async fn a_key_of_another_origin_stays_here() {
 }
 
 #[tokio::test]
-async fn an_admin_token_of_another_origin_stays_here() {
+async fn admin_token_stays_with_its_origin() {
     let server = Server::start([json("200 OK", "[]")]).await;
     let origin = "https://api.ontora.com".parse().unwrap();
     let target = AdminTarget {
@@ -83,7 +83,7 @@ async fn an_admin_token_of_another_origin_stays_here() {
 }
 
 #[tokio::test]
-async fn plain_http_to_another_machine_is_refused_before_anything_is_sent() {
+async fn remote_plain_http_sends_nothing() {
     for host in [
         "http://api.ntropii.com/v1",
         "http://192.0.2.1",

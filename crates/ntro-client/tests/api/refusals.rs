@@ -1,4 +1,4 @@
-//! What is made of every status that is no success.
+//! The errors for statuses other than success.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::{Server, answer, json, quick, target};
 
 #[tokio::test]
-async fn each_status_is_an_error_of_its_own() {
+async fn each_status_has_own_error() {
     for (status, expected) in [
         ("400 Bad Request", "Invalid"),
         ("401 Unauthorized", "Rejected"),
@@ -34,7 +34,7 @@ async fn each_status_is_an_error_of_its_own() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_told_apart_from_an_api_that_is_not() {
+async fn missing_thing_differs_from_missing_api() {
     let not_found = || json("404 Not Found", json!({"message": "No"}));
     let server = Server::start([not_found()]).await;
     let error = server.ntropii().tenant(&"acme".parse().unwrap()).await;
@@ -45,7 +45,7 @@ async fn what_is_not_there_is_told_apart_from_an_api_that_is_not() {
 }
 
 #[tokio::test]
-async fn temporary_ones_are_told_after_three_tries() {
+async fn temporary_refusals_end_after_three_tries() {
     for status in [
         "429 Too Many Requests",
         "502 Bad Gateway",
@@ -65,7 +65,7 @@ async fn temporary_ones_are_told_after_three_tries() {
 }
 
 #[tokio::test]
-async fn bodies_of_both_systems_are_read() {
+async fn both_error_formats_are_read() {
     for (body, message, code) in [
         (
             json!({"statusCode": 401, "message": "Invalid or missing API key", "error": "Unauthorized"}),
@@ -102,7 +102,7 @@ async fn bodies_of_both_systems_are_read() {
 }
 
 #[tokio::test]
-async fn a_page_instead_of_a_reason_gives_none() {
+async fn html_body_gives_no_message() {
     for body in [
         "<html><h1>401</h1></html>",
         "",
@@ -123,7 +123,7 @@ async fn a_page_instead_of_a_reason_gives_none() {
 }
 
 #[tokio::test]
-async fn reasons_are_cleaned_and_bounded() {
+async fn messages_are_cleaned_and_bounded() {
     let message = format!(
         "\u{1b}[2J\u{9b}31mNo\r\nnewline\u{202e} {}",
         "x".repeat(10_000)
@@ -142,7 +142,7 @@ async fn reasons_are_cleaned_and_bounded() {
 }
 
 #[tokio::test]
-async fn an_enormous_or_broken_explanation_does_not_hide_the_refusal() {
+async fn broken_body_keeps_refusal() {
     let huge = json!({"message": "x".repeat(2 * 1024 * 1024)}).to_string();
     let cut = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 500\r\n\r\n{\"mess".to_vec();
     let server = Server::start([
@@ -157,10 +157,10 @@ async fn an_enormous_or_broken_explanation_does_not_hide_the_refusal() {
 }
 
 #[tokio::test]
-async fn a_pause_longer_than_the_bound_is_told_and_not_waited_for() {
+async fn long_retry_after_is_reported() {
     for (header, seconds) in [
         ("retry-after: 3600".to_owned(), 3600),
-        // Counted from the server's clock, not from ours.
+        // The date counts from the server's clock, not from ours.
         (
             "date: Sun, 06 Nov 1994 08:49:37 GMT\r\nretry-after: Sun, 06 Nov 1994 09:49:37 GMT"
                 .to_owned(),
@@ -180,7 +180,7 @@ async fn a_pause_longer_than_the_bound_is_told_and_not_waited_for() {
 }
 
 #[tokio::test]
-async fn the_bound_on_pauses_is_a_setting() {
+async fn retry_after_limit_is_configurable() {
     let reply = || answer("503 Service Unavailable", &["retry-after: 2"], "{}");
     let server = Server::start([reply(), reply()]).await;
     let settings = Settings {

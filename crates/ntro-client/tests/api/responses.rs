@@ -1,4 +1,4 @@
-//! What is sent, and what is read out of good answers.
+//! Requests, and the values read from successful answers.
 
 use ntro_base::Provider;
 use ntro_client::api::{Client, Error, Expiry, InvalidResponse};
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{NTROPII_KEY, ONTORA_KEY, Server, answer, json, profile, quick, target};
 
 #[tokio::test]
-async fn a_request_to_ntropii_carries_the_key_as_bearer_and_nothing_superfluous() {
+async fn ntropii_request_has_bearer_key() {
     let server = Server::start([json("200 OK", profile())]).await;
     let identity = server.ntropii().identity().await.unwrap();
     assert_eq!(
@@ -36,7 +36,7 @@ async fn a_request_to_ntropii_carries_the_key_as_bearer_and_nothing_superfluous(
 }
 
 #[tokio::test]
-async fn a_request_to_ontora_carries_the_key_in_its_own_header() {
+async fn ontora_request_has_key_header() {
     let server = Server::start([json(
         "200 OK",
         json!({"workspace_id": "w1", "name": "CI", "scopes": ["exports", "mcp"], "region": "eu"}),
@@ -58,7 +58,7 @@ async fn a_request_to_ontora_carries_the_key_in_its_own_header() {
 }
 
 #[tokio::test]
-async fn an_authority_tells_tenants_and_key_as_well() {
+async fn authority_adds_tenants_and_key() {
     let mut body = profile();
     body["tenants"] = json!([{"id": "t1", "slug": "acme-fund-admin", "name": "Acme", "new": 1}]);
     body["key"] = json!({"id": "k1", "prefix": "ntro_prod_k9Zr4MxQ2bLw", "expiresAt": "2027-01-01T00:00:00Z"});
@@ -78,7 +78,7 @@ async fn an_authority_tells_tenants_and_key_as_well() {
 }
 
 #[tokio::test]
-async fn a_server_that_tells_nothing_of_the_key_does_not_offer_it() {
+async fn missing_key_info_is_not_offered() {
     let server = Server::start([json("200 OK", profile())]).await;
     assert!(matches!(
         server.ntropii().current_key().await,
@@ -87,7 +87,7 @@ async fn a_server_that_tells_nothing_of_the_key_does_not_offer_it() {
 }
 
 #[tokio::test]
-async fn tenants_come_in_both_shapes() {
+async fn tenants_have_both_shapes() {
     let tenant = json!({
         "id": "t1", "name": "Acme", "slug": "acme", "dataPlatform": "snowflake", "status": "ACTIVE",
         "entityCount": 3, "config": "{}", "createdAt": "2026-01-01T00:00:00Z", "updatedAt": null
@@ -107,7 +107,7 @@ async fn tenants_come_in_both_shapes() {
 }
 
 #[tokio::test]
-async fn a_tenant_is_asked_for_in_one_segment_of_the_path() {
+async fn tenant_is_one_path_segment() {
     let tenant = json!({"id": "t1", "name": "Ä", "slug": "ä&b", "dataPlatform": "snowflake"});
     let server = Server::start([
         json("200 OK", &tenant),
@@ -134,7 +134,7 @@ async fn a_tenant_is_asked_for_in_one_segment_of_the_path() {
 }
 
 #[tokio::test]
-async fn a_key_of_ontora_reaches_its_workspace_and_no_other() {
+async fn ontora_key_reaches_one_workspace() {
     let current = json!({"workspace_id": "w1", "name": "CI", "scopes": []});
     let server = Server::start((0..3).map(|_| json("200 OK", &current))).await;
     let client = server.ontora();
@@ -148,7 +148,7 @@ async fn a_key_of_ontora_reaches_its_workspace_and_no_other() {
 }
 
 #[tokio::test]
-async fn without_a_key_no_key_header_is_sent() {
+async fn no_key_sends_no_header() {
     let server = Server::start([
         json("401 Unauthorized", "{}"),
         json("401 Unauthorized", "{}"),
@@ -167,7 +167,7 @@ async fn without_a_key_no_key_header_is_sent() {
 }
 
 #[tokio::test]
-async fn a_path_prefix_of_the_host_is_kept() {
+async fn path_prefix_is_kept() {
     let server = Server::start([json("200 OK", profile())]).await;
     let host = format!("{}/a/v1/", server.origin());
     crate::support::client(Provider::Ntropii, &host)
@@ -178,7 +178,7 @@ async fn a_path_prefix_of_the_host_is_kept() {
 }
 
 #[tokio::test]
-async fn what_is_not_the_expected_json_is_not_understood() {
+async fn unexpected_json_is_not_understood() {
     let page = "<!doctype html><title>Sign in to the network</title>";
     for (reply, expected) in [
         (
@@ -202,7 +202,7 @@ async fn what_is_not_the_expected_json_is_not_understood() {
         let server = Server::start([reply]).await;
         match server.ntropii().identity().await.unwrap_err() {
             Error::NotUnderstood { misfit, .. } => assert_eq!(misfit, expected),
-            // A control character in a header is no HTTP at all.
+            // A control character in a header is not valid HTTP.
             Error::Unreachable { .. } if matches!(&expected, InvalidResponse::NotJson { content_type: Some(t) } if t == "a[2Jb") =>
                 {}
             other => panic!("{other:?}"),
@@ -211,7 +211,7 @@ async fn what_is_not_the_expected_json_is_not_understood() {
 }
 
 #[tokio::test]
-async fn json_of_a_wrong_shape_is_told_in_clean_words() {
+async fn shape_errors_are_cleaned() {
     for body in [
         json!([]),
         json!("u1"),
@@ -242,14 +242,14 @@ async fn json_of_a_wrong_shape_is_told_in_clean_words() {
 }
 
 #[tokio::test]
-async fn json_counts_whatever_its_content_type_says() {
+async fn json_ignores_content_type() {
     let body = profile().to_string();
     let server = Server::start([answer("200 OK", &["content-type: text/plain"], &body)]).await;
     assert_eq!(server.ntropii().identity().await.unwrap().id, "u1");
 }
 
 #[tokio::test]
-async fn every_text_is_cleaned_before_anyone_sees_it() {
+async fn all_text_is_cleaned() {
     let dirty = "\u{1b}[31mAc\u{9b}me\u{202e}\r\n\u{7}";
     let mut body =
         json!({"id": dirty, "email": dirty, "name": dirty, "orgId": dirty, "roles": [dirty]});

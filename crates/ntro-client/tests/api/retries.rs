@@ -1,4 +1,4 @@
-//! What is tried again, and what is not.
+//! Which requests are retried.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn cut() -> Reply {
 }
 
 #[tokio::test]
-async fn a_call_survives_two_faults_of_any_kind() {
+async fn call_survives_two_faults() {
     for faults in [
         [cut(), json("503 Service Unavailable", "{}")],
         [json("502 Bad Gateway", "<html>"), cut()],
@@ -33,7 +33,7 @@ async fn a_call_survives_two_faults_of_any_kind() {
 }
 
 #[tokio::test]
-async fn a_date_that_has_passed_is_no_pause() {
+async fn past_date_is_no_pause() {
     let header = "retry-after: Sun, 06 Nov 1994 08:49:37 GMT";
     let server = Server::start([
         answer("503 Service Unavailable", &[header], "{}"),
@@ -44,7 +44,7 @@ async fn a_date_that_has_passed_is_no_pause() {
 }
 
 #[tokio::test]
-async fn a_pause_that_outlasts_the_call_is_not_begun() {
+async fn pause_never_outlasts_call() {
     let server = Server::start([answer(
         "503 Service Unavailable",
         &["retry-after: 20"],
@@ -82,7 +82,7 @@ async fn three_cut_connections_are_unreachable() {
 }
 
 #[tokio::test]
-async fn a_delete_whose_answer_was_lost_is_known_to_have_worked() {
+async fn lost_delete_answer_is_presumed() {
     let server = Server::start([
         cut(),
         json(
@@ -95,13 +95,13 @@ async fn a_delete_whose_answer_was_lost_is_known_to_have_worked() {
         server.ontora().revoke_current().await.unwrap(),
         Revocation::Presumed
     );
-    // Without a lost answer, a 401 means what it says.
+    // Without a lost answer, a 401 is a refusal.
     let server = Server::start([json("401 Unauthorized", "{}")]).await;
     assert!(matches!(
         server.ontora().revoke_current().await,
         Err(Error::Rejected(_))
     ));
-    // The rate limiter refused the first one unheard, so the 401 is not its doing.
+    // The rate limiter refused the first request, so the 401 is not its effect.
     let server = Server::start([
         json("429 Too Many Requests", "{}"),
         json("401 Unauthorized", "{}"),
@@ -114,7 +114,7 @@ async fn a_delete_whose_answer_was_lost_is_known_to_have_worked() {
 }
 
 #[tokio::test]
-async fn a_revocation_whose_answer_was_lost_is_done() {
+async fn lost_revocation_answer_is_done() {
     let tenant = "w1".parse().unwrap();
     let server = Server::start([cut(), json("404 Not Found", "{}")]).await;
     let admin = server.admin(Provider::Ontora);
@@ -128,7 +128,7 @@ async fn a_revocation_whose_answer_was_lost_is_done() {
 }
 
 #[tokio::test]
-async fn a_creation_is_repeated_under_one_idempotency_key() {
+async fn creation_repeats_idempotency_key() {
     let server = Server::start([
         cut(),
         json("503 Service Unavailable", "{}"),
@@ -161,7 +161,7 @@ async fn a_creation_is_repeated_under_one_idempotency_key() {
 }
 
 #[tokio::test]
-async fn a_key_asks_for_its_successor_once() {
+async fn successor_is_requested_once() {
     let lost = [cut(), json("503 Service Unavailable", "{}")];
     for reply in lost {
         let server = Server::start([reply, json("201 Created", "{}")]).await;
@@ -170,7 +170,7 @@ async fn a_key_asks_for_its_successor_once() {
         assert_eq!(seen.line, "POST /v1/api-keys/current/rotate HTTP/1.1");
         assert_eq!(seen.header("idempotency-key"), Some("attempt-1"));
     }
-    // Taking it back can do no harm, however often.
+    // Revoking it may be repeated.
     let server = Server::start([cut(), json("204 No Content", "")]).await;
     let taken_back = server.ntropii().revoke_successor("attempt-1").await;
     taken_back.unwrap();
@@ -182,7 +182,7 @@ async fn a_key_asks_for_its_successor_once() {
 }
 
 #[tokio::test]
-async fn a_server_that_rotates_no_keys_is_told_from_one_that_refuses() {
+async fn missing_rotation_differs_from_refusal() {
     let off = r#"{"detail": "no", "code": "rotation_off"}"#;
     for reply in [
         json("404 Not Found", "{}"),

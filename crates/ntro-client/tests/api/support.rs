@@ -1,4 +1,4 @@
-//! A server that plays a script: one reply for each request, and a record of what came in.
+//! A server with scripted replies that records its requests.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,17 +13,17 @@ pub(crate) const NTROPII_KEY: &str = "ntro_prod_k9Zr4MxQ2bLw_Jf83nd72jfk38dhJKd8
 pub(crate) const ONTORA_KEY: &str = "ont_live_k9Zr4MxQ2bLw_Jf83nd72jfk38dhJKd8canary";
 pub(crate) const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1MSJ9.c2lnbmF0dXJl";
 
-/// What the server does with one request.
+/// The reply to one request.
 pub(crate) enum Reply {
     /// Sends these bytes and closes the connection.
     Bytes(Vec<u8>),
-    /// Sends these bytes and then neither more nor an end.
+    /// Sends these bytes and keeps the connection open.
     Silence(Vec<u8>),
-    /// Waits for so long, sends these bytes and closes the connection.
+    /// Waits, sends these bytes and closes the connection.
     Late(Duration, Vec<u8>),
-    /// Sends a head and then zeros for as long as the client takes them.
+    /// Sends a head and then zeros until the client disconnects.
     Flood(Vec<u8>),
-    /// Sends a head and then a space now and again, for ever.
+    /// Sends a head and then a space every few milliseconds.
     Drip(Vec<u8>),
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server that answers with these replies in turn, and then closes connections unheard.
+    /// Starts a server that sends these replies in turn, and then only closes connections.
     pub(crate) async fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
         let mut replies = replies.into_iter().collect::<Vec<_>>().into_iter();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -74,7 +74,7 @@ impl Server {
         self.seen.lock().unwrap().clone()
     }
 
-    /// Returns the one request that came in.
+    /// Returns the only request.
     pub(crate) fn only(&self) -> Seen {
         let seen = self.seen();
         assert_eq!(seen.len(), 1, "{seen:?}");
@@ -110,7 +110,7 @@ impl Server {
     }
 }
 
-/// Speaks just enough HTTP over any stream: one request, one reply.
+/// Serves one request with one reply over any stream.
 pub(crate) async fn serve(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     record: Arc<Mutex<Vec<Seen>>>,
@@ -120,7 +120,7 @@ pub(crate) async fn serve(
         return;
     };
     record.lock().unwrap().push(seen);
-    // The client may hang up at any time, which is its right.
+    // The client may disconnect at any time.
     match reply {
         None => {}
         Some(Reply::Bytes(bytes)) => {
@@ -182,7 +182,7 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<Seen> {
     }
 }
 
-/// A complete answer with the length told and any headers added.
+/// Returns a complete answer with its length and these headers.
 pub(crate) fn answer(status: &str, headers: &[&str], body: &str) -> Reply {
     let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
     let head = format!(
@@ -206,7 +206,7 @@ pub(crate) fn profile() -> serde_json::Value {
     })
 }
 
-/// As patient as the default, but with pauses that a test need not wait for.
+/// Returns the default settings with short pauses.
 pub(crate) fn quick() -> Settings {
     Settings {
         backoff: Duration::from_millis(1),
