@@ -1,10 +1,10 @@
-//! Errors as callers see them: the one place that makes a status and a body of them.
+//! Errors as callers see them: the one place that decides their status, code and message.
 //!
-//! A handler returns an [`ApiError`] and does not know in which dialect it will be told: that
-//! depends on the path, and [`ApiError::render`] decides it.
+//! An [`ApiError`] knows no dialect. The [`ErrorResponse`] of a dialect's handlers and extractors
+//! renders it in the [`ErrorShape`] of that dialect.
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -19,68 +19,74 @@ use crate::admin_auth::Denied;
 use crate::error::Error;
 use crate::store::StoreError;
 use crate::verify::VerifyRefusal;
-use ntro_base::wire::errors::{
-    InvalidField, MergedError, Messages, NtropiiError, OntoraError, OntoraInvalid,
-};
+use ntro_base::wire::errors::InvalidField;
 
-/// The same for keys that are missing, garbage, unknown, revoked, expired, or the other provider's.
+/// The message for a key that is missing, malformed, unknown, revoked, expired, or the other
+/// provider's: the caller cannot tell which.
 const UNKNOWN_KEY: &str = "Invalid or missing API key";
+
+/// An error body that callers understand.
+pub(crate) trait ErrorShape: 'static {
+    /// Returns the status and the body of an error.
+    fn render(error: ApiError) -> (StatusCode, Bytes);
+}
+
+/// An error in the shape `E`.
+pub(crate) struct ErrorResponse<E>(ApiError, PhantomData<fn() -> E>);
+
+impl<E, F: Into<ApiError>> From<F> for ErrorResponse<E> {
+    fn from(error: F) -> Self {
+        Self(error.into(), PhantomData)
+    }
+}
+
+impl<E: ErrorShape> IntoResponse for ErrorResponse<E> {
+    fn into_response(self) -> Response {
+        let retry_after = self.0.retry_after;
+        let (status, body) = E::render(self.0);
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(seconds) = retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
 
 /// Why a request is refused.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError {
-    status: StatusCode,
-    code: &'static str,
-    says: Says,
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) detail: Detail,
     retry_after: Option<u64>,
 }
 
+/// The content of an [`ApiError`].
 #[derive(Clone, Debug)]
-enum Says {
-    One(Cow<'static, str>),
+pub(crate) enum Detail {
+    Message(Cow<'static, str>),
     Fields(Vec<InvalidField>),
 }
 
-/// Whose error body a path's callers understand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Family {
-    Ntropii,
-    Ontora,
-    Either,
-}
-
-impl Family {
-    fn of(path: &str) -> Self {
-        let below = |root: &str| {
-            path.strip_prefix(root)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        if below("/v1/me") || below("/v1/workspace") {
-            Self::Ntropii
-        } else if below("/v1/api-keys") || below("/v1/workspaces") {
-            Self::Ontora
-        } else {
-            Self::Either
-        }
-    }
-}
-
 impl ApiError {
-    fn new(status: StatusCode, code: &'static str, says: impl Into<Cow<'static, str>>) -> Self {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             status,
             code,
-            says: Says::One(says.into()),
+            detail: Detail::Message(message.into()),
             retry_after: None,
         }
     }
 
-    /// 401: no credentials, or none that are good.
+    /// 401: no credential, or an invalid one.
     pub(crate) fn unauthenticated() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "invalid_api_key", UNKNOWN_KEY)
     }
 
-    /// 401: a token that is not good.
+    /// 401: an invalid token.
     pub(crate) fn bad_token() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
@@ -89,7 +95,7 @@ impl ApiError {
         )
     }
 
-    /// 403: a good key where only a person's token will do.
+    /// 403: a valid key at an endpoint that needs a user's token.
     pub(crate) fn jwt_required() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
@@ -98,7 +104,7 @@ impl ApiError {
         )
     }
 
-    /// 403: a person who is no admin.
+    /// 403: a user who is not an admin.
     pub(crate) fn admin_required() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
@@ -107,7 +113,7 @@ impl ApiError {
         )
     }
 
-    /// 403: somebody else's workspace, or one that is not there.
+    /// 403: a workspace of another organisation, or one that does not exist.
     pub(crate) fn workspace_forbidden() -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
@@ -117,8 +123,8 @@ impl ApiError {
     }
 
     /// 404.
-    pub(crate) fn not_found(what: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", what)
+    pub(crate) fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
     /// 405.
@@ -130,12 +136,12 @@ impl ApiError {
         )
     }
 
-    /// 400: a body that cannot be read at all.
-    pub(crate) fn malformed(why: &'static str) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "malformed_request", why)
+    /// 400: a malformed request.
+    pub(crate) fn malformed(message: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed_request", message)
     }
 
-    /// 408: a body that does not come.
+    /// 408: a body that did not arrive in time.
     pub(crate) fn too_slow() -> Self {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
@@ -154,8 +160,8 @@ impl ApiError {
     }
 
     /// 409.
-    pub(crate) fn conflict(code: &'static str, what: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::CONFLICT, code, what)
+    pub(crate) fn conflict(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, message)
     }
 
     /// 429.
@@ -170,30 +176,30 @@ impl ApiError {
         error
     }
 
-    /// 422 for Ontora, 400 for Ntropii: a body whose fields are not what they should be.
+    /// 422 for Ontora, 400 for Ntropii: invalid fields.
     pub(crate) fn invalid(fields: Vec<InvalidField>) -> Self {
         Self {
             status: StatusCode::UNPROCESSABLE_ENTITY,
             code: "invalid_request",
-            says: Says::Fields(fields),
+            detail: Detail::Fields(fields),
             retry_after: None,
         }
     }
 
-    /// As [`ApiError::invalid`], for one field.
+    /// Returns [`ApiError::invalid`] with one field.
     pub(crate) fn invalid_field(
-        place: impl IntoIterator<Item = Value>,
+        location: impl IntoIterator<Item = Value>,
         msg: impl Into<String>,
         kind: &str,
     ) -> Self {
         Self::invalid(vec![InvalidField {
-            loc: place.into_iter().collect(),
+            loc: location.into_iter().collect(),
             msg: msg.into(),
             kind: kind.to_owned(),
         }])
     }
 
-    /// 500: the body says nothing of the cause.
+    /// 500: the body does not reveal the cause.
     pub(crate) fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -213,118 +219,26 @@ impl ApiError {
         error
     }
 
-    /// Whether the caller has failed to show good credentials.
+    /// Returns whether the caller's credential is missing or invalid.
     pub(crate) fn is_failed_authentication(&self) -> bool {
         self.status == StatusCode::UNAUTHORIZED
     }
 
-    /// Makes the answer for callers of `path`.
-    pub(crate) fn render(self, path: &str) -> Response {
-        let family = Family::of(path);
-        let retry_after = self.retry_after;
-        let (status, body) = match self.says {
-            Says::One(Cow::Borrowed(UNKNOWN_KEY)) => (self.status, unknown_key(family)),
-            _ => {
-                let (status, body) = self.status_and_body(family);
-                (status, body.into())
-            }
-        };
-        let mut response = Response::new(Body::from(body));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(seconds) = retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
-    }
-
-    fn status_and_body(self, family: Family) -> (StatusCode, Vec<u8>) {
-        match (family, self.says) {
-            (Family::Ntropii, Says::One(message)) => (
-                self.status,
-                ntropii(self.status, Messages::One(message.into())),
-            ),
-            (Family::Ntropii, Says::Fields(fields)) => {
-                let messages = fields.iter().map(sentence).collect();
-                let status = StatusCode::BAD_REQUEST;
-                (status, ntropii(status, Messages::Many(messages)))
-            }
-            (Family::Ontora, Says::One(detail)) => {
-                let body = OntoraError {
-                    detail: detail.into(),
-                    code: self.code.to_owned(),
-                };
-                (self.status, json(&body))
-            }
-            (Family::Ontora | Family::Either, Says::Fields(detail)) => {
-                (self.status, json(&OntoraInvalid { detail }))
-            }
-            (Family::Either, Says::One(message)) => {
-                let body = MergedError {
-                    status_code: self.status.as_u16(),
-                    message: message.to_string(),
-                    error: reason(self.status),
-                    detail: message.into(),
-                    code: self.code.to_owned(),
-                };
-                (self.status, json(&body))
-            }
-        }
+    /// Returns whether this is [`ApiError::unauthenticated`].
+    pub(crate) fn is_unauthenticated(&self) -> bool {
+        matches!(self.detail, Detail::Message(Cow::Borrowed(UNKNOWN_KEY)))
     }
 }
 
-/// Returns the body that says [`UNKNOWN_KEY`], made once for each family: strangers may ask for
-/// it as often as they like, so it should cost little.
-fn unknown_key(family: Family) -> Bytes {
-    static BODIES: [OnceLock<Bytes>; 3] = [const { OnceLock::new() }; 3];
-    BODIES[family as usize]
-        .get_or_init(|| ApiError::unauthenticated().status_and_body(family).1.into())
-        .clone()
-}
-
-fn ntropii(status: StatusCode, message: Messages) -> Vec<u8> {
-    json(&NtropiiError {
-        status_code: status.as_u16(),
-        message,
-        error: Some(reason(status)),
-    })
-}
-
-fn json(body: &impl Serialize) -> Vec<u8> {
-    // Strings and numbers always become JSON.
-    serde_json::to_vec(body).unwrap_or_default()
-}
-
-fn reason(status: StatusCode) -> String {
+/// Returns the reason phrase of a status.
+pub(crate) fn reason(status: StatusCode) -> String {
     status.canonical_reason().unwrap_or_default().to_owned()
 }
 
-/// `name: field required`
-fn sentence(field: &InvalidField) -> String {
-    let place: Vec<_> = field
-        .loc
-        .iter()
-        .skip(1)
-        .map(|part| match part {
-            Value::String(name) => name.clone(),
-            other => other.to_string(),
-        })
-        .collect();
-    if place.is_empty() {
-        field.msg.clone()
-    } else {
-        format!("{}: {}", place.join("."), field.msg)
-    }
-}
-
-impl IntoResponse for ApiError {
-    /// Leaves the error where the outermost layer finds it; that one knows the path.
-    fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
-        response.extensions_mut().insert(self);
-        response
-    }
+/// Writes an error body.
+pub(crate) fn json(body: &impl Serialize) -> Bytes {
+    // Strings and numbers always serialize.
+    serde_json::to_vec(body).unwrap_or_default().into()
 }
 
 impl From<VerifyRefusal> for ApiError {

@@ -1,69 +1,71 @@
-//! Bodies, checked member by member, so that every fault is told at once.
+//! Request bodies, read field by field, so that one error lists every invalid field.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use serde_json::{Map, Value};
 
 use super::api_error::ApiError;
-use super::extract::{IdempotencyKey, Session};
-use crate::registry::LONGEST_LIFE_IN_DAYS;
-use crate::registry::RequestDigest;
+use super::authentication::Session;
+use super::extract::IdempotencyKey;
+use crate::registry::{LONGEST_LIFE_IN_DAYS, RequestDigest};
 use ntro_base::wire::errors::InvalidField;
 use ntro_base::{KeyName, Scope};
 
-/// Reads the members of a body and collects what is wrong with them.
+/// Reads the fields of a body, and collects the invalid ones.
 pub(crate) struct FieldReader<'a> {
     body: &'a Map<String, Value>,
-    faults: Vec<InvalidField>,
+    invalid: Vec<InvalidField>,
 }
 
 impl<'a> FieldReader<'a> {
     pub(crate) fn of(body: &'a Map<String, Value>) -> Self {
         Self {
             body,
-            faults: Vec::new(),
+            invalid: Vec::new(),
         }
     }
 
-    /// Notes a fault of `body.<place>`.
-    pub(crate) fn fault(
+    /// Records that `body.<location>` is invalid.
+    pub(crate) fn reject(
         &mut self,
-        place: impl IntoIterator<Item = Value>,
+        location: impl IntoIterator<Item = Value>,
         msg: impl Into<String>,
         kind: &str,
     ) {
-        let loc = std::iter::once(Value::from("body")).chain(place).collect();
-        self.faults.push(InvalidField {
+        let loc = std::iter::once(Value::from("body"))
+            .chain(location)
+            .collect();
+        self.invalid.push(InvalidField {
             loc,
             msg: msg.into(),
             kind: kind.to_owned(),
         });
     }
 
-    /// Returns a member that is there and not null.
-    fn member(&self, name: &str) -> Option<&'a Value> {
+    /// Returns a field that is present and not null.
+    fn field(&self, name: &str) -> Option<&'a Value> {
         self.body.get(name).filter(|value| !value.is_null())
     }
 
-    /// Reads a text that may be missing.
+    /// Reads an optional string.
     pub(crate) fn optional_text(&mut self, name: &str) -> Option<&'a str> {
-        let value = self.member(name)?;
+        let value = self.field(name)?;
         let text = value.as_str();
         if text.is_none() {
-            self.fault([name.into()], "must be a string", "string_type");
+            self.reject([name.into()], "must be a string", "string_type");
         }
         text
     }
 
-    /// Reads a text that must be there.
+    /// Reads a required string.
     pub(crate) fn text(&mut self, name: &str) -> Option<&'a str> {
-        if self.member(name).is_none() {
-            self.fault([name.into()], "field required", "missing");
+        if self.field(name).is_none() {
+            self.reject([name.into()], "field required", "missing");
             return None;
         }
         self.optional_text(name)
     }
 
-    /// Reads a text that must be there and be a `T`.
+    /// Reads a required string and parses it.
     pub(crate) fn parsed<T>(&mut self, name: &str) -> Option<T>
     where
         T: std::str::FromStr<Err: std::fmt::Display>,
@@ -71,7 +73,7 @@ impl<'a> FieldReader<'a> {
         match self.text(name)?.parse() {
             Ok(value) => Some(value),
             Err(error) => {
-                self.fault([name.into()], T::Err::to_string(&error), "value_error");
+                self.reject([name.into()], T::Err::to_string(&error), "value_error");
                 None
             }
         }
@@ -82,9 +84,9 @@ impl<'a> FieldReader<'a> {
         self.parsed("name")
     }
 
-    /// Reads for how many days a key is to live; `Some(None)` is for ever.
+    /// Reads the days until a key expires; `Some(None)` if it never does.
     pub(crate) fn days(&mut self, name: &str) -> Option<Option<u32>> {
-        let Some(value) = self.member(name) else {
+        let Some(value) = self.field(name) else {
             return Some(None);
         };
         let days = value.as_u64().and_then(|days| u32::try_from(days).ok());
@@ -92,36 +94,36 @@ impl<'a> FieldReader<'a> {
             Some(days @ 1..=LONGEST_LIFE_IN_DAYS) => Some(Some(days)),
             _ => {
                 let msg = format!("must be an integer from 1 to {LONGEST_LIFE_IN_DAYS}, or null");
-                self.fault([name.into()], msg, "value_error");
+                self.reject([name.into()], msg, "value_error");
                 None
             }
         }
     }
 
-    /// Reads whether a key may rotate itself, which it may unless it is said otherwise.
+    /// Reads whether a key may rotate itself; the default is true.
     pub(crate) fn may_rotate(&mut self, name: &str) -> Option<bool> {
-        let Some(value) = self.member(name) else {
+        let Some(value) = self.field(name) else {
             return Some(true);
         };
         if value.as_bool().is_none() {
-            self.fault([name.into()], "must be a boolean", "bool_type");
+            self.reject([name.into()], "must be a boolean", "bool_type");
         }
         value.as_bool()
     }
 
-    /// Reads scopes: at least one, none unknown, duplicates collapsed.
+    /// Reads scopes: at least one, all known; drops duplicates.
     pub(crate) fn scopes(&mut self) -> Option<Vec<Scope>> {
         const NAME: &str = "scopes";
-        let Some(value) = self.member(NAME) else {
-            self.fault([NAME.into()], "field required", "missing");
+        let Some(value) = self.field(NAME) else {
+            self.reject([NAME.into()], "field required", "missing");
             return None;
         };
         let Some(names) = value.as_array() else {
-            self.fault([NAME.into()], "must be a list of strings", "list_type");
+            self.reject([NAME.into()], "must be a list of strings", "list_type");
             return None;
         };
         if names.is_empty() {
-            self.fault([NAME.into()], "needs at least one scope", "too_short");
+            self.reject([NAME.into()], "needs at least one scope", "too_short");
             return None;
         }
         let mut scopes = Vec::new();
@@ -130,9 +132,9 @@ impl<'a> FieldReader<'a> {
                 Some(Ok(scope)) if scopes.contains(&scope) => {}
                 Some(Ok(scope)) => scopes.push(scope),
                 Some(Err(error)) => {
-                    self.fault([NAME.into(), index.into()], error.to_string(), "enum");
+                    self.reject([NAME.into(), index.into()], error.to_string(), "enum");
                 }
-                None => self.fault(
+                None => self.reject(
                     [NAME.into(), index.into()],
                     "must be a string",
                     "string_type",
@@ -142,29 +144,28 @@ impl<'a> FieldReader<'a> {
         Some(scopes)
     }
 
-    /// Refuses members by any other name: what was meant by them would not be done. Null says
-    /// nothing under any name.
+    /// Rejects fields with other names, unless they are null.
     pub(crate) fn only(&mut self, known: &[&str]) {
         let is_known = |name: &str| known.contains(&name);
         for (name, value) in self.body {
             if !is_known(name) && !value.is_null() {
-                self.fault([name.as_str().into()], "unknown field", "extra_forbidden");
+                self.reject([name.as_str().into()], "unknown field", "extra_forbidden");
             }
         }
     }
 
-    /// Ends the reading: an error if there was any fault.
+    /// Returns an error if any field is invalid.
     pub(crate) fn done(self) -> Result<(), ApiError> {
-        if self.faults.is_empty() {
+        if self.invalid.is_empty() {
             Ok(())
         } else {
-            Err(ApiError::invalid(self.faults))
+            Err(ApiError::invalid(self.invalid))
         }
     }
 }
 
-/// The fingerprints of a request with an idempotency key: who asks for what, and the body.
-pub(crate) fn once(
+/// Returns the digest of a request to create a key, if it has an idempotency key.
+pub(crate) fn creation_digest(
     key: IdempotencyKey,
     session: &Session,
     method_and_path: &str,
@@ -178,7 +179,7 @@ pub(crate) fn once(
         method_and_path,
         &tenant.to_string(),
     ];
-    // FieldReader sort by name in our maps, so the order in which they came does not matter.
+    // `Map` sorts its fields, so their order in the request does not matter.
     let body = Value::Object(body.clone()).to_string();
     Some(RequestDigest {
         request: digest(&request),
@@ -186,8 +187,8 @@ pub(crate) fn once(
     })
 }
 
-/// The fingerprints of a key's request for its successor.
-pub(crate) fn attempt(key: IdempotencyKey, id: uuid::Uuid) -> Option<RequestDigest> {
+/// Returns the digest of a key's request for its successor, if it has an idempotency key.
+pub(crate) fn rotation_digest(key: IdempotencyKey, id: uuid::Uuid) -> Option<RequestDigest> {
     let key = key.0?;
     let request = [
         key.as_str(),

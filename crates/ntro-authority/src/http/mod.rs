@@ -2,16 +2,19 @@
 
 mod accept;
 mod api_error;
+mod authentication;
+mod cached;
+mod created;
+mod dialect;
 mod extract;
 mod fields;
-mod identity;
 mod ntropii;
 mod ontora;
 mod own;
-pub(crate) mod render;
 mod router;
 mod serve;
 mod service;
 
+pub(crate) use cached::identity_response;
 pub use router::router;
 pub use serve::serve;

@@ -1,12 +1,14 @@
-//! What happens to every request: it gets an id, its handler may panic, and an error is told in
-//! the dialect of its path.
+//! The service in front of all routes: it answers on the fast path if it can, and gives every
+//! response a request id.
+//!
+//! The ids are not those of a `tower_http` layer: the fast path has none, and the layer would keep
+//! any `X-Request-Id` that it gets, valid or not.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
@@ -14,19 +16,19 @@ use std::task::{Context, Poll};
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request};
-use axum::http::header::ALLOW;
+use axum::http::request::Parts;
 use axum::http::{self, HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::Response;
 use bytes::Bytes;
 use tower::Service;
+use tracing::Instrument as _;
 
-use super::api_error::ApiError;
-use super::extract::source;
+use super::authentication::source;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_REQUEST_ID: usize = 128;
 
-/// What is known of a request before its body.
+/// The head of a request: all but its body.
 pub(crate) struct Head<'a> {
     pub(crate) method: &'a Method,
     pub(crate) path: &'a str,
@@ -45,19 +47,30 @@ impl<'a> Head<'a> {
     }
 }
 
-/// Answers what can be answered without waiting for anything, and leaves the rest to the routes.
-type FastPath = dyn Fn(&Head<'_>) -> Option<Result<Response, ApiError>> + Send + Sync;
+impl<'a> From<&'a Parts> for Head<'a> {
+    fn from(parts: &'a Parts) -> Self {
+        Self {
+            method: &parts.method,
+            path: parts.uri.path(),
+            headers: &parts.headers,
+            source: source(&parts.extensions),
+        }
+    }
+}
 
-/// How a request is answered.
+/// Answers a request that needs no waiting, and leaves the rest to the routes.
+type FastPath = dyn Fn(&Head<'_>) -> Option<Response> + Send + Sync;
+
+/// A response, or the future of one.
 pub(crate) enum ServiceResponse {
     Ready(Response),
-    /// Boxed: it is large, and the connection moves it about.
+    /// Boxed: the future is large, and the connection moves it.
     Pending(Pin<Box<dyn Future<Output = Response> + Send>>),
 }
 
-/// Stands before the whole of the routes, the fallbacks too.
+/// The fast path and the routes.
 ///
-/// Not a layer of the router: that would wrap, box and clone once more for every request.
+/// Not a layer of the router: that would box and clone once more for each request.
 #[derive(Clone)]
 pub(crate) struct AuthorityService {
     fast_path: Arc<FastPath>,
@@ -72,18 +85,18 @@ impl AuthorityService {
         }
     }
 
-    /// Lets `answer` answer, before the routes, what it can at once.
+    /// Sets the fast path.
     pub(crate) fn with_fast_path(
         self,
-        answer: impl Fn(&Head<'_>) -> Option<Result<Response, ApiError>> + Send + Sync + 'static,
+        fast_path: impl Fn(&Head<'_>) -> Option<Response> + Send + Sync + 'static,
     ) -> Self {
         Self {
-            fast_path: Arc::new(answer),
+            fast_path: Arc::new(fast_path),
             ..self
         }
     }
 
-    /// Answers a request that came from `peer`, whatever its handler does.
+    /// Answers a request from `peer`.
     pub(crate) fn answer<B>(&self, request: http::Request<B>, peer: SocketAddr) -> ServiceResponse
     where
         B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
@@ -97,55 +110,28 @@ impl AuthorityService {
         ServiceResponse::Pending(Box::pin(self.clone().route(request)))
     }
 
+    /// Answers on the fast path. If it panics, the routes answer.
     fn fast_response(&self, head: &Head<'_>) -> Option<Response> {
-        let answered = match catch_unwind(AssertUnwindSafe(|| (self.fast_path)(head))) {
-            Ok(None) => return None,
-            Ok(Some(answered)) => Some(answered),
-            Err(_) => None,
-        };
-        let id = request_id(head.headers);
-        Some(finish(answered, head.path, id))
+        let answered = catch_unwind(AssertUnwindSafe(|| (self.fast_path)(head)));
+        let response = answered.unwrap_or_default()?;
+        Some(finish(response, head.path, request_id(head.headers)))
     }
 
     async fn route(mut self, request: Request) -> Response {
         let id = request_id(request.headers());
         let uri = request.uri().clone();
-        let mut handling = pin!(self.routes.call(request));
-        let handled = poll_fn(|context| {
-            match catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(context))) {
-                Ok(Poll::Pending) => Poll::Pending,
-                Ok(Poll::Ready(Ok(response))) => Poll::Ready(Some(response)),
-                Err(_) => Poll::Ready(None),
-            }
-        });
-        let mut allow = None;
-        let answered = handled.await.map(|mut response| {
-            // Which methods a path takes is known to the router alone.
-            allow = response.headers_mut().remove(ALLOW);
-            match response.extensions_mut().remove::<ApiError>() {
-                Some(error) => Err(error),
-                None => Ok(response),
-            }
-        });
-        let mut response = finish(answered, uri.path(), id);
-        if let Some(allow) = allow {
-            response.headers_mut().insert(ALLOW, allow);
-        }
-        response
+        let span = tracing::error_span!("request", request_id = ?id, path = uri.path());
+        let Ok(response) = self.routes.call(request).instrument(span).await;
+        finish(response, uri.path(), id)
     }
 }
 
-/// Makes the answer of what the handler said; `None` when it panicked.
-fn finish(answered: Option<Result<Response, ApiError>>, path: &str, id: HeaderValue) -> Response {
-    let answered = answered.unwrap_or_else(|| {
-        tracing::error!(request_id = ?id, path, "a handler panicked");
-        Err(ApiError::internal())
-    });
-    let mut response = answered.unwrap_or_else(|error| {
-        let response = error.render(path);
-        tracing::debug!(request_id = ?id, path, status = %response.status(), "refused");
-        response
-    });
+/// Adds the request id, and logs an error.
+fn finish(mut response: Response, path: &str, id: HeaderValue) -> Response {
+    let status = response.status();
+    if status.is_client_error() || status.is_server_error() {
+        tracing::debug!(request_id = ?id, path, %status, "refused");
+    }
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }
@@ -169,24 +155,24 @@ impl Service<Request> for AuthorityService {
     }
 }
 
-/// The id that came with the request if it is a sound one, else a new one.
+/// Returns the request's own id if it is valid, and a new one otherwise.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
-    let sound = |id: &&HeaderValue| {
+    let is_valid = |id: &&HeaderValue| {
         (1..=LONGEST_REQUEST_ID).contains(&id.len())
             && id
                 .as_bytes()
                 .iter()
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
     };
-    match headers.get(REQUEST_ID).filter(sound) {
+    match headers.get(REQUEST_ID).filter(is_valid) {
         Some(id) => id.clone(),
         None => next_id(),
     }
 }
 
-/// A count under a hash whose key is drawn once for the process: no system call, and nobody can
-/// tell from the ids of two requests how many of others lie between them. Two halves make equal
-/// ids as unlikely as equal keys.
+/// Returns a count, hashed with a random key of this process. That needs no system call, and two ids
+/// do not reveal the number of requests between them. Two hashes make collisions as unlikely as
+/// those of keys.
 fn next_id() -> HeaderValue {
     static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -209,6 +195,8 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
+    use crate::http::dialect::shaped;
+    use crate::http::ntropii::Ntropii;
 
     async fn ask(service: &AuthorityService, path: &str) -> Response {
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();
@@ -216,10 +204,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_handler_that_panics_answers_500_and_the_next_request_is_served() {
+    async fn panic_answers_500() {
         let routes = Router::new()
             .route("/v1/me", get(async || -> () { panic!("a defect") }))
             .route("/healthz", get(async || "ok"));
+        let routes = shaped::<Ntropii, _>(routes);
         let routed = AuthorityService::new(routes.clone());
         let fast_path = AuthorityService::new(routes).with_fast_path(|head| match head.path {
             "/v1/me" => panic!("a defect"),
@@ -238,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_new_each_time_and_tell_nothing_of_each_other() {
+    fn request_ids_differ_unpredictably() {
         let ids: Vec<_> = std::iter::repeat_with(next_id).take(1_000).collect();
         let mut parts = std::collections::HashSet::new();
         let mut steps = std::collections::HashSet::new();
@@ -248,7 +237,7 @@ mod tests {
             assert!(steps.insert(two.wrapping_sub(one)), "steps repeat");
             assert_eq!(pair[0].len(), 32);
             for half in pair[0].as_bytes().chunks(16) {
-                assert!(parts.insert(half.to_vec()), "half of an id comes again");
+                assert!(parts.insert(half.to_vec()), "half of an id repeats");
             }
         }
     }

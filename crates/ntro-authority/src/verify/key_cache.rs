@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::rate_limits::Bucket;
 use super::{CachedKey, CachedTenant, Hasher, KeyUse};
-use crate::http::render;
+use crate::http::identity_response;
 use crate::store::{
     ApiKeyRecord, Epoch, KeyHash, RegistryChange, Subscriber, TenantRecord, TenantStatus,
 };
@@ -247,7 +247,7 @@ impl KeyCache {
             hash: row.hash,
             id: row.id,
             tenant: tenant.clone(),
-            identity_response: render::identity_response(row, tenant, &self.region),
+            identity_response: identity_response(row, tenant, &self.region),
             expires_at: row.expires_at.map_or(NEVER, Timestamp::as_millisecond),
             expired: AtomicBool::new(false),
             last_used: AtomicI64::new(last_used),

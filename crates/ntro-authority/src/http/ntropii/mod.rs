@@ -1,4 +1,17 @@
-//! Ntropii's dialect: tenants and their keys.
+//! Ntropii's dialect: keys and admin tokens in `Authorization`, errors as `{statusCode, message,
+//! error}`.
 
-pub(super) mod tenant_keys;
-pub(super) mod tenants;
+mod caller;
+mod dialect;
+pub(super) mod render;
+mod router;
+mod tenant_keys;
+mod tenants;
+
+pub(super) use dialect::Ntropii;
+pub(super) use router::router;
+
+use super::api_error::ErrorResponse;
+
+/// The result of a handler of this dialect.
+type Result<T> = std::result::Result<T, ErrorResponse<Ntropii>>;

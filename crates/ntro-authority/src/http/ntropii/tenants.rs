@@ -1,4 +1,4 @@
-//! Ntropii's tenants: a key sees its own, an admin those of the organisation.
+//! Tenants: a key reaches its own, an admin those of the organisation.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,58 +6,27 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::caller::Caller;
+use super::{Result, render};
 use crate::http::api_error::ApiError;
-use crate::http::extract::{Caller, Object, Path, Query, parse_id};
+use crate::http::extract::{Object, Path, Query};
 use crate::http::fields::FieldReader;
-use crate::http::render;
-use crate::registry::{NewTenant, Registry, is_slug};
+use crate::registry::NewTenant;
 use crate::server::Authority;
-use crate::store::{TenantRecord, TenantStatus};
+use crate::store::TenantStatus;
 use ntro_base::wire::ntropii;
 
 #[derive(Deserialize)]
-pub(crate) struct Filter {
+pub(super) struct Filter {
     status: Option<String>,
 }
 
-impl Caller {
-    /// Returns the registry, as the caller uses it.
-    pub(crate) fn registry(&self, authority: &Authority) -> Registry {
-        match self {
-            Self::Key(key) => authority.registry(key.actor()),
-            Self::Admin(session) => session.registry(authority),
-        }
-    }
-
-    /// Returns the tenant with this id or slug, if the caller reaches it. Whether there is one
-    /// that the caller does not reach is not told.
-    pub(crate) async fn tenant(
-        &self,
-        authority: &Authority,
-        name: &str,
-    ) -> Result<TenantRecord, ApiError> {
-        let hidden = || ApiError::not_found("Tenant not found");
-        let name = match parse_id(name, "ws_") {
-            Some(id) => id.to_string(),
-            None if is_slug(name) => name.to_owned(),
-            None => return Err(hidden()),
-        };
-        let found = self.registry(authority).find_tenant(&name).await?;
-        let tenant = found.ok_or_else(hidden)?;
-        let reaches = match self {
-            Self::Key(key) => key.tenant.id == tenant.id,
-            Self::Admin(session) => session.reaches(&tenant),
-        };
-        if reaches { Ok(tenant) } else { Err(hidden()) }
-    }
-}
-
 /// `GET /v1/workspace/tenants`
-pub(crate) async fn list(
+pub(super) async fn list(
     State(authority): State<Authority>,
     caller: Caller,
     Query(filter): Query<Filter>,
-) -> Result<Json<Vec<ntropii::Tenant>>, ApiError> {
+) -> Result<Json<Vec<ntropii::Tenant>>> {
     let status = match filter.status.as_deref() {
         None | Some("") => None,
         Some(status) => Some(status.parse::<TenantStatus>().map_err(|error| {
@@ -83,36 +52,36 @@ pub(crate) async fn list(
 }
 
 /// `GET /v1/workspace/tenants/{tenant}`
-pub(crate) async fn info(
+pub(super) async fn info(
     State(authority): State<Authority>,
     caller: Caller,
     Path(name): Path<String>,
-) -> Result<Json<ntropii::Tenant>, ApiError> {
+) -> Result<Json<ntropii::Tenant>> {
     let tenant = caller.tenant(&authority, &name).await?;
     Ok(Json(render::tenant(&tenant)))
 }
 
 /// `POST /v1/workspace/tenants`
-pub(crate) async fn create(
+pub(super) async fn create(
     State(authority): State<Authority>,
     caller: Caller,
     Object(body): Object,
-) -> Result<(StatusCode, Json<ntropii::Tenant>), ApiError> {
+) -> Result<(StatusCode, Json<ntropii::Tenant>)> {
     let Caller::Admin(session) = caller else {
-        return Err(ApiError::jwt_required());
+        return Err(ApiError::jwt_required().into());
     };
     let registry = session.registry(&authority);
     let organisation = session
         .organisation
         .ok_or_else(ApiError::workspace_forbidden)?;
-    let mut members = FieldReader::of(&body);
-    let name = members.text("name");
-    let slug = members.text("slug");
-    let data_platform = members.parsed("dataPlatform");
-    let data_platform_config_id = members.optional_text("dataPlatformConfigId");
-    members.done()?;
+    let mut fields = FieldReader::of(&body);
+    let name = fields.text("name");
+    let slug = fields.text("slug");
+    let data_platform = fields.parsed("dataPlatform");
+    let data_platform_config_id = fields.optional_text("dataPlatformConfigId");
+    fields.done()?;
     let (Some(name), Some(slug), Some(data_platform)) = (name, slug, data_platform) else {
-        return Err(ApiError::internal());
+        return Err(ApiError::internal().into());
     };
     let tenant = registry
         .create_tenant(NewTenant {
@@ -127,17 +96,17 @@ pub(crate) async fn create(
 }
 
 /// `PATCH /v1/workspace/tenants/{tenant}`
-pub(crate) async fn update(
+pub(super) async fn update(
     State(authority): State<Authority>,
     caller: Caller,
     Path(name): Path<String>,
     Object(body): Object,
-) -> Result<Json<ntropii::Tenant>, ApiError> {
+) -> Result<Json<ntropii::Tenant>> {
     let tenant = caller.tenant(&authority, &name).await?;
-    let mut members = FieldReader::of(&body);
-    for member in body.keys().filter(|&member| member != "config") {
-        members.fault(
-            [member.as_str().into()],
+    let mut fields = FieldReader::of(&body);
+    for field in body.keys().filter(|&field| field != "config") {
+        fields.reject(
+            [field.as_str().into()],
             "cannot be changed",
             "extra_forbidden",
         );
@@ -145,15 +114,15 @@ pub(crate) async fn update(
     let config = match body.get("config") {
         Some(config @ Value::Object(_)) => Some(config.clone()),
         Some(_) => {
-            members.fault(["config".into()], "must be an object", "dict_type");
+            fields.reject(["config".into()], "must be an object", "dict_type");
             None
         }
         None => {
-            members.fault(["config".into()], "field required", "missing");
+            fields.reject(["config".into()], "field required", "missing");
             None
         }
     };
-    members.done()?;
+    fields.done()?;
     let config = config.ok_or_else(ApiError::internal)?;
     let tenant = caller
         .registry(&authority)
@@ -163,14 +132,14 @@ pub(crate) async fn update(
 }
 
 /// `DELETE /v1/workspace/tenants/{tenant}`
-pub(crate) async fn deprovision(
+pub(super) async fn deprovision(
     State(authority): State<Authority>,
     caller: Caller,
     Path(name): Path<String>,
-) -> Result<Json<ntropii::Tenant>, ApiError> {
+) -> Result<Json<ntropii::Tenant>> {
     let tenant = caller.tenant(&authority, &name).await?;
     if matches!(caller, Caller::Key(_)) {
-        return Err(ApiError::jwt_required());
+        return Err(ApiError::jwt_required().into());
     }
     let status = TenantStatus::Deprovisioning;
     let tenant = caller

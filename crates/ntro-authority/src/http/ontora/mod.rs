@@ -1,5 +1,20 @@
-//! Ontora's dialect: workspaces and their keys.
+//! Ontora's dialect: keys in `X-API-Key`, tokens in `Authorization`, errors as `{detail, code}`.
+//!
+//! Rotation belongs here too, though it accepts the keys of both providers: its paths are below
+//! Ontora's, and its clients expect Ontora's errors.
 
-pub(super) mod api_keys;
-pub(super) mod rotation;
-pub(super) mod workspaces;
+mod api_keys;
+mod current;
+mod dialect;
+pub(super) mod render;
+mod rotation;
+mod router;
+mod workspaces;
+
+pub(super) use dialect::Ontora;
+pub(super) use router::router;
+
+use super::api_error::ErrorResponse;
+
+/// The result of a handler of this dialect.
+type Result<T> = std::result::Result<T, ErrorResponse<Ontora>>;

@@ -1,79 +1,67 @@
-//! A key of either provider mints its successor, and ends the one or the other of the two.
+//! Rotation: a key of either provider creates its successor, and one of the two revokes the other.
 //!
-//! These endpoints are the authority's own. A successor is pending until it has ended its
-//! predecessor. A key has one pending successor at most, which is revoked with it; so a client that
-//! was killed half way leaves no key behind that nobody holds, whatever it had got to, if it comes
-//! back before the key expires. A successor does not expire with its predecessor: the client may
-//! have stored it already, and which of the two it holds, nobody knows here.
+//! A successor is pending until it has revoked its predecessor. A key has at most one pending
+//! successor, which is revoked with it. So a client that was killed in mid-rotation leaves no unused
+//! key behind if it returns before the key expires. A successor does not expire with its
+//! predecessor: the client may have stored either of the two, and the authority does not know which.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 
+use super::{Result, render};
 use crate::error::Error;
 use crate::http::api_error::ApiError;
-use crate::http::extract::{IdempotencyKey, OwnKey};
-use crate::http::fields::attempt;
-use crate::http::ontora::api_keys::NO_STORE;
-use crate::http::render;
+use crate::http::authentication::AnyKey;
+use crate::http::created::created;
+use crate::http::extract::IdempotencyKey;
+use crate::http::fields::rotation_digest;
+use crate::http::ntropii;
 use crate::server::Authority;
 use ntro_base::Provider;
 
 /// `POST /v1/api-keys/current/rotate`
-pub(crate) async fn rotate(
+pub(super) async fn rotate(
     State(authority): State<Authority>,
-    OwnKey(key): OwnKey,
+    AnyKey(key): AnyKey,
     idempotency: IdempotencyKey,
-) -> Result<Response, ApiError> {
-    let once = attempt(idempotency, key.id);
-    let minted = authority
-        .registry(key.actor())
-        .create_successor(key.id, once)
-        .await;
+) -> Result<Response> {
+    let digest = rotation_digest(idempotency, key.id);
+    let registry = authority.registry(key.actor());
+    let minted = registry.create_successor(key.id, digest).await;
     let minted = minted.map_err(rotation_error)?;
-    let (record, secret) = (&minted.record, Some(&minted.key));
-    Ok(match record.provider {
-        Provider::Ntropii => {
-            let body = render::ntropii_key(record, secret);
-            (StatusCode::CREATED, NO_STORE, Json(body)).into_response()
-        }
-        Provider::Ontora => {
-            let body = render::ontora_key(record, &authority.settings().region, secret);
-            (StatusCode::CREATED, NO_STORE, Json(body)).into_response()
-        }
+    Ok(match minted.record.provider {
+        Provider::Ntropii => created(&minted, ntropii::render::key),
+        Provider::Ontora => created(&minted, |key, secret| {
+            render::key(key, &authority.settings().region, secret)
+        }),
     })
 }
 
-/// `DELETE /v1/api-keys/current/successor`: the old key takes the rotation back.
-pub(crate) async fn revoke_successor(
+/// `DELETE /v1/api-keys/current/successor`: the old key undoes the rotation.
+pub(super) async fn revoke_successor(
     State(authority): State<Authority>,
-    OwnKey(key): OwnKey,
+    AnyKey(key): AnyKey,
     idempotency: IdempotencyKey,
-) -> Result<StatusCode, ApiError> {
-    let once = attempt(idempotency, key.id);
-    authority
-        .registry(key.actor())
-        .revoke_successor(key.id, once)
-        .await?;
+) -> Result<StatusCode> {
+    let digest = rotation_digest(idempotency, key.id);
+    let registry = authority.registry(key.actor());
+    registry.revoke_successor(key.id, digest).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `DELETE /v1/api-keys/current/predecessor`: the new key completes the rotation.
-pub(crate) async fn revoke_predecessor(
+pub(super) async fn revoke_predecessor(
     State(authority): State<Authority>,
-    OwnKey(key): OwnKey,
-) -> Result<StatusCode, ApiError> {
-    let revoked = authority
-        .registry(key.actor())
-        .revoke_predecessor(key.id)
-        .await;
-    revoked
-        .map(|()| StatusCode::NO_CONTENT)
-        .map_err(rotation_error)
+    AnyKey(key): AnyKey,
+) -> Result<StatusCode> {
+    let registry = authority.registry(key.actor());
+    let revoked = registry.revoke_predecessor(key.id).await;
+    revoked.map_err(rotation_error)?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
-/// A key that was revoked after it was verified is rotation_error the same as one that was revoked before.
+/// Returns 401 for a key that was revoked after its verification, as for one revoked before.
 fn rotation_error(error: Error) -> ApiError {
     match error {
         Error::NoKey { .. } => ApiError::unauthenticated(),

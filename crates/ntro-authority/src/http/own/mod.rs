@@ -1,3 +1,8 @@
-//! The authority's own endpoints.
+//! The authority's own endpoints, which need no credential.
 
-pub(super) mod health;
+mod health;
+mod router;
+mod shape;
+
+pub(super) use router::router;
+pub(super) use shape::MergedShape;

@@ -1,0 +1,271 @@
+//! The callers that an endpoint accepts, as extractors that the dialect of the router configures.
+//!
+//! | extractor | accepts |
+//! | --- | --- |
+//! | [`ProviderKey`] | a key of the dialect's provider |
+//! | [`AnyKey`] | a key of either provider |
+//! | [`User`] | a user's token; a valid key gets 403 |
+//! | [`Admin`] | the token of an organisation's admin |
+//!
+//! Every `DELETE` revokes something, so it has a rate limit apart: other requests cannot delay it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap, HeaderName, Method};
+use jiff::Timestamp;
+
+use super::api_error::{ApiError, ErrorResponse};
+use super::dialect::{Credential, Dialect};
+use super::service::Head;
+use crate::actor::Actor;
+use crate::registry::Registry;
+use crate::server::Authority;
+use crate::store::{MemberRecord, OrganisationRecord, Role, TenantRecord};
+use crate::verify::CachedKey;
+use crate::verify::rate_limits::{ClientNetwork, RateLimitKey};
+use ntro_base::Provider;
+
+/// A key of the dialect's provider.
+pub(crate) struct ProviderKey(pub(crate) Arc<CachedKey>);
+
+/// A key of either provider.
+pub(crate) struct AnyKey(pub(crate) Arc<CachedKey>);
+
+/// A user with any role.
+pub(crate) struct User(pub(crate) Session);
+
+/// An admin of an organisation.
+pub(crate) struct Admin(pub(crate) Session);
+
+/// A user with a valid token.
+pub(crate) struct Session {
+    pub(crate) actor: Actor,
+    /// Issuer and subject, for the hash of an idempotency key.
+    pub(crate) principal: String,
+    pub(crate) subject: String,
+    pub(crate) role: Role,
+    /// `None` if the token names no organisation, or one that is not in the registry.
+    pub(crate) organisation: Option<OrganisationRecord>,
+}
+
+impl Session {
+    /// Returns the registry, as the caller uses it.
+    pub(crate) fn registry(&self, authority: &Authority) -> Registry {
+        authority.registry(self.actor.clone())
+    }
+
+    /// Returns whether the tenant belongs to the caller's organisation.
+    pub(crate) fn reaches(&self, tenant: &TenantRecord) -> bool {
+        self.organisation
+            .as_ref()
+            .is_some_and(|organisation| organisation.id == tenant.organisation_id)
+    }
+
+    /// Returns the session if the user is an admin.
+    pub(crate) fn admin(self) -> Result<Self, ApiError> {
+        match self.role {
+            Role::Admin => Ok(self),
+            Role::Member => Err(ApiError::admin_required()),
+        }
+    }
+}
+
+/// Returns the credential in `Authorization: Bearer`.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<Credential<'_>> {
+    let (scheme, value) = only(headers, &AUTHORIZATION)?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return None;
+    }
+    let value = value.trim();
+    if value.split('.').count() == 3 {
+        return Some(Credential::Token(value));
+    }
+    Some(Credential::Key(value, Provider::Ntropii))
+}
+
+/// Returns the value of a header that appears exactly once, as text.
+pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
+/// Returns the address that a request came from, if the server recorded it.
+pub(crate) fn source(extensions: &Extensions) -> Option<IpAddr> {
+    extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|ConnectInfo(address)| address.ip())
+}
+
+impl Authority {
+    pub(crate) fn verify(&self, key: &str, provider: Provider) -> Result<Arc<CachedKey>, ApiError> {
+        let now = Timestamp::now();
+        Ok(self.key_cache().verify(key, provider, now)?)
+    }
+
+    /// Verifies a key for a request with these parts.
+    fn verify_for(
+        &self,
+        parts: &Parts,
+        key: &str,
+        provider: Provider,
+    ) -> Result<Arc<CachedKey>, ApiError> {
+        if parts.method != Method::DELETE {
+            return self.verify(key, provider);
+        }
+        let now = Timestamp::now();
+        let key = self.key_cache().verify_unlimited(key, provider, now)?;
+        let bucket = RateLimitKey::RevokingKey(key.id, parts.uri.path().to_owned());
+        self.rate_limit_keys()
+            .take(&bucket)
+            .map_err(ApiError::limited)?;
+        Ok(key)
+    }
+
+    /// Counts a failed authentication against its source, and limits a source with too many.
+    fn count_failure(&self, source: Option<IpAddr>, error: ApiError) -> ApiError {
+        match source {
+            Some(source) if error.is_failed_authentication() => {
+                match self.failures().take(&ClientNetwork::from(source)) {
+                    Ok(()) => error,
+                    Err(wait) => ApiError::limited(wait),
+                }
+            }
+            _ => error,
+        }
+    }
+
+    /// Counts a failed authentication, and gives the error the shape of the dialect.
+    pub(crate) fn counted<T, D>(
+        &self,
+        parts: &Parts,
+        result: Result<T, ApiError>,
+    ) -> Result<T, ErrorResponse<D>> {
+        let source = source(&parts.extensions);
+        result.map_err(|error| self.count_failure(source, error).into())
+    }
+
+    /// Authenticates a user.
+    async fn user<D: Dialect>(&self, parts: &Parts) -> Result<Session, ApiError> {
+        match D::credential(&parts.headers) {
+            Some(Credential::Token(token)) => self.session(parts, token).await,
+            Some(Credential::Key(key, provider)) if provider == D::PROVIDER => {
+                self.verify(key, provider)?;
+                Err(ApiError::jwt_required())
+            }
+            _ => Err(ApiError::unauthenticated()),
+        }
+    }
+
+    /// Verifies a token, and counts the request against the limit of its organisation.
+    pub(crate) async fn session(&self, parts: &Parts, token: &str) -> Result<Session, ApiError> {
+        let identity = self.tokens().verify(token).await?;
+        let principal = format!("{} {}", identity.issuer, identity.subject);
+        let actor = Actor::User {
+            issuer: identity.issuer,
+            subject: identity.subject.clone(),
+        };
+        let registry = self.registry(actor.clone());
+        let organisation = match identity.organisation {
+            Some(name) => registry.find_organisation(&name).await?,
+            None => None,
+        };
+        let bucket = match &organisation {
+            None => RateLimitKey::Stranger(principal.clone()),
+            Some(_) if parts.method == Method::DELETE => RateLimitKey::Revoker(principal.clone()),
+            Some(organisation) => RateLimitKey::Organisation(organisation.id),
+        };
+        self.rate_limit_keys()
+            .take(&bucket)
+            .map_err(ApiError::limited)?;
+        if let Some(organisation) = &organisation {
+            let member = MemberRecord {
+                user_id: identity.subject.clone(),
+                role: identity.role,
+                created_at: Timestamp::now(),
+            };
+            self.record_member(&registry, organisation.id, member).await;
+        }
+        Ok(Session {
+            actor,
+            principal,
+            subject: identity.subject,
+            role: identity.role,
+            organisation,
+        })
+    }
+}
+
+impl<D: Dialect> FromRef<D> for Authority {
+    fn from_ref(dialect: &D) -> Self {
+        dialect.authority().clone()
+    }
+}
+
+impl ProviderKey {
+    /// Verifies the key in a request's head, without waiting.
+    pub(crate) fn verify<D: Dialect>(
+        authority: &Authority,
+        head: &Head<'_>,
+    ) -> Result<Self, ApiError> {
+        let verified = match D::credential(head.headers) {
+            Some(Credential::Key(key, provider)) if provider == D::PROVIDER => {
+                authority.verify(key, provider)
+            }
+            _ => Err(ApiError::unauthenticated()),
+        };
+        verified
+            .map(Self)
+            .map_err(|error| authority.count_failure(head.source, error))
+    }
+}
+
+impl<D: Dialect> FromRequestParts<D> for ProviderKey {
+    type Rejection = ErrorResponse<D>;
+
+    async fn from_request_parts(parts: &mut Parts, dialect: &D) -> Result<Self, ErrorResponse<D>> {
+        Ok(Self::verify::<D>(
+            dialect.authority(),
+            &Head::from(&*parts),
+        )?)
+    }
+}
+
+impl<D: Dialect> FromRequestParts<D> for AnyKey {
+    type Rejection = ErrorResponse<D>;
+
+    async fn from_request_parts(parts: &mut Parts, dialect: &D) -> Result<Self, ErrorResponse<D>> {
+        let authority = dialect.authority();
+        let verified = match D::credential(&parts.headers) {
+            Some(Credential::Key(key, provider)) => authority.verify_for(parts, key, provider),
+            _ => Err(ApiError::unauthenticated()),
+        };
+        authority.counted(parts, verified.map(Self))
+    }
+}
+
+impl<D: Dialect> FromRequestParts<D> for User {
+    type Rejection = ErrorResponse<D>;
+
+    async fn from_request_parts(parts: &mut Parts, dialect: &D) -> Result<Self, ErrorResponse<D>> {
+        let authority = dialect.authority();
+        let session = authority.user::<D>(parts).await;
+        authority.counted(parts, session.map(Self))
+    }
+}
+
+impl<D: Dialect> FromRequestParts<D> for Admin {
+    type Rejection = ErrorResponse<D>;
+
+    async fn from_request_parts(parts: &mut Parts, dialect: &D) -> Result<Self, ErrorResponse<D>> {
+        let authority = dialect.authority();
+        let session = authority.user::<D>(parts).await.and_then(Session::admin);
+        authority.counted(parts, session.map(Self))
+    }
+}

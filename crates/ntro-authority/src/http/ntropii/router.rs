@@ -1,0 +1,34 @@
+use axum::Router;
+use axum::routing::{delete, get};
+
+use super::{Ntropii, tenant_keys, tenants};
+use crate::http::cached::identity;
+use crate::http::dialect::{Dialect as _, claim, shaped};
+use crate::server::Authority;
+
+/// Returns the routes of Ntropii's dialect.
+pub(crate) fn router(authority: &Authority) -> Router {
+    let routes = Router::new()
+        .route(Ntropii::IDENTITY, get(identity))
+        .route(
+            "/v1/workspace/tenants",
+            get(tenants::list).post(tenants::create),
+        )
+        .route(
+            "/v1/workspace/tenants/{tenant}",
+            get(tenants::info)
+                .patch(tenants::update)
+                .delete(tenants::deprovision),
+        )
+        .route(
+            "/v1/workspace/tenants/{tenant}/api-keys",
+            get(tenant_keys::list).post(tenant_keys::create),
+        )
+        .route(
+            "/v1/workspace/tenants/{tenant}/api-keys/{key}",
+            delete(tenant_keys::revoke),
+        );
+    let routes = claim::<Ntropii, _>(routes, "/v1/me");
+    let routes = claim::<Ntropii, _>(routes, "/v1/workspace");
+    shaped::<Ntropii, _>(routes).with_state(Ntropii(authority.clone()))
+}

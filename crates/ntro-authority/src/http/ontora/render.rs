@@ -1,0 +1,54 @@
+//! Records in Ontora's wire format.
+
+use crate::store::{ApiKeyRecord, MemberRecord, Role, TenantRecord};
+use ntro_base::ApiKey;
+use ntro_base::wire::ontora;
+
+/// Renders the response to the identity request.
+pub(crate) fn identity(record: &ApiKeyRecord, region: &str) -> serde_json::Result<Vec<u8>> {
+    let mut body = serde_json::to_value(key(record, region, None))?;
+    if let Some(body) = body.as_object_mut() {
+        // The key is live and in use, so neither time says anything.
+        body.remove("last_used_at");
+        body.remove("revoked_at");
+    }
+    serde_json::to_vec(&body)
+}
+
+/// Renders a key; `secret` is its text, sent only when the key is made.
+pub(crate) fn key(key: &ApiKeyRecord, region: &str, secret: Option<&ApiKey>) -> ontora::ApiKeyInfo {
+    ontora::ApiKeyInfo {
+        id: key.id.to_string(),
+        workspace_id: key.tenant_id.to_string(),
+        name: key.name.to_string(),
+        scopes: key.scopes.iter().map(ToString::to_string).collect(),
+        key_prefix: key.prefix.to_string(),
+        expires_at: key.expires_at.map(|at| at.to_string()),
+        created_at: Some(key.created_at.to_string()),
+        last_used_at: key.last_used_at.map(|at| at.to_string()),
+        created_by: key.created_by.clone(),
+        revoked_at: key.revoked_at.map(|at| at.to_string()),
+        region: Some(region.to_owned()),
+        may_rotate: (!key.may_rotate).then_some(false),
+        key: secret.map(|key| key.expose().to_owned()),
+    }
+}
+
+/// Renders a tenant as the workspace of a user with this role.
+pub(super) fn workspace(tenant: &TenantRecord, role: Role) -> ontora::Workspace {
+    ontora::Workspace {
+        id: tenant.id.to_string(),
+        name: tenant.name.clone(),
+        role: role.to_string(),
+        created_at: Some(tenant.created_at.to_string()),
+    }
+}
+
+/// Renders a member.
+pub(super) fn member(member: &MemberRecord) -> ontora::Member {
+    ontora::Member {
+        user_id: member.user_id.clone(),
+        role: member.role.to_string(),
+        created_at: Some(member.created_at.to_string()),
+    }
+}
