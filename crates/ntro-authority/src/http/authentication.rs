@@ -25,8 +25,8 @@ use crate::actor::Actor;
 use crate::registry::Registry;
 use crate::server::Authority;
 use crate::store::{MemberRecord, OrganisationRecord, Role, TenantRecord};
-use crate::verify::CachedKey;
 use crate::verify::rate_limits::{ClientNetwork, RateLimitKey};
+use crate::verify::{CachedKey, Verdict};
 use ntro_base::Provider;
 
 /// A key of the dialect's provider.
@@ -103,10 +103,19 @@ pub(crate) fn source(extensions: &Extensions) -> Option<IpAddr> {
         .map(|ConnectInfo(address)| address.ip())
 }
 
+/// Returns the accepted key, or the error that the verdict is to the caller.
+fn accepted(verdict: Verdict) -> Result<Arc<CachedKey>, ApiError> {
+    match verdict {
+        Verdict::Accepted(key) => Ok(key),
+        Verdict::Refused(refusal) => Err(refusal.into()),
+        Verdict::CannotSay => Err(ApiError::unavailable()),
+    }
+}
+
 impl Authority {
     pub(crate) fn verify(&self, key: &str, provider: Provider) -> Result<Arc<CachedKey>, ApiError> {
         let now = Timestamp::now();
-        Ok(self.key_cache().verify(key, provider, now)?)
+        accepted(self.key_cache().verify(key, provider, now))
     }
 
     /// Verifies a key for a request with these parts.
@@ -120,7 +129,7 @@ impl Authority {
             return self.verify(key, provider);
         }
         let now = Timestamp::now();
-        let key = self.key_cache().verify_unlimited(key, provider, now)?;
+        let key = accepted(self.key_cache().verify_unlimited(key, provider, now))?;
         let bucket = RateLimitKey::RevokingKey(key.id, parts.uri.path().to_owned());
         self.rate_limit_keys()
             .take(&bucket)
@@ -267,5 +276,40 @@ impl<D: Dialect> FromRequestParts<D> for Admin {
         let authority = dialect.authority();
         let session = authority.user::<D>(parts).await.and_then(Session::admin);
         authority.counted(parts, session.map(Self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::header::RETRY_AFTER;
+    use axum::response::IntoResponse as _;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::http::ntropii::Ntropii;
+    use crate::http::ontora::Ontora;
+
+    async fn cannot_say<D: Dialect>() -> Value {
+        let Err(error) = accepted(Verdict::CannotSay) else {
+            panic!("accepted");
+        };
+        let response = ErrorResponse::<D>::from(error).into_response();
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()[RETRY_AFTER], "1");
+        let body = axum::body::to_bytes(response.into_body(), 1_000).await;
+        serde_json::from_slice(&body.unwrap()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn cannot_say_answers_503() {
+        let message = "Temporarily unavailable: try again";
+        assert_eq!(
+            cannot_say::<Ntropii>().await,
+            json!({"statusCode": 503, "message": message, "error": "Service Unavailable"})
+        );
+        assert_eq!(
+            cannot_say::<Ontora>().await,
+            json!({"detail": message, "code": "unavailable"})
+        );
     }
 }

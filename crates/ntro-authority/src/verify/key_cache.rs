@@ -3,13 +3,12 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher as StdHasher};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::rate_limits::Bucket;
-use super::{CachedKey, CachedTenant, Hasher, KeyUse};
+use super::{CachedKey, CachedTenant, Hasher, KeyUse, Verdict, VerifyRefusal};
 use crate::http::identity_response;
 use crate::store::{
     ApiKeyRecord, Epoch, KeyHash, RegistryChange, Subscriber, TenantRecord, TenantStatus,
@@ -19,17 +18,8 @@ use ntro_base::{ParsedKey, Provider};
 /// Enough that two threads seldom need the same lock.
 const SHARDS: usize = 64;
 const NEVER: i64 = i64::MAX;
-
-/// Why a key is not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum VerifyRefusal {
-    /// Malformed, unknown, revoked, expired, or of the other provider: the caller cannot tell which.
-    Unknown,
-    /// The key is live, but its tenant is not active.
-    Suspended,
-    /// The tenant's rate limit is used up; the next request may come after this time.
-    Limited(Duration),
-}
+/// The epoch of a cache without any changes yet.
+const NEVER_LOADED: i64 = i64::MIN;
 
 /// Uses the first bytes of a key's hash, which are evenly distributed, as its hash.
 #[derive(Default)]
@@ -97,21 +87,20 @@ impl KeyCache {
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
             revoked: Mutex::default(),
             tenants: RwLock::default(),
-            epoch: AtomicI64::new(i64::MIN),
+            epoch: AtomicI64::new(NEVER_LOADED),
         }
     }
 
     /// Verifies a key for `provider`, and counts the request against its tenant's limit.
-    pub(crate) fn verify(
-        &self,
-        text: &str,
-        provider: Provider,
-        now: Timestamp,
-    ) -> Result<Arc<CachedKey>, VerifyRefusal> {
-        let key = self.recognise(text, provider, now)?;
-        key.tenant.bucket.take().map_err(VerifyRefusal::Limited)?;
-        key.record_use(now);
-        Ok(key)
+    pub(crate) fn verify(&self, text: &str, provider: Provider, now: Timestamp) -> Verdict {
+        let verdict = self.recognise(text, provider, now);
+        if let Verdict::Accepted(key) = &verdict {
+            if let Err(wait) = key.tenant.bucket.take() {
+                return Verdict::Refused(VerifyRefusal::Limited(wait));
+            }
+            key.record_use(now);
+        }
+        verdict
     }
 
     /// Verifies a key as [`KeyCache::verify`] does, without the tenant's limit.
@@ -120,37 +109,42 @@ impl KeyCache {
         text: &str,
         provider: Provider,
         now: Timestamp,
-    ) -> Result<Arc<CachedKey>, VerifyRefusal> {
-        let key = self.recognise(text, provider, now)?;
-        key.record_use(now);
-        Ok(key)
+    ) -> Verdict {
+        let verdict = self.recognise(text, provider, now);
+        if let Verdict::Accepted(key) = &verdict {
+            key.record_use(now);
+        }
+        verdict
     }
 
-    fn recognise(
-        &self,
-        text: &str,
-        provider: Provider,
-        now: Timestamp,
-    ) -> Result<Arc<CachedKey>, VerifyRefusal> {
+    fn recognise(&self, text: &str, provider: Provider, now: Timestamp) -> Verdict {
+        const UNKNOWN: Verdict = Verdict::Refused(VerifyRefusal::Unknown);
         // The checksum refuses malformed keys before any hashing.
-        let parsed = ParsedKey::parse(text).ok_or(VerifyRefusal::Unknown)?;
-        if parsed.provider() != provider {
-            return Err(VerifyRefusal::Unknown);
+        if ParsedKey::parse(text).is_none_or(|parsed| parsed.provider() != provider) {
+            return UNKNOWN;
         }
-        let key = self
-            .find(self.hasher.hash(text))
-            .ok_or(VerifyRefusal::Unknown)?;
+        if !self.is_loaded() {
+            return Verdict::CannotSay;
+        }
+        let Some(key) = self.find(self.hasher.hash(text)) else {
+            return UNKNOWN;
+        };
         let now = now.as_millisecond();
         if now >= key.expires_at {
             key.expired.store(true, Ordering::Relaxed);
         }
         if key.expired.load(Ordering::Relaxed) {
-            return Err(VerifyRefusal::Unknown);
+            return UNKNOWN;
         }
         if !key.tenant.active.load(Ordering::Acquire) {
-            return Err(VerifyRefusal::Suspended);
+            return Verdict::Refused(VerifyRefusal::Suspended);
         }
-        Ok(key)
+        Verdict::Accepted(key)
+    }
+
+    /// Returns whether the cache has the registry's keys.
+    fn is_loaded(&self) -> bool {
+        self.epoch.load(Ordering::Acquire) != NEVER_LOADED
     }
 
     /// Sets the times of last use, which the registry records some seconds later.
@@ -277,7 +271,7 @@ impl Subscriber for KeyCache {
                 RegistryChange::Key(row) => self.put_key(&row),
             }
         }
-        self.epoch.store(epoch, Ordering::Relaxed);
+        self.epoch.store(epoch, Ordering::Release);
     }
 }
 
@@ -323,14 +317,38 @@ mod tests {
         (key_cache, minted)
     }
 
+    /// Returns the id of an accepted key, or why it is refused.
+    fn decided(verdict: Verdict) -> Result<Uuid, VerifyRefusal> {
+        match verdict {
+            Verdict::Accepted(key) => Ok(key.id),
+            Verdict::Refused(refusal) => Err(refusal),
+            Verdict::CannotSay => panic!("the cache is loaded"),
+        }
+    }
+
+    #[test]
+    fn empty_cache_cannot_say() {
+        let now = Timestamp::now();
+        let (_, minted) = key_cache(now);
+        let key_cache = KeyCache::new(Hasher::new(&[7; 32]), "us", 0);
+        let verify = |key: &str| key_cache.verify(key, Provider::Ntropii, now);
+        let key = minted.key.expose();
+        assert!(matches!(verify(key), Verdict::CannotSay));
+        let unlimited = key_cache.verify_unlimited(key, Provider::Ntropii, now);
+        assert!(matches!(unlimited, Verdict::CannotSay));
+        // Malformed keys need no look-up.
+        assert_eq!(decided(verify("ntro_")), Err(VerifyRefusal::Unknown));
+        key_cache.apply(Epoch(0), Vec::new());
+        assert_eq!(decided(verify(key)), Err(VerifyRefusal::Unknown));
+    }
+
     #[test]
     fn expired_key_stays_expired() {
         let made: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let (key_cache, minted) = key_cache(made);
         let at = |millis: i64| {
             let now = made + SignedDuration::from_hours(24) + SignedDuration::from_millis(millis);
-            let verified = key_cache.verify(minted.key.expose(), Provider::Ntropii, now);
-            verified.map(|key| key.id)
+            decided(key_cache.verify(minted.key.expose(), Provider::Ntropii, now))
         };
         assert_eq!(at(-1), Ok(minted.record.id));
         assert_eq!(at(0), Err(VerifyRefusal::Unknown));
@@ -347,11 +365,8 @@ mod tests {
             let change = RegistryChange::Key(Box::new(row.clone()));
             key_cache.apply(Epoch(1), vec![change]);
         };
-        let is_good = |at| {
-            key_cache
-                .verify(minted.key.expose(), Provider::Ntropii, at)
-                .is_ok()
-        };
+        let is_good =
+            |at| decided(key_cache.verify(minted.key.expose(), Provider::Ntropii, at)).is_ok();
         let last_use = || {
             let mut rows = [row.clone()];
             key_cache.add_last_use(&mut rows);
@@ -393,7 +408,7 @@ mod tests {
         let now = Timestamp::now();
         let (key_cache, minted) = key_cache(now);
         let key = minted.key.expose();
-        let verify = |key: &str, provider| key_cache.verify(key, provider, now).map(|key| key.id);
+        let verify = |key: &str, provider| decided(key_cache.verify(key, provider, now));
         assert_eq!(verify(key, Provider::Ntropii), Ok(minted.record.id));
         assert_eq!(verify(key, Provider::Ontora), Err(VerifyRefusal::Unknown));
         for length in 0..key.len() {
@@ -411,9 +426,7 @@ mod tests {
                 ..minted.record.clone()
             };
             key_cache.apply(Epoch(epoch), vec![RegistryChange::Key(Box::new(row))]);
-            key_cache
-                .verify(minted.key.expose(), Provider::Ntropii, now)
-                .is_ok()
+            decided(key_cache.verify(minted.key.expose(), Provider::Ntropii, now)).is_ok()
         };
         assert!(put(4, None));
         assert!(!put(5, Some(now)));

@@ -4,7 +4,9 @@ mod cached_key;
 mod hasher;
 mod key_cache;
 pub(crate) mod rate_limits;
+mod verdict;
 
 pub(crate) use cached_key::{CachedKey, CachedTenant, KeyUse};
 pub(crate) use hasher::{Hasher, PEPPER_LENGTH};
-pub(crate) use key_cache::{KeyCache, VerifyRefusal};
+pub(crate) use key_cache::KeyCache;
+pub(crate) use verdict::{Verdict, VerifyRefusal};

@@ -1,0 +1,25 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::CachedKey;
+
+/// The outcome of verifying a key.
+pub(crate) enum Verdict {
+    /// The key is live.
+    Accepted(Arc<CachedKey>),
+    /// The key is not accepted now.
+    Refused(VerifyRefusal),
+    /// The key cache does not know the current keys, so the key may be live or not.
+    CannotSay,
+}
+
+/// Why a key is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum VerifyRefusal {
+    /// Malformed, unknown, revoked, expired, or of the other provider: the caller cannot tell which.
+    Unknown,
+    /// The key is live, but its tenant is not active.
+    Suspended,
+    /// The tenant's rate limit is used up; the next request may come after this time.
+    Limited(Duration),
+}
