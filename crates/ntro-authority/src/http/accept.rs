@@ -1,4 +1,4 @@
-//! Connections: how many there may be, how long a request may take to arrive, how they end.
+//! Connections: their number, the time a request may take to arrive, and shutdown.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -19,29 +19,28 @@ use tokio::time::MissedTickBehavior;
 
 use super::service::{AuthorityService, ServiceResponse};
 
-/// The head of a request, all of it.
+/// The largest head of a request.
 const LARGEST_HEAD: usize = 32 * 1024;
-/// After the system has refused another connection, most likely for want of descriptors.
+/// The pause after the system refuses a connection, most likely for lack of file descriptors.
 const PAUSE: Duration = Duration::from_millis(200);
-
-/// However impatient we are.
+/// The least time between two sweeps over the connections.
 const SHORTEST_SWEEP: Duration = Duration::from_millis(50);
 
-/// What connections are allowed.
+/// The limits of connections.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// At one time; more wait in the system's queue.
+    /// Connections at one time; more wait in the system's queue.
     pub(crate) connections: usize,
-    /// For the head of a request to arrive, also the first one and the one after an answer.
+    /// The time for the head of a request to arrive, after the connection opens or a response.
     pub(crate) head: Duration,
-    /// For requests under way when the end was asked for.
+    /// The time for open requests to finish after shutdown begins.
     pub(crate) drain: Duration,
 }
 
-/// Serves until `shutdown` is done, then lets the requests under way end, for a bounded time.
+/// Serves until `shutdown` is done, then lets open requests finish, for a bounded time.
 ///
-/// Nothing here costs a request more than two stores: no timer is set for it and no lock is
-/// shared. One sweep over all connections finds those that keep us waiting.
+/// A request costs two stores here, but no timer and no shared lock: a periodic sweep over all
+/// connections finds those that are idle for too long.
 pub(crate) async fn serve(
     listener: TcpListener,
     service: AuthorityService,
@@ -49,7 +48,7 @@ pub(crate) async fn serve(
     shutdown: impl Future<Output = ()>,
 ) {
     let mut tasks = JoinSet::new();
-    let mut open: HashMap<Id, Open> = HashMap::new();
+    let mut open: HashMap<Id, OpenConnection> = HashMap::new();
     let mut sweep = tokio::time::interval(bounds.head.div_f32(4.0).max(SHORTEST_SWEEP));
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut shutdown = pin!(shutdown);
@@ -61,18 +60,18 @@ pub(crate) async fn serve(
                 open.remove(&id);
             }
             _ = sweep.tick() => {
-                open.values().filter(|one| one.pulse.waits_for(bounds.head)).for_each(Open::abort);
+                open.values().filter(|one| one.clock.is_idle_for(bounds.head)).for_each(OpenConnection::abort);
             }
             (stream, peer) = accept(&listener), if tasks.len() < bounds.connections => {
                 let (end, ending) = oneshot::channel();
-                let pulse = Arc::new(IdleClock::new());
-                let talking = talk(stream, peer, service.clone(), pulse.clone(), ending);
-                let task = tasks.spawn(talking);
-                open.insert(task.id(), Open { task, pulse, _end: end });
+                let clock = Arc::new(IdleClock::new());
+                let connection = serve_connection(stream, peer, service.clone(), clock.clone(), ending);
+                let task = tasks.spawn(connection);
+                open.insert(task.id(), OpenConnection { task, clock, _end: end });
             }
         }
     }
-    // From here on the system refuses whoever knocks.
+    // Dropping the listener makes the kernel refuse new connections.
     drop(listener);
     drop(open);
     let all = async { while tasks.join_next().await.is_some() {} };
@@ -81,24 +80,24 @@ pub(crate) async fn serve(
     }
 }
 
-/// A connection that is open. Dropped, it ends after the answer that is under way.
-struct Open {
+/// An open connection. Dropping it closes the connection after the current response.
+struct OpenConnection {
     task: AbortHandle,
-    pulse: Arc<IdleClock>,
+    clock: Arc<IdleClock>,
     _end: oneshot::Sender<()>,
 }
 
-impl Open {
+impl OpenConnection {
     fn abort(&self) {
-        tracing::debug!("a connection kept us waiting");
+        tracing::debug!("an idle connection is closed");
         self.task.abort();
     }
 }
 
-/// Whether a connection's request is being handled, and since when it is not.
+/// How long a connection has been without a request.
 struct IdleClock {
     start: Instant,
-    /// Milliseconds from the start; [`IdleClock::BUSY`] while a request is handled.
+    /// Milliseconds since `start`; [`IdleClock::BUSY`] while a request is handled.
     idle_since: AtomicU64,
 }
 
@@ -124,10 +123,10 @@ impl IdleClock {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(Self::BUSY - 1)
     }
 
-    fn waits_for(&self, timeout: Duration) -> bool {
+    fn is_idle_for(&self, timeout: Duration) -> bool {
         let since = self.idle_since.load(Ordering::Relaxed);
-        let waited = Duration::from_millis(self.now().saturating_sub(since));
-        since != Self::BUSY && waited >= timeout
+        let idle = Duration::from_millis(self.now().saturating_sub(since));
+        since != Self::BUSY && idle >= timeout
     }
 }
 
@@ -136,7 +135,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
         match listener.accept().await {
             Ok(accepted) => return accepted,
             Err(error) => match error.kind() {
-                // The caller has gone away while it waited.
+                // The caller has closed the connection already.
                 ErrorKind::ConnectionRefused
                 | ErrorKind::ConnectionAborted
                 | ErrorKind::ConnectionReset => {}
@@ -149,37 +148,37 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-/// Answers one connection's requests until it ends, or until the answer that is under way when
-/// `ending` is told.
-async fn talk(
+/// Answers the requests of one connection until it ends. When `ending` resolves, the current
+/// response is the last.
+async fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
     service: AuthorityService,
-    pulse: Arc<IdleClock>,
+    clock: Arc<IdleClock>,
     ending: oneshot::Receiver<()>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "answers may be delayed");
+        tracing::debug!(%error, "responses may be delayed");
     }
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let answer = service.answer(request, peer);
-        let pulse = match answer {
+        let response = service.answer(request, peer);
+        let busy = match response {
             ServiceResponse::Ready(_) => {
-                pulse.idle();
+                clock.idle();
                 None
             }
             ServiceResponse::Pending(_) => {
-                pulse.busy();
-                Some(pulse.clone())
+                clock.busy();
+                Some(clock.clone())
             }
         };
         async move {
-            let response = match answer {
+            let response = match response {
                 ServiceResponse::Ready(response) => response,
-                ServiceResponse::Pending(answer) => answer.await,
+                ServiceResponse::Pending(response) => response.await,
             };
-            if let Some(pulse) = pulse {
-                pulse.idle();
+            if let Some(clock) = busy {
+                clock.idle();
             }
             Ok::<_, Infallible>(response)
         }

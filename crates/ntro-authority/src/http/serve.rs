@@ -1,5 +1,3 @@
-//! Serves an authority on a listener.
-
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -12,11 +10,8 @@ use crate::server::Authority;
 /// How often the times of last use are written to the database.
 const RECORD_USE: Duration = Duration::from_secs(30);
 
-/// Serves until `shutdown` is done, then lets the requests under way end, for a bounded time.
-///
-/// # Errors
-///
-/// Fails when the last of what is kept in memory cannot be written down.
+/// Serves until `shutdown` is done, then lets open requests finish, for a bounded time, and records
+/// the last uses of keys.
 pub async fn serve(
     listener: TcpListener,
     authority: Authority,
@@ -32,7 +27,7 @@ pub async fn serve(
         shutdown.await;
         authority.start_draining();
     };
-    let noting = async {
+    let recording = async {
         loop {
             tokio::time::sleep(RECORD_USE).await;
             if let Err(error) = authority.record_use().await {
@@ -42,7 +37,7 @@ pub async fn serve(
     };
     tokio::select! {
         () = accept::serve(listener, service(authority.clone()), bounds, shutdown) => {}
-        () = noting => {}
+        () = recording => {}
     }
     authority.record_use().await
 }

@@ -1,4 +1,4 @@
-//! Token buckets.
+//! Rate limits, as token buckets.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -9,19 +9,19 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use uuid::Uuid;
 
-/// How many sources are remembered before those whose buckets are full again are dropped.
-const REMEMBERED: usize = 10_000;
+/// The number of buckets above which full ones are dropped.
+const MOST_BUCKETS: usize = 10_000;
 
 /// One bucket.
 pub(crate) struct Bucket(Option<DefaultDirectRateLimiter>);
 
 impl Bucket {
-    /// Makes a bucket of so many tokens, refilled within a minute; 0 never runs dry.
+    /// Creates a bucket that refills within a minute; with 0 tokens it has no limit.
     pub(crate) fn per_minute(tokens: u32) -> Self {
         Self(NonZeroU32::new(tokens).map(|tokens| RateLimiter::direct(Quota::per_minute(tokens))))
     }
 
-    /// Takes a token, or says when there is one again.
+    /// Takes a token, or returns the time until the next one.
     pub(crate) fn take(&self) -> Result<(), Duration> {
         match &self.0 {
             None => Ok(()),
@@ -32,44 +32,44 @@ impl Bucket {
     }
 }
 
-/// A bucket for each of many.
+/// One bucket for each key `K`.
 pub(crate) struct Buckets<K: Hash + Eq + Clone>(Option<DefaultKeyedRateLimiter<K>>);
 
 impl<K: Hash + Eq + Clone> Buckets<K> {
-    /// Makes buckets of so many tokens, refilled within a minute; 0 never runs dry.
+    /// Creates buckets that refill within a minute; with 0 tokens they have no limit.
     pub(crate) fn per_minute(tokens: u32) -> Self {
         Self(NonZeroU32::new(tokens).map(|tokens| RateLimiter::keyed(Quota::per_minute(tokens))))
     }
 
-    /// Takes a token out of the bucket of `whose`, or says when there is one again.
-    pub(crate) fn take(&self, whose: &K) -> Result<(), Duration> {
+    /// Takes a token from the bucket of `key`, or returns the time until the next one.
+    pub(crate) fn take(&self, key: &K) -> Result<(), Duration> {
         let Some(limiter) = &self.0 else {
             return Ok(());
         };
-        if limiter.len() > REMEMBERED {
+        if limiter.len() > MOST_BUCKETS {
             limiter.retain_recent();
         }
         limiter
-            .check_key(whose)
+            .check_key(key)
             .map_err(|until| until.wait_time_from(DefaultClock::default().now()))
     }
 }
 
-/// Whose bucket a request takes from, where that is not the bucket of a key's tenant.
+/// The bucket of a request that does not take from its tenant's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum RateLimitKey {
-    /// An organisation, for all its people.
+    /// All users of an organisation.
     Organisation(Uuid),
-    /// A person whose token names no organisation that is known.
+    /// A user whose token names no known organisation.
     Stranger(String),
-    /// A person who ends keys: no reading, whoever's it is, holds that up.
+    /// A user who revokes: the organisation's other requests do not delay that.
     Revoker(String),
-    /// A key that ends keys, for each such request by itself: whoever else holds the key cannot
-    /// keep its owner from ending it.
+    /// A key that revokes, with the path: another holder of the key cannot keep its owner from
+    /// revoking it.
     RevokingKey(Uuid, String),
 }
 
-/// What counts as one source: an address, or the network of 64 bits that one IPv6 host owns.
+/// The source of a request: an IPv4 address, or the 64-bit network of an IPv6 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ClientNetwork(IpAddr);
 
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_runs_dry_and_tells_for_how_long() {
+    fn empty_bucket_returns_the_wait() {
         let bucket = Bucket::per_minute(2);
         assert_eq!((bucket.take(), bucket.take()), (Ok(()), Ok(())));
         let wait = bucket.take().unwrap_err();
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn one_source_does_not_empty_the_bucket_of_another() {
+    fn sources_have_separate_buckets() {
         let buckets = Buckets::per_minute(1);
         let source = |text: &str| ClientNetwork::from(text.parse::<IpAddr>().unwrap());
         assert!(buckets.take(&source("192.0.2.1")).is_ok());

@@ -20,7 +20,7 @@ fn time(value: &Value) -> Timestamp {
 }
 
 #[tokio::test]
-async fn an_admin_makes_a_key_that_is_shown_once() {
+async fn admin_creates_key_shown_once() {
     let app = App::start().await;
     let reply = app
         .post("/v1/api-keys", &body(&app))
@@ -57,7 +57,7 @@ async fn an_admin_makes_a_key_that_is_shown_once() {
 }
 
 #[tokio::test]
-async fn who_may_not_is_told_why() {
+async fn refusals_name_their_reason() {
     let app = App::start().await;
     let (globex, theirs) = app.stranger().await;
     let key = app.key(Provider::Ontora).await;
@@ -84,7 +84,7 @@ async fn who_may_not_is_told_why() {
             .expect_code(StatusCode::FORBIDDEN, "jwt_required")
             .await;
     }
-    // A key decides alone, also beside a good token.
+    // A key is the only credential, even beside a valid token.
     for call in calls() {
         call.api_key("ont_live_nonsense")
             .bearer(&app.admin())
@@ -114,7 +114,7 @@ async fn who_may_not_is_told_why() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_new_key_is_told_all_at_once() {
+async fn new_key_lists_every_invalid_field() {
     let app = App::start().await;
     let admin = app.admin();
     let places = async |change: Value| {
@@ -173,7 +173,7 @@ async fn what_is_wrong_with_a_new_key_is_told_all_at_once() {
 }
 
 #[tokio::test]
-async fn scopes_collapse_and_a_key_may_live_for_ever() {
+async fn duplicate_scopes_collapse() {
     let app = App::start().await;
     let mut body = body(&app);
     body["scopes"] = json!(["exports", "exports", "interviews"]);
@@ -189,7 +189,7 @@ async fn scopes_collapse_and_a_key_may_live_for_ever() {
 }
 
 #[tokio::test]
-async fn the_list_is_newest_first_in_pages_with_the_revoked_ones() {
+async fn list_is_paged_newest_first() {
     let app = App::start().await;
     let mut ids = Vec::new();
     for _ in 0..5 {
@@ -225,7 +225,7 @@ async fn the_list_is_newest_first_in_pages_with_the_revoked_ones() {
 }
 
 #[tokio::test]
-async fn revoking_twice_is_once_and_an_unknown_key_is_unknown() {
+async fn revocation_is_idempotent() {
     let app = App::start().await;
     let admin = app.admin();
     let key = app.key(Provider::Ontora).await;
@@ -252,7 +252,7 @@ async fn revoking_twice_is_once_and_an_unknown_key_is_unknown() {
 }
 
 #[tokio::test]
-async fn an_idempotency_key_makes_one_key_however_often_it_is_sent() {
+async fn idempotency_key_creates_one_key() {
     let app = App::start().await;
     let admin = app.admin();
     let send = async |body: &Value, token: &str, key: &str| {
@@ -277,7 +277,7 @@ async fn an_idempotency_key_makes_one_key_however_often_it_is_sent() {
     expected.as_object_mut().unwrap().remove("key").unwrap();
     assert_eq!(replayed.body, expected);
 
-    // Also after a restart, and whatever became of the key meanwhile.
+    // The record survives a restart and the key's revocation.
     let app = app.restart().await;
     let send = async |body: &Value, token: &str, key: &str| {
         app.post("/v1/api-keys", body)
@@ -307,9 +307,8 @@ async fn an_idempotency_key_makes_one_key_however_often_it_is_sent() {
     assert_eq!(keys.len(), 2);
 }
 
-/// Whoever revokes a key that was lost wants to know above all whether somebody has used it.
 #[tokio::test]
-async fn a_revoked_key_still_tells_when_it_was_used() {
+async fn revoked_key_keeps_last_use() {
     let app = App::start().await;
     let (used, unused) = (
         app.key(Provider::Ontora).await,
@@ -333,7 +332,7 @@ async fn a_revoked_key_still_tells_when_it_was_used() {
 }
 
 #[tokio::test]
-async fn a_member_that_is_not_known_is_refused_and_not_passed_over() {
+async fn unknown_fields_are_refused() {
     let app = App::start().await;
     let mut body = body(&app);
     body["expiresInDays"] = json!(3);
@@ -359,7 +358,7 @@ async fn a_member_that_is_not_known_is_refused_and_not_passed_over() {
         json!(["expires_in_days: unknown field"])
     );
     assert_eq!(app.registry().keys(None, None).await.unwrap(), []);
-    // Null is what a client says that knows more fields than it fills in.
+    // Clients send null for optional fields that they do not set.
     app.post(tenant_keys, &json!({"name": "x", "scopes": null}))
         .bearer(&app.admin())
         .expect(StatusCode::CREATED)

@@ -1,4 +1,4 @@
-//! What every answer has: an id, no redirect, and an error body that its caller understands.
+//! Every response: its request id, and the error body of its dialect.
 
 use axum::http::StatusCode;
 use ntro_base::Provider;
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::App;
 
 #[tokio::test]
-async fn unknown_paths_speak_both_dialects_and_known_families_their_own() {
+async fn errors_have_the_dialects_shape() {
     let app = App::start().await;
     let merged = json!({
         "statusCode": 404, "message": "Not found", "error": "Not Found",
@@ -55,7 +55,7 @@ async fn unknown_paths_speak_both_dialects_and_known_families_their_own() {
 }
 
 #[tokio::test]
-async fn a_path_or_query_that_cannot_be_read_is_told_in_the_dialect_too() {
+async fn malformed_paths_and_queries_answer_400() {
     let app = App::start().await;
     let admin = app.admin();
     for path in [
@@ -75,7 +75,7 @@ async fn a_path_or_query_that_cannot_be_read_is_told_in_the_dialect_too() {
 }
 
 #[tokio::test]
-async fn every_answer_has_a_request_id() {
+async fn every_response_has_a_request_id() {
     let app = App::start().await;
     let key = app.key(Provider::Ntropii).await;
     let mut seen = std::collections::HashSet::new();
@@ -101,7 +101,7 @@ async fn every_answer_has_a_request_id() {
 }
 
 #[tokio::test]
-async fn a_get_may_say_that_its_empty_body_is_json() {
+async fn get_accepts_a_json_content_type() {
     let app = App::start().await;
     let key = app.key(Provider::Ntropii).await;
     app.get("/v1/me")
@@ -112,7 +112,7 @@ async fn a_get_may_say_that_its_empty_body_is_json() {
 }
 
 #[tokio::test]
-async fn health_tells_alive_and_ready() {
+async fn health_endpoints_report_ready() {
     let app = App::start().await;
     assert_eq!(app.get("/healthz").send().await.body["status"], "ok");
     assert_eq!(app.get("/readyz").send().await.body["status"], "ready");

@@ -1,14 +1,14 @@
 //! `GET /v1/me`, `GET` and `DELETE /v1/api-keys/current`.
 
 use axum::http::StatusCode;
-use ntro_authority::TenantStatus;
+use ntro_authority::{MintedKey, TenantStatus};
 use ntro_base::Provider;
 use serde_json::json;
 
-use crate::support::{App, new_key};
+use crate::support::{App, Call, new_key};
 
 #[tokio::test]
-async fn a_key_of_ntropii_is_introduced_with_its_tenant() {
+async fn ntropii_identity_has_the_tenant() {
     let app = App::start().await;
     let minted = app.key(Provider::Ntropii).await;
     let reply = app.get("/v1/me").key(&minted).expect(StatusCode::OK).await;
@@ -27,7 +27,7 @@ async fn a_key_of_ntropii_is_introduced_with_its_tenant() {
 }
 
 #[tokio::test]
-async fn a_key_of_ontora_is_introduced_with_its_workspace() {
+async fn ontora_identity_has_the_workspace() {
     let app = App::start().await;
     let minted = app.key(Provider::Ontora).await;
     let reply = app
@@ -47,7 +47,33 @@ async fn a_key_of_ontora_is_introduced_with_its_workspace() {
 }
 
 #[tokio::test]
-async fn whatever_is_no_good_key_gets_the_same_answer() {
+async fn routes_answer_like_the_fast_path() {
+    let app = App::start().await;
+    for (provider, path) in [
+        (Provider::Ntropii, "/v1/me"),
+        (Provider::Ontora, "/v1/api-keys/current"),
+    ] {
+        let key = app.key(provider).await;
+        let headers = ["content-type", "cache-control"];
+        for call in [|call: Call, _: &MintedKey| call, Call::key] {
+            let fast = call(app.get(path), &key).send().await;
+            // Only `GET` takes the fast path.
+            let routed = call(app.call("HEAD", path), &key).send().await;
+            assert_eq!(fast.status, routed.status, "{path}");
+            assert_eq!(
+                headers.map(|name| fast.header(name)),
+                headers.map(|name| routed.header(name)),
+                "{path}"
+            );
+            let length = routed.header("content-length").unwrap();
+            let body = fast.body.to_string();
+            assert_eq!(length, body.len().to_string(), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn invalid_keys_get_the_same_401() {
     let app = App::start().await;
     let ntropii = app.key(Provider::Ntropii).await;
     let ontora = app.key(Provider::Ontora).await;
@@ -94,7 +120,7 @@ async fn whatever_is_no_good_key_gets_the_same_answer() {
         let body = json!({"detail": "Invalid or missing API key", "code": "invalid_api_key"});
         assert_eq!(reply.body, body);
     }
-    // The scheme's name has no case.
+    // The scheme is case-insensitive.
     app.get("/v1/me")
         .header("authorization", &format!("bearer {good}"))
         .expect(StatusCode::OK)
@@ -102,7 +128,7 @@ async fn whatever_is_no_good_key_gets_the_same_answer() {
 }
 
 #[tokio::test]
-async fn a_key_revokes_itself_and_nothing_else() {
+async fn key_revokes_only_itself() {
     let app = App::start().await;
     for provider in Provider::ALL {
         let (own, other) = (app.key(provider).await, app.key(provider).await);
@@ -127,7 +153,7 @@ async fn a_key_revokes_itself_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn keys_of_a_suspended_tenant_are_forbidden_until_it_is_resumed() {
+async fn suspended_tenant_answers_403() {
     let app = App::start().await;
     let ntropii = app.key(Provider::Ntropii).await;
     let ontora = app.key(Provider::Ontora).await;

@@ -1,4 +1,4 @@
-//! Token buckets.
+//! Rate limits.
 
 use std::net::SocketAddr;
 
@@ -22,7 +22,7 @@ fn settings(tenant_per_minute: u32, failures_per_minute: u32) -> AuthoritySettin
 }
 
 #[tokio::test]
-async fn a_tenant_has_one_bucket_for_both_dialects_and_its_own() {
+async fn tenant_has_one_limit() {
     let app = App::start_with(settings(2, 0)).await;
     let (_, globex) = app.stranger().await;
     let (ntropii, ontora) = (
@@ -51,7 +51,7 @@ async fn a_tenant_has_one_bucket_for_both_dialects_and_its_own() {
 }
 
 #[tokio::test]
-async fn failures_from_one_address_are_slowed_down_and_good_keys_are_not() {
+async fn failures_are_limited_by_address() {
     let app = App::start_with(settings(0, 2)).await;
     let good = app.key(Provider::Ntropii).await;
     let from = |address: &str| ConnectInfo(SocketAddr::new(address.parse().unwrap(), 40_000));
@@ -76,7 +76,7 @@ async fn failures_from_one_address_are_slowed_down_and_good_keys_are_not() {
 }
 
 #[tokio::test]
-async fn no_revocation_waits_behind_other_requests() {
+async fn other_requests_delay_no_revocation() {
     let app = App::start_with(settings(5, 0)).await;
     let keys = [
         app.key(Provider::Ontora).await,
@@ -97,7 +97,7 @@ async fn no_revocation_waits_behind_other_requests() {
         .bearer(&admin)
         .expect(StatusCode::OK)
         .await;
-    // Whoever holds a leaked key can ask all the time; it is ended all the same.
+    // Constant requests with a leaked key do not delay its revocation.
     for provider in Provider::ALL {
         let leaked = app.key(provider).await;
         let successor = || app.delete("/v1/api-keys/current/successor").key(&leaked);
@@ -107,7 +107,7 @@ async fn no_revocation_waits_behind_other_requests() {
             Provider::Ontora => "/v1/api-keys/current",
         };
         while app.get(path).key(&leaked).send().await.status == 200 {}
-        // Each is a change of the registry, so even these are bounded.
+        // Revocations change the registry, so they have a limit too.
         for _ in 0..5 {
             successor().expect(StatusCode::NO_CONTENT).await;
         }
@@ -124,7 +124,7 @@ async fn no_revocation_waits_behind_other_requests() {
 }
 
 #[tokio::test]
-async fn a_token_of_no_organisation_that_is_known_has_a_bucket_too() {
+async fn unknown_organisation_has_a_limit() {
     let app = App::start_with(settings(2, 0)).await;
     let nobody = OrganisationRecord {
         id: app.tenant.id,

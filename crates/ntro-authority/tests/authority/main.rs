@@ -1,5 +1,4 @@
-//! The authority as its callers see it: one file for each group of routes, and one for
-//! each promise that is not a route's.
+//! The authority over HTTP: one file for each group of routes, and one for each other promise.
 
 #![allow(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 #![allow(

@@ -12,7 +12,7 @@ const ROTATE: &str = "/v1/api-keys/current/rotate";
 const SUCCESSOR: &str = "/v1/api-keys/current/successor";
 const PREDECESSOR: &str = "/v1/api-keys/current/predecessor";
 
-/// With the header of whoever issued the key.
+/// Adds the key in the header of its provider.
 fn with(call: Call, key: &str) -> Call {
     match key.starts_with("ont_") {
         true => call.api_key(key),
@@ -57,7 +57,7 @@ async fn record(app: &App, id: &str) -> ApiKeyRecord {
 }
 
 #[tokio::test]
-async fn a_successor_is_like_its_predecessor_and_never_more() {
+async fn successor_equals_its_predecessor() {
     let app = App::start().await;
     for provider in Provider::ALL {
         let mut new = new_key(provider);
@@ -81,7 +81,7 @@ async fn a_successor_is_like_its_predecessor_and_never_more() {
         let life = |key: &ApiKeyRecord| key.expires_at.unwrap().duration_since(key.created_at);
         assert_eq!(life(&new), SignedDuration::from_hours(30 * 24));
         assert!(new.created_at >= old.record.created_at);
-        // In the dialect of the provider.
+        // The body is in the provider's dialect.
         let member = match provider {
             Provider::Ntropii => "keyPrefix",
             Provider::Ontora => "key_prefix",
@@ -91,7 +91,7 @@ async fn a_successor_is_like_its_predecessor_and_never_more() {
 }
 
 #[tokio::test]
-async fn the_new_key_ends_the_old_one_and_stands_by_itself_then() {
+async fn successor_revokes_its_predecessor() {
     let app = App::start().await;
     for provider in Provider::ALL {
         let old = app.key(provider).await;
@@ -102,15 +102,15 @@ async fn the_new_key_ends_the_old_one_and_stands_by_itself_then() {
             assert!(!works(&app, old.key.expose()).await);
             assert!(works(&app, &new).await);
         }
-        // Whoever ends the old one again ends nothing else.
+        // Revoking the predecessor again revokes nothing else.
         app.registry().revoke_key(old.record.id).await.unwrap();
         assert!(works(&app, &new).await);
-        // A key that has no predecessor, and one that has no successor.
+        // One key has no predecessor, the other no successor.
         let other = app.key(provider).await;
         end(&app, PREDECESSOR, other.key.expose()).await;
         end(&app, SUCCESSOR, other.key.expose()).await;
         assert!(works(&app, other.key.expose()).await);
-        // The next round.
+        // The successor rotates in turn.
         let made = rotate(&app, &new).await;
         end(&app, PREDECESSOR, made["key"].as_str().unwrap()).await;
         assert!(!works(&app, &new).await);
@@ -118,7 +118,7 @@ async fn the_new_key_ends_the_old_one_and_stands_by_itself_then() {
 }
 
 #[tokio::test]
-async fn the_new_key_is_known_to_be_used_when_it_has_ended_the_old_one() {
+async fn completed_rotation_records_use() {
     let app = App::start().await;
     let old = app.key(Provider::Ontora).await;
     let made = rotate(&app, old.key.expose()).await;
@@ -134,7 +134,7 @@ async fn the_new_key_is_known_to_be_used_when_it_has_ended_the_old_one() {
 }
 
 #[tokio::test]
-async fn there_is_one_pending_successor_at_most() {
+async fn key_has_one_pending_successor() {
     let app = App::start().await;
     for provider in Provider::ALL {
         let old = app.key(provider).await;
@@ -149,7 +149,7 @@ async fn there_is_one_pending_successor_at_most() {
             end(&app, SUCCESSOR, old).await;
             assert!(!works(&app, &made[2]).await && works(&app, old).await);
         }
-        // A revoked one can end nobody.
+        // A revoked successor cannot revoke its predecessor.
         with(app.delete(PREDECESSOR), &made[2])
             .expect_code(StatusCode::UNAUTHORIZED, "invalid_api_key")
             .await;
@@ -158,7 +158,7 @@ async fn there_is_one_pending_successor_at_most() {
 }
 
 #[tokio::test]
-async fn a_pending_successor_mints_nothing_and_ends_with_its_predecessor() {
+async fn pending_successor_cannot_rotate() {
     let app = App::start().await;
     let old = app.key(Provider::Ontora).await;
     let new = text(&rotate(&app, old.key.expose()).await["key"]);
@@ -171,12 +171,12 @@ async fn a_pending_successor_mints_nothing_and_ends_with_its_predecessor() {
         .await;
     assert!(!works(&app, &new).await, "it outlives a revocation");
 
-    // Also where the old key ends itself.
+    // The old key revokes itself.
     let old = app.key(Provider::Ntropii).await;
     let new = text(&rotate(&app, old.key.expose()).await["key"]);
     end(&app, "/v1/api-keys/current", old.key.expose()).await;
     assert!(!works(&app, &new).await);
-    // The successor going leaves the predecessor.
+    // Revoking the successor leaves the predecessor live.
     let old = app.key(Provider::Ntropii).await;
     let new = text(&rotate(&app, old.key.expose()).await["key"]);
     end(&app, "/v1/api-keys/current", &new).await;
@@ -184,7 +184,7 @@ async fn a_pending_successor_mints_nothing_and_ends_with_its_predecessor() {
 }
 
 #[tokio::test]
-async fn a_pending_successor_outlives_a_predecessor_that_expires() {
+async fn pending_successor_survives_expiry() {
     let app = App::start().await;
     for provider in Provider::ALL {
         let old = app.key(provider).await;
@@ -200,7 +200,7 @@ async fn a_pending_successor_outlives_a_predecessor_that_expires() {
         while works(&app, old.key.expose()).await {
             tokio::task::yield_now().await;
         }
-        // It may be the one that is stored, and completes the rotation as ever.
+        // The client may have stored the successor, so it can complete the rotation.
         assert!(works(&app, &new).await);
         end(&app, PREDECESSOR, &new).await;
         rotate(&app, &new).await;
@@ -208,7 +208,7 @@ async fn a_pending_successor_outlives_a_predecessor_that_expires() {
 }
 
 #[tokio::test]
-async fn it_can_be_switched_off_for_a_key() {
+async fn rotation_can_be_disabled() {
     let app = App::start().await;
     for provider in Provider::ALL {
         let mut new = new_key(provider);
@@ -222,7 +222,7 @@ async fn it_can_be_switched_off_for_a_key() {
         end(&app, PREDECESSOR, key.key.expose()).await;
         assert!(works(&app, key.key.expose()).await);
     }
-    // An admin can make such a key, and it says so. Others say nothing.
+    // Only a key that may not rotate has the field.
     let mut body = json!({
         "name": "CI", "workspace_id": app.tenant.id.to_string(), "scopes": ["exports"],
         "may_rotate": false,
@@ -257,7 +257,7 @@ async fn it_can_be_switched_off_for_a_key() {
 }
 
 #[tokio::test]
-async fn only_a_good_key_may() {
+async fn rotation_needs_a_valid_key() {
     let app = App::start().await;
     let key = app.key(Provider::Ontora).await;
     app.registry().revoke_key(key.record.id).await.unwrap();
@@ -288,7 +288,7 @@ async fn only_a_good_key_may() {
 }
 
 #[tokio::test]
-async fn all_of_it_outlives_a_restart() {
+async fn rotation_survives_restart() {
     let app = App::start().await;
     let old = app.key(Provider::Ntropii).await;
     let first = text(&rotate(&app, old.key.expose()).await["key"]);
@@ -305,9 +305,9 @@ async fn all_of_it_outlives_a_restart() {
     assert!(created.is_some_and(|at| at <= Timestamp::now()));
 }
 
-/// Whoever takes a request back may be faster than the request.
+/// The request that undoes a rotation may arrive before the rotation.
 #[tokio::test]
-async fn what_is_taken_back_under_a_name_stays_so() {
+async fn undone_rotation_stays_undone() {
     let app = App::start().await;
     for provider in Provider::ALL {
         let old = app.key(provider).await;
@@ -320,24 +320,24 @@ async fn what_is_taken_back_under_a_name_stays_so() {
         };
         let ask = |name| named(app.call("POST", ROTATE), name);
 
-        // The request comes late.
+        // The rotation arrives late.
         take_back("first").await;
         take_back("first").await;
         ask("first")
             .expect_code(StatusCode::CONFLICT, "idempotency_conflict")
             .await;
-        // It comes twice.
+        // The rotation arrives twice.
         let made = ask("second").expect(StatusCode::CREATED).await;
         let new = text(&made.body["key"]);
         ask("second")
             .expect_code(StatusCode::CONFLICT, "idempotency_conflict")
             .await;
-        // One that takes back another comes late.
+        // The request that undoes another rotation arrives late.
         take_back("first").await;
         assert!(works(&app, &new).await);
         take_back("second").await;
         assert!(!works(&app, &new).await);
-        // What stands by itself is taken back by nobody.
+        // A completed rotation cannot be undone.
         let made = ask("third").expect(StatusCode::CREATED).await;
         let new = text(&made.body["key"]);
         let late = named(app.delete(SUCCESSOR), "third");

@@ -10,7 +10,7 @@ use crate::support::App;
 const PATH: &str = "/v1/workspace/tenants/acme-fund-admin/api-keys";
 
 #[tokio::test]
-async fn an_admin_makes_lists_and_revokes_keys() {
+async fn admin_manages_tenant_keys() {
     let app = App::start().await;
     let admin = app.admin();
     let made = app
@@ -49,7 +49,7 @@ async fn an_admin_makes_lists_and_revokes_keys() {
 }
 
 #[tokio::test]
-async fn nobody_but_an_admin_of_the_organisation() {
+async fn only_organisation_admins_manage_keys() {
     let app = App::start().await;
     let (globex, _) = app.stranger().await;
     let key = app.key(Provider::Ntropii).await;

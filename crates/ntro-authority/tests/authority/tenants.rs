@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::{App, tenant};
 
 #[tokio::test]
-async fn a_key_sees_its_own_tenant_and_no_other() {
+async fn key_reaches_only_its_tenant() {
     let app = App::start().await;
     let sibling = tenant(app.registry(), &app.organisation, "sibling").await;
     let (_, stranger) = app.stranger().await;
@@ -66,7 +66,7 @@ async fn a_key_sees_its_own_tenant_and_no_other() {
 }
 
 #[tokio::test]
-async fn the_list_is_filtered_by_status() {
+async fn list_filters_by_status() {
     let app = App::start().await;
     let key = app.key(Provider::Ntropii).await;
     let list = async |query: &str| {
@@ -88,7 +88,7 @@ async fn the_list_is_filtered_by_status() {
 }
 
 #[tokio::test]
-async fn an_admin_makes_and_takes_down_tenants_and_a_key_does_not() {
+async fn only_admins_create_tenants() {
     let app = App::start().await;
     let (globex, _) = app.stranger().await;
     let (admin, key) = (app.admin(), app.key(Provider::Ntropii).await);
@@ -152,7 +152,7 @@ async fn an_admin_makes_and_takes_down_tenants_and_a_key_does_not() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_new_tenant_is_told_all_at_once() {
+async fn new_tenant_lists_every_invalid_field() {
     let app = App::start().await;
     let admin = app.admin();
     let messages = async |body: serde_json::Value| {
@@ -191,7 +191,7 @@ async fn what_is_wrong_with_a_new_tenant_is_told_all_at_once() {
 }
 
 #[tokio::test]
-async fn settings_are_the_one_thing_that_a_key_changes() {
+async fn key_changes_only_settings() {
     let app = App::start().await;
     let key = app.key(Provider::Ntropii).await;
     let path = "/v1/workspace/tenants/acme-fund-admin";
@@ -213,7 +213,7 @@ async fn settings_are_the_one_thing_that_a_key_changes() {
 }
 
 #[tokio::test]
-async fn a_name_may_begin_with_a_dash_and_is_called_what_it_is() {
+async fn name_may_begin_with_dash() {
     let app = App::start().await;
     let tenant = |name: &str| {
         let body = json!({"name": name, "slug": "new", "dataPlatform": "managed-postgres"});
@@ -245,7 +245,7 @@ async fn a_name_may_begin_with_a_dash_and_is_called_what_it_is() {
 }
 
 #[tokio::test]
-async fn the_id_of_a_platforms_configuration_is_looked_at() {
+async fn platform_config_id_is_validated() {
     let app = App::start().await;
     let tenant = |id: &str| {
         let body = json!({

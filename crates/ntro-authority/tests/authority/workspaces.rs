@@ -7,7 +7,7 @@ use ntro_base::Provider;
 use crate::support::App;
 
 #[tokio::test]
-async fn a_person_sees_the_workspaces_of_the_organisation() {
+async fn user_sees_organisation_workspaces() {
     let app = App::start().await;
     let (globex, theirs) = app.stranger().await;
     for (token, role) in [(app.admin(), "admin"), (app.member(), "member")] {
@@ -35,7 +35,7 @@ async fn a_person_sees_the_workspaces_of_the_organisation() {
 }
 
 #[tokio::test]
-async fn members_are_those_who_were_seen() {
+async fn members_are_authenticated_users() {
     let app = App::start().await;
     let (globex, _) = app.stranger().await;
     let path = format!("/v1/workspaces/{}/members", app.tenant.id);
@@ -57,7 +57,7 @@ async fn members_are_those_who_were_seen() {
 }
 
 #[tokio::test]
-async fn whoever_could_not_be_noted_is_served_and_noted_the_next_time() {
+async fn failed_member_record_is_retried() {
     let app = App::start().await;
     let beside = rusqlite::Connection::open(app.folder.path().join("registry.db")).unwrap();
     let admin = app.admin();

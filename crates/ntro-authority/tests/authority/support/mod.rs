@@ -1,4 +1,4 @@
-//! An authority in a temporary folder, and requests to it that read as sentences.
+//! An authority in a temporary folder, and a builder of requests to it.
 
 pub(crate) mod tokens;
 pub(crate) mod wire;
@@ -28,7 +28,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Starts without limits.
+    /// Starts an authority without rate limits.
     pub(crate) async fn start() -> Self {
         Self::start_with(AuthoritySettings {
             limits: Limits::OFF,
@@ -56,7 +56,7 @@ impl App {
         }
     }
 
-    /// Starts with an issuer like Clerk beside the built-in one.
+    /// Starts an authority with an issuer like Clerk beside the built-in one.
     pub(crate) async fn start_with_clerk() -> (Self, tokens::Clerk) {
         let clerk = tokens::Clerk::new();
         let folder = tempfile::tempdir().unwrap();
@@ -76,7 +76,7 @@ impl App {
         (app, clerk.living_in(folder))
     }
 
-    /// Ends this authority and starts another on the same registry.
+    /// Stops this authority and starts another on the same registry.
     pub(crate) async fn restart(self) -> Self {
         let Self {
             folder,
@@ -110,12 +110,12 @@ impl App {
         database(&self.folder)
     }
 
-    /// A key of Acme's tenant; Ontora's has every scope.
+    /// Creates a key of Acme's tenant; a key of Ontora has every scope.
     pub(crate) async fn key(&self, provider: Provider) -> MintedKey {
         key(self.registry(), &self.tenant, provider).await
     }
 
-    /// A tenant of another organisation.
+    /// Creates a tenant of another organisation.
     pub(crate) async fn stranger(&self) -> (OrganisationRecord, TenantRecord) {
         let organisation = self
             .registry()
@@ -126,7 +126,7 @@ impl App {
         (organisation, tenant)
     }
 
-    /// A token of an admin of Acme.
+    /// Returns a token of an admin of Acme.
     pub(crate) fn admin(&self) -> String {
         self.token(&self.organisation, Role::Admin)
     }
@@ -217,7 +217,7 @@ pub(crate) async fn key(
         .unwrap()
 }
 
-/// A request that is being made up.
+/// A request to build and send.
 #[must_use]
 pub(crate) struct Call {
     router: Router,
@@ -240,7 +240,7 @@ impl Call {
         self.header("x-api-key", key)
     }
 
-    /// With whichever header the key's provider uses.
+    /// Adds the key in the header of its provider.
     pub(crate) fn key(self, minted: &MintedKey) -> Self {
         let key = minted.key.expose();
         match minted.record.provider {
@@ -279,14 +279,14 @@ impl Call {
         }
     }
 
-    /// Sends, and expects this status.
+    /// Sends the request, and expects this status.
     pub(crate) async fn expect(self, status: StatusCode) -> Reply {
         let reply = self.send().await;
         assert_eq!(reply.status, status.as_u16(), "{}", reply.body);
         reply
     }
 
-    /// Sends, and expects the body with the code of an error of Ontora's.
+    /// Sends the request, and expects this status and this `code` in the body.
     pub(crate) async fn expect_code(self, status: StatusCode, code: &str) -> Reply {
         let reply = self.expect(status).await;
         assert_eq!(reply.body["code"], code, "{}", reply.body);
@@ -305,7 +305,7 @@ impl Reply {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// The values of one member of each item of a list.
+    /// Returns the values of one field of each item of a list.
     pub(crate) fn each(&self, member: &str) -> Vec<&str> {
         let items = self.body.as_array().unwrap();
         items

@@ -1,4 +1,4 @@
-//! An issuer like Clerk: RS256, a key set, and tokens good and bad.
+//! An issuer like Clerk: RS256, a key set, valid and forged tokens.
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -16,7 +16,7 @@ pub(crate) struct Clerk {
     key: EncodingKey,
     modulus: String,
     exponent: String,
-    /// What HS256 attackers sign with.
+    /// The public key, as an attacker would use it as an HS256 secret.
     pub(crate) public_der: Vec<u8>,
     folder: Option<tempfile::TempDir>,
 }
@@ -75,7 +75,7 @@ fn pem(pkcs8: &[u8]) -> String {
     )
 }
 
-/// The claims of an admin of Acme, as version 1 of Clerk's tokens has them.
+/// Returns the claims of an admin of Acme in version 1 of Clerk's tokens.
 pub(crate) fn claims() -> Value {
     let now = Timestamp::now().as_second();
     json!({
@@ -85,7 +85,7 @@ pub(crate) fn claims() -> Value {
     })
 }
 
-/// Claims with some of them changed; `null` removes one.
+/// Returns the claims with some changes; `null` removes a claim.
 pub(crate) fn claims_with(changes: &Value) -> Value {
     let mut claims = claims();
     for (name, value) in changes.as_object().unwrap() {

@@ -1,10 +1,10 @@
-//! HTTP over a real socket, byte by byte where a test wants it so.
+//! HTTP over a real socket, byte by byte.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// No answer takes as long: whoever waits for one this long waits for ever.
+/// Longer than any response takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
@@ -13,20 +13,20 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Everything that comes until the other side closes.
+/// Returns the bytes until the server closes the connection.
 pub(crate) fn rest(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
-    // A reset after the answer is an end as well.
+    // A reset after the response ends it too.
     let _ = stream.read_to_end(&mut bytes);
     String::from_utf8(bytes).unwrap()
 }
 
-/// The status of an answer; `None` when the connection was closed without one.
+/// Returns the status of a response; `None` if the connection closed without one.
 pub(crate) fn status(answer: &str) -> Option<u16> {
     answer.split(' ').nth(1)?.parse().ok()
 }
 
-/// One request on a connection of its own; `None` when it broke off before the answer was whole.
+/// Sends one request on a new connection; `None` if it breaks before the whole response.
 #[allow(dead_code, reason = "only the tests of whole processes use it")]
 pub(crate) fn ask(
     address: SocketAddr,
