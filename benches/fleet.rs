@@ -32,10 +32,7 @@ use ntro_authority::{
 };
 use ntro_base::{ApiKey, Provider};
 use ntro_client::config::{KeyRecord, KeyRecords, NtroDir};
-use ntro_client::resolve::ConfigKeys;
-use ntro_client::secrets::{
-    self, Item, Keyring, KeyringSettings, OpenedStores, Passphrase, StoreKind, StoreSettings,
-};
+use ntro_client::secrets::{self, Item, StoreKind, StoreSettings, Stores};
 use programs::{Linked, found, hello, installed};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -282,19 +279,7 @@ fn lay_out(folder: &Path, kind: StoreKind, server: &Server) -> PathBuf {
     let origin = format!("http://{}", server.address);
     let mut config = "default_connection_name = \"c0000\"\n".to_owned();
     let mut logins = KeyRecords::default();
-    let stores = OpenedStores::new(StoreSettings {
-        folder: folder.to_owned(),
-        keyring: Keyring::new(KeyringSettings {
-            timeout: KeyringSettings::TIMEOUT,
-            session_bus: None,
-            interactive: false,
-        }),
-        identity: None,
-        passphrase: Passphrase::none(),
-        command: None,
-        report: Arc::new(|_| ()),
-        plain: Arc::new(ConfigKeys::new(home.config())),
-    });
+    let stores = Stores::new(StoreSettings::new(folder.to_owned()));
     for (index, key) in server.keys.iter().enumerate() {
         let name = format!("c{index:04}");
         let _ = write!(

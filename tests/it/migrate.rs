@@ -2,17 +2,15 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use insta::assert_snapshot;
 use ntro_base::disk::FileLock;
 use ntro_client::config::{Config, KeyRecords};
 use ntro_client::ops::migrate::KeyLocation;
-use ntro_client::resolve::{self, ConfigKeys};
-use ntro_client::secrets::{
-    self, Item, Keyring, KeyringSettings, Passphrase, SecretStore, StoreKind, StoreSettings,
-};
+use ntro_client::resolve;
+use ntro_client::secrets::{Item, SecretStore, StoreKind, StoreSettings};
 use serde_json::{Value, json};
 
 use crate::stores::helpers;
@@ -64,23 +62,12 @@ fn item(name: &str) -> Item {
 
 /// Opens a store of a sandbox, except for its keyring.
 fn opened(sandbox: &Sandbox, kind: StoreKind) -> Box<dyn SecretStore> {
+    let config = Config::read(&sandbox.ntro_home().join("config.toml")).unwrap();
     let settings = StoreSettings {
-        folder: sandbox.ntro_home(),
-        keyring: Keyring::new(KeyringSettings {
-            timeout: KeyringSettings::TIMEOUT,
-            session_bus: None,
-            interactive: false,
-        }),
-        identity: None,
-        passphrase: Passphrase::none(),
-        plain: Arc::new(ConfigKeys::new(sandbox.ntro_home().join("config.toml"))),
-        command: {
-            let config = Config::read(&sandbox.ntro_home().join("config.toml")).unwrap();
-            resolve::helpers(&config, &KeyRecords::default())
-        },
-        report: Arc::new(|_| ()),
+        command: resolve::helpers(&config, &KeyRecords::default()),
+        ..StoreSettings::new(sandbox.ntro_home())
     };
-    secrets::open(kind, &settings)
+    settings.open(kind)
 }
 
 /// Reads a connection's key from a store, without the records of `ntro`.

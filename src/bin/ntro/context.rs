@@ -14,9 +14,9 @@ use ntro_base::{ApiKey, ConnectionName, Period, TenantSlug};
 use ntro_client::api::{self, Client};
 use ntro_client::config::{Config, KeyRecords, NtroDir, Pin};
 use ntro_client::ops;
-use ntro_client::resolve::{self, ConfigKeys, Connection, Flags, ResolvedValue, Resolver};
+use ntro_client::resolve::{self, Connection, Flags, ResolvedValue, Resolver};
 use ntro_client::secrets::{
-    self, Keyring, KeyringSettings, Passphrase, SecretStore, StoreKind, StoreSettings,
+    ConfigKeys, Keyring, KeyringSettings, Passphrase, SecretStore, StoreKind, StoreSettings, Stores,
 };
 use secrecy::SecretString;
 use tokio::runtime::Runtime;
@@ -37,7 +37,7 @@ pub(crate) struct Context {
     config: OnceCell<Config>,
     records: OnceCell<KeyRecords>,
     pin: OnceCell<Option<Pin>>,
-    stores: OnceCell<StoreSettings>,
+    stores: OnceCell<Arc<Stores>>,
     runtime: OnceCell<Runtime>,
     /// The variables of which people were warned that they hide something.
     warned: RefCell<BTreeSet<&'static str>>,
@@ -80,7 +80,7 @@ impl Context {
     pub(crate) fn fresh(&self) -> Self {
         let fresh = Self::with(self.global.clone(), self.env.clone());
         if let Some(stores) = self.stores.get() {
-            let _ = fresh.stores.set(stores.clone());
+            let _ = fresh.stores.set(Arc::clone(stores));
         }
         fresh
     }
@@ -156,8 +156,7 @@ impl Context {
         self.record_safety();
         // What is wrong with a setting is warned before a store is opened.
         self.api_settings()?;
-        let settings = self.stores()?;
-        match resolver.connection(|kind| secrets::open(kind, settings)) {
+        match resolver.connection(self.stores()?) {
             Err(resolve::Error::NoKey { .. }) => self.second_look(&resolver),
             connection => Ok(connection?),
         }
@@ -218,7 +217,7 @@ impl Context {
     /// Looks again for a key that is not where the files said: another process may have moved it
     /// after they were read. It is given up when what they say of it stays the same.
     fn second_look(&self, resolver: &Resolver<'_>) -> Result<Connection, CliError> {
-        let settings = self.stores()?;
+        let stores = self.stores()?;
         let said = |resolver: &Resolver<'_>| -> Result<_, CliError> {
             Ok(match resolver.name()? {
                 Some(name) => resolver.login(&name.value).cloned(),
@@ -235,7 +234,7 @@ impl Context {
                 ..*resolver
             };
             let now = said(&resolver)?;
-            match resolver.connection(|kind| secrets::open(kind, settings)) {
+            match resolver.connection(stores) {
                 Err(resolve::Error::NoKey { .. }) if now != before => before = now,
                 connection => return Ok(connection?),
             }
@@ -269,13 +268,13 @@ impl Context {
         Ok(settings)
     }
 
-    pub(crate) fn open_store(&self, kind: StoreKind) -> Result<Box<dyn SecretStore>, CliError> {
-        Ok(secrets::open(kind, self.stores()?))
+    pub(crate) fn store(&self, kind: StoreKind) -> Result<&dyn SecretStore, CliError> {
+        Ok(self.stores()?.get(kind))
     }
 
-    pub(crate) fn stores(&self) -> Result<&StoreSettings, CliError> {
-        fill(&self.stores, || {
-            Ok(StoreSettings {
+    pub(crate) fn stores(&self) -> Result<&Stores, CliError> {
+        let stores = fill(&self.stores, || {
+            Ok(Arc::new(Stores::new(StoreSettings {
                 folder: self.home()?.folder().to_owned(),
                 keyring: Keyring::new(KeyringSettings {
                     timeout: self.seconds(&env::NTRO_KEYRING_TIMEOUT, KeyringSettings::TIMEOUT)?,
@@ -290,8 +289,9 @@ impl Context {
                     Arc::new(move |line| output::helper_said(paint, line))
                 },
                 plain: Arc::new(ConfigKeys::new(self.home()?.config())),
-            })
-        })
+            })))
+        })?;
+        Ok(stores)
     }
 
     /// Returns the time that a variable names.

@@ -1,9 +1,9 @@
 use jiff::Timestamp;
 
-use super::{ConfigFiles, Error, OpenStore};
+use super::{ConfigFiles, Error};
 use crate::config::{Document, KeyRecord, KeyRecords, NtroDir};
 use crate::resolve::StoredKey;
-use crate::secrets::{self, Item, SecretStore, StoreKind};
+use crate::secrets::{self, Item, SecretStore, StoreKind, Stores};
 use ntro_base::disk::FileLock;
 use ntro_base::{
     ApiKey, ConnectionName, Host, KeyPrefix, Policy, Provider, TenantSlug, shown_host,
@@ -115,7 +115,7 @@ impl ConfigFiles {
 ///
 /// Fails when the connection exists for another origin and must not be overwritten, and when any
 /// of the three places cannot be written. What was written before is then taken back.
-pub fn store(home: &NtroDir, login: &NewLogin, open: &OpenStore<'_>) -> Result<Stored, Error> {
+pub fn store(home: &NtroDir, login: &NewLogin, stores: &Stores) -> Result<Stored, Error> {
     let lock = home.lock()?;
     let files = ConfigFiles::read(home)?;
     super::require_settled(home, &login.name)?;
@@ -140,8 +140,8 @@ pub fn store(home: &NtroDir, login: &NewLogin, open: &OpenStore<'_>) -> Result<S
     }
     records.set_safety(login.name.as_str(), safety);
 
-    let store = open(login.store);
-    let put = put(store.as_ref(), &item, &login.key, &lock);
+    let store = stores.get(login.store);
+    let put = put(store, &item, &login.key, &lock);
     if let Err(Error::Store(error)) = &put
         && error.is_no_key()
         && !old.as_ref().is_some_and(|old| old.recorded)
@@ -169,7 +169,7 @@ pub fn store(home: &NtroDir, login: &NewLogin, open: &OpenStore<'_>) -> Result<S
     }
     Ok(Stored {
         is_default: make_default || files.config.default_name() == Some(login.name.as_str()),
-        left_behind: old.and_then(|old| erase_old(&old, login, &item, open, &lock)),
+        left_behind: old.and_then(|old| erase_old(&old, login, &item, stores, &lock)),
     })
 }
 
@@ -254,12 +254,12 @@ fn erase_old(
     old: &StoredKey,
     login: &NewLogin,
     item: &Item,
-    open: &OpenStore<'_>,
+    stores: &Stores,
     lock: &FileLock,
 ) -> Option<secrets::Error> {
     let elsewhere = old.kind != login.store || old.item != *item;
     if !elsewhere || !old.recorded || old.kind == StoreKind::Plaintext {
         return None;
     }
-    open(old.kind).erase(&old.item, lock).err()
+    stores.get(old.kind).erase(&old.item, lock).err()
 }

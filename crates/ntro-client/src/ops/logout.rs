@@ -1,7 +1,7 @@
-use super::{ConfigFiles, Error, OpenStore};
+use super::{ConfigFiles, Error};
 use crate::config::{Document, NtroDir, SafetySettings};
 use crate::resolve::StoredKey;
-use crate::secrets::{self, Item, StoreKind};
+use crate::secrets::{self, Item, StoreKind, Stores};
 use ntro_base::{ConnectionName, KeyPrefix};
 
 /// What a logout did.
@@ -20,12 +20,8 @@ pub struct Forgotten {
 /// # Errors
 ///
 /// Fails when the key is still in its store.
-pub fn logout(
-    home: &NtroDir,
-    name: &ConnectionName,
-    open: &OpenStore<'_>,
-) -> Result<Forgotten, Error> {
-    forget(home, name, open, Gone::Unknown, |document| {
+pub fn logout(home: &NtroDir, name: &ConnectionName, stores: &Stores) -> Result<Forgotten, Error> {
+    forget(home, name, stores, Gone::Unknown, |document| {
         document.unset(name.as_str(), "api_key")?;
         Ok(())
     })
@@ -37,12 +33,8 @@ pub fn logout(
 /// # Errors
 ///
 /// Fails when the key is still in its store; the connection then stays.
-pub fn remove(
-    home: &NtroDir,
-    name: &ConnectionName,
-    open: &OpenStore<'_>,
-) -> Result<Forgotten, Error> {
-    forget(home, name, open, Gone::IfRecorded, |document| {
+pub fn remove(home: &NtroDir, name: &ConnectionName, stores: &Stores) -> Result<Forgotten, Error> {
+    forget(home, name, stores, Gone::IfRecorded, |document| {
         document.remove_connection(name.as_str())?;
         if document.default_name() == Some(name.as_str()) {
             document.unset_default();
@@ -63,7 +55,7 @@ enum Gone {
 fn forget(
     home: &NtroDir,
     name: &ConnectionName,
-    open: &OpenStore<'_>,
+    stores: &Stores,
     gone: Gone,
     edit: impl FnOnce(&mut Document) -> Result<(), Error>,
 ) -> Result<Forgotten, Error> {
@@ -83,7 +75,7 @@ fn forget(
         if stored.kind == StoreKind::Plaintext {
             continue;
         }
-        let had_key = match open(stored.kind).erase(&stored.item, &lock) {
+        let had_key = match stores.get(stored.kind).erase(&stored.item, &lock) {
             // Nothing says that there is a key, so there is none to be kept from harm.
             Err(secrets::Error::Absent { .. }) if !stored.recorded => false,
             answer => answer?,

@@ -24,7 +24,6 @@ pub use safety::{has_unrecorded_safety, record_safety};
 pub use settings::{set_admin_token_command, set_default, set_default_tenant};
 
 use crate::config::NtroDir;
-pub use crate::secrets::OpenStore;
 use ntro_base::ConnectionName;
 use rotate::Rotations;
 

@@ -1,6 +1,6 @@
-use super::{ConfigFiles, Error, OpenStore};
+use super::{ConfigFiles, Error};
 use crate::config::{NtroDir, SafetySettings};
-use crate::secrets::{self, Item, StoreKind};
+use crate::secrets::{self, Item, StoreKind, Stores};
 use ntro_base::ConnectionName;
 
 /// Gives a connection another name; its key, and its place as the default, go along.
@@ -15,7 +15,7 @@ pub fn rename(
     home: &NtroDir,
     from: &ConnectionName,
     to: &ConnectionName,
-    open: &OpenStore<'_>,
+    stores: &Stores,
 ) -> Result<(), Error> {
     let lock = home.lock()?;
     let mut files = ConfigFiles::read(home)?;
@@ -33,7 +33,7 @@ pub fn rename(
     let stored = stored.filter(|stored| stored.kind != StoreKind::Plaintext);
     let mut moved = None;
     if let Some(stored) = stored {
-        let store = open(stored.kind);
+        let store = stores.get(stored.kind);
         let key = match store.get(&stored.item) {
             Err(secrets::Error::Absent { .. }) if !stored.recorded => None,
             answer => answer?,

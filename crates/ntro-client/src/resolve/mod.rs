@@ -6,7 +6,6 @@
 
 mod error;
 mod helpers;
-mod plain;
 mod production;
 mod provenance;
 mod resolver;
@@ -14,7 +13,6 @@ mod reveal;
 
 pub use error::Error;
 pub use helpers::helpers;
-pub use plain::ConfigKeys;
 pub use production::Production;
 pub use provenance::{Candidate, Decision, Source, Sourced};
 pub use resolver::{

@@ -29,6 +29,8 @@ impl StoreKind {
         Self::Plaintext,
     ];
 
+    pub(super) const COUNT: usize = Self::ALL.len() + 1;
+
     /// Returns the name used in configuration, options and output.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

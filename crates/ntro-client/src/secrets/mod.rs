@@ -8,6 +8,7 @@
 //! be sent to. A connection that is pointed at another origin therefore has no key.
 
 mod command;
+mod config_keys;
 #[cfg(any(
     target_os = "linux",
     target_os = "freebsd",
@@ -22,22 +23,23 @@ mod keyring;
 mod keyutils;
 mod kind;
 mod memory;
-mod opened;
 mod passphrase;
 mod plaintext;
 mod settings;
+mod stores;
 
 pub use command::{CommandSettings, Missing};
+pub use config_keys::ConfigKeys;
 pub use error::{Error, HelperCall, HelperFault};
 pub use file::create_identity;
 pub use item::Item;
 pub use keyring::{Keyring, KeyringSettings};
 pub use kind::{StoreKind, UnknownStore};
 pub use memory::MemoryStore;
-pub use opened::OpenedStores;
 pub use passphrase::{Passphrase, PassphraseFor};
 pub use plaintext::PlainKeys;
 pub use settings::StoreSettings;
+pub use stores::Stores;
 
 use ntro_base::ApiKey;
 use ntro_base::disk::FileLock;
@@ -87,23 +89,4 @@ pub trait SecretStore: Send + Sync {
     ///
     /// Fails when the store cannot be asked, or cannot be read while it is locked.
     fn list(&self) -> Result<Vec<Item>, Error>;
-}
-
-/// Opens stores. The command line does it with its prompts, a test with stores of its own.
-pub type OpenStore<'a> = dyn Fn(StoreKind) -> Box<dyn SecretStore> + 'a;
-
-/// Opens a store. Does no input or output: the first call to the store does.
-#[must_use]
-pub fn open(kind: StoreKind, settings: &StoreSettings) -> Box<dyn SecretStore> {
-    match kind {
-        StoreKind::Keyring => Box::new(settings.keyring.clone()),
-        StoreKind::Memory => Box::new(MemoryStore::new()),
-        StoreKind::File => Box::new(file::FileStore::new(settings)),
-        StoreKind::Keyutils => Box::new(keyutils::KeyutilsStore::new(&settings.folder)),
-        StoreKind::Command => Box::new(command::CommandStore::new(
-            settings.command.clone(),
-            settings.report.clone(),
-        )),
-        StoreKind::Plaintext => Box::new(plaintext::PlaintextStore::new(settings.plain.clone())),
-    }
 }

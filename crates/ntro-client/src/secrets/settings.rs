@@ -1,26 +1,70 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{CommandSettings, Keyring, Passphrase, PlainKeys};
+use super::command::CommandStore;
+use super::file::FileStore;
+use super::keyutils::KeyutilsStore;
+use super::plaintext::PlaintextStore;
+use super::{
+    CommandSettings, ConfigKeys, Keyring, KeyringSettings, MemoryStore, Passphrase, PlainKeys,
+    SecretStore, StoreKind,
+};
+use crate::config::NtroDir;
 
-/// What the stores need to know.
+/// The settings that stores are opened with.
 ///
-/// Clones share the keyring's connection and its time, and the passphrase that was given once.
+/// Clones share the keyring's connection and its timeout, and the passphrase once it is known.
 #[derive(Clone)]
 pub struct StoreSettings {
     /// The folder of `ntro`.
     pub folder: PathBuf,
     /// The keyring of this system.
     pub keyring: Keyring,
-    /// The age identity or SSH key that opens the encrypted file. Without one, `identity.txt` in the folder
-    /// if it exists, else the passphrase.
+    /// The age identity or SSH key that opens the encrypted file. Without one, `identity.txt` in
+    /// the folder if it exists, else the passphrase.
     pub identity: Option<PathBuf>,
     /// Where the passphrase of the encrypted file comes from.
     pub passphrase: Passphrase,
     /// The helpers of the `command` store, where they are configured.
     pub command: Option<CommandSettings>,
-    /// Takes what a helper says on standard error, line by line, made fit for a terminal.
+    /// Receives each line that a helper writes to standard error, cleaned for a terminal.
     pub report: Arc<dyn Fn(&str) + Send + Sync>,
     /// The keys in `config.toml`.
     pub plain: Arc<dyn PlainKeys>,
+}
+
+impl StoreSettings {
+    /// Returns settings for the stores of a folder: nobody is asked for a passphrase, there is no
+    /// session bus, and no helpers are configured.
+    #[must_use]
+    pub fn new(folder: PathBuf) -> Self {
+        Self {
+            keyring: Keyring::new(KeyringSettings {
+                timeout: KeyringSettings::TIMEOUT,
+                session_bus: None,
+                interactive: false,
+            }),
+            identity: None,
+            passphrase: Passphrase::none(),
+            command: None,
+            report: Arc::new(|_| ()),
+            plain: Arc::new(ConfigKeys::new(NtroDir::at(&folder).config())),
+            folder,
+        }
+    }
+
+    /// Opens a store. Does no I/O: the first call to the store does.
+    #[must_use]
+    pub fn open(&self, kind: StoreKind) -> Box<dyn SecretStore> {
+        match kind {
+            StoreKind::Keyring => Box::new(self.keyring.clone()),
+            StoreKind::Memory => Box::new(MemoryStore::new()),
+            StoreKind::File => Box::new(FileStore::new(self)),
+            StoreKind::Keyutils => Box::new(KeyutilsStore::new(&self.folder)),
+            StoreKind::Command => {
+                Box::new(CommandStore::new(self.command.clone(), self.report.clone()))
+            }
+            StoreKind::Plaintext => Box::new(PlaintextStore::new(self.plain.clone())),
+        }
+    }
 }

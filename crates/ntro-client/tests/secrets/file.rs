@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use age::secrecy::SecretString;
 use ntro_base::disk::{self, Claim, FileLock};
 use ntro_client::secrets::{
-    Error, OpenedStores, Passphrase, PassphraseFor, SecretStore, StoreKind, StoreSettings,
+    Error, Passphrase, PassphraseFor, SecretStore, StoreKind, StoreSettings, Stores,
     create_identity,
 };
 
@@ -527,7 +527,7 @@ fn a_kill_leaves_the_old_file_or_the_new_one() {
 fn a_store_that_stays_open_sees_what_others_write() {
     let (home, settings) = with_identity();
     let (lock, production) = (home.lock(), item("production", ORIGIN));
-    let stores = OpenedStores::new(settings.clone());
+    let stores = Stores::new(settings.clone());
     let open = || stores.get(StoreKind::File);
     assert_eq!(open().get(&production).unwrap(), Some(key(CANARY)));
     store(&settings)

@@ -11,7 +11,7 @@ use ntro_base::{ApiKey, ConnectionName};
 use ntro_client::config::{Config, KeyRecords};
 use ntro_client::resolve;
 use ntro_client::secrets::{
-    self, Error, Item, Keyring, KeyringSettings, Passphrase, PlainKeys, SecretStore, StoreKind,
+    Error, Item, Keyring, KeyringSettings, Passphrase, PlainKeys, SecretStore, StoreKind,
     StoreSettings,
 };
 
@@ -118,7 +118,7 @@ pub fn bus(service: &SecretService) -> Option<String> {
 }
 
 pub fn open(kind: StoreKind, settings: &StoreSettings) -> Box<dyn SecretStore> {
-    secrets::open(kind, settings)
+    settings.open(kind)
 }
 
 pub fn passphrase(text: &str) -> Passphrase {

@@ -83,7 +83,7 @@ pub(super) fn store(
         None if named => resolver.store(name)?.value,
         None => StoreKind::Keyring,
     };
-    let error = match cx.open_store(kind)?.probe() {
+    let error = match cx.store(kind)?.probe() {
         Ok(()) => return Ok(kind),
         Err(error) => error,
     };
@@ -111,7 +111,7 @@ pub(super) fn store(
                 false,
             )?;
         if sure {
-            cx.open_store(kind)?.probe()?;
+            cx.store(kind)?.probe()?;
             return Ok(kind);
         }
     }

@@ -23,8 +23,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::config::{Config, Document, KeyRecord, KeyRecords, NtroDir, OntoraFile};
-use crate::ops::OpenStore;
-use crate::secrets::StoreKind;
+use crate::secrets::{StoreKind, Stores};
 use ntro_base::disk::{self, FileLock};
 use ntro_base::{ApiKey, ConnectionName, KeyPrefix, Origin, Policy};
 use plan::MigrationPlan;
@@ -34,8 +33,8 @@ use plan::MigrationPlan;
 pub struct Migrator<'a> {
     /// Where the files lie.
     pub home: &'a NtroDir,
-    /// Opens stores.
-    pub open: &'a OpenStore<'a>,
+    /// The secret stores.
+    pub stores: &'a Stores,
     /// The file of Ontora's official client, where the system knows one.
     pub ontora: Option<&'a Path>,
     /// The store that is to have the keys.
@@ -231,7 +230,7 @@ impl Migrator<'_> {
             records.save(&path, lock)?;
         } else {
             if !plan.has_target() {
-                (self.open)(self.to).put(&plan.item, key, lock)?;
+                self.stores.get(self.to).put(&plan.item, key, lock)?;
             }
             self.read_back(plan, key)?;
             records.save(&path, lock)?;
@@ -241,7 +240,7 @@ impl Migrator<'_> {
     }
 
     fn read_back(&self, plan: &MigrationPlan, key: &ApiKey) -> Result<(), Error> {
-        match (self.open)(self.to).get(&plan.item)? {
+        match self.stores.get(self.to).get(&plan.item)? {
             Some(kept) if kept == *key => Ok(()),
             _ => Err(Error::NotKept {
                 store: self.to,
@@ -268,7 +267,7 @@ impl Migrator<'_> {
         }
         let erased = plan.has_target()
             || self.to == StoreKind::Plaintext
-            || (self.open)(self.to).erase(&plan.item, lock).is_ok();
+            || self.stores.get(self.to).erase(&plan.item, lock).is_ok();
         if erased {
             // One that stays is found to be done by the next run.
             let _ = plan.journal.end(plan.name.as_str(), lock);
@@ -292,7 +291,7 @@ impl Migrator<'_> {
         key_location: KeyLocation,
     ) -> Result<Option<ApiKey>, Error> {
         match key_location {
-            KeyLocation::Store(kind) => Ok((self.open)(kind).get(&plan.item)?),
+            KeyLocation::Store(kind) => Ok(self.stores.get(kind).get(&plan.item)?),
             KeyLocation::Ontora => match self.ontora {
                 Some(path) => plan::ontora_key(OntoraFile::read(path)?.as_ref()),
                 None => Ok(None),
@@ -310,7 +309,7 @@ impl Migrator<'_> {
             // It went with the record, in one write.
             (KeyLocation::Store(StoreKind::Plaintext), _) => {}
             (KeyLocation::Store(kind), _) => {
-                (self.open)(kind).erase(&plan.item, lock)?;
+                self.stores.get(kind).erase(&plan.item, lock)?;
             }
             (KeyLocation::Ontora, Some(path)) => {
                 let file = OntoraFile::read(path)?;

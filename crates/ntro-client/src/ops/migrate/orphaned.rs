@@ -84,8 +84,8 @@ impl Migrator<'_> {
             if kind == StoreKind::Plaintext {
                 continue;
             }
-            let store = (self.open)(kind);
-            let erased = match has_copy(store.as_ref(), &item, begun) {
+            let store = self.stores.get(kind);
+            let erased = match has_copy(store, &item, begun) {
                 Ok(false) => continue,
                 Ok(true) => store.erase(&item, lock).map(drop),
                 Err(error) => Err(error),

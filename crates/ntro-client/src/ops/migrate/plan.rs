@@ -223,7 +223,7 @@ impl Migrator<'_> {
             .stored
             .as_ref()
             .is_some_and(|stored| stored.kind == kind && !stored.recorded);
-        match (self.open)(kind).get(&known.item) {
+        match self.stores.get(kind).get(&known.item) {
             // Nothing says that a key was ever stored: no keyring is as good as an empty one.
             Err(secrets::Error::Absent { .. }) if unrecorded && kind != self.to => Ok(None),
             answer => Ok(answer?),

@@ -10,7 +10,7 @@ use super::{Error, Next};
 use crate::BoundKey;
 use crate::api::{self, AdminClient, AdminTarget, AdminToken, Client, KeyInfo, Settings, Target};
 use crate::config::NtroDir;
-use crate::secrets::{OpenStore, StoreKind};
+use crate::secrets::{StoreKind, Stores};
 use ntro_base::disk::Claim;
 use ntro_base::{ApiKey, ConnectionName, Host, KeyPrefix, Provider};
 
@@ -28,7 +28,7 @@ pub struct Server<'a> {
 /// The rotation of one connection's key. While it is there, no other process can begin one.
 pub struct Rotation<'a> {
     home: &'a NtroDir,
-    open: &'a OpenStore<'a>,
+    stores: &'a Stores,
     server: Server<'a>,
     name: ConnectionName,
     place: StoredLocation,
@@ -73,17 +73,17 @@ impl<'a> Rotation<'a> {
     pub fn open(
         home: &'a NtroDir,
         name: &ConnectionName,
-        open: &'a OpenStore<'a>,
+        stores: &'a Stores,
         server: Server<'a>,
     ) -> Result<Self, Error> {
         let claim = claim(home, name)?;
-        let (place, key) = StoredLocation::find(home, name, open)?;
+        let (place, key) = StoredLocation::find(home, name, stores)?;
         let recorded = Rotations::read(&home.rotations())?
             .get(name.as_str())
             .cloned();
         Ok(Self {
             home,
-            open,
+            stores,
             server,
             name: name.clone(),
             place,
@@ -333,7 +333,7 @@ impl<'a> Rotation<'a> {
         };
         if recorded.grace > 0 {
             // Much may have happened meanwhile.
-            let (place, key) = StoredLocation::find(self.home, &self.name, self.open)?;
+            let (place, key) = StoredLocation::find(self.home, &self.name, self.stores)?;
             if place != self.place || key != self.key {
                 return Err(Error::Changed {
                     name: self.name.clone(),
@@ -383,7 +383,7 @@ impl<'a> Rotation<'a> {
         let old = self.key.clone();
         if let Err(error) = self.exchange([&old, &made.key], expires_at) {
             // Which key is stored is known after most errors, and looked up after the others.
-            match StoredLocation::find(self.home, &self.name, self.open) {
+            match StoredLocation::find(self.home, &self.name, self.stores) {
                 Ok((_, key)) if key == old => return Err(self.take_back(error, token)),
                 Ok((_, key)) => self.key = key,
                 Err(_) => {}
@@ -399,7 +399,7 @@ impl<'a> Rotation<'a> {
         new: &ApiKey,
         token: Option<&AdminToken>,
     ) -> Result<(), Error> {
-        let (_, stored) = StoredLocation::find(self.home, &self.name, self.open)?;
+        let (_, stored) = StoredLocation::find(self.home, &self.name, self.stores)?;
         let changed = stored != *new;
         self.key = stored;
         self.reach = None;
@@ -444,7 +444,7 @@ impl<'a> Rotation<'a> {
     fn exchange(&self, keys: [&ApiKey; 2], expires_at: Option<Timestamp>) -> Result<(), Error> {
         let now = Timestamp::now();
         self.place
-            .exchange(self.home, self.open, keys, expires_at, now)
+            .exchange(self.home, self.stores, keys, expires_at, now)
     }
 
     fn begin(&mut self, method: Method, grace: Duration) -> Result<(), Error> {

@@ -6,7 +6,7 @@ use super::Error;
 use crate::BoundKey;
 use crate::config::{Config, KeyRecords, NtroDir};
 use crate::resolve::{self, Flags, Resolver, Source};
-use crate::secrets::{self, Item, OpenStore, StoreKind};
+use crate::secrets::{self, Item, StoreKind, Stores};
 use ntro_base::disk::FileLock;
 use ntro_base::env::Env;
 use ntro_base::{ApiKey, ConnectionName, Host, Provider};
@@ -26,7 +26,7 @@ impl StoredLocation {
     pub(super) fn find(
         home: &NtroDir,
         name: &ConnectionName,
-        open: &OpenStore<'_>,
+        stores: &Stores,
     ) -> Result<(Self, ApiKey), Error> {
         let config = Config::read(&home.config())?;
         let records = KeyRecords::read(&home.logins())?;
@@ -38,7 +38,7 @@ impl StoredLocation {
             records: &records,
             home,
         };
-        let connection = resolver.connection(open)?;
+        let connection = resolver.connection(stores)?;
         let (key, item) = parts(name, &connection.key.value);
         let place = Self {
             // A key in the clear beside a store that has none is where it is found.
@@ -58,7 +58,7 @@ impl StoredLocation {
     pub(super) fn exchange(
         &self,
         home: &NtroDir,
-        open: &OpenStore<'_>,
+        stores: &Stores,
         [from, to]: [&ApiKey; 2],
         expires_at: Option<Timestamp>,
         now: Timestamp,
@@ -67,7 +67,7 @@ impl StoredLocation {
         let lock = home.lock()?;
         // Everything is looked at again under the lock: a login, a rename or a removal may have
         // come in between.
-        match Self::find(home, name, open) {
+        match Self::find(home, name, stores) {
             Ok((place, key)) if place == *self && key == *from => {}
             Ok(_) => return Err(Error::Changed { name: name.clone() }),
             Err(Error::Connection(error)) if is_gone(&error) => {
@@ -75,7 +75,7 @@ impl StoredLocation {
             }
             Err(error) => return Err(error),
         }
-        let store = open(self.kind);
+        let store = stores.get(self.kind);
         let put = store.put(&self.item, to, &lock);
         match (put, store.get(&self.item)) {
             // Also where the store did not answer in time, and did it all the same.

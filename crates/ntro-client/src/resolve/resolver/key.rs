@@ -5,7 +5,7 @@ use secrecy::ExposeSecret as _;
 use super::{Resolver, parse};
 use crate::BoundKey;
 use crate::resolve::{Connection, Decision, Error, Source, Sourced};
-use crate::secrets::{self, Item, SecretStore, StoreKind};
+use crate::secrets::{self, Item, StoreKind, Stores};
 use ntro_base::env;
 use ntro_base::{ApiKey, ConnectionName, Host, KeyPrefix, Origin, Policy};
 
@@ -195,13 +195,10 @@ impl Resolver<'_> {
     /// # Errors
     ///
     /// Fails when anything cannot be decided, and when the store does not give the key out.
-    pub fn connection(
-        &self,
-        open: impl FnOnce(StoreKind) -> Box<dyn SecretStore>,
-    ) -> Result<Connection, Error> {
+    pub fn connection(&self, stores: &Stores) -> Result<Connection, Error> {
         let key = match self.key()? {
             KeySource::Given(key) => key,
-            KeySource::Stored(stored) => self.take(stored, open)?,
+            KeySource::Stored(stored) => self.take(stored, stores)?,
         };
         let name = self.name()?;
         let stored = !matches!(key.source, Source::Variable(_));
@@ -219,18 +216,14 @@ impl Resolver<'_> {
         })
     }
 
-    fn take(
-        &self,
-        stored: StoredKey,
-        open: impl FnOnce(StoreKind) -> Box<dyn SecretStore>,
-    ) -> Result<Sourced<BoundKey>, Error> {
+    fn take(&self, stored: StoredKey, stores: &Stores) -> Result<Sourced<BoundKey>, Error> {
         let StoredKey {
             kind,
             item,
             recorded,
             ..
         } = stored;
-        let found = match open(kind).get(&item) {
+        let found = match stores.get(kind).get(&item) {
             // Nothing says that a key was ever stored: no keyring is then as good as an empty one.
             Err(secrets::Error::Absent { .. }) if !recorded => None,
             answer => answer?,

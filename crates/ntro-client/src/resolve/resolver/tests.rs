@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::resolve::Connection;
-use crate::secrets::{self, Item, MemoryStore, SecretStore, StoreKind};
+use crate::secrets::{self, Item, MemoryStore, SecretStore, StoreKind, StoreSettings, Stores};
 use ntro_base::disk::FileLock;
 
 const CONFIG: &str = r#"
@@ -108,8 +108,10 @@ impl World {
     }
 
     fn error(&self) -> String {
-        let never = |_| -> Box<dyn SecretStore> { panic!("no store is to be opened") };
-        self.resolver().connection(never).unwrap_err().to_string()
+        self.resolver()
+            .connection(&closed())
+            .unwrap_err()
+            .to_string()
     }
 
     fn with_store(&self, item: Option<(&str, &str, &str)>) -> Result<Connection, Error> {
@@ -120,8 +122,44 @@ impl World {
             let item = Item::new(name.parse().unwrap(), origin.parse().unwrap());
             store.put(&item, &key.parse().unwrap(), &lock).unwrap();
         }
-        self.resolver().connection(|_| Box::new(store))
+        self.resolver().connection(&stores(&store))
     }
+}
+
+/// Stores that must not be opened.
+pub(super) fn closed() -> Stores {
+    struct Closed;
+    impl SecretStore for Closed {
+        fn kind(&self) -> StoreKind {
+            panic!("a store was opened")
+        }
+        fn probe(&self) -> Result<(), secrets::Error> {
+            panic!("a store was opened")
+        }
+        fn get(&self, _: &Item) -> Result<Option<ApiKey>, secrets::Error> {
+            panic!("a store was opened")
+        }
+        fn put(&self, _: &Item, _: &ApiKey, _: &FileLock) -> Result<(), secrets::Error> {
+            panic!("a store was opened")
+        }
+        fn erase(&self, _: &Item, _: &FileLock) -> Result<bool, secrets::Error> {
+            panic!("a store was opened")
+        }
+        fn list(&self) -> Result<Vec<Item>, secrets::Error> {
+            panic!("a store was opened")
+        }
+    }
+    let none = Stores::new(StoreSettings::new("/nonexistent".into()));
+    let kinds = StoreKind::ALL.into_iter();
+    kinds.fold(none, |stores, kind| stores.with(kind, Box::new(Closed)))
+}
+
+/// Stores that all hold the same keys.
+fn stores(store: &MemoryStore) -> Stores {
+    let kinds = StoreKind::ALL.into_iter();
+    kinds.fold(closed(), |stores, kind| {
+        stores.with(kind, Box::new(store.clone()))
+    })
 }
 
 #[test]
@@ -479,7 +517,7 @@ fn a_missing_keyring_matters_only_where_a_key_should_be_in_it() {
     let error = |world: World| {
         world
             .resolver()
-            .connection(|_| Box::new(Absent))
+            .connection(&closed().with(StoreKind::Keyring, Box::new(Absent)))
             .unwrap_err()
     };
     assert!(matches!(error(World::new()), Error::NoKey { .. }));
@@ -617,7 +655,7 @@ fn a_policy_lets_the_key_out_or_not() {
         };
         world
             .resolver()
-            .connection(|_| Box::new(MemoryStore::new()))
+            .connection(&stores(&MemoryStore::new()))
             .unwrap()
     };
     let out = |connection: Connection, answer: Option<bool>| {

@@ -19,7 +19,7 @@ mod seal;
 pub use identity::create_identity;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Error, Item, Passphrase, PassphraseFor, SecretStore, StoreKind, StoreSettings};
 use contents::Contents;
@@ -36,14 +36,16 @@ pub(super) struct FileStore {
     path: PathBuf,
     identity: Option<PathBuf>,
     passphrase: Passphrase,
-    /// The file as it was opened last: opening it again for each key would take longer than all
-    /// else, and with a passphrase some tenths of a second each.
+    /// The file as it was last opened or written. Decrypting it takes tenths of a second with a
+    /// passphrase.
     opened: Mutex<Option<Opened>>,
 }
 
-/// What was in a file. The same sealed bytes hold the same keys.
+/// The contents of a file. The same sealed bytes hold the same keys, so a file whose bytes have
+/// not changed is not decrypted again.
 struct Opened {
     sealed: Vec<u8>,
+    seal: Seal,
     contents: Contents,
 }
 
@@ -103,18 +105,37 @@ impl FileStore {
         }
     }
 
-    fn contents(&self) -> Result<Option<(Contents, Seal)>, Error> {
-        let Some(sealed) = self.sealed()? else {
-            return Ok(None);
-        };
-        let seal = self.seal_of(&sealed)?;
-        let contents = Contents::parse(&seal.open(&sealed, &self.path)?, &self.path)?;
-        Ok(Some((contents, seal)))
+    /// Returns the file as it is on disk now, decrypted only if it changed since the last call;
+    /// `None` when there is none.
+    fn opened(&self) -> Result<MutexGuard<'_, Option<Opened>>, Error> {
+        // Held meanwhile, so that two threads do not decrypt it twice.
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let sealed = self.sealed()?;
+        if opened.as_ref().map(|opened| &opened.sealed) != sealed.as_ref() {
+            *opened = None;
+            *opened = sealed.map(|sealed| self.open(sealed)).transpose()?;
+        }
+        Ok(opened)
     }
 
-    fn write(&self, contents: &Contents, seal: &Seal, lock: &FileLock) -> Result<(), Error> {
+    fn open(&self, sealed: Vec<u8>) -> Result<Opened, Error> {
+        let seal = self.seal_of(&sealed)?;
+        let contents = Contents::parse(&seal.open(&sealed, &self.path)?, &self.path)?;
+        Ok(Opened {
+            sealed,
+            seal,
+            contents,
+        })
+    }
+
+    fn write(&self, seal: Seal, contents: Contents, lock: &FileLock) -> Result<Opened, Error> {
         let sealed = seal.close(&contents.to_toml(), &self.path)?;
-        Ok(disk::replace(&self.path, &sealed, lock)?)
+        disk::replace(&self.path, &sealed, lock)?;
+        Ok(Opened {
+            sealed,
+            seal,
+            contents,
+        })
     }
 }
 
@@ -123,52 +144,46 @@ impl SecretStore for FileStore {
         StoreKind::File
     }
 
-    /// Opens the head of the file, which tells whether the passphrase or the identity is right,
-    /// and leaves the keys in it sealed.
     fn probe(&self) -> Result<(), Error> {
         disk::ensure_writable(&self.folder)?;
-        match self.sealed()? {
-            Some(sealed) => self.seal_of(&sealed)?.check(&sealed, &self.path),
+        match &*self.opened()? {
+            Some(_) => Ok(()),
             None => self.new_seal().map(drop),
         }
     }
 
     fn get(&self, item: &Item) -> Result<Option<ApiKey>, Error> {
-        let Some(sealed) = self.sealed()? else {
-            return Ok(None);
-        };
-        // Held meanwhile, so that two threads do not open it twice.
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(opened) = opened.as_ref().filter(|opened| opened.sealed == sealed) {
-            return Ok(opened.contents.get(item).cloned());
-        }
-        let plain = self.seal_of(&sealed)?.open(&sealed, &self.path)?;
-        let contents = Contents::parse(&plain, &self.path)?;
-        let opened = opened.insert(Opened { sealed, contents });
-        Ok(opened.contents.get(item).cloned())
+        let opened = self.opened()?;
+        let contents = opened.as_ref().map(|opened| &opened.contents);
+        Ok(contents.and_then(|contents| contents.get(item).cloned()))
     }
 
     fn put(&self, item: &Item, key: &ApiKey, lock: &FileLock) -> Result<(), Error> {
-        let (mut contents, seal) = match self.contents()? {
-            Some(found) => found,
-            None => (Contents::default(), self.new_seal()?),
+        let mut opened = self.opened()?;
+        let (seal, mut contents) = match opened.take() {
+            Some(opened) => (opened.seal, opened.contents),
+            None => (self.new_seal()?, Contents::default()),
         };
         contents.put(item, key);
-        self.write(&contents, &seal, lock)
+        *opened = Some(self.write(seal, contents, lock)?);
+        Ok(())
     }
 
     fn erase(&self, item: &Item, lock: &FileLock) -> Result<bool, Error> {
-        let Some((mut contents, seal)) = self.contents()? else {
+        let mut opened = self.opened()?;
+        let Some(mut file) = opened.take() else {
             return Ok(false);
         };
-        let erased = contents.erase(item);
-        if erased {
-            self.write(&contents, &seal, lock)?;
-        }
+        let erased = file.contents.erase(item);
+        *opened = Some(match erased {
+            true => self.write(file.seal, file.contents, lock)?,
+            false => file,
+        });
         Ok(erased)
     }
 
-    /// A file sealed with a passphrase that only a person knows, or for an SSH key with one, is locked until they gave it.
+    /// A file sealed with a passphrase that only a person knows, or for an SSH key that has one, is
+    /// locked until they gave it.
     fn list(&self) -> Result<Vec<Item>, Error> {
         let Some(sealed) = self.sealed()? else {
             return Ok(Vec::new());
@@ -182,7 +197,9 @@ impl SecretStore for FileStore {
                 store: StoreKind::File,
             });
         }
-        let plain = self.seal_of(&sealed)?.open(&sealed, &self.path)?;
-        Ok(Contents::parse(&plain, &self.path)?.items())
+        let opened = self.opened()?;
+        Ok(opened
+            .as_ref()
+            .map_or_else(Vec::new, |opened| opened.contents.items()))
     }
 }

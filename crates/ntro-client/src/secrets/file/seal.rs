@@ -28,11 +28,6 @@ impl Seal {
         Ok(decryptor(sealed, path)?.is_scrypt())
     }
 
-    /// Finds out whether this opens the file, and leaves its contents sealed.
-    pub(super) fn check(&self, sealed: &[u8], path: &Path) -> Result<(), Error> {
-        self.reader(sealed, path).map(drop)
-    }
-
     pub(super) fn open(&self, sealed: &[u8], path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
         // Large enough from the start: a buffer that grows leaves copies behind.
         let mut plain = Zeroizing::new(Vec::with_capacity(sealed.len()));

@@ -2,8 +2,8 @@ use clap_complete::engine::ArgValueCompleter;
 use ntro_base::ConnectionName;
 use ntro_client::api;
 use ntro_client::config::{Config, KeyRecords};
+use ntro_client::ops;
 use ntro_client::resolve::{Connection, Flags, Resolver};
-use ntro_client::{ops, secrets};
 use serde::Serialize;
 
 use super::migrate;
@@ -111,12 +111,11 @@ fn one(
     migrate::finish(cx, name)?;
     // Before a key is revoked: which of two is stored decides how a rotation goes on.
     ops::require_settled(cx.home()?, name)?;
-    let settings = cx.stores()?;
     let revoked = match revoke {
         Some(sure) => revoke_key(cx, name, sure)?,
         None => false,
     };
-    let forgotten = ops::logout(cx.home()?, name, &|kind| secrets::open(kind, settings))?;
+    let forgotten = ops::logout(cx.home()?, name, cx.stores()?)?;
     if revoke.is_some() && forgotten.had_key && !revoked {
         // Where no call would have found it.
         cx.printer().warn(&format!(
@@ -148,8 +147,7 @@ fn revoke_key(cx: &Context, name: &ConnectionName, sure: ConfirmArgs) -> Result<
         records: &records,
         ..cx.resolver()?.alone(&flags)
     };
-    let settings = cx.stores()?;
-    let connection: Connection = match resolver.connection(|kind| secrets::open(kind, settings)) {
+    let connection: Connection = match resolver.connection(cx.stores()?) {
         Err(ntro_client::resolve::Error::NoKey { .. }) => return Ok(false),
         connection => connection?,
     };

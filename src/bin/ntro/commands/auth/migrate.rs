@@ -8,7 +8,7 @@ use ntro_base::{ConnectionName, Policy};
 use ntro_client::config::{Config, OntoraFile};
 use ntro_client::ops::migrate::{self, Change, Forgotten, Journal, KeyLocation, Migrator, Outcome};
 use ntro_client::resolve;
-use ntro_client::secrets::{self, StoreKind};
+use ntro_client::secrets::StoreKind;
 use serde::Serialize;
 
 use crate::commands::completions::connections;
@@ -243,11 +243,10 @@ fn with_migrator<T>(
     dry_run: bool,
     work: impl FnOnce(&Migrator<'_>) -> T,
 ) -> Result<T, CliError> {
-    let settings = cx.stores()?;
     let ontora = OntoraFile::locate(cx.env());
     Ok(work(&Migrator {
         home: cx.home()?,
-        open: &|kind| secrets::open(kind, settings),
+        stores: cx.stores()?,
         ontora: ontora.as_deref(),
         to,
         // What would be done, if somebody agreed.

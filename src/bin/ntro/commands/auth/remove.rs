@@ -1,8 +1,8 @@
 use clap_complete::engine::ArgValueCompleter;
 use ntro_base::ConnectionName;
 use ntro_client::config::Config;
+use ntro_client::ops;
 use ntro_client::ops::migrate::KeyLocation;
-use ntro_client::{ops, secrets};
 use serde::Serialize;
 
 use super::migrate;
@@ -40,8 +40,7 @@ pub(crate) fn run(args: RemoveArgs, cx: &Context) -> Result<Exit, CliError> {
         }
         false => migrate::forget(cx, name)?,
     };
-    let settings = cx.stores()?;
-    let removed = ops::remove(cx.home()?, name, &|kind| secrets::open(kind, settings));
+    let removed = ops::remove(cx.home()?, name, cx.stores()?);
     let mut stores = left.clone().unwrap_or_default();
     match removed {
         Ok(forgotten) if forgotten.had_key => stores.push(KeyLocation::Store(forgotten.store)),

@@ -1,6 +1,6 @@
 use clap_complete::engine::ArgValueCompleter;
 use ntro_base::ConnectionName;
-use ntro_client::{ops, secrets};
+use ntro_client::ops;
 use serde::Serialize;
 
 use super::migrate;
@@ -33,10 +33,7 @@ pub(super) struct RenamedConnection {
 pub(crate) fn run(args: RenameArgs, cx: &Context) -> Result<Exit, CliError> {
     let RenameArgs { from, to } = args;
     migrate::finish(cx, &from)?;
-    let settings = cx.stores()?;
-    ops::rename(cx.home()?, &from, &to, &|kind| {
-        secrets::open(kind, settings)
-    })?;
+    ops::rename(cx.home()?, &from, &to, cx.stores()?)?;
     cx.printer().confirm(&Done {
         text: format!("`{from}` is called `{to}` now"),
         value: RenamedConnection {

@@ -127,9 +127,9 @@ fn is_ours(cx: &Context, name: &ConnectionName, place: &DevServer) -> bool {
 
 /// Removes both connections.
 pub(super) fn forget(cx: &Context, names: &[ConnectionName]) -> Result<(), CliError> {
-    let settings = cx.stores()?;
+    let stores = cx.stores()?;
     for name in names {
-        ops::remove(cx.home()?, name, &|kind| secrets::open(kind, settings))?;
+        ops::remove(cx.home()?, name, stores)?;
     }
     Ok(())
 }
@@ -152,9 +152,8 @@ fn login_state(cx: &Context, name: &ConnectionName, host: &Host) -> Result<Login
         return Ok(LoginState::Absent);
     }
     let flags = Flags::of_connection(name.clone());
-    let settings = cx.stores()?;
     let resolver = cx.resolver()?.alone(&flags);
-    let connection = match resolver.connection(|kind| secrets::open(kind, settings)) {
+    let connection = match resolver.connection(cx.stores()?) {
         Ok(connection) if connection.host.value == *host => connection,
         Ok(_) | Err(ntro_client::resolve::Error::NoKey { .. }) => return Ok(LoginState::NoKey),
         // A store that cannot be read may have the key, which must not be replaced.
@@ -203,7 +202,7 @@ fn keep_it(name: &ConnectionName) -> String {
 /// Returns the keyring if there is one, else the encrypted file. A file that nothing opens yet gets a
 /// new identity.
 fn choose_store(cx: &Context) -> Result<StoreKind, CliError> {
-    let Err(error) = cx.open_store(StoreKind::Keyring)?.probe() else {
+    let Err(error) = cx.store(StoreKind::Keyring)?.probe() else {
         return Ok(StoreKind::Keyring);
     };
     let home = cx.home()?;
@@ -211,8 +210,8 @@ fn choose_store(cx: &Context) -> Result<StoreKind, CliError> {
     if !keys.exists() && !identity.exists() {
         secrets::create_identity(&identity, &home.lock()?)?;
     }
-    cx.open_store(StoreKind::File)?.probe()?;
-    let identity = match &cx.stores()?.identity {
+    cx.store(StoreKind::File)?.probe()?;
+    let identity = match &cx.stores()?.settings().identity {
         Some(named) => named.clone(),
         None => identity,
     };
@@ -290,8 +289,7 @@ fn keep(
         policy: None,
         now: cx.now(),
     };
-    let settings = cx.stores()?;
-    let stored = ops::store(cx.home()?, &new, &|kind| secrets::open(kind, settings))?;
+    let stored = ops::store(cx.home()?, &new, cx.stores()?)?;
     if let Some(error) = stored.left_behind {
         cx.printer().warn(&format!(
             "the key that was replaced is still in its store: {error}"

@@ -175,11 +175,10 @@ fn started(
     // A new context: this one was read before the logins.
     let fresh = cx.fresh();
     let flags = ntro_client::resolve::Flags::of_connection(connections[0].clone());
-    let settings = fresh.stores()?;
     let connection = fresh
         .resolver()?
         .alone(&flags)
-        .connection(|kind| ntro_client::secrets::open(kind, settings))?;
+        .connection(fresh.stores()?)?;
     Ok(DevSummary {
         listening: place.host(Provider::Ontora),
         database: place.database.clone(),

@@ -39,7 +39,7 @@ pub(super) fn check(cx: &Context, files: &CheckedFiles, findings: &mut Findings)
 
 /// Returns the option that a migration needs, if any: without one the key goes into the keyring.
 fn elsewhere(cx: &Context) -> &'static str {
-    let keyring = cx.open_store(StoreKind::Keyring);
+    let keyring = cx.store(StoreKind::Keyring);
     match keyring.is_ok_and(|keyring| keyring.probe().is_ok()) {
         true => "",
         false => " --to file",

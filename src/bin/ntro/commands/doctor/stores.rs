@@ -44,7 +44,7 @@ pub(super) fn check(
 
 /// Nothing counts on the keyring yet, so that there is none is no problem so far.
 fn default_store(cx: &Context, findings: &mut Findings) -> Result<(), CliError> {
-    match cx.open_store(StoreKind::Keyring)?.probe() {
+    match cx.store(StoreKind::Keyring)?.probe() {
         Ok(()) => findings.ok(CHECK, "the `keyring` store answers"),
         Err(error) => {
             let error = CliError::from(error);
@@ -61,7 +61,7 @@ fn one(
     expected: &Items,
     findings: &mut Findings,
 ) -> Result<(), CliError> {
-    let store = cx.open_store(kind)?;
+    let store = cx.store(kind)?;
     let asked = Instant::now();
     if let Err(error) = store.probe() {
         findings.failure(CHECK, error);

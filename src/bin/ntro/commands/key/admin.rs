@@ -126,10 +126,7 @@ impl Admin {
     }
 
     fn reached(&self, cx: &Context) -> Result<Vec<Tenant>, CliError> {
-        let settings = cx.stores()?;
-        let connection: Connection = cx
-            .resolver()?
-            .connection(|kind| ntro_client::secrets::open(kind, settings))?;
+        let connection: Connection = cx.resolver()?.connection(cx.stores()?)?;
         Ok(cx.block_on(cx.client(&connection)?.tenants())??)
     }
 }

@@ -2,7 +2,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use ntro_base::{ConnectionName, Host, KeyName, Provider, Scope, TenantSlug};
 use ntro_client::api::{self, KeyRequest, NewKey};
 use ntro_client::ops::{self, NewLogin, Replaced};
-use ntro_client::secrets::{self, StoreKind};
+use ntro_client::secrets::StoreKind;
 use serde::Serialize;
 
 use super::super::destination;
@@ -189,8 +189,7 @@ fn save(
         policy: None,
         now: cx.now(),
     };
-    let settings = cx.stores()?;
-    let stored = ops::store(cx.home()?, &new, &|kind| secrets::open(kind, settings))?;
+    let stored = ops::store(cx.home()?, &new, cx.stores()?)?;
     if let Some(error) = stored.left_behind {
         cx.printer().warn(&format!(
             "the key that was replaced is still in its store: {error}"

@@ -10,7 +10,6 @@ use ntro_base::env;
 use ntro_base::{ConnectionName, Policy, TenantSlug};
 use ntro_client::api;
 use ntro_client::ops::{self, NewLogin};
-use ntro_client::secrets;
 
 use self::key::{Accepted, KeyArg};
 pub(super) use self::summary::LoginSummary;
@@ -97,8 +96,7 @@ pub(crate) fn run(args: LoginArgs, cx: &Context) -> Result<Exit, CliError> {
         now: cx.now(),
         host,
     };
-    let settings = cx.stores()?;
-    let stored = ops::store(cx.home()?, &new, &|kind| secrets::open(kind, settings))?;
+    let stored = ops::store(cx.home()?, &new, cx.stores()?)?;
     if let Some(error) = stored.left_behind {
         cx.printer().warn(&format!(
             "the key that was replaced is still in its store: {error}"

@@ -42,7 +42,7 @@ fn open_stores(cx: &Context, names: &[ConnectionName]) -> Result<(), CliError> {
     let kinds = names.iter().filter_map(|name| resolver.store(name).ok());
     let kinds: BTreeSet<_> = kinds.map(|kind| kind.value).collect();
     for kind in kinds {
-        match cx.open_store(kind)?.probe() {
+        match cx.store(kind)?.probe() {
             Err(error @ secrets::Error::Cancelled) => return Err(error.into()),
             Err(error) => tracing::debug!(%error, "the store does not open"),
             Ok(()) => {}

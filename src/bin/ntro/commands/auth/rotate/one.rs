@@ -8,7 +8,6 @@ use ntro_client::api::AdminToken;
 use ntro_client::ops::migrate::Journal;
 use ntro_client::ops::rotate::{self, Method, Next, Rotation, Server};
 use ntro_client::resolve::Flags;
-use ntro_client::secrets;
 use secrecy::ExposeSecret as _;
 
 use super::report::{RotationRow, RotationState};
@@ -45,15 +44,13 @@ impl<'a> RotateOne<'a> {
         &self,
         act: impl FnOnce(&mut Rotation<'_>) -> Result<T, CliError>,
     ) -> Result<T, CliError> {
-        let settings = self.cx.stores()?;
         let calls = self.cx.api_settings()?;
-        let open = |kind| secrets::open(kind, settings);
         let server = Server {
             runtime: self.cx.runtime()?,
             settings: &calls,
             insecure_http: self.cx.global().insecure_http,
         };
-        let mut rotation = Rotation::open(self.cx.home()?, self.name, &open, server)?;
+        let mut rotation = Rotation::open(self.cx.home()?, self.name, self.cx.stores()?, server)?;
         let done = act(&mut rotation);
         done.map_err(|error| self.explained(error, &rotation))
     }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use ntro_base::{ConnectionName, shown_host};
 use ntro_client::api::Target;
 use ntro_client::resolve::{self, Flags, KeySource, Resolver};
-use ntro_client::secrets::{OpenedStores, StoreKind};
+use ntro_client::secrets::{StoreKind, Stores};
 
 use super::row::{ConnectionState, StatusRow};
 use crate::error::CliError;
@@ -38,17 +38,13 @@ struct Closed {
 /// Takes the keys of connections out of their stores.
 pub(super) struct KeyReader<'a> {
     resolver: Resolver<'a>,
-    stores: &'a OpenedStores,
+    stores: &'a Stores,
     insecure_http: bool,
     closed: BTreeMap<StoreKind, Closed>,
 }
 
 impl<'a> KeyReader<'a> {
-    pub(super) fn new(
-        resolver: Resolver<'a>,
-        stores: &'a OpenedStores,
-        insecure_http: bool,
-    ) -> Self {
+    pub(super) fn new(resolver: Resolver<'a>, stores: &'a Stores, insecure_http: bool) -> Self {
         Self {
             resolver,
             stores,
@@ -101,7 +97,7 @@ impl<'a> KeyReader<'a> {
             row.fail(closed.state, closed.kind, &closed.message);
             return Ok(Asked { row, key: None });
         }
-        let connection = match resolver.connection(|kind| self.stores.get(kind)) {
+        let connection = match resolver.connection(self.stores) {
             Ok(connection) => connection,
             Err(error) => {
                 let state = state(&error);

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use ntro_base::Period;
 use ntro_client::api::{self, Client, Settings, Transport};
 use ntro_client::resolve::Resolver;
-use ntro_client::secrets::OpenedStores;
 use tokio::task::JoinSet;
 
 use super::keys::{Asked, KeyReader, KeyToCheck};
@@ -19,7 +18,6 @@ use crate::output::progress;
 /// What all rounds share: the stores with what they were told once, and the way out.
 pub(super) struct Checks<'a> {
     cx: &'a Context,
-    stores: OpenedStores,
     transport: Transport,
     settings: Settings,
     all: bool,
@@ -48,7 +46,6 @@ impl<'a> Checks<'a> {
         };
         Ok(Self {
             cx,
-            stores: OpenedStores::new(cx.stores()?.clone()),
             transport: Transport::shared(&settings),
             settings,
             all,
@@ -60,7 +57,7 @@ impl<'a> Checks<'a> {
     /// Takes the keys out of their stores. Blocks, and may ask a person.
     pub(super) fn keys(&self, resolver: Resolver<'_>) -> Result<Vec<Asked>, CliError> {
         let insecure_http = self.cx.global().insecure_http;
-        let mut keys = KeyReader::new(resolver, &self.stores, insecure_http);
+        let mut keys = KeyReader::new(resolver, self.cx.stores()?, insecure_http);
         match self.all {
             true => keys.all(),
             false => Ok(vec![keys.active()?]),

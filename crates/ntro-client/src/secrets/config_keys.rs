@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
 
+use super::{Error, Item, PlainKeys, StoreKind};
 use crate::config::{self, Config, Document};
-use crate::secrets::{Error, Item, PlainKeys, StoreKind};
 use ntro_base::disk::FileLock;
 use ntro_base::{ApiKey, ApiKeyError, ConnectionName, Host};
 
