@@ -16,7 +16,9 @@ pub mod config;
 pub mod ops;
 pub mod resolve;
 pub mod secrets;
+pub mod session;
 
 mod bound_key;
 
 pub use bound_key::BoundKey;
+pub use session::{Options, Session};

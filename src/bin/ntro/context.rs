@@ -1,24 +1,18 @@
-//! What commands work with. Nothing is read or built before it is asked for.
+//! What commands work with. Nothing is read or built before it is needed.
 
-use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeSet;
+use std::cell::OnceCell;
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
-use ntro_base::disk;
-use ntro_base::env::{self, Env};
-use ntro_base::{ApiKey, ConnectionName, Period, TenantSlug};
+use ntro_base::env::Env;
+use ntro_base::{ApiKey, ConnectionName, TenantSlug};
 use ntro_client::api::{self, Client};
-use ntro_client::config::{Config, KeyRecords, NtroDir, Pin};
-use ntro_client::ops;
-use ntro_client::resolve::{self, Connection, Flags, ResolvedValue, Resolver};
-use ntro_client::secrets::{
-    ConfigKeys, Keyring, KeyringSettings, Passphrase, SecretStore, StoreKind, StoreSettings, Stores,
-};
-use secrecy::SecretString;
+use ntro_client::config::{Config, KeyRecords, NtroDir};
+use ntro_client::resolve::{Connection, Flags, ResolvedValue, Resolver};
+use ntro_client::secrets::{SecretStore, StoreKind, Stores};
+use ntro_client::session::{AskPassphrase, Notice};
+use ntro_client::{Options, Session};
 use tokio::runtime::Runtime;
 
 use crate::cli::Global;
@@ -30,17 +24,10 @@ use crate::prompt::{self, Prompter};
 pub(crate) struct Context {
     global: Global,
     env: Env,
-    flags: Flags,
     printer: Printer,
     prompter: OnceCell<Box<dyn Prompter>>,
-    home: OnceCell<NtroDir>,
-    config: OnceCell<Config>,
-    records: OnceCell<KeyRecords>,
-    pin: OnceCell<Option<Pin>>,
-    stores: OnceCell<Arc<Stores>>,
+    session: OnceCell<Session>,
     runtime: OnceCell<Runtime>,
-    /// The variables of which people were warned that they hide something.
-    warned: RefCell<BTreeSet<&'static str>>,
 }
 
 impl Context {
@@ -48,41 +35,30 @@ impl Context {
         if global.debug {
             crate::output::debug::install();
         }
-        Self::with(global, Env::from_process())
-    }
-
-    fn with(global: Global, env: Env) -> Self {
+        let env = Env::from_process();
         let printer = Printer::new(&global, &env);
         Self {
-            flags: Flags {
-                connection: global.connection.clone(),
-                host: global.host.clone(),
-                tenant: global.tenant.clone(),
-                ..Flags::default()
-            },
             global,
             env,
             printer,
             prompter: OnceCell::new(),
-            home: OnceCell::new(),
-            config: OnceCell::new(),
-            records: OnceCell::new(),
-            pin: OnceCell::new(),
-            stores: OnceCell::new(),
+            session: OnceCell::new(),
             runtime: OnceCell::new(),
-            warned: RefCell::default(),
         }
     }
 
-    /// Returns a context that has read nothing yet, for after a change. What opens the stores stays,
-    /// so that nobody is asked for a passphrase twice.
+    /// Returns a context that has read no file yet, for after a change. It shares the stores, so
+    /// nobody is asked for a passphrase twice.
     #[cfg(feature = "authority")]
     pub(crate) fn fresh(&self) -> Self {
-        let fresh = Self::with(self.global.clone(), self.env.clone());
-        if let Some(stores) = self.stores.get() {
-            let _ = fresh.stores.set(Arc::clone(stores));
+        Self {
+            global: self.global.clone(),
+            env: self.env.clone(),
+            printer: self.printer.clone(),
+            prompter: OnceCell::new(),
+            session: self.session().reread().into(),
+            runtime: OnceCell::new(),
         }
-        fresh
     }
 
     pub(crate) fn global(&self) -> &Global {
@@ -107,63 +83,62 @@ impl Context {
         })
     }
 
+    /// Returns the files, stores and connections of this command.
+    pub(crate) fn session(&self) -> &Session {
+        self.session.get_or_init(|| Session::new(self.options()))
+    }
+
+    fn options(&self) -> Options {
+        let colour = self.printer.stderr_colour();
+        let ask = self
+            .prompter()
+            .is_interactive()
+            .then(|| Arc::new(move |purpose| prompt::passphrase(purpose, colour)) as AskPassphrase);
+        let printer = self.printer.clone();
+        Options {
+            flags: Flags {
+                connection: self.global.connection.clone(),
+                host: self.global.host.clone(),
+                tenant: self.global.tenant.clone(),
+                ..Flags::default()
+            },
+            env: self.env.clone(),
+            // A folder that was removed holds no `.ntro.toml`.
+            folder: std::env::current_dir().ok(),
+            insecure_http: self.global.insecure_http,
+            ask_passphrase: ask,
+            notice: Arc::new(move |notice| match notice {
+                Notice::Helper(line) => output::helper_said(printer.stderr_paint(), line),
+                notice => printer.warn(&notice.to_string()),
+            }),
+            ..Options::default()
+        }
+    }
+
     pub(crate) fn home(&self) -> Result<&NtroDir, CliError> {
-        fill(&self.home, || Ok(NtroDir::locate(&self.env)?))
+        Ok(self.session().home()?)
     }
 
     pub(crate) fn config(&self) -> Result<&Config, CliError> {
-        fill(&self.config, || {
-            let path = self.home()?.config();
-            let config = Config::read(&path)?;
-            for path in [self.home()?.folder(), &path] {
-                self.report_permissions(path);
-            }
-            Ok(config)
-        })
+        Ok(self.session().config()?)
     }
 
     pub(crate) fn logins(&self) -> Result<&KeyRecords, CliError> {
-        fill(&self.records, || {
-            Ok(KeyRecords::read(&self.home()?.logins())?)
-        })
-    }
-
-    fn pin(&self) -> Result<Option<&Pin>, CliError> {
-        let pin = fill(&self.pin, || match std::env::current_dir() {
-            Ok(folder) => Ok(Pin::find(&folder)?),
-            // A folder that was removed holds no file.
-            Err(_) => Ok(None),
-        })?;
-        Ok(pin.as_ref())
+        Ok(self.session().records()?)
     }
 
     /// Decides connection, host, key and tenant.
     pub(crate) fn resolver(&self) -> Result<Resolver<'_>, CliError> {
-        Ok(Resolver {
-            flags: &self.flags,
-            env: &self.env,
-            pin: self.pin()?,
-            config: self.config()?,
-            records: self.logins()?,
-            home: self.home()?,
-        })
+        Ok(self.session().resolver()?)
     }
 
-    /// Returns the connection that is meant, with its key, and tells what hides what.
+    /// Returns the connection that is meant, with its key, and warns about what hides what.
     pub(crate) fn connection(&self) -> Result<Connection, CliError> {
-        let resolver = self.resolver()?;
-        self.tell_shadows(&ResolvedValue::ALL)?;
-        self.record_safety();
-        // What is wrong with a setting is warned before a store is opened.
-        self.api_settings()?;
-        match resolver.connection(self.stores()?) {
-            Err(resolve::Error::NoKey { .. }) => self.second_look(&resolver),
-            connection => Ok(connection?),
-        }
+        Ok(self.session().connection()?)
     }
 
-    /// Tells which variables hide what of the values that matter to a command, once each. With
-    /// `NTRO_STRICT` that is refused.
+    /// Warns, once each, about variables that hide some of these values. With `NTRO_STRICT` that
+    /// is an error.
     pub(crate) fn tell_shadows(&self, of: &[ResolvedValue]) -> Result<(), CliError> {
         self.tell_shadows_of(&self.resolver()?, of)
     }
@@ -174,32 +149,10 @@ impl Context {
         resolver: &Resolver<'_>,
         of: &[ResolvedValue],
     ) -> Result<(), CliError> {
-        for shadow in resolver.shadows()? {
-            if !of.contains(&shadow.value) {
-                continue;
-            }
-            resolver.check(&shadow)?;
-            if self.warned.borrow_mut().insert(shadow.variable) {
-                self.printer.warn(&shadow.to_string());
-            }
-        }
-        Ok(())
+        Ok(self.session().check_shadows(resolver, of)?)
     }
 
-    /// Notes policies that were set with an editor, before another program drops them.
-    fn record_safety(&self) {
-        let (Ok(config), Ok(records), Ok(home)) = (self.config(), self.logins(), self.home())
-        else {
-            return;
-        };
-        if ops::has_unrecorded_safety(config, records)
-            && let Err(error) = ops::record_safety(home)
-        {
-            tracing::debug!(%error, "policies were not noted");
-        }
-    }
-
-    /// Returns the key of a connection for whoever is to have it, if its policy allows that.
+    /// Reveals the key of a connection, if its policy allows that.
     pub(crate) fn reveal<'c>(&self, connection: &'c Connection) -> Result<&'c ApiKey, CliError> {
         connection.reveal(|name| {
             if !self.prompter().is_interactive() {
@@ -214,33 +167,6 @@ impl Context {
         })
     }
 
-    /// Looks again for a key that is not where the files said: another process may have moved it
-    /// after they were read. It is given up when what they say of it stays the same.
-    fn second_look(&self, resolver: &Resolver<'_>) -> Result<Connection, CliError> {
-        let stores = self.stores()?;
-        let said = |resolver: &Resolver<'_>| -> Result<_, CliError> {
-            Ok(match resolver.name()? {
-                Some(name) => resolver.login(&name.value).cloned(),
-                None => None,
-            })
-        };
-        let mut before = said(resolver)?;
-        loop {
-            let config = Config::read(&self.home()?.config())?;
-            let records = KeyRecords::read(&self.home()?.logins())?;
-            let resolver = Resolver {
-                config: &config,
-                records: &records,
-                ..*resolver
-            };
-            let now = said(&resolver)?;
-            match resolver.connection(stores) {
-                Err(resolve::Error::NoKey { .. }) if now != before => before = now,
-                connection => return Ok(connection?),
-            }
-        }
-    }
-
     /// Returns the name of the connection that is meant, where a command is about a connection.
     pub(crate) fn connection_name(&self) -> Result<ConnectionName, CliError> {
         let name = self.resolver()?.name()?;
@@ -252,20 +178,12 @@ impl Context {
     }
 
     pub(crate) fn client(&self, connection: &Connection) -> Result<Client, CliError> {
-        let target = api::Target {
-            provider: connection.provider.value,
-            host: connection.host.value.clone(),
-            key: Some(connection.key.value.clone()),
-            insecure_http: self.global.insecure_http,
-        };
-        Ok(Client::new(target, self.api_settings()?))
+        Ok(self.session().client(connection)?)
     }
 
-    /// Returns how patient calls are.
-    pub(crate) fn api_settings(&self) -> Result<api::Settings, CliError> {
-        let mut settings = api::Settings::from_env(&self.env);
-        settings.total_timeout = self.seconds(&env::NTRO_TIMEOUT, settings.total_timeout)?;
-        Ok(settings)
+    /// Returns the limits of calls.
+    pub(crate) fn api_settings(&self) -> Result<&api::Settings, CliError> {
+        Ok(self.session().calls()?)
     }
 
     pub(crate) fn store(&self, kind: StoreKind) -> Result<&dyn SecretStore, CliError> {
@@ -273,77 +191,7 @@ impl Context {
     }
 
     pub(crate) fn stores(&self) -> Result<&Stores, CliError> {
-        let stores = fill(&self.stores, || {
-            Ok(Arc::new(Stores::new(StoreSettings {
-                folder: self.home()?.folder().to_owned(),
-                keyring: Keyring::new(KeyringSettings {
-                    timeout: self.seconds(&env::NTRO_KEYRING_TIMEOUT, KeyringSettings::TIMEOUT)?,
-                    session_bus: KeyringSettings::session_bus(&self.env),
-                    interactive: self.prompter().is_interactive(),
-                }),
-                identity: self.identity(),
-                passphrase: self.passphrase()?,
-                command: resolve::helpers(self.config()?, self.logins()?),
-                report: {
-                    let paint = self.printer.stderr_paint();
-                    Arc::new(move |line| output::helper_said(paint, line))
-                },
-                plain: Arc::new(ConfigKeys::new(self.home()?.config())),
-            })))
-        })?;
-        Ok(stores)
-    }
-
-    /// Returns the time that a variable names.
-    fn seconds(&self, variable: &env::EnvVar, default: Duration) -> Result<Duration, CliError> {
-        let Some(text) = self.env.text(variable)? else {
-            return Ok(default);
-        };
-        let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0);
-        let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        duration
-            // What is longer is for ever, and would not fit beside today's date.
-            .map(|duration| duration.min(Period::LONGEST.duration()))
-            .ok_or_else(|| {
-                CliError::usage(format!(
-                    "the variable `{}` is not a number of seconds above 0",
-                    variable.name
-                ))
-                .hint("set it to, for instance, `10`")
-            })
-    }
-
-    /// The identity that opens the encrypted file, where one is named.
-    fn identity(&self) -> Option<PathBuf> {
-        self.env
-            .path(&env::NTRO_IDENTITY_FILE)
-            .or_else(|| self.credential("ntro-identity"))
-    }
-
-    /// A credential that systemd has put there for this service.
-    fn credential(&self, name: &str) -> Option<PathBuf> {
-        let path = self.env.path(&env::CREDENTIALS_DIRECTORY)?.join(name);
-        // One that cannot be looked at is there; reading it tells what is the matter.
-        path.try_exists().unwrap_or(true).then_some(path)
-    }
-
-    fn passphrase(&self) -> Result<Passphrase, CliError> {
-        if let Some(text) = self.env.text(&env::NTRO_PASSPHRASE)? {
-            return Ok(Passphrase::from_value(SecretString::from(text)));
-        }
-        if let Some(path) = self.env.path(&env::NTRO_PASSPHRASE_FILE) {
-            return Ok(Passphrase::from_file(path));
-        }
-        if let Some(path) = self.credential("ntro-passphrase") {
-            return Ok(Passphrase::from_file(path));
-        }
-        if !self.prompter().is_interactive() {
-            return Ok(Passphrase::none());
-        }
-        let colour = self.printer.stderr_colour();
-        Ok(Passphrase::ask(move |purpose| {
-            prompt::passphrase(purpose, colour)
-        }))
+        Ok(self.session().stores()?)
     }
 
     /// Runs a future to its end, on a runtime that is made when the first one comes.
@@ -352,12 +200,14 @@ impl Context {
     }
 
     pub(crate) fn runtime(&self) -> Result<&Runtime, CliError> {
-        fill(&self.runtime, || {
-            tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .map_err(|error| CliError::new(Kind::Failure, format!("cannot start: {error}")))
-        })
+        if let Some(runtime) = self.runtime.get() {
+            return Ok(runtime);
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| CliError::new(Kind::Failure, format!("cannot start: {error}")))?;
+        Ok(self.runtime.get_or_init(|| runtime))
     }
 
     /// Returns another connection than the one that is meant whose default tenant this is, to name it
@@ -380,30 +230,4 @@ impl Context {
         });
         found.map(|(name, _)| name.clone())
     }
-
-    fn report_permissions(&self, path: &std::path::Path) {
-        if let Some(owner) = disk::foreign_owner(path) {
-            self.printer.warn(&format!(
-                "`{}` belongs to another user (number {owner}), who can change it at any time",
-                path.display()
-            ));
-        }
-        if let Some(finding) = disk::inspect(path) {
-            self.printer.warn(&format!(
-                "`{}` has the permissions {:04o} and should have {:04o}; the next change fixes it",
-                finding.path.display(),
-                finding.mode,
-                finding.expected
-            ));
-        }
-    }
-}
-
-/// Returns what the cell holds, filling it first if it is empty.
-fn fill<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T, CliError>) -> Result<&T, CliError> {
-    if let Some(value) = cell.get() {
-        return Ok(value);
-    }
-    let value = make()?;
-    Ok(cell.get_or_init(|| value))
 }

@@ -314,10 +314,12 @@ impl From<resolve::Error> for CliError {
             ),
             E::AdminTokenBoundElsewhere { .. } => of(Kind::NotAuthenticated)
                 .hint("set `NTRO_ADMIN_TOKEN`, or give `--admin-token-stdin`, for this call"),
+            E::NotSeconds { .. } => of(Kind::Usage).hint("set it to, for instance, `10`"),
             E::Strict { variable, .. } => {
                 of(Kind::Conflict).hint(format!("unset `{variable}`, or unset `NTRO_STRICT`"))
             }
             _ => match error {
+                E::NoHome(error) => error.into(),
                 E::Config(error) => error.into(),
                 E::Variable(error) => error.into(),
                 E::Store(error) => error.into(),

@@ -139,13 +139,19 @@ impl AdminClient {
     /// Makes a client for one target, without any I/O.
     #[must_use]
     pub fn new(target: AdminTarget, settings: Settings) -> Self {
+        let transport = Transport::of_one(&settings);
+        Self::through(&transport, target, settings)
+    }
+
+    /// Makes a client that shares its connections with others.
+    #[must_use]
+    pub fn through(transport: &Transport, target: AdminTarget, settings: Settings) -> Self {
         let AdminTarget {
             provider,
             host,
             token,
             insecure_http,
         } = target;
-        let transport = Transport::of_one(&settings);
         Self {
             provider,
             http: Http::new(
@@ -153,7 +159,7 @@ impl AdminClient {
                 Some(Credential::Token(token)),
                 insecure_http,
                 settings,
-                transport,
+                transport.clone(),
             ),
         }
     }

@@ -44,6 +44,7 @@ mod settings;
 mod tenant;
 mod text;
 mod transport;
+mod whoami;
 
 pub use admin::{AdminClient, AdminTarget, AdminToken, AdminTokenError, KeyRequest};
 pub use client::Client;
@@ -55,3 +56,4 @@ pub use reach::Reached;
 pub use settings::{Settings, Target};
 pub use tenant::Tenant;
 pub use transport::Transport;
+pub use whoami::Whoami;

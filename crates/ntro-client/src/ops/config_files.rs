@@ -1,4 +1,4 @@
-use crate::config::{Config, Document, KeyRecords, NtroDir};
+use crate::config::{self, Config, Document, KeyRecords, NtroDir};
 use crate::resolve::{Flags, Resolver, StoredKey};
 use ntro_base::ConnectionName;
 use ntro_base::env::Env;
@@ -15,18 +15,23 @@ pub(crate) struct ConfigFiles {
 }
 
 impl ConfigFiles {
+    /// Reads both files, and brings the records up to date with `config.toml`.
     pub(crate) fn read(home: &NtroDir) -> Result<Self, Error> {
-        let config = Config::read(&home.config())?;
-        let mut records = KeyRecords::read(&home.logins())?;
-        // Whatever is saved takes along how the `command` store is reached now.
-        if config.command.is_some() {
-            records.command.clone_from(&config.command);
+        let mut files = Self::read_only(home)?;
+        // The records keep how the `command` store is reached now.
+        if files.config.command.is_some() {
+            files.records.command.clone_from(&files.config.command);
         }
-        let recorded = safety::record(&config, &mut records);
+        files.recorded = safety::record(&files.config, &mut files.records);
+        Ok(files)
+    }
+
+    /// Reads both files as they are.
+    pub(crate) fn read_only(home: &NtroDir) -> Result<Self, config::Error> {
         Ok(Self {
-            config,
-            records,
-            recorded,
+            config: Config::read(&home.config())?,
+            records: KeyRecords::read(&home.logins())?,
+            recorded: false,
         })
     }
 

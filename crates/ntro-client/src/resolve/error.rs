@@ -12,6 +12,15 @@ pub enum Error {
     /// A file of ours cannot be used.
     #[error(transparent)]
     Config(#[from] config::Error),
+    /// The folder of `ntro` is not known.
+    #[error(transparent)]
+    NoHome(#[from] config::NoHome),
+    /// A variable should hold a number of seconds.
+    #[error("the variable `{variable}` is not a number of seconds above 0")]
+    NotSeconds {
+        /// The variable.
+        variable: &'static str,
+    },
     /// A variable cannot be used.
     #[error(transparent)]
     Variable(#[from] NotUnicode),

@@ -1,8 +1,8 @@
 //! Who a key belongs to and what it reaches: asked by `auth whoami`, shown by login as well.
 
 use jiff::Timestamp;
-use ntro_base::{Provider, TenantSlug};
-use ntro_client::api::{Client, Expiry, Identity, Tenant};
+use ntro_base::TenantSlug;
+use ntro_client::api::{self, Expiry, Identity, Tenant};
 use ntro_client::resolve::{Connection, Source};
 use serde::Serialize;
 
@@ -71,22 +71,6 @@ impl From<&Tenant> for TenantName {
     }
 }
 
-/// Asks the server who the key belongs to, and which tenants it reaches.
-pub(crate) async fn ask(
-    client: &Client,
-) -> Result<(Identity, Vec<Tenant>), ntro_client::api::Error> {
-    if client.provider() == Provider::Ontora {
-        let identity = client.identity().await?;
-        let tenants = match &identity.tenants {
-            Some(tenants) => tenants.clone(),
-            None => client.tenants().await?,
-        };
-        return Ok((identity, tenants));
-    }
-    let (identity, tenants) = tokio::join!(client.identity(), client.tenants());
-    Ok((identity?, tenants?))
-}
-
 /// Decides the tenant of a call: the one that is named, if the key reaches it, or else the only
 /// one that the key reaches.
 pub(crate) fn active_tenant<'a>(
@@ -148,7 +132,7 @@ pub(crate) fn out_of_reach(
 /// Asks and puts together what `auth whoami` tells.
 pub(crate) fn whoami(cx: &Context, connection: &Connection) -> Result<Whoami, CliError> {
     let client = cx.client(connection)?;
-    let (identity, tenants) = cx.block_on(ask(&client))??;
+    let api::Whoami { identity, tenants } = cx.block_on(client.whoami())??;
     let tenant = active_tenant(cx, connection, &tenants)?;
     Ok(Whoami::new(connection, identity, &tenants, tenant))
 }

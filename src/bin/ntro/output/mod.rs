@@ -74,7 +74,7 @@ impl Paint {
 }
 
 /// Prints. Knows the format, the colour and how much is wanted.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Printer {
     format: Format,
     quiet: bool,

@@ -21,4 +21,4 @@ mod stored_location;
 pub use error::Error;
 pub use journal::{Asked, Method, Rotations, Unfinished, UnknownMethod};
 pub use next::Next;
-pub use steps::{Rotation, Server, abandon};
+pub use steps::{Rotation, abandon};

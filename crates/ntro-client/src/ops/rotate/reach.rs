@@ -18,12 +18,9 @@ pub(super) struct Reach {
 impl Reach {
     /// Asks the server, which accepts the key or answers with an error.
     pub(super) async fn ask(client: &Client) -> Result<Self, api::Error> {
-        let identity = client.identity().await?;
-        let tenants = match identity.tenants {
-            Some(tenants) => tenants,
-            None => client.tenants().await?,
-        };
-        Ok(Self::new(&tenants, identity.key.unwrap_or_default()))
+        let whoami = client.whoami().await?;
+        let key = whoami.identity.key.unwrap_or_default();
+        Ok(Self::new(&whoami.tenants, key))
     }
 
     fn new(tenants: &[Tenant], key: KeyInfo) -> Self {

@@ -8,28 +8,17 @@ use super::reach::Reach;
 use super::stored_location::StoredLocation;
 use super::{Error, Next};
 use crate::BoundKey;
-use crate::api::{self, AdminClient, AdminTarget, AdminToken, Client, KeyInfo, Settings, Target};
-use crate::config::NtroDir;
-use crate::secrets::{StoreKind, Stores};
+use crate::api::{self, AdminClient, AdminTarget, AdminToken, Client, KeyInfo, Target};
+use crate::config::{KeyRecords, NtroDir};
+use crate::secrets::StoreKind;
+use crate::session::Session;
 use ntro_base::disk::Claim;
 use ntro_base::{ApiKey, ConnectionName, Host, KeyPrefix, Provider};
 
-/// How servers are asked.
-#[derive(Clone, Copy)]
-pub struct Server<'a> {
-    /// What runs the calls.
-    pub runtime: &'a Runtime,
-    /// How patient they are.
-    pub settings: &'a Settings,
-    /// Whether plain `http` may leave this machine.
-    pub insecure_http: bool,
-}
-
 /// The rotation of one connection's key. While it is there, no other process can begin one.
 pub struct Rotation<'a> {
-    home: &'a NtroDir,
-    stores: &'a Stores,
-    server: Server<'a>,
+    session: &'a Session,
+    runtime: &'a Runtime,
     name: ConnectionName,
     place: StoredLocation,
     /// The key that is stored.
@@ -37,6 +26,8 @@ pub struct Rotation<'a> {
     /// What the server told of it.
     reach: Option<Reach>,
     recorded: Option<Unfinished>,
+    /// The key that this run has recorded in `logins.toml`.
+    on_record: Option<KeyPrefix>,
     _claim: Claim,
 }
 
@@ -71,25 +62,30 @@ impl<'a> Rotation<'a> {
     /// Fails when another process is rotating the key, when no key is stored, and when a file or
     /// the store cannot be read.
     pub fn open(
-        home: &'a NtroDir,
+        session: &'a Session,
         name: &ConnectionName,
-        stores: &'a Stores,
-        server: Server<'a>,
+        runtime: &'a Runtime,
     ) -> Result<Self, Error> {
+        let home = session.home()?;
         let claim = claim(home, name)?;
-        let (place, key) = StoredLocation::find(home, name, stores)?;
+        let (mut place, mut key) = StoredLocation::find(session, name)?;
+        if place.kind == StoreKind::Plaintext {
+            // Another process may have rotated it before the claim was taken, after `config.toml`
+            // was read.
+            (place, key, _) = StoredLocation::find_again(session, name)?;
+        }
         let recorded = Rotations::read(&home.rotations())?
             .get(name.as_str())
             .cloned();
         Ok(Self {
-            home,
-            stores,
-            server,
+            session,
+            runtime,
             name: name.clone(),
             place,
             key,
             reach: None,
             recorded,
+            on_record: None,
             _claim: claim,
         })
     }
@@ -160,7 +156,7 @@ impl<'a> Rotation<'a> {
         };
         match recorded.method {
             Method::Itself => {
-                match self.run(self.client(&self.key).revoke_successor(&recorded.nonce)) {
+                match self.run(self.client(&self.key)?.revoke_successor(&recorded.nonce)) {
                     // A server without this function has made nothing.
                     Ok(()) | Err(api::Error::NotOffered { .. }) => {}
                     Err(error) => return Err(error.into()),
@@ -187,14 +183,15 @@ impl<'a> Rotation<'a> {
         self.inspect()?;
         self.begin(Method::Itself, grace)?;
         let attempt = self.attempt();
-        let mut minted = self.run(self.client(&self.key).rotate_current(&attempt));
+        let client = self.client(&self.key)?;
+        let mut minted = self.run(client.rotate_current(&attempt));
         if let Err(api::Error::Conflict(refusal)) = &minted
             && refusal.code.as_deref() == Some("rotation_pending")
         {
-            // The key came from a rotation whose note was lost: it has yet to end its predecessor.
+            // The key came from a rotation whose record was lost: it has yet to end its predecessor.
             minted = self
-                .run(self.client(&self.key).revoke_predecessor())
-                .and_then(|()| self.run(self.client(&self.key).rotate_current(&attempt)));
+                .run(client.revoke_predecessor())
+                .and_then(|()| self.run(client.rotate_current(&attempt)));
         }
         match minted {
             Ok(new) => self.replace(
@@ -304,10 +301,14 @@ impl<'a> Rotation<'a> {
     pub fn confirm(&mut self) -> Result<(), Error> {
         self.inspect()?;
         let expires_at = self.reach.as_ref().and_then(|reach| reach.key.expires.at());
-        let lock = self.home.lock()?;
-        self.place
-            .record(self.home, &self.key, expires_at, Timestamp::now(), &lock)?;
-        drop(lock);
+        if self.on_record != Some(self.key.prefix()) {
+            let home = self.session.home()?;
+            let lock = home.lock()?;
+            let records = KeyRecords::read(&home.logins())?;
+            let now = Timestamp::now();
+            self.place
+                .record(self.session, records, &self.key, expires_at, now, &lock)?;
+        }
         match &mut self.recorded {
             Some(recorded) if recorded.revoke_after.is_none() => {
                 recorded.revoke_after = Some(later(Timestamp::now(), recorded.grace));
@@ -333,7 +334,7 @@ impl<'a> Rotation<'a> {
         };
         if recorded.grace > 0 {
             // Much may have happened meanwhile.
-            let (place, key) = StoredLocation::find(self.home, &self.name, self.stores)?;
+            let (place, key, _) = StoredLocation::find_again(self.session, &self.name)?;
             if place != self.place || key != self.key {
                 return Err(Error::Changed {
                     name: self.name.clone(),
@@ -343,7 +344,7 @@ impl<'a> Rotation<'a> {
         }
         self.inspect()?;
         match recorded.method {
-            Method::Itself => self.run(self.client(&self.key).revoke_predecessor())?,
+            Method::Itself => self.run(self.client(&self.key)?.revoke_predecessor())?,
             Method::Admin => {
                 let admin = self.admin(token)?;
                 self.run(admin::revoke_old(&admin, &recorded))
@@ -383,9 +384,9 @@ impl<'a> Rotation<'a> {
         let old = self.key.clone();
         if let Err(error) = self.exchange([&old, &made.key], expires_at) {
             // Which key is stored is known after most errors, and looked up after the others.
-            match StoredLocation::find(self.home, &self.name, self.stores) {
-                Ok((_, key)) if key == old => return Err(self.take_back(error, token)),
-                Ok((_, key)) => self.key = key,
+            match StoredLocation::find_again(self.session, &self.name) {
+                Ok((_, key, _)) if key == old => return Err(self.take_back(error, token)),
+                Ok((_, key, _)) => self.key = key,
                 Err(_) => {}
             }
             return Err(error);
@@ -399,7 +400,11 @@ impl<'a> Rotation<'a> {
         new: &ApiKey,
         token: Option<&AdminToken>,
     ) -> Result<(), Error> {
-        let (_, stored) = StoredLocation::find(self.home, &self.name, self.stores)?;
+        let stored = match self.place.get(self.session) {
+            Ok(Some(key)) => key,
+            // It was moved meanwhile.
+            _ => StoredLocation::find_again(self.session, &self.name)?.1,
+        };
         let changed = stored != *new;
         self.key = stored;
         self.reach = None;
@@ -441,10 +446,12 @@ impl<'a> Rotation<'a> {
         }
     }
 
-    fn exchange(&self, keys: [&ApiKey; 2], expires_at: Option<Timestamp>) -> Result<(), Error> {
+    fn exchange(&mut self, keys: [&ApiKey; 2], expires_at: Option<Timestamp>) -> Result<(), Error> {
+        self.on_record = None;
         let now = Timestamp::now();
-        self.place
-            .exchange(self.home, self.stores, keys, expires_at, now)
+        self.place.exchange(self.session, keys, expires_at, now)?;
+        self.on_record = Some(keys[1].prefix());
+        Ok(())
     }
 
     fn begin(&mut self, method: Method, grace: Duration) -> Result<(), Error> {
@@ -483,9 +490,10 @@ impl<'a> Rotation<'a> {
         let Some(recorded) = &self.recorded else {
             return Ok(());
         };
-        let lock = self.home.lock()?;
+        let home = self.session.home()?;
+        let lock = home.lock()?;
         Ok(Rotations::record(
-            self.home,
+            home,
             self.name.as_str(),
             recorded,
             &lock,
@@ -493,28 +501,29 @@ impl<'a> Rotation<'a> {
     }
 
     fn end(&mut self) -> Result<(), Error> {
-        let lock = self.home.lock()?;
-        Rotations::end(self.home, self.name.as_str(), &lock)?;
+        let home = self.session.home()?;
+        let lock = home.lock()?;
+        Rotations::end(home, self.name.as_str(), &lock)?;
         self.recorded = None;
         Ok(())
     }
 
     fn ask(&self, key: &ApiKey) -> Result<Reach, Error> {
-        Ok(self.run(Reach::ask(&self.client(key)))?)
+        Ok(self.run(Reach::ask(&self.client(key)?))?)
     }
 
     fn run<T>(&self, call: impl Future<Output = T>) -> T {
-        self.server.runtime.block_on(call)
+        self.runtime.block_on(call)
     }
 
-    fn client(&self, key: &ApiKey) -> Client {
+    fn client(&self, key: &ApiKey) -> Result<Client, Error> {
         let target = Target {
             provider: self.place.provider,
             host: self.place.host.clone(),
             key: Some(BoundKey::new(key.clone(), self.place.item.origin.clone())),
-            insecure_http: self.server.insecure_http,
+            insecure_http: self.session.options().insecure_http,
         };
-        Client::new(target, self.server.settings.clone())
+        Ok(self.session.client_of(target)?)
     }
 
     fn admin(&self, token: Option<&AdminToken>) -> Result<AdminClient, Error> {
@@ -525,9 +534,9 @@ impl<'a> Rotation<'a> {
             provider: self.place.provider,
             host: self.place.host.clone(),
             token: token.clone(),
-            insecure_http: self.server.insecure_http,
+            insecure_http: self.session.options().insecure_http,
         };
-        Ok(AdminClient::new(target, self.server.settings.clone()))
+        Ok(self.session.admin_client(target)?)
     }
 }
 

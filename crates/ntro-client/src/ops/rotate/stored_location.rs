@@ -4,11 +4,12 @@ use jiff::Timestamp;
 
 use super::Error;
 use crate::BoundKey;
-use crate::config::{Config, KeyRecords, NtroDir};
-use crate::resolve::{self, Flags, Resolver, Source};
-use crate::secrets::{self, Item, StoreKind, Stores};
+use crate::config::KeyRecords;
+use crate::ops::ConfigFiles;
+use crate::resolve::{self, Connection, Flags, Source};
+use crate::secrets::{self, Item, StoreKind};
+use crate::session::Session;
 use ntro_base::disk::FileLock;
-use ntro_base::env::Env;
 use ntro_base::{ApiKey, ConnectionName, Host, Provider};
 
 /// Where the key of a connection lies, and whom it is for.
@@ -23,22 +24,24 @@ pub(super) struct StoredLocation {
 impl StoredLocation {
     /// Finds the stored key of a connection as every command does, without the variables that
     /// override it.
-    pub(super) fn find(
-        home: &NtroDir,
+    pub(super) fn find(session: &Session, name: &ConnectionName) -> Result<(Self, ApiKey), Error> {
+        Ok(Self::of(name, session.stored_connection(name)?))
+    }
+
+    /// As [`StoredLocation::find`], from files that are read again. Returns the records as well.
+    pub(super) fn find_again(
+        session: &Session,
         name: &ConnectionName,
-        stores: &Stores,
-    ) -> Result<(Self, ApiKey), Error> {
-        let config = Config::read(&home.config())?;
-        let records = KeyRecords::read(&home.logins())?;
-        let resolver = Resolver {
-            flags: &Flags::of_connection(name.clone()),
-            env: &Env::empty(),
-            pin: None,
-            config: &config,
-            records: &records,
-            home,
-        };
-        let connection = resolver.connection(stores)?;
+    ) -> Result<(Self, ApiKey, KeyRecords), Error> {
+        let home = session.home()?;
+        let files = ConfigFiles::read_only(home)?;
+        let flags = Flags::of_connection(name.clone());
+        let connection = files.resolver(home, &flags).connection(session.stores()?)?;
+        let (place, key) = Self::of(name, connection);
+        Ok((place, key, files.records))
+    }
+
+    fn of(name: &ConnectionName, connection: Connection) -> (Self, ApiKey) {
         let (key, item) = parts(name, &connection.key.value);
         let place = Self {
             // A key in the clear beside a store that has none is where it is found.
@@ -50,32 +53,36 @@ impl StoredLocation {
             provider: connection.provider.value,
             host: connection.host.value,
         };
-        Ok((place, key))
+        (place, key)
     }
 
-    /// Puts `to` in the place of `from`, reads it back, and notes it in `logins.toml`; or leaves
+    /// Returns the key that is stored there now.
+    pub(super) fn get(&self, session: &Session) -> Result<Option<ApiKey>, Error> {
+        Ok(session.stores()?.get(self.kind).get(&self.item)?)
+    }
+
+    /// Replaces the key `from` by `to`, reads it back, and records it in `logins.toml`; or leaves
     /// everything as it was.
     pub(super) fn exchange(
         &self,
-        home: &NtroDir,
-        stores: &Stores,
+        session: &Session,
         [from, to]: [&ApiKey; 2],
         expires_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<(), Error> {
         let name = &self.item.connection;
-        let lock = home.lock()?;
-        // Everything is looked at again under the lock: a login, a rename or a removal may have
-        // come in between.
-        match Self::find(home, name, stores) {
-            Ok((place, key)) if place == *self && key == *from => {}
+        let lock = session.home()?.lock()?;
+        // Everything is read again under the lock: a login, a rename or a removal may have come in
+        // between.
+        let records = match Self::find_again(session, name) {
+            Ok((place, key, records)) if place == *self && key == *from => records,
             Ok(_) => return Err(Error::Changed { name: name.clone() }),
             Err(Error::Connection(error)) if is_gone(&error) => {
                 return Err(Error::Changed { name: name.clone() });
             }
             Err(error) => return Err(error),
-        }
-        let store = stores.get(self.kind);
+        };
+        let store = session.stores()?.get(self.kind);
         let put = store.put(&self.item, to, &lock);
         match (put, store.get(&self.item)) {
             // Also where the store did not answer in time, and did it all the same.
@@ -96,19 +103,19 @@ impl StoredLocation {
                 });
             }
         }
-        self.record(home, to, expires_at, now, &lock)
+        self.record(session, records, to, expires_at, now, &lock)
     }
 
     /// Brings the record of the login up to date, where there is one for this place.
     pub(super) fn record(
         &self,
-        home: &NtroDir,
+        session: &Session,
+        mut records: KeyRecords,
         key: &ApiKey,
         expires_at: Option<Timestamp>,
         now: Timestamp,
         lock: &FileLock,
     ) -> Result<(), Error> {
-        let mut records = KeyRecords::read(&home.logins())?;
         let name = self.item.connection.as_str();
         let Some(login) = records.get(name) else {
             return Ok(());
@@ -122,7 +129,7 @@ impl StoredLocation {
         login.stored_at = now;
         login.expires_at = expires_at;
         records.insert(name, login);
-        Ok(records.save(&home.logins(), lock)?)
+        Ok(records.save(&session.home()?.logins(), lock)?)
     }
 }
 

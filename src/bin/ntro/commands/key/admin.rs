@@ -47,7 +47,7 @@ impl Admin {
             insecure_http: cx.global().insecure_http,
         };
         Ok(Self {
-            client: AdminClient::new(target, cx.api_settings()?),
+            client: cx.session().admin_client(target)?,
             provider,
             host,
             connection: resolver.name()?.map(|name| name.value),

@@ -3,11 +3,10 @@
 use ntro_base::env;
 use ntro_base::{ApiKey, ApiKeyError, ConnectionName, Host, Provider};
 use ntro_client::BoundKey;
-use ntro_client::api::{self, Client, Identity, Tenant};
+use ntro_client::api::{self, Whoami};
 use secrecy::ExposeSecret as _;
 
 use super::{LoginArgs, checked_as};
-use crate::commands::identity;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Kind;
@@ -31,19 +30,13 @@ impl KeyArg {
     }
 }
 
-/// What the server said of the key.
-pub(super) struct Checked {
-    pub(super) identity: Identity,
-    pub(super) tenants: Vec<Tenant>,
-}
-
 /// A key that may be stored, and what was found out about it.
 pub(super) struct Accepted {
     pub(super) key: ApiKey,
     pub(super) provider: Provider,
     pub(super) host: Host,
     /// What the server said, if it was asked.
-    pub(super) checked: Option<Checked>,
+    pub(super) checked: Option<Whoami>,
 }
 
 /// Gets the key and has it checked. On a terminal, a key that is rejected can be given again.
@@ -54,7 +47,7 @@ pub(super) fn checked_key(
     host: Host,
 ) -> Result<Accepted, CliError> {
     // What is wrong with a setting is told before anything is asked.
-    let calls = cx.api_settings()?;
+    cx.api_settings()?;
     let given = given_key(args, cx)?;
     let again = given.is_none();
     let mut given = given;
@@ -74,7 +67,7 @@ pub(super) fn checked_key(
         if args.no_verify {
             return Ok(accepted(None));
         }
-        match check(cx, &calls, provider, &host, &key)? {
+        match check(cx, provider, &host, &key)? {
             Ok(checked) => return Ok(accepted(Some(checked))),
             Err(error @ api::Error::Rejected(_)) if again => {
                 let error = CliError::from(error);
@@ -179,23 +172,22 @@ fn base_url(provider: Provider, host: &Host) -> Result<Host, CliError> {
 
 fn check(
     cx: &Context,
-    calls: &api::Settings,
     provider: Provider,
     host: &Host,
     key: &ApiKey,
-) -> Result<Result<Checked, api::Error>, CliError> {
+) -> Result<Result<Whoami, api::Error>, CliError> {
     let target = api::Target {
         provider,
         host: host.clone(),
         key: Some(BoundKey::new(key.clone(), host.origin())),
         insecure_http: cx.global().insecure_http,
     };
-    let client = Client::new(target, calls.clone());
+    let client = cx.session().client_of(target)?;
     let spinner = progress::spinner(
         cx.printer(),
         format!("checking the key at {}", host.origin()),
     );
-    let answer = cx.block_on(identity::ask(&client))?;
+    let answer = cx.block_on(client.whoami())?;
     spinner.finish_and_clear();
-    Ok(answer.map(|(identity, tenants)| Checked { identity, tenants }))
+    Ok(answer)
 }

@@ -1,10 +1,10 @@
 //! LoginSummary of a login.
 
+use ntro_client::api::Whoami;
 use ntro_client::ops::NewLogin;
 use ntro_client::secrets::StoreKind;
 use serde::Serialize;
 
-use super::key::Checked;
 use crate::commands::identity::TenantName;
 use crate::output::{Fields, Paint, Report};
 
@@ -38,7 +38,7 @@ pub(in crate::commands::auth) struct LoginSummary {
 }
 
 impl LoginSummary {
-    pub(super) fn new(new: &NewLogin, is_default: bool, checked: Option<Checked>) -> Self {
+    pub(super) fn new(new: &NewLogin, is_default: bool, checked: Option<Whoami>) -> Self {
         Self {
             connection: new.name.to_string(),
             host: new.host.to_string(),

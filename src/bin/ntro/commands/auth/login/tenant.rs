@@ -4,22 +4,22 @@ use ntro_base::{ConnectionName, TenantSlug};
 use ntro_client::api::Tenant;
 
 use super::LoginArgs;
-use super::key::Checked;
 use crate::commands::identity;
 use crate::context::Context;
 use crate::error::CliError;
+use ntro_client::api::Whoami;
 
 pub(super) fn choose(
     args: &LoginArgs,
     cx: &Context,
     name: &ConnectionName,
-    checked: Option<&Checked>,
+    checked: Option<&Whoami>,
 ) -> Result<Option<TenantSlug>, CliError> {
     let (wanted, option) = match &args.default_tenant {
         Some(tenant) => (Some(tenant), "`--default-tenant`"),
         None => (cx.global().tenant.as_ref(), "`--tenant`"),
     };
-    let Some(Checked { tenants, .. }) = checked else {
+    let Some(Whoami { tenants, .. }) = checked else {
         return Ok(wanted.cloned());
     };
     if let Some(wanted) = wanted {

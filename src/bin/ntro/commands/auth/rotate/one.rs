@@ -6,7 +6,7 @@ use std::time::Duration;
 use ntro_base::{ApiKey, ApiKeyError, ConnectionName, Period, Provider};
 use ntro_client::api::AdminToken;
 use ntro_client::ops::migrate::Journal;
-use ntro_client::ops::rotate::{self, Method, Next, Rotation, Server};
+use ntro_client::ops::rotate::{self, Method, Next, Rotation};
 use ntro_client::resolve::Flags;
 use secrecy::ExposeSecret as _;
 
@@ -44,13 +44,8 @@ impl<'a> RotateOne<'a> {
         &self,
         act: impl FnOnce(&mut Rotation<'_>) -> Result<T, CliError>,
     ) -> Result<T, CliError> {
-        let calls = self.cx.api_settings()?;
-        let server = Server {
-            runtime: self.cx.runtime()?,
-            settings: &calls,
-            insecure_http: self.cx.global().insecure_http,
-        };
-        let mut rotation = Rotation::open(self.cx.home()?, self.name, self.cx.stores()?, server)?;
+        let runtime = self.cx.runtime()?;
+        let mut rotation = Rotation::open(self.cx.session(), self.name, runtime)?;
         let done = act(&mut rotation);
         done.map_err(|error| self.explained(error, &rotation))
     }

@@ -1,0 +1,335 @@
+//! The object that lives as long as a command.
+
+mod options;
+
+pub use options::{AskPassphrase, Notice, Options};
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use ntro_base::disk;
+use ntro_base::env::{self, Env, EnvVar};
+use ntro_base::{ConnectionName, Period};
+use secrecy::SecretString;
+
+use crate::api::{self, AdminClient, Client, Transport};
+use crate::config::{Config, KeyRecord, KeyRecords, NtroDir, Pin};
+use crate::ops;
+use crate::resolve::{self, Connection, Error, Flags, ResolvedValue, Resolver};
+use crate::secrets::{ConfigKeys, Keyring, KeyringSettings, Passphrase, StoreSettings, Stores};
+
+/// The files, the stores and the transport of one command.
+///
+/// Nothing is read, opened or built before it is needed, and nothing twice: each file is read once,
+/// each store is opened once, and all calls share their connections. An operation that changes a
+/// file reads it again under the lock.
+pub struct Session {
+    options: Options,
+    home: OnceLock<NtroDir>,
+    config: OnceLock<Config>,
+    records: OnceLock<KeyRecords>,
+    pin: OnceLock<Option<Pin>>,
+    stores: OnceLock<Arc<Stores>>,
+    calls: OnceLock<api::Settings>,
+    transport: OnceLock<Transport>,
+    /// The variables that a notice was given about.
+    shadows: Mutex<BTreeSet<&'static str>>,
+}
+
+impl Session {
+    /// Makes a session. Does no I/O.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self {
+            options,
+            home: OnceLock::new(),
+            config: OnceLock::new(),
+            records: OnceLock::new(),
+            pin: OnceLock::new(),
+            stores: OnceLock::new(),
+            calls: OnceLock::new(),
+            transport: OnceLock::new(),
+            shadows: Mutex::default(),
+        }
+    }
+
+    /// Returns a session that reads the files again. It shares the stores and the transport, so a
+    /// passphrase is not asked for again.
+    #[must_use]
+    pub fn reread(&self) -> Self {
+        let fresh = Self::new(self.options.clone());
+        if let Some(stores) = self.stores.get() {
+            let _ = fresh.stores.set(Arc::clone(stores));
+        }
+        if let Some(transport) = self.transport.get() {
+            let _ = fresh.transport.set(transport.clone());
+        }
+        fresh
+    }
+
+    /// Returns the options that the session was made with.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Returns the environment.
+    #[must_use]
+    pub fn env(&self) -> &Env {
+        &self.options.env
+    }
+
+    /// Returns the folder of `ntro`.
+    pub fn home(&self) -> Result<&NtroDir, Error> {
+        fill(&self.home, || Ok(NtroDir::locate(self.env())?))
+    }
+
+    /// Returns `config.toml` as it was when it was first asked for.
+    pub fn config(&self) -> Result<&Config, Error> {
+        fill(&self.config, || {
+            let home = self.home()?;
+            let path = home.config();
+            let config = Config::read(&path)?;
+            for path in [home.folder(), &path] {
+                if let Some(owner) = disk::foreign_owner(path) {
+                    self.options.notice(&Notice::ForeignOwner { path, owner });
+                }
+                if let Some(finding) = disk::inspect(path) {
+                    self.options.notice(&Notice::Permissions(&finding));
+                }
+            }
+            Ok(config)
+        })
+    }
+
+    /// Returns `logins.toml` as it was when it was first asked for.
+    pub fn records(&self) -> Result<&KeyRecords, Error> {
+        fill(&self.records, || {
+            Ok(KeyRecords::read(&self.home()?.logins())?)
+        })
+    }
+
+    fn pin(&self) -> Result<Option<&Pin>, Error> {
+        let pin = fill(&self.pin, || match &self.options.folder {
+            Some(folder) => Ok(Pin::find(folder)?),
+            None => Ok(None),
+        })?;
+        Ok(pin.as_ref())
+    }
+
+    /// Returns the inputs of every decision.
+    pub fn resolver(&self) -> Result<Resolver<'_>, Error> {
+        Ok(Resolver {
+            flags: &self.options.flags,
+            env: &self.options.env,
+            pin: self.pin()?,
+            config: self.config()?,
+            records: self.records()?,
+            home: self.home()?,
+        })
+    }
+
+    /// Returns the connection that is meant, with its key, and gives notice of what variables hide.
+    pub fn connection(&self) -> Result<Connection, Error> {
+        let resolver = self.resolver()?;
+        self.check_shadows(&resolver, &ResolvedValue::ALL)?;
+        self.record_safety();
+        // An invalid setting is reported before a store is opened.
+        self.calls()?;
+        self.connect(&resolver)
+    }
+
+    /// Returns a connection by its name, with its stored key: variables and the pin do not count.
+    pub fn stored_connection(&self, name: &ConnectionName) -> Result<Connection, Error> {
+        let flags = Flags::of_connection(name.clone());
+        self.connect(&self.resolver()?.alone(&flags))
+    }
+
+    /// Takes the key out of its store. Where it is not, another process may have moved it after the
+    /// files were read: reads them again for as long as the record of the key changes.
+    fn connect(&self, resolver: &Resolver<'_>) -> Result<Connection, Error> {
+        let stores = self.stores()?;
+        let mut before = match resolver.connection(stores) {
+            Err(Error::NoKey { .. }) => record(resolver)?,
+            connection => return connection,
+        };
+        loop {
+            let config = Config::read(&self.home()?.config())?;
+            let records = KeyRecords::read(&self.home()?.logins())?;
+            let resolver = Resolver {
+                config: &config,
+                records: &records,
+                ..*resolver
+            };
+            let now = record(&resolver)?;
+            match resolver.connection(stores) {
+                Err(Error::NoKey { .. }) if now != before => before = now,
+                connection => return connection,
+            }
+        }
+    }
+
+    /// Gives notice, once for each variable, of those that hide some of these values. With
+    /// `NTRO_STRICT` that is an error.
+    pub fn check_shadows(
+        &self,
+        resolver: &Resolver<'_>,
+        of: &[ResolvedValue],
+    ) -> Result<(), Error> {
+        for shadow in resolver.shadows()? {
+            if !of.contains(&shadow.value) {
+                continue;
+            }
+            resolver.check(&shadow)?;
+            let mut given = self.shadows.lock().unwrap_or_else(PoisonError::into_inner);
+            if given.insert(shadow.variable) {
+                self.options.notice(&Notice::Shadow(&shadow));
+            }
+        }
+        Ok(())
+    }
+
+    /// Records policies that were set with an editor, before another program drops them.
+    fn record_safety(&self) {
+        let (Ok(config), Ok(records), Ok(home)) = (self.config(), self.records(), self.home())
+        else {
+            return;
+        };
+        if ops::has_unrecorded_safety(config, records)
+            && let Err(error) = ops::record_safety(home)
+        {
+            tracing::debug!(%error, "policies were not recorded");
+        }
+    }
+
+    /// Returns the secret stores.
+    pub fn stores(&self) -> Result<&Stores, Error> {
+        let stores = fill(&self.stores, || {
+            let notice = Arc::clone(&self.options.notice);
+            Ok(Arc::new(Stores::new(StoreSettings {
+                keyring: Keyring::new(KeyringSettings {
+                    timeout: self.seconds(&env::NTRO_KEYRING_TIMEOUT, KeyringSettings::TIMEOUT)?,
+                    session_bus: KeyringSettings::session_bus(self.env()),
+                    interactive: self.options.ask_passphrase.is_some(),
+                }),
+                identity: self.identity(),
+                passphrase: self.passphrase()?,
+                command: resolve::helpers(self.config()?, self.records()?),
+                report: Arc::new(move |line| notice(&Notice::Helper(line))),
+                plain: Arc::new(ConfigKeys::new(self.home()?.config())),
+                folder: self.home()?.folder().to_owned(),
+            })))
+        })?;
+        Ok(stores)
+    }
+
+    /// Returns the limits of calls.
+    pub fn calls(&self) -> Result<&api::Settings, Error> {
+        fill(&self.calls, || {
+            let mut settings = api::Settings::from_env(self.env());
+            settings.total_timeout = self.seconds(&env::NTRO_TIMEOUT, settings.total_timeout)?;
+            Ok(settings)
+        })
+    }
+
+    /// Returns the transport that all calls share.
+    pub fn transport(&self) -> Result<&Transport, Error> {
+        fill(&self.transport, || Ok(Transport::shared(self.calls()?)))
+    }
+
+    /// Returns the client of a connection.
+    pub fn client(&self, connection: &Connection) -> Result<Client, Error> {
+        self.client_of(api::Target {
+            provider: connection.provider.value,
+            host: connection.host.value.clone(),
+            key: Some(connection.key.value.clone()),
+            insecure_http: self.options.insecure_http,
+        })
+    }
+
+    /// Returns a client for a target.
+    pub fn client_of(&self, target: api::Target) -> Result<Client, Error> {
+        let calls = self.calls()?.clone();
+        Ok(Client::through(self.transport()?, target, calls))
+    }
+
+    /// Returns a client for the calls of an administrator.
+    pub fn admin_client(&self, target: api::AdminTarget) -> Result<AdminClient, Error> {
+        let calls = self.calls()?.clone();
+        Ok(AdminClient::through(self.transport()?, target, calls))
+    }
+
+    /// Returns the timeout that a variable sets.
+    fn seconds(&self, variable: &EnvVar, default: Duration) -> Result<Duration, Error> {
+        let Some(text) = self.env().text(variable)? else {
+            return Ok(default);
+        };
+        let seconds = text.parse::<f64>().ok().filter(|seconds| *seconds > 0.0);
+        let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        duration
+            // A longer one means for ever, and would not fit beside today's date.
+            .map(|duration| duration.min(Period::LONGEST.duration()))
+            .ok_or(Error::NotSeconds {
+                variable: variable.name,
+            })
+    }
+
+    /// The identity that opens the encrypted file, where one is named.
+    fn identity(&self) -> Option<PathBuf> {
+        let named = self.env().path(&env::NTRO_IDENTITY_FILE);
+        named.or_else(|| self.credential("ntro-identity"))
+    }
+
+    /// A credential that systemd provides to this service.
+    fn credential(&self, name: &str) -> Option<PathBuf> {
+        let path = self.env().path(&env::CREDENTIALS_DIRECTORY)?.join(name);
+        // Where it cannot be looked at, reading it reports why.
+        path.try_exists().unwrap_or(true).then_some(path)
+    }
+
+    fn passphrase(&self) -> Result<Passphrase, Error> {
+        if let Some(text) = self.env().text(&env::NTRO_PASSPHRASE)? {
+            return Ok(Passphrase::from_value(SecretString::from(text)));
+        }
+        if let Some(path) = self.env().path(&env::NTRO_PASSPHRASE_FILE) {
+            return Ok(Passphrase::from_file(path));
+        }
+        if let Some(path) = self.credential("ntro-passphrase") {
+            return Ok(Passphrase::from_file(path));
+        }
+        Ok(match &self.options.ask_passphrase {
+            Some(ask) => {
+                let ask = Arc::clone(ask);
+                Passphrase::ask(move |purpose| ask(purpose))
+            }
+            None => Passphrase::none(),
+        })
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("home", &self.home.get())
+            .field("stores", &self.stores.get())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The record of the key of the connection that is meant.
+fn record(resolver: &Resolver<'_>) -> Result<Option<KeyRecord>, Error> {
+    let name = resolver.name()?;
+    Ok(name.and_then(|name| resolver.login(&name.value).cloned()))
+}
+
+/// Returns the value of a cell, and fills it first if it is empty.
+fn fill<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T, Error>) -> Result<&T, Error> {
+    if let Some(value) = cell.get() {
+        return Ok(value);
+    }
+    let value = make()?;
+    Ok(cell.get_or_init(|| value))
+}
