@@ -440,3 +440,41 @@ fn an_admin_token_goes_to_no_server_that_it_was_not_meant_for() {
         assert!(["", "ntro_good"].contains(&sent.as_str()), "{sent}");
     }
 }
+
+#[test]
+#[ignore = "needs strace and unshare: run scripts/test"]
+fn rotation_repeats_no_work() {
+    let (authority, sandbox, old) = logged_in(Provider::Ontora);
+    let log = sandbox.home().join("calls");
+    // The process is not dumpable, so only root can trace it.
+    sandbox
+        .as_some_root("strace")
+        .args("--follow-forks --quiet=all --output")
+        .arg(&log)
+        .arg("--trace=?open,openat,connect")
+        .arg(env!("CARGO_BIN_EXE_ntro"))
+        .args("auth rotate")
+        .run()
+        .success()
+        .done();
+    assert_ne!(stored(&sandbox, "local"), old.key);
+
+    let text = std::fs::read_to_string(log).unwrap();
+    let count = |words: &[&str]| {
+        let calls = text.lines();
+        let calls = calls.filter(|call| words.iter().all(|word| call.contains(word)));
+        calls.count()
+    };
+    let host = authority.host(Provider::Ontora);
+    let port = host.rsplit(':').next().unwrap().trim_end_matches('/');
+    let connections = count(&["connect(", &format!("htons({port})")]);
+    assert!((1..=2).contains(&connections), "{connections}: {text}");
+    for (file, most) in [("config.toml\"", 2), ("logins.toml\"", 2)] {
+        let reads = count(&["/.ntro/", file, "O_RDONLY"]);
+        assert!((1..=most).contains(&reads), "{file}: {reads}: {text}");
+    }
+    // The identity is read for each decryption of the key file, and for nothing else.
+    assert_eq!(count(&["/.ntro/identity.txt\""]), 1, "{text}");
+    // Plain `http` on this machine needs no certificates.
+    assert_eq!(count(&["/etc/ssl/"]), 0, "{text}");
+}

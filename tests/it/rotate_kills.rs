@@ -86,7 +86,7 @@ fn a_key_of_ntropii_in_the_encrypted_file() {
 #[test]
 #[ignore = "needs strace: run scripts/test"]
 fn a_key_of_ontora_in_the_encrypted_file() {
-    survives_each_effect(Provider::Ontora, "file", By::Itself, 75);
+    survives_each_effect(Provider::Ontora, "file", By::Itself, 65);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_key_of_ntropii_in_plain_text() {
 #[test]
 #[ignore = "needs strace: run scripts/test"]
 fn a_key_of_ontora_in_plain_text() {
-    survives_each_effect(Provider::Ontora, "plaintext", By::Itself, 75);
+    survives_each_effect(Provider::Ontora, "plaintext", By::Itself, 65);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_key_of_ntropii_that_an_administrator_replaces() {
 #[test]
 #[ignore = "needs strace: run scripts/test"]
 fn a_key_of_ontora_that_an_administrator_replaces() {
-    survives_each_effect(Provider::Ontora, "file", By::Admin, 100);
+    survives_each_effect(Provider::Ontora, "file", By::Admin, 90);
 }
 
 /// `NTRO_TEST_KILLS` is how many kills there are to be, over all four stories together.

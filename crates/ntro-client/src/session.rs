@@ -16,9 +16,9 @@ use ntro_base::{ConnectionName, Period};
 use secrecy::SecretString;
 
 use crate::api::{self, AdminClient, Client, Transport};
-use crate::config::{Config, KeyRecord, KeyRecords, NtroDir, Pin};
+use crate::config::{Config, KeyRecords, NtroDir, Pin};
 use crate::ops;
-use crate::resolve::{self, Connection, Error, Flags, ResolvedValue, Resolver};
+use crate::resolve::{self, Connection, Error, Inputs, Resolution, ResolvedValue};
 use crate::secrets::{ConfigKeys, Keyring, KeyringSettings, Passphrase, StoreSettings, Stores};
 
 /// The files, the stores and the transport of one command.
@@ -32,6 +32,7 @@ pub struct Session {
     config: OnceLock<Config>,
     records: OnceLock<KeyRecords>,
     pin: OnceLock<Option<Pin>>,
+    resolution: OnceLock<Resolution>,
     stores: OnceLock<Arc<Stores>>,
     calls: OnceLock<api::Settings>,
     transport: OnceLock<Transport>,
@@ -49,6 +50,7 @@ impl Session {
             config: OnceLock::new(),
             records: OnceLock::new(),
             pin: OnceLock::new(),
+            resolution: OnceLock::new(),
             stores: OnceLock::new(),
             calls: OnceLock::new(),
             transport: OnceLock::new(),
@@ -120,9 +122,9 @@ impl Session {
         Ok(pin.as_ref())
     }
 
-    /// Returns the inputs of every decision.
-    pub fn resolver(&self) -> Result<Resolver<'_>, Error> {
-        Ok(Resolver {
+    /// Returns everything that values are decided from.
+    pub fn inputs(&self) -> Result<Inputs<'_>, Error> {
+        Ok(Inputs {
             flags: &self.options.flags,
             env: &self.options.env,
             pin: self.pin()?,
@@ -132,40 +134,53 @@ impl Session {
         })
     }
 
+    /// Returns every value of a call, each decided once.
+    pub fn resolution(&self) -> Result<&Resolution, Error> {
+        fill(&self.resolution, || Ok(self.inputs()?.resolve()))
+    }
+
     /// Returns the connection that is meant, with its key, and gives notice of what variables hide.
     pub fn connection(&self) -> Result<Connection, Error> {
-        let resolver = self.resolver()?;
-        self.check_shadows(&resolver, &ResolvedValue::ALL)?;
+        let resolution = self.resolution()?;
+        self.check_shadows(resolution, &ResolvedValue::ALL)?;
         self.record_safety();
         // An invalid setting is reported before a store is opened.
         self.calls()?;
-        self.connect(&resolver)
+        self.connect(resolution, |inputs| inputs.resolve())
     }
 
     /// Returns a connection by its name, with its stored key: variables and the pin do not count.
     pub fn stored_connection(&self, name: &ConnectionName) -> Result<Connection, Error> {
-        let flags = Flags::of_connection(name.clone());
-        self.connect(&self.resolver()?.alone(&flags))
+        let alone = |inputs: &Inputs<'_>| inputs.alone(name);
+        self.connect(&alone(&self.inputs()?), alone)
     }
 
     /// Takes the key out of its store. Where it is not, another process may have moved it after the
     /// files were read: reads them again for as long as the record of the key changes.
-    fn connect(&self, resolver: &Resolver<'_>) -> Result<Connection, Error> {
+    fn connect(
+        &self,
+        resolution: &Resolution,
+        resolve: impl Fn(&Inputs<'_>) -> Resolution,
+    ) -> Result<Connection, Error> {
         let stores = self.stores()?;
-        let mut before = match resolver.connection(stores) {
-            Err(Error::NoKey { .. }) => record(resolver)?,
+        let record = |resolution: &Resolution, records: &KeyRecords| -> Result<_, Error> {
+            let name = resolution.name()?;
+            Ok(name.and_then(|name| records.get(name.value.as_str()).cloned()))
+        };
+        let mut before = match resolution.connection(stores) {
+            Err(Error::NoKey { .. }) => record(resolution, self.records()?)?,
             connection => return connection,
         };
         loop {
             let config = Config::read(&self.home()?.config())?;
             let records = KeyRecords::read(&self.home()?.logins())?;
-            let resolver = Resolver {
+            let resolution = resolve(&Inputs {
                 config: &config,
                 records: &records,
-                ..*resolver
-            };
-            let now = record(&resolver)?;
-            match resolver.connection(stores) {
+                ..self.inputs()?
+            });
+            let now = record(&resolution, &records)?;
+            match resolution.connection(stores) {
                 Err(Error::NoKey { .. }) if now != before => before = now,
                 connection => return connection,
             }
@@ -176,17 +191,17 @@ impl Session {
     /// `NTRO_STRICT` that is an error.
     pub fn check_shadows(
         &self,
-        resolver: &Resolver<'_>,
+        resolution: &Resolution,
         of: &[ResolvedValue],
     ) -> Result<(), Error> {
-        for shadow in resolver.shadows()? {
+        for shadow in resolution.shadows()? {
             if !of.contains(&shadow.value) {
                 continue;
             }
-            resolver.check(&shadow)?;
+            resolution.check(shadow)?;
             let mut given = self.shadows.lock().unwrap_or_else(PoisonError::into_inner);
             if given.insert(shadow.variable) {
-                self.options.notice(&Notice::Shadow(&shadow));
+                self.options.notice(&Notice::Shadow(shadow));
             }
         }
         Ok(())
@@ -317,12 +332,6 @@ impl fmt::Debug for Session {
             .field("stores", &self.stores.get())
             .finish_non_exhaustive()
     }
-}
-
-/// The record of the key of the connection that is meant.
-fn record(resolver: &Resolver<'_>) -> Result<Option<KeyRecord>, Error> {
-    let name = resolver.name()?;
-    Ok(name.and_then(|name| resolver.login(&name.value).cloned()))
 }
 
 /// Returns the value of a cell, and fills it first if it is empty.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ntro_base::env;
 use ntro_base::{ConnectionName, Origin};
 use ntro_client::api::AdminToken;
-use ntro_client::resolve::{self, AdminTokenCommand, AdminTokenSource, Flags, Resolver};
+use ntro_client::resolve::{self, AdminTokenCommand, AdminTokenSource, Resolution};
 use secrecy::ExposeSecret as _;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
@@ -25,7 +25,7 @@ const LONGEST: u64 = 64 * 1024;
 
 /// Returns the admin token of a call to `origin`.
 pub(crate) fn get(cx: &Context, on_stdin: bool, origin: Origin) -> Result<AdminToken, CliError> {
-    of(cx, &cx.resolver()?, on_stdin, origin)
+    of(cx, cx.resolution()?, on_stdin, origin)
 }
 
 /// Returns the admin token of one connection, whichever is the active one; `None` where there is
@@ -36,12 +36,7 @@ pub(crate) fn of_connection(
     on_stdin: bool,
     origin: Origin,
 ) -> Result<Option<AdminToken>, CliError> {
-    let flags = Flags::of_connection(name.clone());
-    let resolver = Resolver {
-        flags: &flags,
-        ..cx.resolver()?
-    };
-    if_any(cx, &resolver, on_stdin, origin)
+    if_any(cx, &cx.inputs()?.resolve_for(name), on_stdin, origin)
 }
 
 /// Returns the admin token that a connection has a command for; `None` where it has none.
@@ -52,29 +47,28 @@ pub(crate) fn of_each(
     name: &ConnectionName,
     origin: Origin,
 ) -> Result<Option<AdminToken>, CliError> {
-    let flags = Flags::of_connection(name.clone());
-    if_any(cx, &cx.resolver()?.alone(&flags), false, origin)
+    if_any(cx, &cx.inputs()?.alone(name), false, origin)
 }
 
 fn if_any(
     cx: &Context,
-    resolver: &Resolver<'_>,
+    resolution: &Resolution,
     on_stdin: bool,
     origin: Origin,
 ) -> Result<Option<AdminToken>, CliError> {
-    match resolver.admin_token(on_stdin) {
+    match resolution.admin_token(on_stdin) {
         Err(resolve::Error::NoAdminToken { .. }) => Ok(None),
-        _ => of(cx, resolver, on_stdin, origin).map(Some),
+        _ => of(cx, resolution, on_stdin, origin).map(Some),
     }
 }
 
 fn of(
     cx: &Context,
-    resolver: &Resolver<'_>,
+    resolution: &Resolution,
     on_stdin: bool,
     origin: Origin,
 ) -> Result<AdminToken, CliError> {
-    let (text, source) = match resolver.admin_token(on_stdin)? {
+    let (text, source) = match resolution.admin_token(on_stdin)? {
         AdminTokenSource::Stdin => (
             stdin::secret("token", "--admin-token-stdin")?,
             "standard input".to_owned(),

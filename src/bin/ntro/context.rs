@@ -9,7 +9,7 @@ use ntro_base::env::Env;
 use ntro_base::{ApiKey, ConnectionName, TenantSlug};
 use ntro_client::api::{self, Client};
 use ntro_client::config::{Config, KeyRecords, NtroDir};
-use ntro_client::resolve::{Connection, Flags, ResolvedValue, Resolver};
+use ntro_client::resolve::{Connection, Flags, Inputs, Resolution, ResolvedValue};
 use ntro_client::secrets::{SecretStore, StoreKind, Stores};
 use ntro_client::session::{AskPassphrase, Notice};
 use ntro_client::{Options, Session};
@@ -127,9 +127,14 @@ impl Context {
         Ok(self.session().records()?)
     }
 
-    /// Decides connection, host, key and tenant.
-    pub(crate) fn resolver(&self) -> Result<Resolver<'_>, CliError> {
-        Ok(self.session().resolver()?)
+    /// Returns everything that values are decided from.
+    pub(crate) fn inputs(&self) -> Result<Inputs<'_>, CliError> {
+        Ok(self.session().inputs()?)
+    }
+
+    /// Returns every value of this call, each decided once.
+    pub(crate) fn resolution(&self) -> Result<&Resolution, CliError> {
+        Ok(self.session().resolution()?)
     }
 
     /// Returns the connection that is meant, with its key, and warns about what hides what.
@@ -140,16 +145,16 @@ impl Context {
     /// Warns, once each, about variables that hide some of these values. With `NTRO_STRICT` that
     /// is an error.
     pub(crate) fn tell_shadows(&self, of: &[ResolvedValue]) -> Result<(), CliError> {
-        self.tell_shadows_of(&self.resolver()?, of)
+        self.tell_shadows_of(self.resolution()?, of)
     }
 
     /// As [`Context::tell_shadows`], where another connection is meant than the active one.
     pub(crate) fn tell_shadows_of(
         &self,
-        resolver: &Resolver<'_>,
+        resolution: &Resolution,
         of: &[ResolvedValue],
     ) -> Result<(), CliError> {
-        Ok(self.session().check_shadows(resolver, of)?)
+        Ok(self.session().check_shadows(resolution, of)?)
     }
 
     /// Reveals the key of a connection, if its policy allows that.
@@ -169,10 +174,10 @@ impl Context {
 
     /// Returns the name of the connection that is meant, where a command is about a connection.
     pub(crate) fn connection_name(&self) -> Result<ConnectionName, CliError> {
-        let name = self.resolver()?.name()?;
+        let name = self.resolution()?.name()?;
         self.tell_shadows(&[ResolvedValue::Connection])?;
         match name {
-            Some(name) => Ok(name.value),
+            Some(name) => Ok(name.value.clone()),
             None => Err(CliError::no_connection()),
         }
     }
@@ -214,14 +219,14 @@ impl Context {
     /// in an error. Of the same provider: another one's tenants are others.
     pub(crate) fn connection_for(&self, tenant: &TenantSlug) -> Option<String> {
         let config = self.config().ok()?;
-        let resolver = self.resolver().ok()?;
-        let meant = resolver.name().ok()?;
-        let meant = meant.as_ref().map(|name| name.value.as_str());
-        let provider = resolver.provider().ok()?.value;
+        let resolution = self.resolution().ok()?;
+        let meant = resolution.name().ok()?;
+        let meant = meant.map(|name| name.value.as_str());
+        let provider = resolution.provider().ok()?.value;
+        let inputs = self.inputs().ok()?;
         let is_of_provider = |name: &str| {
-            let flags = Flags::of_connection(name.parse().ok()?);
-            let other = resolver.alone(&flags).provider().ok()?;
-            Some(other.value == provider)
+            let other = inputs.alone(&name.parse().ok()?);
+            Some(other.provider().ok()?.value == provider)
         };
         let found = config.connections.iter().find(|(name, entry)| {
             entry.default_tenant.as_deref() == Some(tenant.as_str())

@@ -2,7 +2,7 @@
 //!
 //! Every command that does either goes through [`confirm`], before its first request.
 
-use ntro_client::resolve::{Production, Resolver};
+use ntro_client::resolve::{Production, Resolution};
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -20,11 +20,11 @@ pub(crate) struct ConfirmArgs {
 /// as "create the key `ci`".
 pub(crate) fn confirm(
     cx: &Context,
-    resolver: &Resolver<'_>,
+    resolution: &Resolution,
     sure: ConfirmArgs,
     what: &str,
 ) -> Result<(), CliError> {
-    let Some(production) = unanswered(cx, resolver, sure, what)? else {
+    let Some(production) = unanswered(cx, resolution, sure, what)? else {
         return Ok(());
     };
     let question = format!("{production} is production. Really {what}?");
@@ -41,24 +41,24 @@ pub(crate) fn confirm(
 /// in any case and in its own words. Where nobody can be asked, that is refused.
 pub(crate) fn unanswered(
     cx: &Context,
-    resolver: &Resolver<'_>,
+    resolution: &Resolution,
     sure: ConfirmArgs,
     what: &str,
 ) -> Result<Option<Production>, CliError> {
-    match resolver.production()?.filter(|_| !sure.yes) {
-        Some(production) if !cx.prompter().is_interactive() => Err(refused(&production, what)),
-        production => Ok(production),
+    match resolution.production()?.filter(|_| !sure.yes) {
+        Some(production) if !cx.prompter().is_interactive() => Err(refused(production, what)),
+        production => Ok(production.cloned()),
     }
 }
 
 /// Refuses a change of production that is not said to be meant, for a command that asks nobody.
 pub(crate) fn require_yes(
-    resolver: &Resolver<'_>,
+    resolution: &Resolution,
     sure: ConfirmArgs,
     what: &str,
 ) -> Result<(), CliError> {
-    match resolver.production()?.filter(|_| !sure.yes) {
-        Some(production) => Err(refused(&production, what)),
+    match resolution.production()?.filter(|_| !sure.yes) {
+        Some(production) => Err(refused(production, what)),
         None => Ok(()),
     }
 }

@@ -54,11 +54,7 @@ impl KeySet {
 }
 
 fn read_keys(path: &Path) -> Result<Vec<PublicKey>, disk::Error> {
-    let cannot = |source: io::Error| disk::Error::Io {
-        action: "read the key set",
-        path: path.to_owned(),
-        source,
-    };
+    let cannot = |source: io::Error| disk::Error::io("read the key set", path)(source);
     let bytes = disk::read_bounded(path, LARGEST_DOCUMENT as u64)?
         .ok_or_else(|| cannot(io::Error::new(io::ErrorKind::NotFound, "no such file")))?;
     serde_json::from_slice(&bytes)

@@ -5,7 +5,7 @@ use ntro_base::disk;
 
 /// Why a file of ours could not be read or changed. Names the path always, and the line and column
 /// where there are any; never shows the line itself, which may hold a key.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The file could not be read or written.

@@ -1,7 +1,6 @@
 use crate::config::{self, Config, Document, KeyRecords, NtroDir};
-use crate::resolve::{Flags, Resolver, StoredKey};
+use crate::resolve::{Inputs, StoredKey};
 use ntro_base::ConnectionName;
-use ntro_base::env::Env;
 
 use super::{Error, safety};
 
@@ -52,26 +51,18 @@ impl ConfigFiles {
         }
     }
 
-    /// Returns a resolver over the two files alone.
-    pub(crate) fn resolver<'a>(&'a self, home: &'a NtroDir, flags: &'a Flags) -> Resolver<'a> {
-        static NOTHING: Env = Env::empty();
-        Resolver {
-            flags,
-            env: &NOTHING,
-            pin: None,
-            config: &self.config,
-            records: &self.records,
-            home,
-        }
+    /// Returns the inputs of both files alone.
+    pub(crate) fn inputs<'a>(&'a self, home: &'a NtroDir) -> Inputs<'a> {
+        Inputs::of_files(&self.config, &self.records, home)
     }
 
-    /// Returns where the key of a connection lies.
+    /// Returns the place of the key of a connection.
     pub(crate) fn stored_key(
         &self,
         home: &NtroDir,
         name: &ConnectionName,
     ) -> Result<StoredKey, Error> {
-        Ok(self.resolver(home, &Flags::default()).stored_key(name)?)
+        Ok(self.inputs(home).facts(name).stored?)
     }
 
     pub(crate) fn require(&self, name: &ConnectionName) -> Result<(), Error> {

@@ -6,7 +6,7 @@ use ntro_base::{ConnectionName, Host, Origin};
 use super::Source;
 
 /// Why it cannot be decided what a call is to use.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A file of ours cannot be used.

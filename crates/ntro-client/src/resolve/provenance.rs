@@ -75,14 +75,14 @@ pub struct Candidate {
     pub found: Option<String>,
 }
 
-/// How one value was decided: every place looked at in order. The first that has something wins.
+/// How one value was decided: its sources in order. The first that has something wins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Decision {
+pub struct Trace {
     /// The places, strongest first.
     pub candidates: Vec<Candidate>,
 }
 
-impl Decision {
+impl Trace {
     /// Adds the next weaker place.
     pub(super) fn push(&mut self, source: Source, found: Option<impl Into<String>>) {
         self.candidates.push(Candidate {

@@ -7,7 +7,7 @@ use ntro_base::disk;
 /// Why a store did not do what it was asked. Each variant is one answer to "what now?".
 ///
 /// No variant holds a key or a passphrase.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The store is not on this machine: choose another one.

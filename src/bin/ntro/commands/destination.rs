@@ -71,7 +71,7 @@ pub(super) fn store(
     cx: &Context,
     name: &ConnectionName,
 ) -> Result<StoreKind, CliError> {
-    let resolver = cx.resolver()?;
+    let facts = cx.inputs()?.facts(name);
     let known = cx.config()?.connections.get(name.as_str());
     let named = known.is_some_and(|entry| entry.store.is_some())
         || cx.logins()?.get(name.as_str()).is_some();
@@ -80,7 +80,7 @@ pub(super) fn store(
             .parse()
             .map_err(|error| CliError::usage(format!("{error}")))?,
         // Never into the clear because an older key lay there: only where it was asked for.
-        None if named => resolver.store(name)?.value,
+        None if named => facts.store?.value,
         None => StoreKind::Keyring,
     };
     let error = match cx.store(kind)?.probe() {

@@ -98,8 +98,8 @@ pub(crate) fn active_tenant<'a>(
 /// Makes sure that the key of the connection that is meant reaches the tenant that a project's pin
 /// names, before it is used for something that is not about a tenant.
 pub(crate) fn require_pinned_tenant(cx: &Context) -> Result<(), CliError> {
-    let tenant = cx.resolver()?.tenant()?;
-    if !tenant.is_some_and(|tenant| matches!(tenant.source, Source::Pin(_))) {
+    let tenant = cx.resolution()?.tenant()?;
+    if !tenant.is_some_and(|tenant| matches!(&tenant.source, Source::Pin(_))) {
         return Ok(());
     }
     let connection = cx.connection()?;

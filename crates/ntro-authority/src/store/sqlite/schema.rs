@@ -24,11 +24,9 @@ pub(super) fn prepare(files: &SqliteFiles) -> Result<Connection, StoreError> {
     let path = files.database();
     let lock = files.lock()?;
     // A database that cannot be looked at may exist: an empty one must not replace it.
-    let exists = path.try_exists().map_err(|source| disk::Error::Io {
-        action: "look at",
-        path: path.to_owned(),
-        source,
-    })?;
+    let exists = path
+        .try_exists()
+        .map_err(disk::Error::io("look at", path))?;
     if !exists {
         // SQLite would make it readable by all. Its side files copy the mode of this file.
         disk::replace(path, b"", &lock)?;

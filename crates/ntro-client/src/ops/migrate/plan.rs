@@ -1,7 +1,7 @@
 use super::{Begun, Change, Error, Journal, KeyLocation, Migrator, Outcome};
 use crate::config::OntoraFile;
 use crate::ops::{self, ConfigFiles};
-use crate::resolve::{self, Flags, Source, StoredKey};
+use crate::resolve::{self, Source, StoredKey};
 use crate::secrets::{self, Item, StoreKind};
 use ntro_base::{
     ApiKey, ConnectionName, Host, HostError, KeyPrefix, Origin, Policy, Provider, TenantSlug,
@@ -144,7 +144,7 @@ impl Migrator<'_> {
         if self.to == StoreKind::Plaintext && !keys.is_empty() && known.new.is_none() {
             self.beside_its_host(&files, &known.item)?;
         }
-        let policy = files.resolver(self.home, &Flags::default()).policy(name);
+        let policy = files.inputs(self.home).facts(name).policy();
         Ok(MigrationPlan {
             name: name.clone(),
             policy,
@@ -186,13 +186,13 @@ impl Migrator<'_> {
             });
         }
         files.require(name)?;
-        let flags = Flags::of_connection(name.clone());
-        let resolver = files.resolver(self.home, &flags);
-        let stored = resolver.stored_key(name)?;
-        let provider = resolver.provider()?.value;
-        let known = if resolver.is_moved(name) {
+        let inputs = files.inputs(self.home);
+        let facts = inputs.facts(name);
+        let stored = facts.stored?;
+        let provider = inputs.alone(name).provider()?.value;
+        let known = if facts.is_moved {
             Known {
-                item: Item::new(name.clone(), resolver.configured_origin(name)?),
+                item: Item::new(name.clone(), facts.configured?),
                 provider,
                 stored: None,
                 earlier: Some((stored.kind, stored.item.origin)),
@@ -232,10 +232,7 @@ impl Migrator<'_> {
 
     /// In the clear a key is bound to nothing but the host that it stands beside.
     fn beside_its_host(&self, files: &ConfigFiles, item: &Item) -> Result<(), Error> {
-        let flags = Flags::of_connection(item.connection.clone());
-        let wanted = files
-            .resolver(self.home, &flags)
-            .configured_origin(&item.connection)?;
+        let wanted = files.inputs(self.home).facts(&item.connection).configured?;
         if wanted == item.origin {
             return Ok(());
         }

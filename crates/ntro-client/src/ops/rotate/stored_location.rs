@@ -6,7 +6,7 @@ use super::Error;
 use crate::BoundKey;
 use crate::config::KeyRecords;
 use crate::ops::ConfigFiles;
-use crate::resolve::{self, Connection, Flags, Source};
+use crate::resolve::{self, Connection, Source};
 use crate::secrets::{self, Item, StoreKind};
 use crate::session::Session;
 use ntro_base::disk::FileLock;
@@ -35,8 +35,8 @@ impl StoredLocation {
     ) -> Result<(Self, ApiKey, KeyRecords), Error> {
         let home = session.home()?;
         let files = ConfigFiles::read_only(home)?;
-        let flags = Flags::of_connection(name.clone());
-        let connection = files.resolver(home, &flags).connection(session.stores()?)?;
+        let resolution = files.inputs(home).alone(name);
+        let connection = resolution.connection(session.stores()?)?;
         let (place, key) = Self::of(name, connection);
         Ok((place, key, files.records))
     }

@@ -1,5 +1,5 @@
 use ntro_base::shown_host;
-use ntro_client::resolve::{Decision, Error, ResolvedValue, Resolver, Shadow};
+use ntro_client::resolve::{Decided, Resolution, ResolvedValue, Shadow};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -59,55 +59,70 @@ struct ExplainedSource {
 }
 
 pub(crate) fn run(_args: ExplainArgs, cx: &Context) -> Result<Exit, CliError> {
-    let resolver = cx.resolver()?;
-    let shadows = resolver.shadows().unwrap_or_default();
-    let overridden = |explained: Explained, value| explained.overridden(&resolver, &shadows, value);
+    let resolution = cx.resolution()?;
+    let shadows = resolution.shadows().unwrap_or_default();
+    let overridden = |explained: Explained, value| explained.overridden(resolution, shadows, value);
     let mut explanation = Explanation {
         connection: overridden(
-            explained(resolver.explain_connection(), resolver.name().err()),
+            Explained::of(&resolution.connection),
             ResolvedValue::Connection,
         ),
-        host: overridden(
-            explained(resolver.explain_host(), resolver.host().err()),
-            ResolvedValue::Host,
-        ),
-        key: overridden(
-            explained(resolver.explain_key(), resolver.key().err()),
-            ResolvedValue::Key,
-        ),
-        tenant: overridden(
-            explained(resolver.explain_tenant(), resolver.tenant().err()),
-            ResolvedValue::Tenant,
-        ),
-        provider: explained(resolver.explain_provider(), resolver.provider().err()),
-        policy: explained(resolver.explain_policy(), None),
-        production: explained(resolver.explain_production(), None),
+        host: overridden(Explained::of(&resolution.host), ResolvedValue::Host),
+        key: overridden(Explained::of(&resolution.key), ResolvedValue::Key),
+        tenant: overridden(Explained::of(&resolution.tenant), ResolvedValue::Tenant),
+        provider: Explained::of(&resolution.provider),
+        policy: Explained::of(&resolution.policy),
+        production: Explained::of(&resolution.production),
     };
     explanation.host.without_passwords();
     cx.printer().print(&explanation)?;
     // The first value that cannot be decided says how the call would have failed.
-    let failure = resolver.name().err().or(resolver.host().err());
+    let failure = resolution.name().err().or(resolution.host().err());
     let refused = || {
-        let refused = |shadow| resolver.check(shadow).err();
-        shadows.iter().find_map(refused)
+        shadows
+            .iter()
+            .find_map(|shadow| resolution.check(shadow).err())
     };
-    match failure.or_else(refused).or(resolver.key().err()) {
+    match failure.or_else(refused).or(resolution.key().err()) {
         Some(error) => Ok(Exit::Failure(CliError::from(error).kind)),
         None => Ok(Exit::Success),
     }
 }
 
 impl Explained {
+    /// The trace of a value, and the value unless it could not be decided.
+    fn of<T>(decided: &Decided<T>) -> Self {
+        let trace = decided.trace.as_ref();
+        let error = trace.err().or(decided.outcome.as_ref().err());
+        let places = trace.map_or(&[][..], |trace| &trace.candidates);
+        let winner = places.iter().position(|place| place.found.is_some());
+        let sources = places.iter().enumerate();
+        let sources = sources.map(|(index, place)| ExplainedSource {
+            source: place.source.to_string(),
+            found: place.found.clone(),
+            wins: winner == Some(index),
+        });
+        Self {
+            value: match (error, winner) {
+                (None, Some(winner)) => places[winner].found.clone(),
+                _ => None,
+            },
+            error: error.map(ToString::to_string),
+            overrides: None,
+            sources: sources.collect(),
+        }
+    }
+
     /// Adds what a variable hides of the value.
     fn overridden(
         mut self,
-        resolver: &Resolver<'_>,
+        resolution: &Resolution,
         shadows: &[Shadow],
         value: ResolvedValue,
     ) -> Self {
         if let Some(shadow) = shadows.iter().find(|shadow| shadow.value == value) {
             self.overrides = Some(shadow.over.clone());
-            if let Err(error) = resolver.check(shadow) {
+            if let Err(error) = resolution.check(shadow) {
                 self.error.get_or_insert_with(|| error.to_string());
                 self.value = None;
             }
@@ -121,36 +136,6 @@ impl Explained {
         for text in std::iter::once(&mut self.value).chain(found).flatten() {
             *text = shown_host(text);
         }
-    }
-}
-
-fn explained(decision: Result<Decision, Error>, error: Option<Error>) -> Explained {
-    let (decision, error) = match decision {
-        Ok(decision) => (decision, error),
-        Err(error) => (Decision::default(), Some(error)),
-    };
-    let winner = decision
-        .candidates
-        .iter()
-        .position(|place| place.found.is_some());
-    let error = error.map(|error| error.to_string());
-    Explained {
-        value: match (&error, winner) {
-            (None, Some(winner)) => decision.candidates[winner].found.clone(),
-            _ => None,
-        },
-        error,
-        overrides: None,
-        sources: decision
-            .candidates
-            .into_iter()
-            .enumerate()
-            .map(|(index, place)| ExplainedSource {
-                source: place.source.to_string(),
-                found: place.found,
-                wins: winner == Some(index),
-            })
-            .collect(),
     }
 }
 

@@ -1,5 +1,5 @@
 use ntro_base::{ConnectionName, Policy, shown_host};
-use ntro_client::resolve::{Flags, Resolver, Source};
+use ntro_client::resolve::{Inputs, Source, Trace};
 use ntro_client::secrets::StoreKind;
 use serde::Serialize;
 
@@ -49,15 +49,15 @@ struct ConnectionRow {
 }
 
 pub(crate) fn run(_args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
-    let resolver = cx.resolver()?;
-    let active = resolver.explain_connection()?;
+    let inputs = cx.inputs()?;
+    let active = inputs.resolve().connection.trace?;
     let active = active.winner().and_then(|winner| winner.found.as_deref());
     // Programs are told more than fits on a line.
     let in_full = cx.global().output == Format::Json;
     let mut rows = Vec::new();
     for (name, entry) in &cx.config()?.connections {
         let known = name.parse().ok();
-        let known = known.map(|name| Known::of(resolver, name, in_full));
+        let known = known.map(|name| Known::of(inputs, &name, in_full));
         let known = known.unwrap_or_default();
         let login = cx.logins()?.get(name).filter(|_| known.stored);
         rows.push(ConnectionRow {
@@ -95,26 +95,26 @@ struct Known {
 }
 
 impl Known {
-    fn of(resolver: Resolver<'_>, name: ConnectionName, in_full: bool) -> Self {
-        let flags = Flags::of_connection(name.clone());
-        let one = resolver.alone(&flags);
-        let provider = one.provider().ok();
-        let key = one.explain_key().unwrap_or_default();
-        let (store, stored) = match key.winner().map(|key| &key.source) {
+    fn of(inputs: Inputs<'_>, name: &ConnectionName, in_full: bool) -> Self {
+        let facts = inputs.facts(name);
+        let one = inputs.alone(name);
+        let winner = one.key.trace.as_ref().ok().and_then(Trace::winner);
+        let (store, is_stored) = match winner.map(|key| &key.source) {
             Some(Source::Store(kind)) => (Some(*kind), true),
-            // What login puts into the file is its own as well, as long as nobody replaces it.
+            // A key that login put into the file is the recorded one until somebody replaces it.
             Some(_) => {
-                let own = one.stored_key(&name).is_ok_and(|key| key.prefix.is_some());
-                (Some(StoreKind::Plaintext), own)
+                let stored = facts.stored.as_ref();
+                let is_own = stored.is_ok_and(|key| key.prefix.is_some());
+                (Some(StoreKind::Plaintext), is_own)
             }
-            None => (one.store(&name).ok().map(|store| store.value), false),
+            None => (facts.store.as_ref().ok().map(|store| store.value), false),
         };
         Self {
-            provider: provider.map(|provider| provider.value.to_string()),
+            provider: one.provider().ok().map(|found| found.value.to_string()),
             store: store.map(|store| store.to_string()),
-            logged_in: key.winner().is_some(),
-            stored,
-            policy: one.policy(&name),
+            logged_in: winner.is_some(),
+            stored: is_stored,
+            policy: facts.policy(),
             production: in_full && one.production().is_ok_and(|found| found.is_some()),
         }
     }

@@ -3,7 +3,7 @@ use ntro_base::ConnectionName;
 use ntro_client::api;
 use ntro_client::config::{Config, KeyRecords};
 use ntro_client::ops;
-use ntro_client::resolve::{Connection, Flags, Resolver};
+use ntro_client::resolve::{Connection, Inputs};
 use serde::Serialize;
 
 use super::migrate;
@@ -135,25 +135,20 @@ fn one(
 
 /// Revokes the stored key of a connection at its server. `false`: there is no key to revoke.
 fn revoke_key(cx: &Context, name: &ConnectionName, sure: ConfirmArgs) -> Result<bool, CliError> {
-    // The stored key is meant, never one that a variable brings.
-    let flags = Flags::of_connection(name.clone());
     // Read anew: an unfinished migration was perhaps finished just now.
     let (config, records) = (
         Config::read(&cx.home()?.config())?,
         KeyRecords::read(&cx.home()?.logins())?,
     );
-    let resolver = Resolver {
-        config: &config,
-        records: &records,
-        ..cx.resolver()?.alone(&flags)
-    };
-    let connection: Connection = match resolver.connection(cx.stores()?) {
+    // The stored key is meant, never one that a variable brings.
+    let resolution = Inputs::of_files(&config, &records, cx.home()?).alone(name);
+    let connection: Connection = match resolution.connection(cx.stores()?) {
         Err(ntro_client::resolve::Error::NoKey { .. }) => return Ok(false),
         connection => connection?,
     };
     production::confirm(
         cx,
-        &resolver,
+        &resolution,
         sure,
         &format!("revoke the key {}…", connection.key.value.prefix()),
     )?;

@@ -2,7 +2,7 @@ use clap_complete::engine::ArgValueCompleter;
 use ntro_base::ConnectionName;
 use ntro_client::config::Config;
 use ntro_client::ops;
-use ntro_client::resolve::{Flags, Resolver};
+use ntro_client::resolve::{Flags, Inputs};
 use serde::Serialize;
 
 use crate::commands::completions::connections;
@@ -41,13 +41,13 @@ pub(crate) fn run(args: UseArgs, cx: &Context) -> Result<Exit, CliError> {
 /// Says what makes another connection the one that is meant, here and for now.
 fn tell_what_is_stronger(name: &ConnectionName, cx: &Context) -> Result<(), CliError> {
     let config = Config::read(&cx.home()?.config())?;
-    let resolver = Resolver {
+    let inputs = Inputs {
         config: &config,
         flags: &Flags::default(),
-        ..cx.resolver()?
+        ..cx.inputs()?
     };
-    let decision = resolver.explain_connection()?;
-    let winner = decision.winner();
+    let trace = inputs.resolve().connection.trace?;
+    let winner = trace.winner();
     let other = winner.filter(|place| place.found.as_deref() != Some(name.as_str()));
     if let Some(other) = other {
         cx.printer().warn(&format!(

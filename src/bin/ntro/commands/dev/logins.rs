@@ -7,7 +7,6 @@ use ntro_authority::{MintedKey, NewApiKey, Registry};
 use ntro_base::{ConnectionName, Host, KeyName, Provider, Scope, TenantSlug};
 use ntro_client::api::{self, Client};
 use ntro_client::ops::{self, NewLogin};
-use ntro_client::resolve::Flags;
 use ntro_client::secrets::{self, StoreKind};
 use tokio::runtime::Runtime;
 
@@ -151,9 +150,8 @@ fn login_state(cx: &Context, name: &ConnectionName, host: &Host) -> Result<Login
     if !cx.config()?.connections.contains_key(name.as_str()) {
         return Ok(LoginState::Absent);
     }
-    let flags = Flags::of_connection(name.clone());
-    let resolver = cx.resolver()?.alone(&flags);
-    let connection = match resolver.connection(cx.stores()?) {
+    let resolution = cx.inputs()?.alone(name);
+    let connection = match resolution.connection(cx.stores()?) {
         Ok(connection) if connection.host.value == *host => connection,
         Ok(_) | Err(ntro_client::resolve::Error::NoKey { .. }) => return Ok(LoginState::NoKey),
         // A store that cannot be read may have the key, which must not be replaced.

@@ -174,11 +174,8 @@ fn started(
 ) -> Result<DevSummary, CliError> {
     // A new context: this one was read before the logins.
     let fresh = cx.fresh();
-    let flags = ntro_client::resolve::Flags::of_connection(connections[0].clone());
-    let connection = fresh
-        .resolver()?
-        .alone(&flags)
-        .connection(fresh.stores()?)?;
+    let resolution = fresh.inputs()?.alone(&connections[0]);
+    let connection = resolution.connection(fresh.stores()?)?;
     Ok(DevSummary {
         listening: place.host(Provider::Ontora),
         database: place.database.clone(),

@@ -13,9 +13,8 @@ mod unfinished;
 mod variables;
 
 use ntro_base::ConnectionName;
-use ntro_base::env::Env;
 use ntro_client::config::{Config, KeyRecords, NtroDir};
-use ntro_client::resolve::{Flags, Resolver};
+use ntro_client::resolve::Inputs;
 
 pub(crate) use self::findings::Findings;
 use self::findings::Level;
@@ -80,16 +79,8 @@ impl CheckedFiles {
         self.config.names().filter_map(|name| name.parse().ok())
     }
 
-    /// Looks at one connection by itself, without the variables and the folder of the moment.
-    fn of<'a>(&'a self, flags: &'a Flags) -> Resolver<'a> {
-        static NO_VARIABLES: Env = Env::empty();
-        Resolver {
-            flags,
-            env: &NO_VARIABLES,
-            pin: None,
-            config: &self.config,
-            records: &self.records,
-            home: &self.home,
-        }
+    /// Returns the inputs of both files alone.
+    fn inputs(&self) -> Inputs<'_> {
+        Inputs::of_files(&self.config, &self.records, &self.home)
     }
 }

@@ -3,7 +3,6 @@
 use std::cell::OnceCell;
 
 use ntro_client::config::OntoraFile;
-use ntro_client::resolve::Flags;
 use ntro_client::secrets::StoreKind;
 
 use super::{CheckedFiles, Findings};
@@ -20,8 +19,7 @@ pub(super) fn check(cx: &Context, files: &CheckedFiles, findings: &mut Findings)
         if entry.is_none_or(|entry| entry.api_key.is_none()) {
             continue;
         }
-        let flags = Flags::of_connection(name.clone());
-        let store = files.of(&flags).store(&name);
+        let store = files.inputs().facts(&name).store;
         let stale = store.is_ok_and(|store| store.value != StoreKind::Plaintext);
         let message = match stale {
             true => {

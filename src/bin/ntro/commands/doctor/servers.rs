@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use ntro_base::{Host, Provider};
 use ntro_client::api::{self, Client, Reached};
-use ntro_client::resolve::Flags;
 use tokio::task::JoinSet;
 
 use super::{CheckedFiles, Findings};
@@ -26,13 +25,13 @@ pub(super) fn check(
     // One of each: connections to the same place fail together.
     let mut hosts: BTreeMap<String, (Provider, Host)> = BTreeMap::new();
     for name in files.names() {
-        let flags = Flags::of_connection(name);
-        let one = files.of(&flags);
+        let one = files.inputs().alone(&name);
         if let (Ok(host), Ok(provider)) = (one.host(), one.provider()) {
-            hosts.insert(host.value.to_string(), (provider.value, host.value));
+            let host = host.value.clone();
+            hosts.insert(host.to_string(), (provider.value, host));
         }
     }
-    let calls = cx.api_settings()?;
+    let calls = cx.api_settings()?.clone();
     let bar = progress::bar(cx.printer(), "asking the servers", hosts.len());
     let insecure_http = cx.global().insecure_http;
     let answers = cx.block_on(async {

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use ntro_client::resolve::Flags;
 use ntro_client::secrets::{self, Item, StoreKind};
 
 use super::{CheckedFiles, Findings};
@@ -26,9 +25,8 @@ pub(super) fn check(
 ) -> Result<(), CliError> {
     let mut expected: BTreeMap<StoreKind, Items> = BTreeMap::new();
     for name in files.names() {
-        let flags = Flags::of_connection(name.clone());
         // What cannot be told from the files is a finding about them.
-        if let Ok(stored) = files.of(&flags).stored_key(&name) {
+        if let Ok(stored) = files.inputs().facts(&name).stored {
             let items = expected.entry(stored.kind).or_default();
             items.insert(stored.item, stored.prefix.is_some());
         }

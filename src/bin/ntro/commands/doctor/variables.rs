@@ -8,16 +8,16 @@ use crate::context::Context;
 const CHECK: &str = "variables";
 
 pub(super) fn check(cx: &Context, findings: &mut Findings) {
-    let resolver = match cx.resolver() {
-        Ok(resolver) => resolver,
+    let resolution = match cx.resolution() {
+        Ok(resolution) => resolution,
         Err(error) => return findings.failure(CHECK, error),
     };
-    match resolver.shadows() {
+    match resolution.shadows() {
         Ok(shadows) => {
             for shadow in shadows {
                 let (variable, over) = (shadow.variable, &shadow.over);
                 let fix = format!("unset {variable}");
-                match resolver.check(&shadow) {
+                match resolution.check(shadow) {
                     Ok(()) => {
                         let what = format!("`{variable}` overrides {over}");
                         findings.warning(CHECK, what, fix);

@@ -30,15 +30,15 @@ pub(super) struct Admin {
 impl Admin {
     /// Decides where to go, and gets the token for it.
     pub(super) fn open(args: &AdminArgs, cx: &Context) -> Result<Self, CliError> {
-        let resolver = cx.resolver()?;
+        let resolution = cx.resolution()?;
         // A key plays no part in these calls.
         cx.tell_shadows(&[
             ResolvedValue::Connection,
             ResolvedValue::Host,
             ResolvedValue::Tenant,
         ])?;
-        let host = resolver.host()?.value;
-        let provider = resolver.provider()?.value;
+        let host = resolution.host()?.value.clone();
+        let provider = resolution.provider()?.value;
         let token = admin_token::get(cx, args.admin_token_stdin, host.origin())?;
         let target = AdminTarget {
             provider,
@@ -50,7 +50,7 @@ impl Admin {
             client: cx.session().admin_client(target)?,
             provider,
             host,
-            connection: resolver.name()?.map(|name| name.value),
+            connection: resolution.name()?.map(|name| name.value.clone()),
         })
     }
 
@@ -66,8 +66,8 @@ impl Admin {
     /// Returns the tenant whose keys are meant: the one that is named, else the only one that the
     /// connection's own key reaches, else the only one that the administrator sees.
     pub(super) fn tenant(&self, cx: &Context) -> Result<TenantSlug, CliError> {
-        let resolver = cx.resolver()?;
-        if let Some(tenant) = resolver.tenant()? {
+        let resolution = cx.resolution()?;
+        if let Some(tenant) = resolution.tenant()?.cloned() {
             if let Source::Pin(_) = &tenant.source {
                 self.reaches(cx, &tenant)?;
             }
@@ -126,7 +126,7 @@ impl Admin {
     }
 
     fn reached(&self, cx: &Context) -> Result<Vec<Tenant>, CliError> {
-        let connection: Connection = cx.resolver()?.connection(cx.stores()?)?;
+        let connection: Connection = cx.resolution()?.connection(cx.stores()?)?;
         Ok(cx.block_on(cx.client(&connection)?.tenants())??)
     }
 }

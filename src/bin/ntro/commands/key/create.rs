@@ -80,9 +80,9 @@ pub(super) struct SavedKey {
 }
 
 pub(crate) fn run(args: CreateArgs, cx: &Context) -> Result<Exit, CliError> {
-    let resolver = cx.resolver()?;
-    scopes_fit(resolver.provider()?.value, &args.scopes)?;
-    let host = resolver.host()?.value;
+    let resolution = cx.resolution()?;
+    scopes_fit(resolution.provider()?.value, &args.scopes)?;
+    let host = resolution.host()?.value.clone();
     // Before there is a key that could be lost.
     let destination = match &args.save_as {
         Some(name) => Some(Destination::checked(&args, cx, name, &host)?),
@@ -90,7 +90,7 @@ pub(crate) fn run(args: CreateArgs, cx: &Context) -> Result<Exit, CliError> {
     };
     production::confirm(
         cx,
-        &resolver,
+        resolution,
         args.sure,
         &format!("create the key `{}`", args.name),
     )?;

@@ -77,8 +77,8 @@ pub(crate) fn run(args: RevokeArgs, cx: &Context) -> Result<Exit, CliError> {
     if matches!(&args.key, Which::Id(id) if id.is_empty()) {
         return Err(CliError::usage("the id of the key is empty").hint("see `ntro key list`"));
     }
-    let resolver = cx.resolver()?;
-    let production = production::unanswered(cx, &resolver, args.sure, "revoke the key")?;
+    let resolution = cx.resolution()?;
+    let production = production::unanswered(cx, resolution, args.sure, "revoke the key")?;
     let admin = Admin::open(&args.admin, cx)?;
     let tenant = admin.tenant(cx)?;
     let asks = !args.sure.yes && cx.prompter().is_interactive();

@@ -2,7 +2,7 @@
 
 use ntro_base::env;
 use ntro_base::{ConnectionName, Host, Provider};
-use ntro_client::resolve::{Flags, ResolvedValue, Resolver};
+use ntro_client::resolve::ResolvedValue;
 
 use super::{LoginArgs, checked_as};
 use crate::context::Context;
@@ -40,14 +40,10 @@ pub(super) fn host(name: &ConnectionName, cx: &Context) -> Result<Host, CliError
             .parse()
             .map_err(|error| invalid("the variable `NTRO_HOST`", &error))?;
         // The host of a connection that is there is about to be replaced.
-        let flags = Flags::of_connection(name.clone());
         let known = cx.config()?.connections.contains_key(name.as_str());
         if known {
-            let resolver = Resolver {
-                flags: &flags,
-                ..cx.resolver()?
-            };
-            cx.tell_shadows_of(&resolver, &[ResolvedValue::Host])?;
+            let resolution = cx.inputs()?.resolve_for(name);
+            cx.tell_shadows_of(&resolution, &[ResolvedValue::Host])?;
         }
         return Ok(host);
     }

@@ -38,8 +38,10 @@ pub(super) fn run(args: &RotateArgs, cx: &Context) -> Result<Exit, CliError> {
 /// Has every store unlocked that is going to be asked, before anything is drawn: one may ask for its
 /// passphrase. What does not open is told of with its connections.
 fn open_stores(cx: &Context, names: &[ConnectionName]) -> Result<(), CliError> {
-    let resolver = cx.resolver()?;
-    let kinds = names.iter().filter_map(|name| resolver.store(name).ok());
+    let inputs = cx.inputs()?;
+    let kinds = names
+        .iter()
+        .filter_map(|name| inputs.facts(name).store.ok());
     let kinds: BTreeSet<_> = kinds.map(|kind| kind.value).collect();
     for kind in kinds {
         match cx.store(kind)?.probe() {

@@ -7,7 +7,6 @@ use ntro_base::{ApiKey, ApiKeyError, ConnectionName, Period, Provider};
 use ntro_client::api::AdminToken;
 use ntro_client::ops::migrate::Journal;
 use ntro_client::ops::rotate::{self, Method, Next, Rotation};
-use ntro_client::resolve::Flags;
 use secrecy::ExposeSecret as _;
 
 use super::report::{RotationRow, RotationState};
@@ -105,13 +104,12 @@ impl<'a> RotateOne<'a> {
 
     /// Makes sure that it is meant, where the key is one of production. What was begun was meant.
     fn confirm(&self, rotation: &Rotation<'_>) -> Result<(), CliError> {
-        let flags = Flags::of_connection(self.name.clone());
-        let resolver = self.cx.resolver()?.alone(&flags);
+        let resolution = self.cx.inputs()?.alone(self.name);
         let what = format!("replace the key {}… and revoke it", rotation.stored());
         // In a fleet nobody is asked again and again.
         match self.args.all {
-            true => production::require_yes(&resolver, self.args.sure, &what),
-            false => production::confirm(self.cx, &resolver, self.args.sure, &what),
+            true => production::require_yes(&resolution, self.args.sure, &what),
+            false => production::confirm(self.cx, &resolution, self.args.sure, &what),
         }
     }
 

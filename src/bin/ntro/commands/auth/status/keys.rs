@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use ntro_base::{ConnectionName, shown_host};
 use ntro_client::api::Target;
-use ntro_client::resolve::{self, Flags, KeySource, Resolver};
+use ntro_client::resolve::{self, Inputs, KeySource, Resolution};
 use ntro_client::secrets::{StoreKind, Stores};
 
 use super::row::{ConnectionState, StatusRow};
@@ -37,16 +37,16 @@ struct Closed {
 
 /// Takes the keys of connections out of their stores.
 pub(super) struct KeyReader<'a> {
-    resolver: Resolver<'a>,
+    inputs: Inputs<'a>,
     stores: &'a Stores,
     insecure_http: bool,
     closed: BTreeMap<StoreKind, Closed>,
 }
 
 impl<'a> KeyReader<'a> {
-    pub(super) fn new(resolver: Resolver<'a>, stores: &'a Stores, insecure_http: bool) -> Self {
+    pub(super) fn new(inputs: Inputs<'a>, stores: &'a Stores, insecure_http: bool) -> Self {
         Self {
-            resolver,
+            inputs,
             stores,
             insecure_http,
             closed: BTreeMap::new(),
@@ -55,23 +55,20 @@ impl<'a> KeyReader<'a> {
 
     /// Takes the key of the connection that is meant, as a call would.
     pub(super) fn active(&mut self) -> Result<Asked, CliError> {
-        let name = self.resolver.name()?.map(|name| name.value);
-        let Some(name) = name else {
+        let resolution = self.inputs.resolve();
+        let Some(name) = resolution.name()? else {
             return Err(CliError::no_connection());
         };
-        self.take(&name, self.resolver)
+        self.take(&name.value, &resolution)
     }
 
     /// Takes the keys of all connections, each by itself: without the variables that override the
     /// active one.
     pub(super) fn all(&mut self) -> Result<Vec<Asked>, CliError> {
-        let names = self.resolver.config.names();
+        let names = self.inputs.config.names();
         names
             .map(|name| match name.parse::<ConnectionName>() {
-                Ok(name) => {
-                    let flags = Flags::of_connection(name.clone());
-                    self.take(&name, self.resolver.alone(&flags))
-                }
+                Ok(name) => self.take(&name, &self.inputs.alone(&name)),
                 Err(error) => {
                     let mut row = self.row(name);
                     row.fail(ConnectionState::Failed, Kind::Config, &error.to_string());
@@ -82,14 +79,14 @@ impl<'a> KeyReader<'a> {
     }
 
     fn row(&self, name: &str) -> StatusRow {
-        let entry = self.resolver.config.connections.get(name);
+        let entry = self.inputs.config.connections.get(name);
         let host = entry.and_then(|entry| entry.host.as_deref());
         StatusRow::new(name.to_owned(), host.map(shown_host))
     }
 
-    fn take(&mut self, name: &ConnectionName, resolver: Resolver<'_>) -> Result<Asked, CliError> {
+    fn take(&mut self, name: &ConnectionName, resolution: &Resolution) -> Result<Asked, CliError> {
         let mut row = self.row(name.as_str());
-        let store = match resolver.key() {
+        let store = match resolution.key().map(|key| &key.value) {
             Ok(KeySource::Stored(stored)) => Some(stored.kind),
             _ => None,
         };
@@ -97,7 +94,7 @@ impl<'a> KeyReader<'a> {
             row.fail(closed.state, closed.kind, &closed.message);
             return Ok(Asked { row, key: None });
         }
-        let connection = match resolver.connection(self.stores) {
+        let connection = match resolution.connection(self.stores) {
             Ok(connection) => connection,
             Err(error) => {
                 let state = state(&error);
@@ -123,7 +120,7 @@ impl<'a> KeyReader<'a> {
         };
         row.host = Some(connection.host.value.to_string());
         let key = connection.key.value;
-        let login = resolver.records.get(name.as_str());
+        let login = self.inputs.records.get(name.as_str());
         let recorded = login
             .filter(|login| login.key_prefix == key.prefix().as_str())
             .and_then(|login| login.expires_at);

@@ -83,7 +83,7 @@ pub(crate) fn run(args: StatusArgs, cx: &Context) -> Result<Exit, CliError> {
     if let Some(interval) = args.watch {
         return watch::run(cx, &checks, interval);
     }
-    let asked = checks.keys(cx.resolver()?)?;
+    let asked = checks.keys(cx.inputs()?)?;
     if asked.is_empty() {
         cx.printer()
             .note("There are no connections yet: run `ntro auth login`.");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ntro_base::Period;
 use ntro_client::api::{self, Client, Settings, Transport};
-use ntro_client::resolve::Resolver;
+use ntro_client::resolve::Inputs;
 use tokio::task::JoinSet;
 
 use super::keys::{Asked, KeyReader, KeyToCheck};
@@ -55,9 +55,9 @@ impl<'a> Checks<'a> {
     }
 
     /// Takes the keys out of their stores. Blocks, and may ask a person.
-    pub(super) fn keys(&self, resolver: Resolver<'_>) -> Result<Vec<Asked>, CliError> {
+    pub(super) fn keys(&self, inputs: Inputs<'_>) -> Result<Vec<Asked>, CliError> {
         let insecure_http = self.cx.global().insecure_http;
-        let mut keys = KeyReader::new(resolver, self.cx.stores()?, insecure_http);
+        let mut keys = KeyReader::new(inputs, self.cx.stores()?, insecure_http);
         match self.all {
             true => keys.all(),
             false => Ok(vec![keys.active()?]),

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use jiff::{Timestamp, Unit};
 use ntro_base::Period;
 use ntro_client::config::{Config, KeyRecords};
-use ntro_client::resolve::Resolver;
+use ntro_client::resolve::Inputs;
 use serde::Serialize;
 
 use super::round::Checks;
@@ -44,10 +44,10 @@ pub(super) fn run(cx: &Context, checks: &Checks<'_>, interval: Period) -> Result
         // Read anew each time: somebody may have logged in meanwhile.
         let config = Config::read(&cx.home()?.config())?;
         let records = KeyRecords::read(&cx.home()?.logins())?;
-        let asked = checks.keys(Resolver {
+        let asked = checks.keys(Inputs {
             config: &config,
             records: &records,
-            ..cx.resolver()?
+            ..cx.inputs()?
         })?;
         let rows = interrupt.before(cx, checks.ask(asked, first))?;
         first = false;

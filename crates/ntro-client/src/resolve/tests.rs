@@ -2,12 +2,16 @@
 
 use std::path::Path;
 
-use super::*;
-use crate::resolve::Connection;
-use crate::secrets::{self, Item, MemoryStore, SecretStore, StoreKind, StoreSettings, Stores};
-use ntro_base::disk::FileLock;
+use secrecy::ExposeSecret as _;
 
-const CONFIG: &str = r#"
+use super::*;
+use crate::config::{Config, KeyRecord, KeyRecords, NtroDir, Pin};
+use crate::secrets::{self, Item, MemoryStore, SecretStore, StoreKind, StoreSettings, Stores};
+use ntro_base::ApiKey;
+use ntro_base::disk::FileLock;
+use ntro_base::env::{self, Env, EnvVar};
+
+pub(super) const CONFIG: &str = r#"
 default_connection_name = "default"
 [connections.default]
 host = "https://default.example/v1"
@@ -29,7 +33,7 @@ api_key = "ont_live_0123456789abcdefghijklmnopqrstuv"
 default_tenant = "x"
 "#;
 
-struct World {
+pub(super) struct World {
     flags: Flags,
     env: Env,
     pin: Option<Pin>,
@@ -92,8 +96,8 @@ impl World {
         self
     }
 
-    fn resolver(&self) -> Resolver<'_> {
-        Resolver {
+    fn inputs(&self) -> Inputs<'_> {
+        Inputs {
             flags: &self.flags,
             env: &self.env,
             pin: self.pin.as_ref(),
@@ -103,12 +107,16 @@ impl World {
         }
     }
 
+    fn resolve(&self) -> Resolution {
+        self.inputs().resolve()
+    }
+
     fn name(&self) -> String {
-        self.resolver().name().unwrap().unwrap().value.to_string()
+        self.resolve().name().unwrap().unwrap().value.to_string()
     }
 
     fn error(&self) -> String {
-        self.resolver()
+        self.resolve()
             .connection(&closed())
             .unwrap_err()
             .to_string()
@@ -122,7 +130,7 @@ impl World {
             let item = Item::new(name.parse().unwrap(), origin.parse().unwrap());
             store.put(&item, &key.parse().unwrap(), &lock).unwrap();
         }
-        self.resolver().connection(&stores(&store))
+        self.resolve().connection(&stores(&store))
     }
 }
 
@@ -186,7 +194,7 @@ fn an_unknown_connection_is_never_replaced_by_another() {
     );
     let error = World::new()
         .env([(&env::NTRO_CONNECTION, "x")])
-        .resolver()
+        .resolve()
         .name()
         .unwrap_err();
     let Error::UnknownConnection {
@@ -208,7 +216,7 @@ fn an_unknown_connection_is_never_replaced_by_another() {
 
 #[test]
 fn the_host_is_looked_for_in_order() {
-    let host = |world: World| world.resolver().host().unwrap().value.to_string();
+    let host = |world: World| world.resolve().host().unwrap().value.to_string();
     let env = [(&env::NTRO_HOST, "https://env.example")];
     assert_eq!(
         host(World::new().env(env).host("https://f.example")),
@@ -233,7 +241,8 @@ fn the_host_is_looked_for_in_order() {
 #[test]
 fn the_tenant_is_looked_for_in_order() {
     let tenant = |world: World| {
-        let tenant = world.resolver().tenant().unwrap();
+        let resolution = world.resolve();
+        let tenant = resolution.tenant().unwrap();
         tenant.map(|tenant| tenant.value.to_string())
     };
     let env = [(&env::NTRO_TENANT, "env")];
@@ -304,7 +313,7 @@ fn the_key_is_looked_for_in_order() {
 
 #[test]
 fn the_provider_comes_from_what_is_said_then_from_what_can_be_seen() {
-    let provider = |world: World| world.resolver().provider().unwrap().value;
+    let provider = |world: World| world.resolve().provider().unwrap().value;
     assert_eq!(provider(World::new().connection("flag")), Provider::Ontora);
     assert_eq!(provider(World::new().connection("plain")), Provider::Ontora);
     let login = World::new().login("plain", StoreKind::Keyring, "https://plain.example", "x");
@@ -364,13 +373,13 @@ fn a_plain_key_is_bound_too_unless_somebody_else_wrote_it() {
         )
     };
     let error = login("ont_live_0123")
-        .resolver()
+        .resolve()
         .key()
         .unwrap_err()
         .to_string();
     assert!(error.contains("belongs to https://old.example"), "{error}");
-    assert!(login("ont_live_zzzz").resolver().key().is_ok());
-    assert!(World::new().connection("plain").resolver().key().is_ok());
+    assert!(login("ont_live_zzzz").resolve().key().is_ok());
+    assert!(World::new().connection("plain").resolve().key().is_ok());
 }
 
 #[test]
@@ -440,8 +449,9 @@ fn a_host_edited_by_hand_takes_no_older_key_along() {
 fn the_store_is_the_one_named_then_the_one_of_the_login_then_what_is_there() {
     let store = |world: &World, name: &str| {
         world
-            .resolver()
-            .store(&name.parse().unwrap())
+            .inputs()
+            .facts(&name.parse().unwrap())
+            .store
             .map(|store| store.value)
     };
     assert_eq!(store(&World::new(), "default").unwrap(), StoreKind::Keyring);
@@ -469,7 +479,7 @@ fn without_any_connection_the_environment_is_enough() {
         ..World::new()
     };
     assert!(matches!(
-        empty().resolver().name(),
+        empty().resolve().name(),
         Err(Error::NoConnection { .. })
     ));
     let env = [(&env::NTRO_API_KEY, "ont_live_x")];
@@ -516,7 +526,7 @@ fn a_missing_keyring_matters_only_where_a_key_should_be_in_it() {
     }
     let error = |world: World| {
         world
-            .resolver()
+            .resolve()
             .connection(&closed().with(StoreKind::Keyring, Box::new(Absent)))
             .unwrap_err()
     };
@@ -533,7 +543,8 @@ fn a_missing_keyring_matters_only_where_a_key_should_be_in_it() {
 #[test]
 fn variables_that_hide_something_are_told_and_refused_when_strict() {
     let hidden = |world: &World| -> Vec<(ResolvedValue, &'static str)> {
-        let shadows = world.resolver().shadows().unwrap();
+        let resolution = world.resolve();
+        let shadows = resolution.shadows().unwrap();
         let hidden = shadows.iter().map(|shadow| (shadow.value, shadow.variable));
         hidden.collect()
     };
@@ -583,12 +594,12 @@ fn variables_that_hide_something_are_told_and_refused_when_strict() {
     assert_eq!(hidden(&pin), [(ResolvedValue::Tenant, "NTRO_TENANT")]);
 
     let strict = login(&[key, (&env::NTRO_STRICT, "1")]);
-    let shadow = strict.resolver().shadows().unwrap().remove(0);
+    let shadow = strict.resolve().shadows().unwrap()[0].clone();
     assert_eq!(
-        strict.resolver().check(&shadow).unwrap_err().to_string(),
+        strict.resolve().check(&shadow).unwrap_err().to_string(),
         "the variable `NTRO_API_KEY` overrides the stored API key of `default`, and `NTRO_STRICT` is set"
     );
-    assert!(login(&[key]).resolver().check(&shadow).is_ok());
+    assert!(login(&[key]).resolve().check(&shadow).is_ok());
 }
 
 #[test]
@@ -602,7 +613,7 @@ fn production_is_what_is_said_then_the_host_then_the_name() {
         if let Some(flag) = flag {
             world = world.host(flag);
         }
-        world.resolver().production().unwrap().is_some()
+        world.resolve().production().unwrap().is_some()
     };
     let (vendor, own, local) = (
         "https://api.ntropii.com/v1",
@@ -637,7 +648,8 @@ fn production_is_what_is_said_then_the_host_then_the_name() {
         config: Config::default(),
         ..World::new().env(env)
     };
-    let found = alone.resolver().production().unwrap().unwrap();
+    let resolution = alone.resolve();
+    let found = resolution.production().unwrap().unwrap();
     assert_eq!(found.to_string(), "https://api.ntropii.com");
 }
 
@@ -654,7 +666,7 @@ fn a_policy_lets_the_key_out_or_not() {
             None => world,
         };
         world
-            .resolver()
+            .resolve()
             .connection(&stores(&MemoryStore::new()))
             .unwrap()
     };
@@ -691,7 +703,7 @@ fn the_explanation_lists_every_place_in_order_and_no_key() {
             "ont_live_0123",
         )
         .connection("plain");
-    let decision = world.resolver().explain_key().unwrap();
+    let decision = world.resolve().key.trace.unwrap();
     let found: Vec<_> = decision
         .candidates
         .iter()
@@ -721,7 +733,7 @@ fn an_admin_token_comes_from_the_option_the_variable_or_the_command() {
         config: config(command),
         ..World::new().connection("admin")
     };
-    let token = |world: &World, on_stdin| world.resolver().admin_token(on_stdin);
+    let token = |world: &World, on_stdin| world.resolve().admin_token(on_stdin);
     let command = "admin_token_command = ['ntro', 'admin', 'token']";
     let all = world(command).env([(&env::NTRO_ADMIN_TOKEN, "a.b.c")]);
     assert!(matches!(
@@ -764,7 +776,7 @@ fn a_command_for_admin_tokens_serves_the_origin_of_its_connection_only() {
     };
     let error = world()
         .host("https://b.example")
-        .resolver()
+        .resolve()
         .admin_token(false)
         .unwrap_err();
     assert!(
@@ -772,7 +784,7 @@ fn a_command_for_admin_tokens_serves_the_origin_of_its_connection_only() {
         "{error}"
     );
     let other_path = world().host("https://a.example/v1");
-    assert!(other_path.resolver().admin_token(false).is_ok());
+    assert!(other_path.resolve().admin_token(false).is_ok());
     // A host that was edited after the login is another one than was meant then.
     let edited = world().login(
         "admin",
@@ -780,7 +792,7 @@ fn a_command_for_admin_tokens_serves_the_origin_of_its_connection_only() {
         "https://before.example",
         "ntro_x",
     );
-    let error = edited.resolver().admin_token(false).unwrap_err();
+    let error = edited.resolve().admin_token(false).unwrap_err();
     assert!(
         matches!(&error, Error::AdminTokenBoundElsewhere { bound, .. } if bound.as_str() == "https://before.example"),
         "{error}"
@@ -788,5 +800,5 @@ fn a_command_for_admin_tokens_serves_the_origin_of_its_connection_only() {
     let given = world()
         .host("https://b.example")
         .env([(&env::NTRO_ADMIN_TOKEN, "a.b.c")]);
-    assert!(given.resolver().admin_token(false).is_ok());
+    assert!(given.resolve().admin_token(false).is_ok());
 }

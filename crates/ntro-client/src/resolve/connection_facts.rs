@@ -1,0 +1,197 @@
+use secrecy::ExposeSecret as _;
+
+use super::{Error, Inputs, Source, Sourced, parse};
+use crate::BoundKey;
+use crate::config::{ConnectionEntry, KeyRecord, SafetySettings};
+use crate::secrets::{Item, StoreKind};
+use ntro_base::{ApiKey, ConnectionName, Host, KeyPrefix, Origin, Policy};
+
+/// A key in a store.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StoredKey {
+    /// The store.
+    pub kind: StoreKind,
+    /// The item that the key is stored under.
+    pub item: Item,
+    /// Its prefix, if it was recorded at login.
+    pub prefix: Option<KeyPrefix>,
+    /// Whether a file says that the key is there, or the default store is merely tried.
+    pub recorded: bool,
+}
+
+/// What `config.toml` and `logins.toml` say about one connection, whatever the environment says.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ConnectionFacts<'a> {
+    /// Its name.
+    pub name: ConnectionName,
+    /// Its entry in `config.toml`.
+    pub entry: &'a ConnectionEntry,
+    /// The record of its last login.
+    pub login: Option<&'a KeyRecord>,
+    /// Its store: the one that the entry names, else the one of the last login, else `plaintext`
+    /// where `api_key` is set, else the keyring. An error where the store is unknown.
+    pub store: Result<Sourced<StoreKind>, Error>,
+    /// The origin of its host. An error where there is no host, or it is not a base URL.
+    pub configured: Result<Origin, Error>,
+    /// Its stored key. An error where it has no usable host, or an unknown store.
+    pub stored: Result<StoredKey, Error>,
+    /// Whether another program has logged it in to another origin since the last login here, as
+    /// the official clients do it: with the key in plain text, beside the host. The store has the
+    /// key of the earlier origin.
+    ///
+    /// The official login replaces the whole entry, so none of our own keys remains in it. Where
+    /// one remains, the host was edited by hand: a key beside it may be older than that, and was
+    /// given for another server. It goes to no server until the next login.
+    pub is_moved: bool,
+    inputs: Inputs<'a>,
+}
+
+impl<'a> ConnectionFacts<'a> {
+    pub(super) fn of(inputs: Inputs<'a>, name: &ConnectionName) -> Self {
+        static NOTHING: ConnectionEntry = ConnectionEntry {
+            host: None,
+            api_key: None,
+            default_tenant: None,
+            default_entity: None,
+            provider: None,
+            store: None,
+            admin_token_command: None,
+            policy: None,
+            production: None,
+        };
+        let entry = inputs.config.connections.get(name.as_str());
+        let entry = entry.unwrap_or(&NOTHING);
+        let login = inputs.records.get(name.as_str());
+        let store = store(inputs, name, entry, login);
+        let configured = configured(inputs, name, entry);
+        let stored = stored(inputs, name, entry, login, &store, &configured);
+        let is_moved = match (&stored, &configured) {
+            _ if entry.api_key.is_none() || entry.has_own_keys() => false,
+            (Ok(stored), Ok(configured)) => {
+                stored.kind != StoreKind::Plaintext && stored.item.origin != *configured
+            }
+            _ => false,
+        };
+        Self {
+            name: name.clone(),
+            entry,
+            login,
+            store,
+            configured,
+            stored,
+            is_moved,
+            inputs,
+        }
+    }
+
+    /// Returns the policy of the stored key.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        let (entry, recorded) = self.safety();
+        entry.unwrap_or(recorded).policy.unwrap_or_default()
+    }
+
+    pub(super) fn source(&self, key: &str) -> Source {
+        self.inputs.entry_source(&self.name, key)
+    }
+
+    /// The policy and whether it is production. An entry that the official clients have rewritten
+    /// no longer says; the record of what it said before then holds.
+    pub(super) fn safety(&self) -> (Option<SafetySettings>, SafetySettings) {
+        let recorded = self.inputs.records.safety(self.name.as_str());
+        (self.entry.safety(), recorded)
+    }
+
+    /// Returns the key in plain text. It is for the host that it stands beside, and for no other.
+    pub(super) fn plain_key(&self, origin: &Origin) -> Result<Sourced<BoundKey>, Error> {
+        let source = self.source("api_key");
+        let beside = self.configured.clone()? == *origin;
+        match &self.entry.api_key {
+            Some(plain) if beside => Ok(Sourced {
+                value: BoundKey::new(parse(plain.expose_secret(), &source)?, origin.clone()),
+                source,
+            }),
+            _ => Err(Error::NoKey {
+                connection: Some(self.name.clone()),
+                store: self.store.as_ref().ok().map(|store| store.value),
+            }),
+        }
+    }
+}
+
+fn store(
+    inputs: Inputs<'_>,
+    name: &ConnectionName,
+    entry: &ConnectionEntry,
+    login: Option<&KeyRecord>,
+) -> Result<Sourced<StoreKind>, Error> {
+    let named = |text: &str, source: Source| {
+        Ok(Sourced {
+            value: parse(text, &source)?,
+            source,
+        })
+    };
+    let (value, source) = match (&entry.store, login) {
+        (Some(store), _) => return named(store, inputs.entry_source(name, "store")),
+        (None, Some(login)) => {
+            return named(&login.store, Source::KeyRecord(inputs.home.logins()));
+        }
+        (None, None) if entry.api_key.is_some() => {
+            (StoreKind::Plaintext, inputs.entry_source(name, "api_key"))
+        }
+        (None, None) => (StoreKind::Keyring, Source::Default),
+    };
+    Ok(Sourced { value, source })
+}
+
+fn configured(
+    inputs: Inputs<'_>,
+    name: &ConnectionName,
+    entry: &ConnectionEntry,
+) -> Result<Origin, Error> {
+    match &entry.host {
+        Some(host) => Ok(parse::<Host>(host, &inputs.entry_source(name, "host"))?.origin()),
+        None => Err(no_host(inputs, name)),
+    }
+}
+
+pub(super) fn no_host(inputs: Inputs<'_>, name: &ConnectionName) -> Error {
+    Error::NoHost {
+        name: name.clone(),
+        file: format!("`{}`", inputs.config.path.display()),
+    }
+}
+
+fn stored(
+    inputs: Inputs<'_>,
+    name: &ConnectionName,
+    entry: &ConnectionEntry,
+    login: Option<&KeyRecord>,
+    store: &Result<Sourced<StoreKind>, Error>,
+    configured: &Result<Origin, Error>,
+) -> Result<StoredKey, Error> {
+    let kind = store.as_ref().map_err(Clone::clone)?.value;
+    let configured = configured.clone()?;
+    let login = login.filter(|login| login.store == kind.as_str());
+    // Another program put a key into config.toml that is not the one stored at login, together
+    // with the host beside it.
+    let is_replaced = |login: &KeyRecord| {
+        let key = entry.api_key.as_ref();
+        let key = key.and_then(|key| key.expose_secret().parse::<ApiKey>().ok());
+        kind == StoreKind::Plaintext
+            && key.is_some_and(|key| login.key_prefix != key.prefix().as_str())
+    };
+    let login = login.filter(|login| !is_replaced(login));
+    let origin = match login {
+        Some(login) => parse(&login.origin, &Source::KeyRecord(inputs.home.logins()))?,
+        None => configured,
+    };
+    Ok(StoredKey {
+        kind,
+        item: Item::new(name.clone(), origin),
+        prefix: login.map(|login| KeyPrefix::recorded(&login.key_prefix)),
+        recorded: login.is_some() || entry.store.is_some(),
+    })
+}
