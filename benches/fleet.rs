@@ -31,8 +31,9 @@ use ntro_authority::{
     serve,
 };
 use ntro_base::{ApiKey, Provider};
-use ntro_client::config::{KeyRecord, KeyRecords, NtroDir};
+use ntro_client::config::NtroDir;
 use ntro_client::secrets::{self, Item, StoreKind, StoreSettings, Stores};
+use ntro_client::state::{KeyRecord, KeyRecords};
 use programs::{Linked, found, hello, installed};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;

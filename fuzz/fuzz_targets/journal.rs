@@ -6,9 +6,9 @@ use std::fs;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use ntro_client::config::KeyRecords;
 use ntro_client::ops::migrate::Journal;
 use ntro_client::ops::rotate::Rotations;
+use ntro_client::state::KeyRecords;
 use tempfile::TempDir;
 
 static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {

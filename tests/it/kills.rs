@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ntro_client::config::{Config, KeyRecords};
+use ntro_client::config::Config;
+use ntro_client::state::KeyRecords;
 
 use crate::support::{Sandbox, at_each_effect};
 

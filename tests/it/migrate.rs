@@ -7,7 +7,7 @@ use std::thread;
 
 use insta::assert_snapshot;
 use ntro_base::disk::FileLock;
-use ntro_client::config::{Config, KeyRecords};
+use ntro_client::config::Config;
 use ntro_client::ops::migrate::KeyLocation;
 use ntro_client::resolve;
 use ntro_client::secrets::{Item, SecretStore, StoreKind, StoreSettings};

@@ -17,6 +17,7 @@ pub mod ops;
 pub mod resolve;
 pub mod secrets;
 pub mod session;
+pub mod state;
 
 mod bound_key;
 

@@ -16,10 +16,11 @@ use ntro_base::{ConnectionName, Period};
 use secrecy::SecretString;
 
 use crate::api::{self, AdminClient, Client, Transport};
-use crate::config::{Config, KeyRecords, NtroDir, Pin};
+use crate::config::{Config, NtroDir, Pin};
 use crate::ops;
 use crate::resolve::{self, Connection, Error, Inputs, Resolution, ResolvedValue};
 use crate::secrets::{ConfigKeys, Keyring, KeyringSettings, Passphrase, StoreSettings, Stores};
+use crate::state::KeyRecords;
 
 /// The files, the stores and the transport of one command.
 ///

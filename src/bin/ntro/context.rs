@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use ntro_base::env::Env;
 use ntro_base::{ApiKey, ConnectionName, TenantSlug};
 use ntro_client::api::{self, Client};
-use ntro_client::config::{Config, KeyRecords, NtroDir};
+use ntro_client::config::{Config, NtroDir};
 use ntro_client::resolve::{Connection, Flags, Inputs, Resolution, ResolvedValue};
 use ntro_client::secrets::{SecretStore, StoreKind, Stores};
 use ntro_client::session::{AskPassphrase, Notice};
+use ntro_client::state::KeyRecords;
 use ntro_client::{Options, Session};
 use tokio::runtime::Runtime;
 

@@ -1,11 +1,10 @@
-use serde::{Deserialize, Deserializer};
-use toml_edit::{Array, Table, value};
+use serde::{Deserialize, Deserializer, Serialize};
 
-/// `[stores.command]`: the helpers of the `command` store, as they stand in a file of ours.
+/// `[stores.command]`: the helpers of the `command` store.
 ///
-/// They stand in `config.toml` and, once a key was stored through them, in `logins.toml` as well:
-/// the official clients drop the table when they rewrite `config.toml`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+/// The table is in `config.toml` and, once a key was stored through the helpers, in `logins.toml`
+/// as well: the official clients drop it when they rewrite `config.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(expecting = "a table")]
 pub struct HelperEntry {
     /// Program and arguments that print a key.
@@ -17,55 +16,32 @@ pub struct HelperEntry {
     /// Program and arguments that erase a key.
     #[serde(default)]
     pub erase: Vec<String>,
-    /// Program and arguments that print the names of what is stored.
-    #[serde(default)]
+    /// Program and arguments that print the names of the stored keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list: Option<Vec<String>>,
-    /// How a helper that fails tells that there is no such item.
-    #[serde(default)]
+    /// How a failing helper reports that there is no such item.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<MissingEntry>,
     /// Seconds that each run may take.
-    #[serde(default, deserialize_with = "seconds")]
+    #[serde(
+        default,
+        deserialize_with = "seconds",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub timeout: Option<f64>,
 }
 
 /// One element of `missing`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     untagged,
-    expecting = "expected an exit code, or a part of what is said on standard error"
+    expecting = "expected an exit code, or a part of the message on standard error"
 )]
 pub enum MissingEntry {
     /// An exit code.
     Code(i32),
     /// A part of what is said on standard error.
     Text(String),
-}
-
-impl HelperEntry {
-    pub(super) fn to_table(&self) -> Table {
-        let words = |words: &[String]| value(words.iter().collect::<Array>());
-        let mut table = Table::new();
-        table["get"] = words(&self.get);
-        table["store"] = words(&self.store);
-        table["erase"] = words(&self.erase);
-        if let Some(list) = &self.list {
-            table["list"] = words(list);
-        }
-        if !self.missing.is_empty() {
-            let mut missing = Array::new();
-            for entry in &self.missing {
-                match entry {
-                    MissingEntry::Code(code) => missing.push(i64::from(*code)),
-                    MissingEntry::Text(text) => missing.push(text),
-                }
-            }
-            table["missing"] = value(missing);
-        }
-        if let Some(timeout) = self.timeout {
-            table["timeout"] = value(timeout);
-        }
-        table
-    }
 }
 
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {

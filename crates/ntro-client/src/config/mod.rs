@@ -8,10 +8,10 @@
 mod document;
 mod error;
 mod helpers;
-mod key_records;
 mod ntro_dir;
 mod ontora;
 mod pin;
+mod safety_settings;
 mod schema;
 mod unknown;
 
@@ -19,10 +19,10 @@ pub use document::Document;
 pub use error::Error;
 pub(crate) use error::read_text;
 pub use helpers::{HelperEntry, MissingEntry};
-pub use key_records::{KeyRecord, KeyRecords, SafetySettings};
 pub use ntro_dir::{NoHome, NtroDir};
 pub use ontora::OntoraFile;
 pub use pin::Pin;
+pub use safety_settings::SafetySettings;
 pub use schema::{Config, ConnectionEntry};
 pub use unknown::unknown_keys;
 

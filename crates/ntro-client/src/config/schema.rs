@@ -205,7 +205,7 @@ pub(super) fn policy<'de, D: Deserializer<'de>>(
     text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
-/// As [`told`], without an error message that could repeat the value.
+/// As [`non_empty`], without an error message that could repeat the value.
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
     struct Visitor;
 
@@ -309,7 +309,7 @@ mod tests {
             ),
             (
                 "[stores.command]\nmissing = [true]",
-                "expected an exit code, or a part of what is said on standard error",
+                "expected an exit code, or a part of the message on standard error",
             ),
         ] {
             let error = parse(text).unwrap_err();

@@ -1,5 +1,6 @@
-use crate::config::{self, Config, Document, KeyRecords, NtroDir};
+use crate::config::{self, Config, Document, NtroDir};
 use crate::resolve::{Inputs, StoredKey};
+use crate::state::KeyRecords;
 use ntro_base::ConnectionName;
 
 use super::{Error, safety};
@@ -18,8 +19,8 @@ impl ConfigFiles {
     pub(crate) fn read(home: &NtroDir) -> Result<Self, Error> {
         let mut files = Self::read_only(home)?;
         // The records keep how the `command` store is reached now.
-        if files.config.command.is_some() {
-            files.records.command.clone_from(&files.config.command);
+        if let Some(command) = &files.config.command {
+            files.records.set_command(command.clone());
         }
         files.recorded = safety::record(&files.config, &mut files.records);
         Ok(files)

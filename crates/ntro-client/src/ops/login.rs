@@ -1,9 +1,10 @@
 use jiff::Timestamp;
 
 use super::{ConfigFiles, Error};
-use crate::config::{Document, KeyRecord, KeyRecords, NtroDir};
+use crate::config::{Document, NtroDir};
 use crate::resolve::StoredKey;
 use crate::secrets::{self, Item, SecretStore, StoreKind, Stores};
+use crate::state::{KeyRecord, KeyRecords};
 use ntro_base::disk::FileLock;
 use ntro_base::{
     ApiKey, ConnectionName, Host, KeyPrefix, Policy, Provider, TenantSlug, shown_host,

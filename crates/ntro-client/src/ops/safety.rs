@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use super::{ConfigFiles, Error};
-use crate::config::{Config, Document, KeyRecords, NtroDir, SafetySettings};
+use crate::config::{Config, Document, NtroDir, SafetySettings};
+use crate::state::KeyRecords;
 
 /// Returns whether the configuration says anything of the safety of connections that is not recorded.
 #[must_use]

@@ -2,8 +2,9 @@ use secrecy::ExposeSecret as _;
 
 use super::{Error, Inputs, Source, Sourced, parse};
 use crate::BoundKey;
-use crate::config::{ConnectionEntry, KeyRecord, SafetySettings};
+use crate::config::{ConnectionEntry, SafetySettings};
 use crate::secrets::{Item, StoreKind};
+use crate::state::KeyRecord;
 use ntro_base::{ApiKey, ConnectionName, Host, KeyPrefix, Origin, Policy};
 
 /// A key in a store.

@@ -1,13 +1,14 @@
 use std::time::Duration;
 
-use crate::config::{Config, HelperEntry, KeyRecords, MissingEntry};
+use crate::config::{Config, HelperEntry, MissingEntry};
 use crate::secrets::{CommandSettings, Missing};
+use crate::state::KeyRecords;
 
 /// Returns the helpers of the `command` store: as `config.toml` has them, else as they were when
 /// a key was last stored through them.
 #[must_use]
 pub fn helpers(config: &Config, records: &KeyRecords) -> Option<CommandSettings> {
-    let entry = config.command.as_ref().or(records.command.as_ref());
+    let entry = config.command.as_ref().or(records.command());
     entry.map(settings)
 }
 

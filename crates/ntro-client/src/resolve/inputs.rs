@@ -1,5 +1,6 @@
 use super::{Source, connection_facts::ConnectionFacts};
-use crate::config::{Config, KeyRecords, NtroDir, Pin};
+use crate::config::{Config, NtroDir, Pin};
+use crate::state::KeyRecords;
 use ntro_base::env::Env;
 use ntro_base::{ConnectionName, Host, TenantSlug};
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::*;
-use crate::config::{Config, KeyRecord, KeyRecords, NtroDir, Pin};
+use crate::config::{Config, NtroDir, Pin};
 use crate::secrets::StoreKind;
+use crate::state::{KeyRecord, KeyRecords};
 use ntro_base::env::{self, Env};
 
 /// The rows of the table: the values that their sources hold, strongest first.

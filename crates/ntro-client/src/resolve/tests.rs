@@ -5,8 +5,9 @@ use std::path::Path;
 use secrecy::ExposeSecret as _;
 
 use super::*;
-use crate::config::{Config, KeyRecord, KeyRecords, NtroDir, Pin};
+use crate::config::{Config, NtroDir, Pin};
 use crate::secrets::{self, Item, MemoryStore, SecretStore, StoreKind, StoreSettings, Stores};
+use crate::state::{KeyRecord, KeyRecords};
 use ntro_base::ApiKey;
 use ntro_base::disk::FileLock;
 use ntro_base::env::{self, Env, EnvVar};

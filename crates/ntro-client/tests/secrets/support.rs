@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use ntro_base::disk::{self, FileLock};
 use ntro_base::{ApiKey, ConnectionName};
-use ntro_client::config::{Config, KeyRecords};
+use ntro_client::config::Config;
 use ntro_client::resolve;
 use ntro_client::secrets::{
     Error, Item, Keyring, KeyringSettings, Passphrase, PlainKeys, SecretStore, StoreKind,
     StoreSettings,
 };
+use ntro_client::state::KeyRecords;
 
 use crate::secret_service::SecretService;
 

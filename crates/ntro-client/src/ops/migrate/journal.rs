@@ -1,161 +1,103 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use toml_edit::{Array, DocumentMut, Item, Table, value};
-use zeroize::Zeroizing;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::KeyLocation;
-use crate::config;
-use crate::secrets::{StoreKind, UnknownStore};
-use ntro_base::disk::{self, FileLock};
-use ntro_base::{HostError, KeyPrefix, Origin};
+use crate::config::Error;
+use crate::secrets::StoreKind;
+use crate::state::{State, StateFile, text};
+use ntro_base::disk::FileLock;
+use ntro_base::{KeyPrefix, Origin};
 
-/// `migrations.toml`: the moves that were begun and not ended. Holds no key.
+/// `migrations.toml`: the unfinished migrations, by connection. Holds no key.
 ///
-/// A move is written down before anything is changed and taken out when nothing is left to do, so
-/// whoever was killed in between has left a note on where copies of the key may lie. With no move
-/// under way there is no file.
+/// A migration is recorded before its first change and removed after its last, so a killed one
+/// leaves a record of where copies of the key may be. The file exists only while a migration is
+/// unfinished.
 #[derive(Clone, Debug)]
 pub struct Journal {
     path: PathBuf,
-    moves: BTreeMap<String, Begun>,
+    moves: Moves,
 }
 
-/// One move that was begun.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Moves {
+    #[serde(default)]
+    migrations: BTreeMap<String, Begun>,
+}
+
+/// One unfinished migration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Begun {
-    /// The places that are to have no key when it ends.
+    /// The locations that lose the key.
     pub from: Vec<KeyLocation>,
-    /// The store that is to have it.
+    /// The store that gets the key.
+    #[serde(with = "text")]
     pub to: StoreKind,
     /// The origin that the key is bound to.
+    #[serde(with = "text")]
     pub origin: Origin,
-    /// The head of the key.
+    /// The displayable prefix of the key.
+    #[serde(serialize_with = "text::serialize", deserialize_with = "key_prefix")]
     pub key_prefix: KeyPrefix,
-    /// Whether the file of Ontora's official client is read and left as it is.
+    /// Whether the file of Ontora's official client keeps its key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keep: bool,
 }
 
-#[derive(Deserialize)]
-struct Wire {
-    #[serde(default)]
-    migrations: BTreeMap<String, WireBegun>,
-}
+impl State for Moves {
+    const HEAD: &'static str = "keys on their way from one store to another. Holds no key.";
 
-#[derive(Deserialize)]
-struct WireBegun {
-    from: Vec<String>,
-    to: String,
-    origin: String,
-    key_prefix: String,
-    #[serde(default)]
-    keep: bool,
+    fn is_empty(&self) -> bool {
+        self.migrations.is_empty()
+    }
 }
-
-const HEAD: &str =
-    "# Written by ntro: keys on their way from one store to another. Holds no key.\n";
 
 impl Journal {
-    /// Reads the journal; a missing file has no moves.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the file cannot be read or is damaged.
-    pub fn read(path: &Path) -> Result<Self, config::Error> {
-        let mut journal = Self {
+    /// Reads the journal; a missing file has no migrations.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        Ok(Self {
             path: path.to_owned(),
-            moves: BTreeMap::new(),
-        };
-        let Some(text) = config::read_text(path)? else {
-            return Ok(journal);
-        };
-        let wire: Wire = toml::from_str(&text)
-            .map_err(|error| config::Error::invalid(path, &text, error.span(), error.message()))?;
-        for (name, begun) in wire.migrations {
-            let begun = begun.parse().map_err(|message| {
-                let message = format!("the migration of `{name}`: {message}");
-                config::Error::invalid(path, &text, None, &message)
-            })?;
-            journal.moves.insert(name, begun);
-        }
-        Ok(journal)
+            moves: StateFile::at(path).read()?,
+        })
     }
 
-    /// Returns the unfinished move of a connection.
+    /// Returns the unfinished migration of a connection.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Begun> {
-        self.moves.get(name)
+        self.moves.migrations.get(name)
     }
 
-    /// Returns the connections that have an unfinished move, in order.
+    /// Returns the connections that have an unfinished migration, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.moves.keys().map(String::as_str)
+        self.moves.migrations.keys().map(String::as_str)
     }
 
-    /// Writes down that a move begins, before anything is changed.
-    pub(super) fn begin(
-        &mut self,
-        name: &str,
-        begun: Begun,
-        lock: &FileLock,
-    ) -> Result<(), config::Error> {
-        if self.moves.get(name) == Some(&begun) {
+    /// Records a migration before its first change.
+    pub(super) fn begin(&mut self, name: &str, begun: Begun, lock: &FileLock) -> Result<(), Error> {
+        if self.get(name) == Some(&begun) {
             return Ok(());
         }
-        self.moves.insert(name.to_owned(), begun);
+        self.moves.migrations.insert(name.to_owned(), begun);
         self.save(lock)
     }
 
-    /// Takes a move out, after everything is done.
-    pub(super) fn end(&mut self, name: &str, lock: &FileLock) -> Result<(), config::Error> {
-        match self.moves.remove(name) {
-            Some(_) if self.moves.is_empty() => Ok(disk::remove(&self.path, lock)?),
+    /// Removes the record of a migration after its last change.
+    pub(super) fn end(&mut self, name: &str, lock: &FileLock) -> Result<(), Error> {
+        match self.moves.migrations.remove(name) {
             Some(_) => self.save(lock),
             None => Ok(()),
         }
     }
 
-    fn save(&self, lock: &FileLock) -> Result<(), config::Error> {
-        let mut moves = Table::new();
-        moves.set_implicit(true);
-        for (name, begun) in &self.moves {
-            let mut table = Table::new();
-            let from: Array = begun.from.iter().map(|place| place.as_str()).collect();
-            table["from"] = value(from);
-            table["to"] = value(begun.to.as_str());
-            table["origin"] = value(begun.origin.as_str());
-            table["key_prefix"] = value(begun.key_prefix.as_str());
-            if begun.keep {
-                table["keep"] = value(true);
-            }
-            moves.insert(name, Item::Table(table));
-        }
-        let mut document = DocumentMut::new();
-        document.insert("migrations", Item::Table(moves));
-        let text = Zeroizing::new(format!("{HEAD}\n{}", document.to_string().trim_start()));
-        Ok(disk::replace(&self.path, text.as_bytes(), lock)?)
+    fn save(&self, lock: &FileLock) -> Result<(), Error> {
+        StateFile::at(&self.path).save(&self.moves, lock)
     }
 }
 
-impl WireBegun {
-    fn parse(&self) -> Result<Begun, String> {
-        let from = self.from.iter().map(|place| place.parse::<KeyLocation>());
-        let from: Result<_, _> = from.collect();
-        Ok(Begun {
-            from: from.map_err(|error| error.to_string())?,
-            to: self
-                .to
-                .parse()
-                .map_err(|error: UnknownStore| error.to_string())?,
-            origin: self
-                .origin
-                .parse()
-                .map_err(|error: HostError| error.to_string())?,
-            key_prefix: KeyPrefix::recorded(&self.key_prefix),
-            keep: self.keep,
-        })
-    }
+fn key_prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KeyPrefix, D::Error> {
+    String::deserialize(deserializer).map(|text| KeyPrefix::recorded(&text))
 }
 
 #[cfg(test)]
@@ -163,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moves_come_back_as_written_and_the_last_takes_the_file_along() {
+    fn migrations_round_trip() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("migrations.toml");
         let lock = FileLock::acquire(&folder.path().join(".lock")).unwrap();
@@ -180,6 +122,23 @@ mod tests {
         let mut journal = Journal::read(&path).unwrap();
         journal.begin("a \"b\".c", begun(false), &lock).unwrap();
         journal.begin("ontora", begun(true), &lock).unwrap();
+        let expected =
+            "# Written by ntro: keys on their way from one store to another. Holds no key.
+
+[migrations.'a \"b\".c']
+from = [\"plaintext\", \"ontora\"]
+to = \"file\"
+origin = \"https://api.ontora.com\"
+key_prefix = \"ont_live_abcd\"
+
+[migrations.ontora]
+from = [\"plaintext\", \"ontora\"]
+to = \"file\"
+origin = \"https://api.ontora.com\"
+key_prefix = \"ont_live_abcd\"
+keep = true
+";
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
         let mut read = Journal::read(&path).unwrap();
         assert_eq!(read.moves, journal.moves);
         read.end("ontora", &lock).unwrap();
@@ -193,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_journal_is_placed() {
+    fn damage_has_a_place() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("migrations.toml");
         for (text, expected) in [
@@ -203,7 +162,7 @@ mod tests {
             ),
             (
                 "[migrations.a]\nfrom = ['safe']\nto = 'file'\norigin = 'https://a'\nkey_prefix = 'k'",
-                "the migration of `a`: unknown store `safe`",
+                "migrations.toml`, line 2, column 8: unknown store `safe`",
             ),
         ] {
             std::fs::write(&path, text).unwrap();

@@ -1,7 +1,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::secrets::StoreKind;
+use crate::state::text;
 
 /// Where a key can lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,5 +45,18 @@ impl FromStr for KeyLocation {
             "ontora" => Ok(Self::Ontora),
             store => store.parse().map(Self::Store),
         }
+    }
+}
+
+/// As [`KeyLocation::as_str`] and [`FromStr`].
+impl Serialize for KeyLocation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyLocation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::deserialize(deserializer)
     }
 }

@@ -22,8 +22,9 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::config::{Config, Document, KeyRecord, KeyRecords, NtroDir, OntoraFile};
+use crate::config::{Config, Document, NtroDir, OntoraFile};
 use crate::secrets::{StoreKind, Stores};
+use crate::state::{KeyRecord, KeyRecords};
 use ntro_base::disk::{self, FileLock};
 use ntro_base::{ApiKey, ConnectionName, KeyPrefix, Origin, Policy};
 use plan::MigrationPlan;

@@ -1,214 +1,156 @@
-//! What survives a kill: which rotations are under way, and of which keys. Never a key itself.
-
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use toml_edit::{DocumentMut, Item, Table, value};
+use serde::{Deserialize, Serialize};
 
-use crate::config::{Error, NtroDir, read_text};
-use ntro_base::disk::{self, FileLock};
+use crate::config::{Error, NtroDir};
+use crate::state::{State, StateFile, text};
+use ntro_base::disk::FileLock;
 
-/// Every rotation that has begun and not ended, by the name of its connection: `rotations.toml`.
+/// `rotations.toml`: the unfinished rotations, by connection. Holds no key.
 ///
-/// The file is there only while there is one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The file exists only while a rotation is unfinished.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rotations {
+    #[serde(default, rename = "rotations")]
     records: BTreeMap<String, Unfinished>,
 }
 
-/// How a new key is had.
+/// Where the new key comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// The key mints its successor.
+    /// The old key creates its successor.
     Itself,
-    /// An administrator makes it.
+    /// An administrator creates it.
     Admin,
-    /// A person makes it elsewhere and brings it here.
+    /// A person creates it on the provider's site and enters it.
     Walkthrough,
 }
 
-/// A rotation that has begun.
+/// An unfinished rotation.
 ///
-/// Every member is written down before the step that needs it after a kill.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// Each field is recorded before the step that would need it after a kill.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unfinished {
-    /// How the new key is had.
-    #[serde(deserialize_with = "method")]
+    /// Where the new key comes from.
+    #[serde(with = "text")]
     pub method: Method,
     /// The provider of the connection.
     pub provider: String,
     /// The origin that both keys are bound to.
     pub origin: String,
-    /// The store that holds the one or the other.
+    /// The store of the key.
     pub store: String,
-    /// Names the attempt to the server, and is part of the name of a key that an administrator
-    /// makes.
+    /// Identifies the attempt to the server, and is part of the name of a key that an
+    /// administrator creates.
     pub nonce: String,
     /// The tenant whose keys an administrator manages.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
-    /// What an administrator asks for, to ask for the same again.
-    #[serde(default)]
-    pub asked: Option<Asked>,
-    /// The displayable head of the key that is replaced.
+    /// The displayable prefix of the old key.
     pub old_prefix: String,
-    /// Its id, where the server told.
-    #[serde(default)]
+    /// The id of the old key, if the server reports it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_id: Option<String>,
-    /// The displayable head of the key that replaces it; there before the key is stored.
-    #[serde(default)]
+    /// The displayable prefix of the new key; set before the key is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_prefix: Option<String>,
-    /// Its id, where the server told.
-    #[serde(default)]
+    /// The id of the new key, if the server reports it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_id: Option<String>,
     /// When the rotation began.
     pub started_at: Timestamp,
-    /// How many seconds the old key is to live on after the new one is in its place.
-    #[serde(default)]
+    /// How many seconds the old key stays valid after the new one is stored.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub grace: u64,
-    /// From when on the old key is to be revoked; there once the new one is in its place.
-    #[serde(default)]
+    /// When the old key may be revoked; set once the new one is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoke_after: Option<Timestamp>,
+    /// What was requested of an administrator, so that a retry requests the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
 }
 
-/// What a key that an administrator makes is to be like.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// The properties of a key that an administrator creates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
     /// Its display name.
     pub name: String,
     /// Its scopes.
     #[serde(default)]
     pub scopes: Vec<String>,
-    /// In how many days it ends.
-    #[serde(default)]
+    /// The number of days until it expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in_days: Option<u32>,
     /// Whether it may rotate itself.
     pub may_rotate: bool,
 }
 
-#[derive(Deserialize)]
-struct Wire {
-    #[serde(default)]
-    rotations: BTreeMap<String, Unfinished>,
+impl State for Rotations {
+    const HEAD: &'static str = "rotations of keys that are not finished. Holds no key.";
+
+    fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
 }
 
-const HEAD: &str = "# Written by ntro: rotations of keys that are not finished. Holds no key.\n";
-
 impl Rotations {
-    /// Reads what is under way; a missing file has nothing.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the file cannot be read or is damaged.
+    /// Reads the unfinished rotations; a missing file has none.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let Some(text) = read_text(path)? else {
-            return Ok(Self::default());
-        };
-        let wire: Wire = toml::from_str(&text)
-            .map_err(|error| Error::invalid(path, &text, error.span(), error.message()))?;
-        Ok(Self {
-            records: wire.rotations,
-        })
+        StateFile::at(path).read()
     }
 
-    /// Returns the rotation of a connection's key, if one is under way.
+    /// Returns the unfinished rotation of a connection's key.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Unfinished> {
         self.records.get(name)
     }
 
-    /// Returns everything that is under way, by connection.
+    /// Returns all unfinished rotations, by connection.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Unfinished)> {
         self.records
             .iter()
             .map(|(name, record)| (name.as_str(), record))
     }
 
-    /// Writes down how far the rotation of a connection's key has got.
+    /// Records the progress of a rotation.
     pub(super) fn record(
         home: &NtroDir,
         name: &str,
         record: &Unfinished,
         lock: &FileLock,
     ) -> Result<(), Error> {
-        let mut rotations = Self::read(&home.rotations())?;
+        let path = home.rotations();
+        let mut rotations = Self::read(&path)?;
         rotations.records.insert(name.to_owned(), record.clone());
-        rotations.save(&home.rotations(), lock)
+        StateFile::at(&path).save(&rotations, lock)
     }
 
-    /// Writes down that the rotation of a connection's key has ended. Returns what was recorded of it.
+    /// Removes the record of a finished rotation and returns it.
     pub(super) fn end(
         home: &NtroDir,
         name: &str,
         lock: &FileLock,
     ) -> Result<Option<Unfinished>, Error> {
-        let mut rotations = Self::read(&home.rotations())?;
+        let path = home.rotations();
+        let mut rotations = Self::read(&path)?;
         let ended = rotations.records.remove(name);
         if ended.is_some() {
-            rotations.save(&home.rotations(), lock)?;
+            StateFile::at(&path).save(&rotations, lock)?;
         }
         Ok(ended)
     }
-
-    fn save(&self, path: &Path, lock: &FileLock) -> Result<(), Error> {
-        if self.records.is_empty() {
-            return Ok(disk::remove(path, lock)?);
-        }
-        let mut records = Table::new();
-        records.set_implicit(true);
-        for (name, record) in &self.records {
-            records.insert(name, Item::Table(record.to_table()));
-        }
-        let mut document = DocumentMut::new();
-        document.insert("rotations", Item::Table(records));
-        let text = format!("{HEAD}\n{}", document.to_string().trim_start());
-        Ok(disk::replace(path, text.as_bytes(), lock)?)
-    }
 }
 
-impl Unfinished {
-    fn to_table(&self) -> Table {
-        let mut table = Table::new();
-        let texts = [
-            ("method", Some(self.method.as_str())),
-            ("provider", Some(self.provider.as_str())),
-            ("origin", Some(self.origin.as_str())),
-            ("store", Some(self.store.as_str())),
-            ("nonce", Some(self.nonce.as_str())),
-            ("tenant", self.tenant.as_deref()),
-            ("old_prefix", Some(self.old_prefix.as_str())),
-            ("old_id", self.old_id.as_deref()),
-            ("new_prefix", self.new_prefix.as_deref()),
-            ("new_id", self.new_id.as_deref()),
-        ];
-        for (key, text) in texts {
-            if let Some(text) = text {
-                table[key] = value(text);
-            }
-        }
-        table["started_at"] = value(self.started_at.to_string());
-        if self.grace > 0 {
-            table["grace"] = value(i64::try_from(self.grace).unwrap_or(i64::MAX));
-        }
-        if let Some(at) = self.revoke_after {
-            table["revoke_after"] = value(at.to_string());
-        }
-        if let Some(asked) = &self.asked {
-            let mut request = Table::new();
-            request["name"] = value(&asked.name);
-            request["scopes"] = value(asked.scopes.iter().collect::<toml_edit::Array>());
-            if let Some(days) = asked.expires_in_days {
-                request["expires_in_days"] = value(i64::from(days));
-            }
-            request["may_rotate"] = value(asked.may_rotate);
-            table.insert("asked", Item::Table(request));
-        }
-        table
-    }
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(grace: &u64) -> bool {
+    *grace == 0
 }
 
 impl Method {
@@ -232,7 +174,7 @@ impl fmt::Display for Method {
     }
 }
 
-/// A text that names no [`Method`].
+/// The error for a text that names no [`Method`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected `self`, `admin` or `walkthrough`")]
 pub struct UnknownMethod;
@@ -245,11 +187,6 @@ impl FromStr for Method {
         all.find(|method| method.as_str() == text)
             .ok_or(UnknownMethod)
     }
-}
-
-fn method<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Method, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse().map_err(serde::de::Error::custom)
 }
 
 #[cfg(test)]
@@ -276,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn records_come_back_as_written_and_the_last_one_takes_the_file_along() {
+    fn records_round_trip() {
         let folder = tempfile::tempdir().unwrap();
         let home = NtroDir::at(folder.path());
         let lock = home.lock().unwrap();
@@ -299,7 +236,39 @@ mod tests {
         Rotations::record(&home, "local", &bare, &lock).unwrap();
         Rotations::record(&home, "a \"b\".c", &full, &lock).unwrap();
         let text = std::fs::read_to_string(home.rotations()).unwrap();
-        assert!(text.starts_with(HEAD), "{text}");
+        let expected = "# Written by ntro: rotations of keys that are not finished. Holds no key.
+
+[rotations.'a \"b\".c']
+method = \"admin\"
+provider = \"ontora\"
+origin = \"https://api.ontora.com\"
+store = \"keyring\"
+nonce = \"1a2b3c4d5e6f7081\"
+tenant = \"ws 1\"
+old_prefix = \"ont_live_old\"
+old_id = \"k1\"
+new_prefix = \"ont_live_new\"
+new_id = \"k2\"
+started_at = \"2026-01-02T03:04:05Z\"
+grace = 600
+revoke_after = \"2026-01-02T03:14:05Z\"
+
+[rotations.'a \"b\".c'.asked]
+name = \"CI (ntro 1a2b3c4d5e6f7081)\"
+scopes = [\"exports\", \"mcp\"]
+expires_in_days = 90
+may_rotate = false
+
+[rotations.local]
+method = \"self\"
+provider = \"ontora\"
+origin = \"https://api.ontora.com\"
+store = \"keyring\"
+nonce = \"1a2b3c4d5e6f7081\"
+old_prefix = \"ont_live_old\"
+started_at = \"2026-01-02T03:04:05Z\"
+";
+        assert_eq!(text, expected);
         let read = Rotations::read(&home.rotations()).unwrap();
         assert_eq!(read.get("local"), Some(&bare));
         assert_eq!(read.get("a \"b\".c"), Some(&full));
@@ -317,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_is_placed() {
+    fn damage_has_a_place() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rotations.toml");
         for (text, place) in [

@@ -9,9 +9,10 @@ use super::stored_location::StoredLocation;
 use super::{Error, Next};
 use crate::BoundKey;
 use crate::api::{self, AdminClient, AdminTarget, AdminToken, Client, KeyInfo, Target};
-use crate::config::{KeyRecords, NtroDir};
+use crate::config::NtroDir;
 use crate::secrets::StoreKind;
 use crate::session::Session;
+use crate::state::KeyRecords;
 use ntro_base::disk::Claim;
 use ntro_base::{ApiKey, ConnectionName, Host, KeyPrefix, Provider};
 

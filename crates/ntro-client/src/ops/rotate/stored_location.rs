@@ -4,11 +4,11 @@ use jiff::Timestamp;
 
 use super::Error;
 use crate::BoundKey;
-use crate::config::KeyRecords;
 use crate::ops::ConfigFiles;
 use crate::resolve::{self, Connection, Source};
 use crate::secrets::{self, Item, StoreKind};
 use crate::session::Session;
+use crate::state::KeyRecords;
 use ntro_base::disk::FileLock;
 use ntro_base::{ApiKey, ConnectionName, Host, Provider};
 

@@ -1,9 +1,10 @@
 use clap_complete::engine::ArgValueCompleter;
 use ntro_base::ConnectionName;
 use ntro_client::api;
-use ntro_client::config::{Config, KeyRecords};
+use ntro_client::config::Config;
 use ntro_client::ops;
 use ntro_client::resolve::{Connection, Inputs};
+use ntro_client::state::KeyRecords;
 use serde::Serialize;
 
 use super::migrate;

@@ -1,7 +1,7 @@
 //! Keys that are bound to another origin than the one their connection calls.
 
 use ntro_base::{ConnectionName, Host};
-use ntro_client::config::KeyRecord;
+use ntro_client::state::KeyRecord;
 
 use super::{CheckedFiles, Findings};
 use crate::shell::quoted;

@@ -13,8 +13,9 @@ mod unfinished;
 mod variables;
 
 use ntro_base::ConnectionName;
-use ntro_client::config::{Config, KeyRecords, NtroDir};
+use ntro_client::config::{Config, NtroDir};
 use ntro_client::resolve::Inputs;
+use ntro_client::state::KeyRecords;
 
 pub(crate) use self::findings::Findings;
 use self::findings::Level;

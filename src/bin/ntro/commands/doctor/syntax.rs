@@ -3,8 +3,9 @@
 use std::fmt::Display;
 
 use ntro_base::{ConnectionName, Host, Provider};
-use ntro_client::config::{self, Config, KeyRecords, Pin};
+use ntro_client::config::{self, Config, Pin};
 use ntro_client::secrets::StoreKind;
+use ntro_client::state::KeyRecords;
 
 use super::{CheckedFiles, Findings};
 use crate::context::Context;

@@ -10,8 +10,9 @@ use std::pin::Pin;
 
 use jiff::{Timestamp, Unit};
 use ntro_base::Period;
-use ntro_client::config::{Config, KeyRecords};
+use ntro_client::config::Config;
 use ntro_client::resolve::Inputs;
+use ntro_client::state::KeyRecords;
 use serde::Serialize;
 
 use super::round::Checks;
