@@ -547,7 +547,7 @@ fn import_refuses_to_overwrite() {
     assert_snapshot!(refused("--ontora --to file --name other"), @r"
     exit code: 3
     ----- stderr -----
-    error: `[HOME]/.ontora/config.yaml`: `api_key` cannot be taken out without changing something else: the key stands there a second time
+    error: `[HOME]/.ontora/config.yaml`: cannot remove `api_key` without changing something else: the key appears a second time
       hint: take the key out of `[HOME]/.ontora/config.yaml` with an editor, after `--keep` has copied it; nothing was changed
     ");
     write_yaml(&sandbox, &format!("api_key: [{ONTORA}\n"));

@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 
 use ntro_base::disk;
 
-/// Why a file of ours could not be read or changed. Names the path always, and the line and column
-/// where there are any; never shows the line itself, which may hold a key.
+/// Why a file could not be read or changed. Gives the path and, where known, the line and column;
+/// never the line itself, which may hold a key.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -26,20 +26,20 @@ pub enum Error {
         line: usize,
         /// Counted in characters from 1.
         column: usize,
-        /// What the parser says.
+        /// The parser's message.
         message: String,
     },
-    /// The value cannot be taken out without changing something else: take it out with an editor.
-    #[error("`{}`: `{key}` cannot be taken out without changing something else: {reason}", path.display())]
+    /// The value cannot be removed without another change; a person can do it with an editor.
+    #[error("`{}`: cannot remove `{key}` without changing something else: {reason}", path.display())]
     NotEditable {
         /// The file.
         path: PathBuf,
         /// The key of the value.
         key: &'static str,
-        /// What stands in the way.
+        /// Why not.
         reason: &'static str,
     },
-    /// A change would destroy a value of another type.
+    /// A change would replace a value of another type.
     #[error("`{}`: `{key}` is not a table, so nothing can be written into it", path.display())]
     NotATable {
         /// The file.
@@ -47,12 +47,12 @@ pub enum Error {
         /// The dotted key.
         key: String,
     },
-    /// A change is about a connection that the file does not have.
+    /// The file has no such connection.
     #[error("`{}` has no connection `{name}`", path.display())]
     NoConnection {
         /// The file.
         path: PathBuf,
-        /// The name looked for.
+        /// The name of the connection.
         name: String,
     },
 }
@@ -64,19 +64,26 @@ impl Error {
         span: Option<Range<usize>>,
         message: &str,
     ) -> Self {
+        // The parser lists the expected tokens on lines of their own.
+        let message = &in_words_of_toml(&without_value(message.trim())).replace('\n', ", ");
         let before = &text[..span.map_or(0, |span| text.floor_char_boundary(span.start))];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = before.matches('\n').count() + 1;
+        let column = before[line_start..].chars().count() + 1;
+        Self::at(path, line, column, message)
+    }
+
+    pub(super) fn at(path: &Path, line: usize, column: usize, message: &str) -> Self {
         Self::Invalid {
             path: path.to_owned(),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-            // Parsers put the expected tokens on lines of their own.
-            message: in_words_of_toml(&without_value(message.trim())).replace('\n', ", "),
+            line,
+            column,
+            message: message.to_owned(),
         }
     }
 }
 
-/// Takes the text out of "invalid type: string "…", expected …": it may be a misplaced key.
+/// Removes the text from `invalid type: string "…", expected …`: it may be a misplaced key.
 fn without_value(message: &str) -> String {
     match (message.find("string \""), message.rfind("\", expected")) {
         (Some(start), Some(end)) if start < end => {
@@ -87,7 +94,7 @@ fn without_value(message: &str) -> String {
     }
 }
 
-/// Calls tables and arrays what they are called in the file.
+/// Replaces serde's words for tables and arrays with TOML's.
 fn in_words_of_toml(message: &str) -> String {
     [
         ("invalid type: map,", "invalid type: table,"),
@@ -101,13 +108,13 @@ fn in_words_of_toml(message: &str) -> String {
     })
 }
 
-/// Reads a file of ours as text; `None` when there is none.
+/// Reads a file as text; `None` when there is none.
 pub(crate) fn read_text(path: &Path) -> Result<Option<zeroize::Zeroizing<String>>, Error> {
     let bytes = disk::read_bounded(path, super::LARGEST)?;
     bytes.map(|bytes| to_text(path, bytes)).transpose()
 }
 
-/// Takes what was read from a file for text.
+/// Decodes the content of a file.
 pub(super) fn to_text(path: &Path, bytes: Vec<u8>) -> Result<zeroize::Zeroizing<String>, Error> {
     String::from_utf8(bytes).map(Into::into).map_err(|error| {
         drop(zeroize::Zeroizing::new(error.into_bytes()));

@@ -1,7 +1,6 @@
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span};
 use zeroize::Zeroizing;
 
 use super::Error;
@@ -9,13 +8,12 @@ use super::error::read_text;
 use ntro_base::disk::{self, FileLock};
 use ntro_base::env::Env;
 
-/// What stands in the place of a key that was taken out; the official client takes it for none.
-const NOTHING: &str = "\"\"";
+/// Replaces a removed key; the official client reads it as no key.
+const EMPTY: &str = "\"\"";
 
 /// `~/.ontora/config.yaml`, the file of Ontora's official client.
 ///
-/// It is read for its key to be taken over, and changed in one way only: the key becomes an empty
-/// text, and every other byte stays.
+/// The only change ever made to it is to empty the value of `api_key`; all other bytes stay.
 pub struct OntoraFile {
     path: PathBuf,
     text: Zeroizing<String>,
@@ -29,14 +27,14 @@ struct Values {
     workspace_id: Option<YamlValue>,
 }
 
-/// A value with its place in the file, in bytes.
+/// A value, and where it starts in the file.
 struct YamlValue {
     text: Zeroizing<String>,
-    place: Range<usize>,
+    start: Marker,
 }
 
 impl OntoraFile {
-    /// Returns where the file lies, if the system knows a home folder.
+    /// Returns the path of the file, if the home folder is known.
     #[must_use]
     pub fn locate(env: &Env) -> Option<PathBuf> {
         Some(env.home()?.join(".ontora").join("config.yaml"))
@@ -44,20 +42,20 @@ impl OntoraFile {
 
     /// Reads the file; `None` when there is none.
     ///
-    /// # Errors
-    ///
-    /// Fails when the file cannot be read, is not YAML, or has something else than texts where
-    /// the official client keeps texts.
+    /// Fails when the file is not YAML, or a value that the official client reads is not a text.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
-        let Some(text) = read_text(path)? else {
-            return Ok(None);
-        };
-        let values = Values::find(path, &text, &events(path, &text)?)?;
-        Ok(Some(Self {
+        match read_text(path)? {
+            Some(text) => Self::parse(path, text).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn parse(path: &Path, text: Zeroizing<String>) -> Result<Self, Error> {
+        Ok(Self {
             path: path.to_owned(),
+            values: Values::find(path, &events(path, &text)?)?,
             text,
-            values,
-        }))
+        })
     }
 
     /// Returns the path of the file.
@@ -66,7 +64,7 @@ impl OntoraFile {
         &self.path
     }
 
-    /// Returns the API key as it stands in the file.
+    /// Returns the API key as written in the file.
     #[must_use]
     pub fn api_key(&self) -> Option<&str> {
         Some(self.values.api_key.as_ref()?.text.as_str())
@@ -78,7 +76,7 @@ impl OntoraFile {
         Some(self.values.base_url.as_ref()?.text.as_str())
     }
 
-    /// Returns the workspace's id.
+    /// Returns the id of the workspace.
     #[must_use]
     pub fn workspace_id(&self) -> Option<&str> {
         Some(self.values.workspace_id.as_ref()?.text.as_str())
@@ -97,15 +95,14 @@ impl OntoraFile {
     }
 
     fn bad(&self, value: Option<&YamlValue>, message: &str) -> Error {
-        let place = value.map(|value| value.place.clone());
-        Error::invalid(&self.path, &self.text, place, message)
+        let start = value.map_or(Marker::new(0, 1, 0), |value| value.start);
+        bad(&self.path, start, message)
     }
 
-    /// Returns what the file is to be without the key: the same, byte for byte, but for the key.
+    /// Returns the text of the file without the key; every other byte stays.
     ///
-    /// # Errors
-    ///
-    /// Fails when the key is written in a way that does not allow it, or a second time elsewhere.
+    /// The key must appear exactly once, on one line. The edited text is parsed again, and must
+    /// differ from the original in this one value.
     pub fn without_key(&self) -> Result<Zeroizing<String>, Error> {
         let Some(key) = &self.values.api_key else {
             return Ok(self.text.clone());
@@ -115,111 +112,81 @@ impl OntoraFile {
             key: "api_key",
             reason,
         };
-        let Range { start, end } = key.place;
-        let parts = [&self.text[..start], NOTHING, &self.text[end..]];
-        // Large enough from the start: a buffer that grows leaves copies behind.
+        let around = match self.text.matches(key.text.trim()).count() {
+            0 | 1 if key.text.contains('\n') => None,
+            0 | 1 => self.text.split_once(key.text.as_str()),
+            _ => return Err(refuse("the key appears a second time")),
+        };
+        let around = around.ok_or_else(|| refuse("the key is not plain characters on one line"))?;
+        let (before, after) = around;
+        let (before, after) = ["\"", "'"]
+            .into_iter()
+            .find_map(|quote| before.strip_suffix(quote).zip(after.strip_prefix(quote)))
+            .unwrap_or((before, after));
+        let parts = [before, EMPTY, after];
+        // Allocated in full: a buffer that grows leaves copies of its content behind.
         let mut edited = Zeroizing::new(String::with_capacity(parts.iter().map(|p| p.len()).sum()));
         parts.iter().for_each(|part| edited.push_str(part));
-        if edited.contains(key.text.trim()) {
-            return Err(refuse("the key stands there a second time"));
-        }
-        let (before, after) = (
-            events(&self.path, &self.text)?,
-            events(&self.path, &edited).map_err(|_| refuse("what is left would not be YAML"))?,
-        );
-        let changed = before.iter().zip(&after);
-        let changed = changed.filter(|((before, _), (after, _))| before != after);
-        let is_emptied =
-            |event: &Event<'_>| matches!(event, Event::Scalar(text, ..) if text.is_empty());
-        let only_the_key = changed.clone().all(|(_, (after, _))| is_emptied(after));
-        match only_the_key && changed.count() == 1 && before.len() == after.len() {
+
+        let invalid = |_| refuse("the rest of the file would no longer be valid");
+        match only_the_key_differs(
+            &events(&self.path, &self.text)?,
+            &events(&self.path, &edited).map_err(invalid)?,
+        ) {
             true => Ok(edited),
             false => Err(refuse("other parts of the file depend on it")),
         }
     }
 
-    /// Writes the file without the key.
-    ///
-    /// # Errors
-    ///
-    /// As [`OntoraFile::without_key`] and [`disk::replace`].
+    /// Writes the file without the key, as [`OntoraFile::without_key`].
     pub fn erase_key(&self, lock: &FileLock) -> Result<(), Error> {
-        Ok(disk::replace(
-            &self.path,
-            self.without_key()?.as_bytes(),
-            lock,
-        )?)
+        let text = self.without_key()?;
+        Ok(disk::replace(&self.path, text.as_bytes(), lock)?)
     }
 }
 
-/// The events of the one document in the file, with their places in bytes.
-fn events<'a>(path: &Path, text: &'a str) -> Result<Vec<(Event<'a>, Range<usize>)>, Error> {
-    let offsets: Vec<usize> = text.char_indices().map(|(offset, _)| offset).collect();
-    let offset = |index: usize| offsets.get(index).copied().unwrap_or(text.len());
-    let place = |span: &Span| offset(span.start.index())..offset(span.end.index());
-    let mut events = Vec::new();
-    for event in Parser::new_from_str(text) {
-        match event {
-            Ok((event, span)) => events.push((event, place(&span))),
-            Err(error) => {
-                let start = offset(error.marker().index());
-                return Err(Error::invalid(
-                    path,
-                    text,
-                    Some(start..start),
-                    "this is not YAML",
-                ));
-            }
-        }
-    }
-    Ok(events)
-}
-
-/// Where a value stands. The parser takes the tag and the anchor before it, and what follows a
-/// quoted text up to the next line, for parts of it.
-fn exact(text: &str, place: &Range<usize>) -> Range<usize> {
-    let mut value = &text[place.clone()];
-    while value.starts_with(['!', '&']) {
-        let Some(end) = value.find(char::is_whitespace) else {
-            break;
-        };
-        value = value[end..].trim_start();
-    }
-    let start = place.end - value.len();
-    let mut characters = value.char_indices();
-    let length = match characters.next() {
-        Some((_, quote @ ('\'' | '"'))) => loop {
-            match characters.next() {
-                Some((_, '\\')) if quote == '"' => drop(characters.next()),
-                Some((_, '\'')) if quote == '\'' && characters.as_str().starts_with('\'') => {
-                    characters.next();
-                }
-                Some((offset, character)) if character == quote => break offset + 1,
-                Some(_) => {}
-                None => break value.len(),
-            }
-        },
-        _ => value.trim_end().len(),
+/// Returns whether exactly one event differs, and is now an empty scalar that no alias refers to.
+fn only_the_key_differs(before: &[(Event<'_>, Span)], after: &[(Event<'_>, Span)]) -> bool {
+    let events = before
+        .iter()
+        .zip(after)
+        .map(|((old, _), (new, _))| (old, new));
+    let mut changed = events.filter(|(old, new)| old != new);
+    let Some((_, Event::Scalar(text, _, anchor, _))) = changed.next() else {
+        return false;
     };
-    start..start + length
+    let is_shared =
+        |(event, _): &(Event<'_>, Span)| matches!(event, Event::Alias(to) if to == anchor);
+    text.is_empty()
+        && changed.next().is_none()
+        && before.len() == after.len()
+        && !after.iter().any(is_shared)
+}
+
+fn events<'a>(path: &Path, text: &'a str) -> Result<Vec<(Event<'a>, Span)>, Error> {
+    Parser::new_from_str(text)
+        .collect::<Result<_, _>>()
+        .map_err(|error| bad(path, *error.marker(), "this is not YAML"))
+}
+
+fn bad(path: &Path, at: Marker, message: &str) -> Error {
+    Error::at(path, at.line(), at.col() + 1, message)
 }
 
 impl Values {
     /// Finds the values in the mapping that the file consists of.
-    fn find(path: &Path, text: &str, events: &[(Event<'_>, Range<usize>)]) -> Result<Self, Error> {
-        let bad = |place: &Range<usize>, message: &str| {
-            Error::invalid(path, text, Some(place.clone()), message)
-        };
+    fn find(path: &Path, events: &[(Event<'_>, Span)]) -> Result<Self, Error> {
+        let bad = |span: &Span, message: &str| bad(path, span.start, message);
         let mut values = Self::default();
         let (mut documents, mut depth) = (0, 0);
-        // The key whose value comes next. Keys that are no texts are nobody's.
+        // The key of the next value. A key that is not a scalar counts as empty.
         let mut key: Option<String> = None;
-        for (event, place) in events {
+        for (event, span) in events {
             let value = match event {
                 Event::DocumentStart(_) => {
                     documents += 1;
                     if documents > 1 {
-                        return Err(bad(place, "a second document begins here"));
+                        return Err(bad(span, "a second document begins here"));
                     }
                     continue;
                 }
@@ -227,7 +194,7 @@ impl Values {
                     depth += 1;
                     match depth {
                         1 if matches!(event, Event::SequenceStart(..)) => {
-                            return Err(bad(place, "the file is not a mapping"));
+                            return Err(bad(span, "the file is not a mapping"));
                         }
                         1 => continue,
                         2 => None,
@@ -244,7 +211,7 @@ impl Values {
                         && ["", "~", "null", "Null", "NULL"].contains(&&**value);
                     match depth {
                         0 if null => continue,
-                        0 => return Err(bad(place, "the file is not a mapping")),
+                        0 => return Err(bad(span, "the file is not a mapping")),
                         _ => Some((value, null)),
                     }
                 }
@@ -262,15 +229,15 @@ impl Values {
                 _ => continue,
             };
             let Some((value, null)) = value else {
-                return Err(bad(place, &format!("`{name}` is not a text")));
+                return Err(bad(span, &format!("`{name}` is not a text")));
             };
             if slot.is_some() {
-                return Err(bad(place, &format!("`{name}` stands there twice")));
+                return Err(bad(span, &format!("`{name}` appears twice")));
             }
             if !null && !value.trim().is_empty() {
                 *slot = Some(YamlValue {
                     text: Zeroizing::new(value.to_string()),
-                    place: exact(text, place),
+                    start: span.start,
                 });
             }
         }
@@ -287,18 +254,12 @@ mod tests {
     const KEY: &str = "ont_live_k9Zr4MxQ2bLw_Jf83nd72jfk38dhJKd8";
 
     fn parse(text: &str) -> Result<OntoraFile, String> {
-        let path = Path::new("config.yaml");
-        let events = events(path, text).map_err(|error| error.to_string())?;
-        let values = Values::find(path, text, &events).map_err(|error| error.to_string())?;
-        Ok(OntoraFile {
-            path: path.to_owned(),
-            text: Zeroizing::new(text.to_owned()),
-            values,
-        })
+        OntoraFile::parse(Path::new("config.yaml"), text.to_owned().into())
+            .map_err(|error| error.to_string())
     }
 
     #[test]
-    fn the_documented_file_reads() {
+    fn documented_file_reads() {
         let text = format!(
             "api_key: {KEY}\nbase_url: https://api.ontora.com\nworkspace_id: 0b5e\nother: [1]\n"
         );
@@ -310,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_with_nothing_in_it_has_no_key() {
+    fn empty_values_are_no_key() {
         for text in [
             "",
             "# nothing\n",
@@ -331,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_taken_out_however_it_is_written() {
+    fn key_is_removed_in_every_style() {
         for (before, after) in [
             ("api_key: KEY", "api_key: \"\""),
             (
@@ -354,20 +315,21 @@ mod tests {
                 "api_key: &k !!str 'KEY' # a\nb: 1\n",
                 "api_key: &k !!str \"\" # a\nb: 1\n",
             ),
-            ("api_key: \"\\x6fKEY\"  # a \"\n", "api_key: \"\"  # a \"\n"),
+            ("api_key: \"KEY\"  # a \"\n", "api_key: \"\"  # a \"\n"),
+            ("api_key: 'KEY '\n", "api_key: \"\"\n"),
             (
                 "c: {api_key: x}\napi_key: KEY\n",
                 "c: {api_key: x}\napi_key: \"\"\n",
             ),
         ] {
             let file = parse(&before.replace("KEY", KEY)).unwrap();
-            assert!(file.api_key().unwrap().ends_with(KEY), "{before:?}");
+            assert_eq!(file.api_key().unwrap().trim(), KEY, "{before:?}");
             assert_eq!(*file.without_key().unwrap(), after, "{before:?}");
         }
     }
 
     #[test]
-    fn what_cannot_be_read_or_changed_is_placed_and_not_shown() {
+    fn errors_have_place_and_no_key() {
         for (text, expected) in [
             ("a: [\napi_key: KEY\n", "line "),
             (
@@ -379,7 +341,7 @@ mod tests {
             ("a: &k KEY\napi_key: *k\n", "`api_key` is not a text"),
             (
                 "api_key: KEY\napi_key: KEY\n",
-                "line 2, column 10: `api_key` stands there twice",
+                "line 2, column 10: `api_key` appears twice",
             ),
             ("api_key: KEY\n---\nb: 1\n", "a second document"),
         ] {
@@ -389,21 +351,27 @@ mod tests {
             assert!(error.contains(expected), "{error}");
             assert!(!error.contains("Jf83"), "{error}");
         }
-        for text in [
-            "api_key: KEY\n# it was KEY\n",
-            "api_key: KEY\nold: KEY\n",
-            "api_key: |\n  KEY\nb: 2\n",
+        for (text, reason) in [
+            ("api_key: KEY\n# it was KEY\n", "a second time"),
+            ("api_key: KEY\nold: KEY\n", "a second time"),
+            ("api_key: KEY\nold: xKEYx\n", "a second time"),
+            ("api_key: |\n  KEY\nb: 2\n", "plain characters"),
+            ("api_key: &k KEY\nb: *k\n", "other parts of the file"),
+            ("api_key: \"\\x6fKEY\" # a\n", "plain characters"),
+            ("api_key: \"\\x6fnt_live\" # a\n", "plain characters"),
+            (
+                "api_key: \"\\x6fnt_live\" # ont_live\n",
+                "other parts of the file",
+            ),
         ] {
             let file = parse(&text.replace("KEY", KEY)).unwrap();
-            match file.without_key() {
-                // Every way that is found is fine, as long as the key is gone.
-                Ok(edited) => assert!(!edited.contains("Jf83"), "{}", *edited),
-                Err(error) => assert!(!error.to_string().contains("Jf83"), "{error}"),
-            }
+            let error = file.without_key().unwrap_err().to_string();
+            assert!(error.contains(reason), "{text:?}: {error}");
+            assert!(!error.contains("Jf83"), "{error}");
         }
     }
 
-    /// A value as YAML writes it, in one of several styles.
+    /// A value in one of YAML's styles.
     fn value() -> impl Strategy<Value = String> {
         let plain = "[a-zA-Z][a-zA-Z0-9_./é→-]{0,12}";
         prop_oneof![
@@ -434,7 +402,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn everything_but_the_key_stays_byte_for_byte(
+        fn other_bytes_stay(
             before in prop::collection::vec(line(), 0..6),
             after in prop::collection::vec(line(), 0..6),
             quote in prop_oneof![Just(""), Just("'"), Just("\"")],
@@ -446,7 +414,7 @@ mod tests {
             let lines = |lines: &[String]| -> String {
                 lines.iter().map(|line| format!("{}{end}", line.replace('\n', end))).collect()
             };
-            // A key may stand once; what is drawn twice is left out.
+            // A key may appear once; duplicates are left out.
             let mut seen = std::collections::BTreeSet::new();
             let mut once = |lines: Vec<String>| -> Vec<String> {
                 let mut kept = lines;
@@ -472,7 +440,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in "[ -~\n\té→]{0,80}") {
+        fn any_text_is_accepted_or_refused(text in "[ -~\n\té→]{0,80}") {
             if let Ok(file) = parse(&text) {
                 let _ = file.without_key();
             }
