@@ -66,7 +66,12 @@ impl Budget {
     /// # Errors
     ///
     /// Fails when there can be no further thread.
-    #[cfg(any(test, target_os = "macos", target_os = "windows"))]
+    #[cfg(any(
+        test,
+        target_os = "macos",
+        target_os = "windows",
+        feature = "native-keyring-test"
+    ))]
     pub(super) fn wait_for<T: Send + 'static>(
         &self,
         bound: Duration,

@@ -1,44 +1,43 @@
-//! A system with no keyring that we know.
+//! Systems without a supported keyring.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use zeroize::Zeroizing;
 
-use keyring_core::CredentialStore;
+use super::super::{Error, Item, StoreKind};
+use super::{KeyringSettings, Platform};
 
-use super::super::{Error, StoreKind};
-use super::{Call, KeyringSettings};
+pub(super) struct NoKeyring;
 
-pub(super) struct Platform;
-
-impl Platform {
-    pub(super) const MODIFIERS: bool = false;
-
+impl NoKeyring {
     pub(super) fn new(_settings: KeyringSettings) -> Self {
         Self
     }
+}
 
-    pub(super) fn ours() -> HashMap<&'static str, &'static str> {
-        HashMap::new()
+impl Platform for NoKeyring {
+    fn probe(&self) -> Result<(), Error> {
+        Err(absent())
     }
 
-    pub(super) fn probe(&self) -> Result<(), Error> {
-        self.store().map(drop)
+    fn get(&self, _item: &Item) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        Err(absent())
     }
 
-    pub(super) fn store(&self) -> Result<Arc<CredentialStore>, Error> {
-        Err(Error::Absent {
-            store: StoreKind::Keyring,
-            reason: "this system has none that is known".to_owned(),
-        })
+    fn put(&self, _item: &Item, _secret: &[u8]) -> Result<(), Error> {
+        Err(absent())
     }
 
-    /// Makes a call, of which there are none.
-    #[expect(clippy::unused_self, reason = "the counterpart bounds it")]
-    pub(super) fn run<T: Send + 'static>(
-        &self,
-        _call: Call,
-        work: impl FnOnce() -> keyring_core::Result<T> + Send + 'static,
-    ) -> keyring_core::Result<T> {
-        work()
+    fn erase(&self, _item: &Item) -> Result<bool, Error> {
+        Err(absent())
+    }
+
+    fn accounts(&self) -> Result<Vec<String>, Error> {
+        Err(absent())
+    }
+}
+
+fn absent() -> Error {
+    Error::Absent {
+        store: StoreKind::Keyring,
+        reason: "this system has none that is supported".to_owned(),
     }
 }

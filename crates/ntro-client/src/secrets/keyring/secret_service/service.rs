@@ -7,157 +7,35 @@ use zbus::OwnedObjectPath;
 use zeroize::Zeroizing;
 
 use super::super::super::deadline::Budget;
-use super::super::super::{Error, StoreKind};
-use super::super::KeyringSettings;
+use super::super::super::{Error, Item, StoreKind};
+use super::super::{KeyringSettings, Platform, SERVICE};
 use super::bus::{Bus, Created, Found};
 
-/// What an item is found by, or described by.
+/// The attributes that find or describe an item.
 pub(super) type Attributes<'a> = HashMap<&'a str, &'a str>;
 
-/// The Secret Service: one connection, made by the first call and used by all.
-pub(super) struct SecretService {
+/// The Secret Service over one connection, which the first call opens.
+pub(in super::super) struct SecretService {
     address: Option<String>,
     interactive: bool,
     budget: Arc<Budget>,
     link: Mutex<Option<Link>>,
 }
 
-/// A connection, and the runtime that drives it while somebody waits for an answer.
+/// A connection and the runtime that drives it during a call.
 struct Link {
     bus: Bus,
     runtime: Runtime,
 }
 
-impl Drop for SecretService {
-    /// Ends without waiting: also in asynchronous code, where a runtime must not wait for itself.
-    fn drop(&mut self) {
-        let link = self.link.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Link { bus, runtime }) = link.take() {
-            drop(bus);
-            runtime.shutdown_background();
-        }
-    }
-}
-
 impl SecretService {
-    pub(super) fn new(settings: KeyringSettings) -> Self {
+    pub(in super::super) fn new(settings: KeyringSettings) -> Self {
         Self {
             address: settings.session_bus,
             interactive: settings.interactive,
             budget: Arc::new(Budget::new(settings.timeout)),
             link: Mutex::new(None),
         }
-    }
-
-    /// Finds out whether an item could be stored now, and unlocks or makes the collection if
-    /// somebody is there to answer the prompt for that.
-    pub(super) fn probe(&self) -> Result<(), Error> {
-        self.run(async |bus| {
-            let collection = self
-                .collection(bus, bus.default_collection().await?)
-                .await?;
-            match bus.is_locked(&collection).await? {
-                true => self.unlock(bus, vec![collection]).await,
-                false => Ok(()),
-            }
-        })
-    }
-
-    pub(super) fn contains(&self, name: &Attributes<'_>) -> Result<bool, Error> {
-        self.run(async |bus| Ok(!bus.search(name).await?.is_empty()))
-    }
-
-    pub(super) fn get(&self, name: &Attributes<'_>) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-        self.run(async |bus| self.read(bus, name).await)
-    }
-
-    pub(super) fn put(
-        &self,
-        name: &Attributes<'_>,
-        attributes: &Attributes<'_>,
-        label: &str,
-        secret: &[u8],
-    ) -> Result<(), Error> {
-        self.run(async |bus| {
-            let (found, collection) = bus.prepare_to_store(name).await?;
-            let collection = self.collection(bus, collection).await?;
-            let create = async || {
-                bus.create_item(&collection, attributes, label, secret)
-                    .await
-            };
-            let mut created = create().await;
-            if matches!(created, Err(Error::Locked { .. })) {
-                self.unlock(bus, vec![collection.clone()]).await?;
-                created = create().await;
-            }
-            let item = match created {
-                Ok(Created::Item(item)) => Some(item),
-                Ok(Created::Prompt(prompt)) => {
-                    self.confirm(bus, &prompt).await?;
-                    None
-                }
-                // The service may have stored it and not said so, or may still do it.
-                Err(Error::TimedOut { .. }) => {
-                    let read = self.read(bus, name).await;
-                    return match read {
-                        Ok(Some(read)) if *read == secret => Ok(()),
-                        _ => Err(self.in_doubt()),
-                    };
-                }
-                Err(error) => return Err(error),
-            };
-            // Items of the same name that other tools made would be found in its place.
-            for older in found.unlocked {
-                if item.as_ref().is_some_and(|item| *item != older)
-                    && let Err(error) = bus.delete(&older).await
-                {
-                    tracing::debug!(%error, "cannot erase an older item");
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// Erases every item of this name; `false` when there was none.
-    pub(super) fn erase(&self, name: &Attributes<'_>) -> Result<bool, Error> {
-        self.run(async |bus| {
-            let found = bus.search(name).await?;
-            if found.is_empty() {
-                return Ok(false);
-            }
-            if !found.locked.is_empty() {
-                self.unlock(bus, found.locked.clone()).await?;
-            }
-            for item in found.unlocked.iter().chain(&found.locked) {
-                match bus.delete(item).await {
-                    Ok(None) => {}
-                    Ok(Some(prompt)) => self.confirm(bus, &prompt).await?,
-                    Err(Error::TimedOut { .. }) => {
-                        return match bus.search(name).await {
-                            Ok(found) if found.is_empty() => Ok(true),
-                            _ => Err(self.in_doubt()),
-                        };
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            Ok(true)
-        })
-    }
-
-    /// The attributes of every item found, locked ones included.
-    pub(super) fn search(
-        &self,
-        spec: &Attributes<'_>,
-    ) -> Result<Vec<HashMap<String, String>>, Error> {
-        self.run(async |bus| {
-            let found = bus.search(spec).await?;
-            let mut all = Vec::new();
-            for item in found.unlocked.iter().chain(&found.locked) {
-                all.push(bus.attributes(item).await?);
-            }
-            Ok(all)
-        })
     }
 
     async fn read(
@@ -180,7 +58,7 @@ impl SecretService {
         bus.secret(&item).await
     }
 
-    /// The default collection, made if somebody is there to choose its password.
+    /// Returns the default collection; an interactive caller gets the prompt that creates it.
     async fn collection(
         &self,
         bus: &Bus,
@@ -213,7 +91,7 @@ impl SecretService {
         }
     }
 
-    /// Has the service's prompt shown and waits for the person in front of it.
+    /// Shows a prompt and waits for the person to answer it.
     async fn answer(&self, bus: &Bus, prompt: &OwnedObjectPath) -> Result<(), Error> {
         if self.interactive {
             bus.prompt(prompt, KeyringSettings::PROMPT_TIMEOUT).await
@@ -224,10 +102,10 @@ impl SecretService {
         }
     }
 
-    /// Gets past the prompt of a change to what is unlocked.
+    /// Completes the prompt of a change to an unlocked item.
     ///
-    /// KeePassXC has one for each, and answers it itself unless it is told to ask. So it is tried
-    /// also where nobody is there, for as long as the keyring may stay silent.
+    /// KeePassXC has a prompt for every change and answers it itself unless configured to ask. So
+    /// a non-interactive caller shows it as well, and waits for the time that is left.
     async fn confirm(&self, bus: &Bus, prompt: &OwnedObjectPath) -> Result<(), Error> {
         if self.interactive {
             return self.answer(bus, prompt).await;
@@ -253,13 +131,13 @@ impl SecretService {
         }
     }
 
-    /// Runs `work` on the connection, making it if there is none.
+    /// Runs `work` on the connection, which the first call opens.
     fn run<T: Send>(
         &self,
         work: impl AsyncFnOnce(&Bus) -> Result<T, Error> + Send,
     ) -> Result<T, Error> {
         if Handle::try_current().is_ok() {
-            // A runtime cannot be entered from within another one.
+            // A runtime cannot be entered inside another one.
             return std::thread::scope(|scope| {
                 let thread = scope.spawn(|| self.run_here(work));
                 thread
@@ -296,4 +174,132 @@ impl SecretService {
         ))?;
         Ok(Link { bus, runtime })
     }
+}
+
+impl Platform for SecretService {
+    /// Checks that an item can be stored now. An interactive caller gets the prompts that unlock or
+    /// create the collection.
+    fn probe(&self) -> Result<(), Error> {
+        self.run(async |bus| {
+            let collection = self
+                .collection(bus, bus.default_collection().await?)
+                .await?;
+            match bus.is_locked(&collection).await? {
+                true => self.unlock(bus, vec![collection]).await,
+                false => Ok(()),
+            }
+        })
+    }
+
+    fn get(&self, item: &Item) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        let account = item.account();
+        self.run(async |bus| self.read(bus, &name(&account)).await)
+    }
+
+    fn put(&self, item: &Item, secret: &[u8]) -> Result<(), Error> {
+        let (account, label) = (item.account(), item.label());
+        let name = name(&account);
+        let mut attributes = name.clone();
+        attributes.extend([
+            ("connection", item.connection.as_str()),
+            ("origin", item.origin.as_str()),
+            ("application", SERVICE),
+        ]);
+        self.run(async |bus| {
+            let (found, collection) = bus.prepare_to_store(&name).await?;
+            let collection = self.collection(bus, collection).await?;
+            let create = async || {
+                bus.create_item(&collection, &attributes, &label, secret)
+                    .await
+            };
+            let mut created = create().await;
+            if matches!(created, Err(Error::Locked { .. })) {
+                self.unlock(bus, vec![collection.clone()]).await?;
+                created = create().await;
+            }
+            let item = match created {
+                Ok(Created::Item(item)) => Some(item),
+                Ok(Created::Prompt(prompt)) => {
+                    self.confirm(bus, &prompt).await?;
+                    None
+                }
+                // The service may have stored it without an answer, or may still store it.
+                Err(Error::TimedOut { .. }) => {
+                    let read = self.read(bus, &name).await;
+                    return match read {
+                        Ok(Some(read)) if *read == secret => Ok(()),
+                        _ => Err(self.in_doubt()),
+                    };
+                }
+                Err(error) => return Err(error),
+            };
+            // Other tools may have created items of the same name, which would be found instead.
+            for older in found.unlocked {
+                if item.as_ref().is_some_and(|item| *item != older)
+                    && let Err(error) = bus.delete(&older).await
+                {
+                    tracing::debug!(%error, "cannot erase an older item");
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Erases every item of this name.
+    fn erase(&self, item: &Item) -> Result<bool, Error> {
+        let account = item.account();
+        let name = &name(&account);
+        self.run(async |bus| {
+            let found = bus.search(name).await?;
+            if found.is_empty() {
+                return Ok(false);
+            }
+            if !found.locked.is_empty() {
+                self.unlock(bus, found.locked.clone()).await?;
+            }
+            for item in found.unlocked.iter().chain(&found.locked) {
+                match bus.delete(item).await {
+                    Ok(None) => {}
+                    Ok(Some(prompt)) => self.confirm(bus, &prompt).await?,
+                    Err(Error::TimedOut { .. }) => {
+                        return match bus.search(name).await {
+                            Ok(found) if found.is_empty() => Ok(true),
+                            _ => Err(self.in_doubt()),
+                        };
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(true)
+        })
+    }
+
+    fn accounts(&self) -> Result<Vec<String>, Error> {
+        self.run(async |bus| {
+            let found = bus
+                .search(&Attributes::from([("service", SERVICE)]))
+                .await?;
+            let mut accounts = Vec::new();
+            for item in found.unlocked.iter().chain(&found.locked) {
+                accounts.extend(bus.attributes(item).await?.remove("username"));
+            }
+            Ok(accounts)
+        })
+    }
+}
+
+impl Drop for SecretService {
+    /// Does not wait, because a runtime must not block inside another one.
+    fn drop(&mut self) {
+        let link = self.link.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Link { bus, runtime }) = link.take() {
+            drop(bus);
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Returns the attributes that find an item.
+fn name(account: &str) -> Attributes<'_> {
+    HashMap::from([("service", SERVICE), ("username", account)])
 }
