@@ -96,6 +96,11 @@ impl SecretService {
             .map(|(name, value)| (*name, value.as_str()))
     }
 
+    /// Returns the process id of the daemon, or 0 where there is none.
+    pub fn daemon_id(&self) -> i32 {
+        Pid::as_raw(self.daemon)
+    }
+
     /// Locks the login collection.
     pub fn lock(&self) {
         let output = self.call(

@@ -13,7 +13,7 @@ use crate::writer::{self, Task};
 const ORIGIN: &str = "https://api.ntropii.com";
 
 /// What a store can be expected to do beyond keeping a key for each connection.
-struct Powers {
+pub struct Powers {
     /// It keeps the origins of one connection apart.
     origins: bool,
     /// How many may write at once before that takes long.
@@ -23,7 +23,7 @@ struct Powers {
 }
 
 impl Powers {
-    fn all(writers: usize) -> Self {
+    pub fn all(writers: usize) -> Self {
         Self {
             origins: true,
             writers,
@@ -36,7 +36,7 @@ impl Powers {
     }
 }
 
-fn story(store: &dyn SecretStore, home: &NtroDir, powers: &Powers) {
+pub fn story(store: &dyn SecretStore, home: &NtroDir, powers: &Powers) {
     let production = item(&powers.name("production"), ORIGIN);
     let local = item(&powers.name("local me@work \"x\" \\ é"), ORIGIN);
     let (one, two) = (key("ntro_prod_one"), key("ntro_prod_\"two\"_\\"));

@@ -21,6 +21,8 @@ mod file;
 mod helpers;
 mod keyring;
 mod keyutils;
+#[cfg(feature = "native-keyring-test")]
+mod native;
 
 #[path = "../../../../tests/it/support/secret_service.rs"]
 mod secret_service;
