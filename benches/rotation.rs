@@ -23,7 +23,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ntro_authority::{
-    Authority, DataPlatform, Database, Limits, NewKey, NewTenant, Settings, serve,
+    Actor, Authority, AuthoritySettings, DataPlatform, Database, Limits, NewApiKey, NewTenant,
+    serve,
 };
 use ntro_base::{ApiKey, Provider, Scope};
 use tokio::net::TcpListener;
@@ -117,14 +118,14 @@ fn start(database: &Path) -> (Runtime, SocketAddr, ApiKey) {
         .enable_all()
         .build()
         .unwrap();
-    let settings = Settings {
+    let settings = AuthoritySettings {
         limits: Limits::OFF,
-        ..Settings::default()
+        ..AuthoritySettings::default()
     };
     let database = Database::Sqlite(database.to_owned());
     let (listener, served, key) = runtime.block_on(async {
         let served = Authority::open(&database, settings).unwrap();
-        let registry = served.registry();
+        let registry = served.registry(Actor::CommandLine);
         let organisation = registry.create_organisation("Acme", None).await.unwrap();
         let tenant = NewTenant {
             organisation_id: organisation.id,
@@ -134,7 +135,7 @@ fn start(database: &Path) -> (Runtime, SocketAddr, ApiKey) {
             data_platform_config_id: None,
         };
         let tenant = registry.create_tenant(tenant).await.unwrap();
-        let new = NewKey {
+        let new = NewApiKey {
             provider: Provider::Ontora,
             environment: None,
             name: "bench".parse().unwrap(),
