@@ -1,11 +1,12 @@
-//! Logging in without being asked anything, and what a login makes possible.
+//! Logging in without questions, and using the login.
 
 use insta::assert_snapshot;
 use ntro_base::Provider;
+use serde_json::{Value, json};
 
 use crate::support::{Authority, IssuedKey, Reply, Sandbox, Stub};
 
-/// A sandbox with an identity for the encrypted file, so that keys can be kept there unasked.
+/// Returns a sandbox with an identity that opens the encrypted file without a passphrase.
 fn sandbox_with(authority: &Authority) -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.make_identity();
@@ -23,588 +24,460 @@ fn login(sandbox: &Sandbox, authority: &Authority, name: &str, key: &IssuedKey) 
 }
 
 #[test]
-fn an_ntropii_key_from_the_first_login_to_the_last_logout() {
-    let authority = Authority::start();
-    let key = authority.key(Provider::Ntropii, "acme-fund-admin");
-    let mut sandbox = Sandbox::new();
-    sandbox.set("NTRO_PASSPHRASE", "open sesame");
-    sandbox.redacting(&authority.origin(), "[AUTHORITY]");
-    sandbox.redacting_key(&key, "KEY");
-    let host = authority.host(Provider::Ntropii);
-
-    assert_snapshot!(sandbox.ntro("auth token").transcript(), @r"
-        exit code: 3
-        ----- stderr -----
-        error: no connection is chosen, and there is no default one
-          hint: run `ntro auth login`, or set `NTRO_HOST` and `NTRO_API_KEY`
-        ");
-    assert_snapshot!(sandbox.ntro("auth list").transcript(), @r"
-        exit code: 0
-        ----- stderr -----
-        There are no connections yet: run `ntro auth login`.
-        ");
-    assert_eq!(sandbox.files(), Vec::<String>::new());
-
-    assert_snapshot!(
-        sandbox
-            .ntro("auth login --store file --api-key-stdin")
-            .args(&format!("--host {host}"))
-            .input(format!("  {}\r\n", key.key))
-            .transcript(),
-        @r"
-        exit code: 0
-        ----- stdout -----
-        ✓ logged in to `local` as [UUID]@keys.invalid
-        host     [AUTHORITY]/v1 (ntropii)
-        key      [KEY PREFIX]… in an encrypted file in the folder of `ntro`
-        tenant   acme-fund-admin
-        default  yes
-        "
-    );
-    assert_eq!(
-        sandbox.files(),
-        [
-            ".ntro/.lock",
-            ".ntro/config.toml",
-            ".ntro/keys.age",
-            ".ntro/logins.toml"
-        ]
-    );
-    assert_snapshot!(sandbox.redact(&sandbox.config()), @r#"
-        default_connection_name = "local"
-
-        [connections.local]
-        host = "[AUTHORITY]/v1"
-        provider = "ntropii"
-        store = "file"
-        default_tenant = "acme-fund-admin"
-        "#);
-    assert_snapshot!(sandbox.redact(&sandbox.read("logins.toml")), @r#"
-        # Written by ntro: which keys it has stored, and where. Holds no key.
-
-        [logins.local]
-        store = "file"
-        origin = "[AUTHORITY]"
-        provider = "ntropii"
-        key_prefix = "[KEY PREFIX]"
-        stored_at = "[TIME]"
-        "#);
-
-    assert_snapshot!(sandbox.ntro("auth whoami").transcript(), @r"
-        exit code: 0
-        ----- stdout -----
-        name          CI integration
-        email         [UUID]@keys.invalid
-        id            [UUID]
-        organisation  [UUID]
-        roles         tenant:admin
-        tenants       acme-fund-admin
-        tenant        acme-fund-admin
-        key           [KEY PREFIX]… from the file store
-        connection    local
-        host          [AUTHORITY]/v1 (ntropii)
-        ");
-    assert_snapshot!(sandbox.ntro("auth test").transcript(), @r"
-        exit code: 0
-        ----- stdout -----
-        ✓ connected to [AUTHORITY]/v1 as [UUID]@keys.invalid (organisation [UUID])
-        ");
-    assert_snapshot!(sandbox.ntro("auth list").transcript(), @r"
-        exit code: 0
-        ----- stdout -----
-           NAME   PROVIDER  HOST                       TENANT           STORE  LOGGED IN
-        ●  local  ntropii   [AUTHORITY]/v1  acme-fund-admin  file   yes
-        ");
-    assert_snapshot!(sandbox.ntro("auth explain").transcript(), @r"
-        exit code: 0
-        ----- stdout -----
-        connection: local
-            `--connection`: -
-            the variable `NTRO_CONNECTION`: -
-            the variable `NTRO_DEFAULT_CONNECTION_NAME`: -
-            no `.ntro.toml` here or above: -
-          → `default_connection_name` in `[HOME]/.ntro/config.toml`: local
-        host: [AUTHORITY]/v1
-            `--host`: -
-            the variable `NTRO_HOST`: -
-          → `connections.local.host` in `[HOME]/.ntro/config.toml`: [AUTHORITY]/v1
-        key: [KEY PREFIX]…
-            the variable `NTRO_API_KEY`: -
-          → the file store: [KEY PREFIX]…
-            `connections.local.api_key` in `[HOME]/.ntro/config.toml`: -
-        tenant: acme-fund-admin
-            `--tenant`: -
-            the variable `NTRO_TENANT`: -
-            no `.ntro.toml` here or above: -
-          → `connections.local.default_tenant` in `[HOME]/.ntro/config.toml`: acme-fund-admin
-        provider: ntropii
-          → `connections.local.provider` in `[HOME]/.ntro/config.toml`: ntropii
-            the last login, in `[HOME]/.ntro/logins.toml`: ntropii
-            the look of `NTRO_API_KEY`: -
-            the look of `api_key`: -
-            the host: -
-            the default: ntropii
-        policy: none
-            the variable `NTRO_API_KEY`: -
-            `connections.local.policy` in `[HOME]/.ntro/config.toml`: -
-          → the default: none
-        production: no
-            `connections.local.production` in `[HOME]/.ntro/config.toml`: -
-          → the host: no
-            the name: -
-            the default: no
-        ");
-    assert_snapshot!(sandbox.ntro("auth status").transcript(), @r"
-        exit code: 0
-        ----- stdout -----
-        NAME   STATUS  HOST
-        local  valid   [AUTHORITY]/v1
-        ");
-    sandbox.assert_nowhere(&key.key);
-    assert_snapshot!(sandbox.ntro("auth token").transcript(), @r"
-        exit code: 0
-        ----- stdout -----
-        [KEY]
-        ");
-
-    assert_snapshot!(sandbox.ntro("auth rename local production").transcript(), @r"
-        exit code: 0
-        ----- stdout -----
-        ✓ `local` is called `production` now
-        ");
-    assert_snapshot!(sandbox.ntro("auth use production").transcript(), @r"
-        exit code: 0
-        ----- stdout -----
-        ✓ `production` is the default connection now
-        ");
-    assert_snapshot!(sandbox.ntro("-c production auth token").transcript(), @r"
-        exit code: 0
-        ----- stdout -----
-        [KEY]
-        ");
-    assert_snapshot!(sandbox.ntro("auth token -c local").transcript(), @r"
-        exit code: 3
-        ----- stderr -----
-        error: there is no connection `local` (named by `--connection`)
-          hint: the connections are: production
-        ");
-
-    assert_snapshot!(sandbox.ntro("auth logout").transcript(), @r"
-        exit code: 0
-        ----- stdout -----
-        ✓ `production`: forgot its key (store: file)
-        ");
-    assert_snapshot!(sandbox.ntro("auth token").transcript(), @r"
-        exit code: 4
-        ----- stderr -----
-        error: there is no API key for the connection `production`
-          hint: run `ntro auth login --name production`, or set `NTRO_API_KEY`
-        ");
-    assert_snapshot!(sandbox.ntro("auth whoami").transcript(), @r"
-        exit code: 4
-        ----- stderr -----
-        error: there is no API key for the connection `production`
-          hint: run `ntro auth login --name production`, or set `NTRO_API_KEY`
-        ");
-    assert_snapshot!(sandbox.ntro("auth list").transcript(), @r"
-        exit code: 0
-        ----- stdout -----
-           NAME        PROVIDER  HOST                       TENANT           STORE  LOGGED IN
-        ●  production  ntropii   [AUTHORITY]/v1  acme-fund-admin  file   no
-        ");
-    assert_snapshot!(sandbox.ntro("auth logout").transcript(), @r"
-        exit code: 0
-        ----- stdout -----
-        ✓ `production`: had no key
-        ");
-    // The connection's settings stay for the next login.
-    assert_snapshot!(sandbox.redact(&sandbox.config()), @r#"
-        default_connection_name = "production"
-
-        [connections.production]
-        host = "[AUTHORITY]/v1"
-        provider = "ntropii"
-        store = "file"
-        default_tenant = "acme-fund-admin"
-        "#);
-    assert_snapshot!(sandbox.redact(&sandbox.read("logins.toml")), @"# Written by ntro: which keys it has stored, and where. Holds no key.");
+fn key_works_from_login_to_logout() {
+    insta::allow_duplicates! {
+        login_to_logout(Provider::Ntropii, "/v1", "[UUID]@keys.invalid", "acme-fund-admin");
+        // The path in Ontora's documentation is cut off: its API adds it to each call.
+        login_to_logout(Provider::Ontora, "", "CI integration", "[UUID]");
+    }
 }
 
+/// Tells the same story for each system; placeholders stand for what differs.
+fn login_to_logout(provider: Provider, path: &str, owner: &str, tenant: &str) {
+    let authority = Authority::start();
+    let origin = authority.origin();
+    let key = authority.key(provider, "acme-fund-admin");
+    let mut sandbox = Sandbox::new();
+    match provider {
+        Provider::Ntropii => sandbox.set("NTRO_PASSPHRASE", "open sesame"),
+        // An identity takes less time than a passphrase.
+        Provider::Ontora => sandbox.make_identity(),
+    }
+    let before = sandbox.files();
+    sandbox.redacting(&format!("{origin}{path}"), "[HOST]");
+    sandbox.redacting(&format!("origin = \"{origin}\""), "origin = \"[ORIGIN]\"");
+    sandbox.redacting_key(&key, "KEY");
+    let common = |text: String| {
+        let text = text
+            .replace(owner, "[OWNER]")
+            .replace(tenant, "[TENANT]")
+            .replace(provider.as_str(), "[PROVIDER]");
+        // Columns are as wide as the longest value.
+        let lines = text
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let run = |line: &str| common(sandbox.ntro(line).transcript());
+    let file = |text: String| common(sandbox.redact(&text));
+
+    assert_snapshot!(run("auth token"), @r"
+            exit code: 3
+            ----- stderr -----
+            error: no connection is chosen, and there is no default one
+            hint: run `ntro auth login`, or set `NTRO_HOST` and `NTRO_API_KEY`
+            ");
+    assert_snapshot!(run("auth list"), @r"
+            exit code: 0
+            ----- stderr -----
+            There are no connections yet: run `ntro auth login`.
+            ");
+    assert_eq!(sandbox.files(), before);
+
+    let login = sandbox
+        .ntro("auth login --store file --api-key-stdin")
+        .args(&format!("--host {origin}/v1"))
+        .input(format!("  {}\r\n", key.key));
+    assert_snapshot!(common(login.transcript()), @r"
+            exit code: 0
+            ----- stdout -----
+            ✓ logged in to `local` as [OWNER]
+            host [HOST] ([PROVIDER])
+            key [KEY PREFIX]… in an encrypted file in the folder of `ntro`
+            tenant [TENANT]
+            default yes
+            ");
+    let mut files = sandbox.files();
+    files.retain(|file| !NOTHING.contains(&file.as_str()));
+    let written = ["config.toml", "keys.age", "logins.toml"];
+    assert_eq!(files, written.map(|file| format!(".ntro/{file}")));
+    assert_snapshot!(file(sandbox.config()), @r#"
+            default_connection_name = "local"
+
+            [connections.local]
+            host = "[HOST]"
+            provider = "[PROVIDER]"
+            store = "file"
+            default_tenant = "[TENANT]"
+            "#);
+    assert_snapshot!(file(sandbox.read("logins.toml")), @r#"
+            # Written by ntro: which keys it has stored, and where. Holds no key.
+
+            [logins.local]
+            store = "file"
+            origin = "[ORIGIN]"
+            provider = "[PROVIDER]"
+            key_prefix = "[KEY PREFIX]"
+            stored_at = "[TIME]"
+            "#);
+
+    whoami_and_test(&sandbox, provider);
+    assert_snapshot!(run("auth list"), @r"
+            exit code: 0
+            ----- stdout -----
+            NAME PROVIDER HOST TENANT STORE LOGGED IN
+            ● local [PROVIDER] [HOST] [TENANT] file yes
+            ");
+    assert_snapshot!(run("auth status"), @r"
+            exit code: 0
+            ----- stdout -----
+            NAME STATUS HOST
+            local valid [HOST]
+            ");
+    sandbox.assert_nowhere(&key.key);
+    assert_snapshot!(run("auth token"), @r"
+            exit code: 0
+            ----- stdout -----
+            [KEY]
+            ");
+
+    assert_snapshot!(run("auth rename local production"), @r"
+            exit code: 0
+            ----- stdout -----
+            ✓ `local` is called `production` now
+            ");
+    assert_snapshot!(run("auth use production"), @r"
+            exit code: 0
+            ----- stdout -----
+            ✓ `production` is the default connection now
+            ");
+    assert_snapshot!(run("-c production auth token"), @r"
+            exit code: 0
+            ----- stdout -----
+            [KEY]
+            ");
+    assert_snapshot!(run("auth token -c local"), @r"
+            exit code: 3
+            ----- stderr -----
+            error: there is no connection `local` (named by `--connection`)
+            hint: the connections are: production
+            ");
+
+    assert_snapshot!(run("auth logout"), @r"
+            exit code: 0
+            ----- stdout -----
+            ✓ `production`: forgot its key (store: file)
+            ");
+    for line in ["auth token", "auth whoami"] {
+        assert_snapshot!(run(line), @r"
+                exit code: 4
+                ----- stderr -----
+                error: there is no API key for the connection `production`
+                hint: run `ntro auth login --name production`, or set `NTRO_API_KEY`
+                ");
+    }
+    assert_snapshot!(run("auth list"), @r"
+            exit code: 0
+            ----- stdout -----
+            NAME PROVIDER HOST TENANT STORE LOGGED IN
+            ● production [PROVIDER] [HOST] [TENANT] file no
+            ");
+    assert_snapshot!(run("auth logout"), @r"
+            exit code: 0
+            ----- stdout -----
+            ✓ `production`: had no key
+            ");
+    // The connection's settings stay for the next login.
+    assert_snapshot!(file(sandbox.config()), @r#"
+            default_connection_name = "production"
+
+            [connections.production]
+            host = "[HOST]"
+            provider = "[PROVIDER]"
+            store = "file"
+            default_tenant = "[TENANT]"
+            "#);
+    assert_snapshot!(file(sandbox.read("logins.toml")), @"# Written by ntro: which keys it has stored, and where. Holds no key.");
+}
+
+/// Checks the commands that show what each system reports about the owner of a key.
+fn whoami_and_test(sandbox: &Sandbox, provider: Provider) {
+    let whoami = sandbox.ntro("auth whoami").transcript();
+    let test = sandbox.ntro("auth test").transcript();
+    match provider {
+        Provider::Ntropii => {
+            assert_snapshot!(whoami, @r"
+                exit code: 0
+                ----- stdout -----
+                name          CI integration
+                email         [UUID]@keys.invalid
+                id            [UUID]
+                organisation  [UUID]
+                roles         tenant:admin
+                tenants       acme-fund-admin
+                tenant        acme-fund-admin
+                key           [KEY PREFIX]… from the file store
+                connection    local
+                host          [HOST] (ntropii)
+                ");
+            assert_snapshot!(test, @r"
+                exit code: 0
+                ----- stdout -----
+                ✓ connected to [HOST] as [UUID]@keys.invalid (organisation [UUID])
+                ");
+        }
+        Provider::Ontora => {
+            assert_snapshot!(whoami, @r"
+                exit code: 0
+                ----- stdout -----
+                name        CI integration
+                id          [UUID]
+                tenants     [UUID]
+                tenant      [UUID]
+                key         [KEY PREFIX]… from the file store
+                scopes      *
+                region      us
+                connection  local
+                host        [HOST] (ontora)
+                ");
+            assert_snapshot!(test, @r"
+                exit code: 0
+                ----- stdout -----
+                ✓ connected to [HOST] as CI integration
+                ");
+        }
+    }
+}
+
+/// Compares the values of each step; `tests/it/json.rs` compares the fields with the schemas.
 #[test]
-fn an_ontora_key_the_same_way_in_json() {
+fn json_reports_each_step() {
     let authority = Authority::start();
     let key = authority.key_with(Provider::Ontora, "acme-fund-admin", |new| {
         new.expires_in_days = Some(90);
     });
     let sandbox = sandbox_with(&authority);
     sandbox.redacting_key(&key, "KEY");
-    let host = authority.host(Provider::Ontora);
-
-    assert_snapshot!(sandbox.ntro("-o json auth token").transcript(), @r#"
-        exit code: 3
-        ----- stderr -----
-        {"error":{"code":"config","hint":"run `ntro auth login`, or set `NTRO_HOST` and `NTRO_API_KEY`","message":"no connection is chosen, and there is no default one","request_id":null}}
-        "#);
-    // The path that its documentation shows is taken off: its paths begin with it.
-    assert_snapshot!(
-        sandbox
-            .ntro("auth login --store file --name survey -o json --api-key -")
-            .args(&format!("--host {host}/v1"))
-            .input(&key.key)
-            .transcript(),
-        @r#"
-        exit code: 0
-        ----- stdout -----
-        {
-          "connection": "survey",
-          "host": "[AUTHORITY]",
-          "provider": "ontora",
-          "key_prefix": "[KEY PREFIX]",
-          "store": "file",
-          "is_default": true,
-          "verified": true,
-          "default_tenant": "[UUID]",
-          "identity": "CI integration",
-          "tenants": [
-            {
-              "id": "[UUID]",
-              "slug": "[UUID]",
-              "name": null
-            }
-          ],
-          "expires_at": "[TIME]"
-        }
-        "#
+    let login = format!(
+        "auth login --store file --name survey -o json --api-key - --host {}/v1",
+        authority.host(Provider::Ontora)
     );
-    assert_snapshot!(sandbox.ntro("auth whoami -o json").transcript(), @r#"
-        exit code: 0
-        ----- stdout -----
-        {
-          "connection": "survey",
-          "provider": "ontora",
-          "host": "[AUTHORITY]",
-          "id": "[UUID]",
-          "name": "CI integration",
-          "email": null,
-          "organisation": null,
-          "roles": [],
-          "tenant": "[UUID]",
-          "tenants": [
-            {
-              "id": "[UUID]",
-              "slug": "[UUID]",
-              "name": null
-            }
-          ],
-          "key_prefix": "[KEY PREFIX]",
-          "key_source": "the file store",
-          "scopes": [
-            "*"
-          ],
-          "expires_at": "[TIME]",
-          "region": "us"
+    let tenants = json!([{"id": "[UUID]", "slug": "[UUID]", "name": null}]);
+    let failure = |code: &str, message: &str, hint: &str| json!({"error": {"code": code, "message": message, "hint": hint, "request_id": null}});
+    for (line, code, expected) in [
+        (
+            "-o json auth token",
+            3,
+            failure(
+                "config",
+                "no connection is chosen, and there is no default one",
+                "run `ntro auth login`, or set `NTRO_HOST` and `NTRO_API_KEY`",
+            ),
+        ),
+        (
+            &login,
+            0,
+            json!({
+                "connection": "survey",
+                "host": "[AUTHORITY]",
+                "provider": "ontora",
+                "key_prefix": "[KEY PREFIX]",
+                "store": "file",
+                "is_default": true,
+                "verified": true,
+                "default_tenant": "[UUID]",
+                "identity": "CI integration",
+                "tenants": tenants,
+                "expires_at": "[TIME]",
+            }),
+        ),
+        (
+            "auth whoami -o json",
+            0,
+            json!({
+                "connection": "survey",
+                "provider": "ontora",
+                "host": "[AUTHORITY]",
+                "id": "[UUID]",
+                "name": "CI integration",
+                "email": null,
+                "organisation": null,
+                "roles": [],
+                "tenant": "[UUID]",
+                "tenants": tenants,
+                "key_prefix": "[KEY PREFIX]",
+                "key_source": "the file store",
+                "scopes": ["*"],
+                "expires_at": "[TIME]",
+                "region": "us",
+            }),
+        ),
+        (
+            "auth test -o json",
+            0,
+            json!({
+                "connection": "survey",
+                "host": "[AUTHORITY]",
+                "name": "CI integration",
+                "organisation": null,
+            }),
+        ),
+        (
+            "auth list -o json",
+            0,
+            json!([{
+                "name": "survey",
+                "active": true,
+                "provider": "ontora",
+                "host": "[AUTHORITY]",
+                "default_tenant": "[UUID]",
+                "store": "file",
+                "policy": "none",
+                "production": false,
+                "logged_in": true,
+                "key_prefix": "[KEY PREFIX]",
+                "expires_at": "[TIME]",
+            }]),
+        ),
+        (
+            "auth status -o json",
+            0,
+            json!([{
+                "name": "survey",
+                "state": "valid",
+                "ok": true,
+                "host": "[AUTHORITY]",
+                "message": null,
+                "expires_at": "[TIME]",
+                "expires_in_days": 89,
+            }]),
+        ),
+        ("auth token -o json", 0, json!({"api_key": "[KEY]"})),
+        (
+            "auth rename survey research -o json",
+            0,
+            json!({"from": "survey", "to": "research"}),
+        ),
+        (
+            "auth set-default research -o json",
+            0,
+            json!({"default_connection_name": "research"}),
+        ),
+        (
+            "auth logout -o json",
+            0,
+            json!([{
+                "name": "research",
+                "had_key": true,
+                "revoked": false,
+                "store": "file",
+                "code": null,
+                "message": null,
+            }]),
+        ),
+        (
+            "auth whoami -o json",
+            4,
+            failure(
+                "not_authenticated",
+                "there is no API key for the connection `research`",
+                "run `ntro auth login --name research`, or set `NTRO_API_KEY`",
+            ),
+        ),
+        (
+            "auth remove research -o json",
+            0,
+            json!({"name": "research", "had_key": false}),
+        ),
+        ("auth list -o json", 0, json!([])),
+    ] {
+        if line == "auth token -o json" {
+            sandbox.assert_nowhere(&key.key);
         }
-        "#);
-    assert_snapshot!(sandbox.ntro("auth test -o json").transcript(), @r#"
-        exit code: 0
-        ----- stdout -----
-        {
-          "connection": "survey",
-          "host": "[AUTHORITY]",
-          "name": "CI integration",
-          "organisation": null
-        }
-        "#);
-    assert_snapshot!(sandbox.ntro("auth list -o json").transcript(), @r#"
-        exit code: 0
-        ----- stdout -----
-        [
-          {
-            "name": "survey",
-            "active": true,
-            "provider": "ontora",
-            "host": "[AUTHORITY]",
-            "default_tenant": "[UUID]",
-            "store": "file",
-            "policy": "none",
-            "production": false,
-            "logged_in": true,
-            "key_prefix": "[KEY PREFIX]",
-            "expires_at": "[TIME]"
-          }
-        ]
-        "#);
-    assert_snapshot!(sandbox.ntro("auth explain -o json").transcript(), @r#"
-        exit code: 0
-        ----- stdout -----
-        {
-          "connection": {
-            "value": "survey",
-            "error": null,
-            "overrides": null,
-            "sources": [
-              {
-                "source": "`--connection`",
-                "found": null,
-                "wins": false
-              },
-              {
-                "source": "the variable `NTRO_CONNECTION`",
-                "found": null,
-                "wins": false
-              },
-              {
-                "source": "the variable `NTRO_DEFAULT_CONNECTION_NAME`",
-                "found": null,
-                "wins": false
-              },
-              {
-                "source": "no `.ntro.toml` here or above",
-                "found": null,
-                "wins": false
-              },
-              {
-                "source": "`default_connection_name` in `[HOME]/.ntro/config.toml`",
-                "found": "survey",
-                "wins": true
-              }
-            ]
-          },
-          "host": {
-            "value": "[AUTHORITY]",
-            "error": null,
-            "overrides": null,
-            "sources": [
-              {
-                "source": "`--host`",
-                "found": null,
-                "wins": false
-              },
-              {
-                "source": "the variable `NTRO_HOST`",
-                "found": null,
-                "wins": false
-              },
-              {
-                "source": "`connections.survey.host` in `[HOME]/.ntro/config.toml`",
-                "found": "[AUTHORITY]",
-                "wins": true
-              }
-            ]
-          },
-          "key": {
-            "value": "[KEY PREFIX]…",
-            "error": null,
-            "overrides": null,
-            "sources": [
-              {
-                "source": "the variable `NTRO_API_KEY`",
-                "found": null,
-                "wins": false
-              },
-              {
-                "source": "the file store",
-                "found": "[KEY PREFIX]…",
-                "wins": true
-              },
-              {
-                "source": "`connections.survey.api_key` in `[HOME]/.ntro/config.toml`",
-                "found": null,
-                "wins": false
-              }
-            ]
-          },
-          "tenant": {
-            "value": "[UUID]",
-            "error": null,
-            "overrides": null,
-            "sources": [
-              {
-                "source": "`--tenant`",
-                "found": null,
-                "wins": false
-              },
-              {
-                "source": "the variable `NTRO_TENANT`",
-                "found": null,
-                "wins": false
-              },
-              {
-                "source": "no `.ntro.toml` here or above",
-                "found": null,
-                "wins": false
-              },
-              {
-                "source": "`connections.survey.default_tenant` in `[HOME]/.ntro/config.toml`",
-                "found": "[UUID]",
-                "wins": true
-              }
-            ]
-          },
-          "provider": {
-            "value": "ontora",
-            "error": null,
-            "overrides": null,
-            "sources": [
-              {
-                "source": "`connections.survey.provider` in `[HOME]/.ntro/config.toml`",
-                "found": "ontora",
-                "wins": true
-              },
-              {
-                "source": "the last login, in `[HOME]/.ntro/logins.toml`",
-                "found": "ontora",
-                "wins": false
-              },
-              {
-                "source": "the look of `NTRO_API_KEY`",
-                "found": null,
-                "wins": false
-              },
-              {
-                "source": "the look of `api_key`",
-                "found": null,
-                "wins": false
-              },
-              {
-                "source": "the host",
-                "found": null,
-                "wins": false
-              },
-              {
-                "source": "the default",
-                "found": "ntropii",
-                "wins": false
-              }
-            ]
-          },
-          "policy": {
-            "value": "none",
-            "error": null,
-            "overrides": null,
-            "sources": [
-              {
-                "source": "the variable `NTRO_API_KEY`",
-                "found": null,
-                "wins": false
-              },
-              {
-                "source": "`connections.survey.policy` in `[HOME]/.ntro/config.toml`",
-                "found": null,
-                "wins": false
-              },
-              {
-                "source": "the default",
-                "found": "none",
-                "wins": true
-              }
-            ]
-          },
-          "production": {
-            "value": "no",
-            "error": null,
-            "overrides": null,
-            "sources": [
-              {
-                "source": "`connections.survey.production` in `[HOME]/.ntro/config.toml`",
-                "found": null,
-                "wins": false
-              },
-              {
-                "source": "the host",
-                "found": "no",
-                "wins": true
-              },
-              {
-                "source": "the name",
-                "found": null,
-                "wins": false
-              },
-              {
-                "source": "the default",
-                "found": "no",
-                "wins": false
-              }
-            ]
-          }
-        }
-        "#);
-    assert_snapshot!(sandbox.ntro("auth status -o json").transcript(), @r#"
-        exit code: 0
-        ----- stdout -----
-        [
-          {
-            "name": "survey",
-            "state": "valid",
-            "ok": true,
-            "host": "[AUTHORITY]",
-            "message": null,
-            "expires_at": "[TIME]",
-            "expires_in_days": 89
-          }
-        ]
-        "#);
-    sandbox.assert_nowhere(&key.key);
-    assert_snapshot!(sandbox.ntro("auth token -o json").transcript(), @r#"
-        exit code: 0
-        ----- stdout -----
-        {
-          "api_key": "[KEY]"
-        }
-        "#);
-    assert_snapshot!(sandbox.ntro("auth rename survey research -o json").transcript(), @r#"
-        exit code: 0
-        ----- stdout -----
-        {
-          "from": "survey",
-          "to": "research"
-        }
-        "#);
-    assert_snapshot!(sandbox.ntro("auth set-default research -o json").transcript(), @r#"
-        exit code: 0
-        ----- stdout -----
-        {
-          "default_connection_name": "research"
-        }
-        "#);
-    assert_snapshot!(sandbox.ntro("auth logout -o json").transcript(), @r#"
-        exit code: 0
-        ----- stdout -----
-        [
-          {
-            "name": "research",
-            "had_key": true,
-            "revoked": false,
-            "store": "file",
-            "code": null,
-            "message": null
-          }
-        ]
-        "#);
-    assert_snapshot!(sandbox.ntro("auth whoami -o json").transcript(), @r#"
-        exit code: 4
-        ----- stderr -----
-        {"error":{"code":"not_authenticated","hint":"run `ntro auth login --name research`, or set `NTRO_API_KEY`","message":"there is no API key for the connection `research`","request_id":null}}
-        "#);
-    assert_snapshot!(sandbox.ntro("auth remove research -o json").transcript(), @r#"
-        exit code: 0
-        ----- stdout -----
-        {
-          "name": "research",
-          "had_key": false
-        }
-        "#);
-    assert_snapshot!(sandbox.ntro("auth list -o json").transcript(), @r"
-        exit code: 0
-        ----- stdout -----
-        []
-        ----- stderr -----
-        There are no connections yet: run `ntro auth login`.
-        ");
+        let outcome = sandbox.ntro(line).input(&key.key).run().exits(code);
+        let printed = match code {
+            0 => &outcome.stdout,
+            _ => &outcome.stderr,
+        };
+        let printed: Value = serde_json::from_str(&sandbox.redact(printed)).unwrap();
+        assert_eq!(printed, expected, "{line}");
+        let note = "There are no connections yet: run `ntro auth login`.\n";
+        assert_eq!(outcome.stderr == note, expected == json!([]), "{line}");
+    }
 }
 
 #[test]
-fn nothing_is_stored_before_the_server_has_accepted_the_key() {
+fn explain_json_matches_text() {
+    for provider in Provider::ALL {
+        let authority = Authority::start();
+        let sandbox = sandbox_with(&authority);
+        let key = authority.key(provider, "acme-fund-admin");
+        sandbox.redacting_key(&key, "KEY");
+        login(&sandbox, &authority, "local", &key);
+        let text = sandbox.ntro("auth explain").run().success().stdout;
+        let json = sandbox.ntro("auth explain -o json").run().success().json();
+        let mut lines = Vec::new();
+        for name in [
+            "connection",
+            "host",
+            "key",
+            "tenant",
+            "provider",
+            "policy",
+            "production",
+        ] {
+            let explained = &json[name];
+            let value = explained["value"].as_str().unwrap();
+            lines.push(format!("{name}: {value}"));
+            assert_eq!(explained["error"], Value::Null);
+            assert_eq!(explained["overrides"], Value::Null);
+            for source in explained["sources"].as_array().unwrap() {
+                let mark = match source["wins"].as_bool().unwrap() {
+                    true => "→",
+                    false => " ",
+                };
+                let found = source["found"].as_str().unwrap_or("-");
+                let source = source["source"].as_str().unwrap();
+                lines.push(format!("  {mark} {source}: {found}"));
+            }
+        }
+        assert_eq!(text.lines().collect::<Vec<_>>(), lines);
+        if provider == Provider::Ntropii {
+            assert_snapshot!(sandbox.redact(&text), @r"
+                connection: local
+                    `--connection`: -
+                    the variable `NTRO_CONNECTION`: -
+                    the variable `NTRO_DEFAULT_CONNECTION_NAME`: -
+                    no `.ntro.toml` here or above: -
+                  → `default_connection_name` in `[HOME]/.ntro/config.toml`: local
+                host: [AUTHORITY]/v1
+                    `--host`: -
+                    the variable `NTRO_HOST`: -
+                  → `connections.local.host` in `[HOME]/.ntro/config.toml`: [AUTHORITY]/v1
+                key: [KEY PREFIX]…
+                    the variable `NTRO_API_KEY`: -
+                  → the file store: [KEY PREFIX]…
+                    `connections.local.api_key` in `[HOME]/.ntro/config.toml`: -
+                tenant: acme-fund-admin
+                    `--tenant`: -
+                    the variable `NTRO_TENANT`: -
+                    no `.ntro.toml` here or above: -
+                  → `connections.local.default_tenant` in `[HOME]/.ntro/config.toml`: acme-fund-admin
+                provider: ntropii
+                  → `connections.local.provider` in `[HOME]/.ntro/config.toml`: ntropii
+                    the last login, in `[HOME]/.ntro/logins.toml`: ntropii
+                    the look of `NTRO_API_KEY`: -
+                    the look of `api_key`: -
+                    the host: -
+                    the default: ntropii
+                policy: none
+                    the variable `NTRO_API_KEY`: -
+                    `connections.local.policy` in `[HOME]/.ntro/config.toml`: -
+                  → the default: none
+                production: no
+                    `connections.local.production` in `[HOME]/.ntro/config.toml`: -
+                  → the host: no
+                    the name: -
+                    the default: no
+                ");
+        } else {
+            assert!(text.contains("provider: ontora\n"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn rejected_key_is_not_stored() {
     let authority = Authority::start();
     let key = authority.key(Provider::Ntropii, "acme-fund-admin");
     authority.revoke(&key);
@@ -626,12 +499,12 @@ fn nothing_is_stored_before_the_server_has_accepted_the_key() {
           request id: [REQUEST ID]
         "
     );
-    // A server that is not there is a different matter, and no reason to store anything either.
+    // A key is not stored for an unreachable server either.
     let gone = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap()
     };
-    sandbox.redacting(&gone.to_string(), "[NOBODY]");
+    sandbox.redacting(&gone.to_string(), "[UNUSED]");
     assert_snapshot!(
         sandbox
             .ntro("auth login --store file --api-key-stdin")
@@ -641,7 +514,7 @@ fn nothing_is_stored_before_the_server_has_accepted_the_key() {
         @r"
         exit code: 6
         ----- stderr -----
-        error: cannot reach `http://[NOBODY]`: the connection was refused (Connection refused (os error 111))
+        error: cannot reach `http://[UNUSED]`: the connection was refused (Connection refused (os error 111))
           hint: check the host, and that the server is running; `--no-verify` stores the key without asking
         "
     );
@@ -657,7 +530,7 @@ fn nothing_is_stored_before_the_server_has_accepted_the_key() {
         exit code: 0
         ----- stdout -----
         ✓ logged in to `local`, without asking the server
-        host     http://[NOBODY]/v1 (ntropii)
+        host     http://[UNUSED]/v1 (ntropii)
         key      [KEY PREFIX]… in an encrypted file in the folder of `ntro`
         default  yes
         "
@@ -667,7 +540,7 @@ fn nothing_is_stored_before_the_server_has_accepted_the_key() {
 }
 
 #[test]
-fn what_would_be_asked_must_be_given_when_nobody_can_be_asked() {
+fn missing_values_fail_without_terminal() {
     let authority = Authority::start();
     let sandbox = sandbox_with(&authority);
     assert_snapshot!(sandbox.ntro("auth login --store file").transcript(), @r"
@@ -698,7 +571,7 @@ fn what_would_be_asked_must_be_given_when_nobody_can_be_asked() {
 }
 
 #[test]
-fn a_literal_key_works_and_is_called_visible() {
+fn literal_key_works_with_a_warning() {
     let authority = Authority::start();
     let key = authority.key(Provider::Ntropii, "acme-fund-admin");
     let sandbox = sandbox_with(&authority);
@@ -724,7 +597,7 @@ fn a_literal_key_works_and_is_called_visible() {
 }
 
 #[test]
-fn a_login_replaces_the_key_of_one_origin_and_asks_before_it_goes_to_another() {
+fn other_origin_needs_overwrite() {
     let authority = Authority::start();
     let other = Authority::start();
     let sandbox = sandbox_with(&authority);
@@ -782,7 +655,7 @@ fn a_login_replaces_the_key_of_one_origin_and_asks_before_it_goes_to_another() {
 }
 
 #[test]
-fn a_key_moves_from_store_to_store_and_leaves_nothing_behind() {
+fn login_erases_key_from_old_store() {
     let authority = Authority::start();
     let key = authority.key(Provider::Ntropii, "acme-fund-admin");
     let sandbox = sandbox_with(&authority);
@@ -795,7 +668,7 @@ fn a_key_moves_from_store_to_store_and_leaves_nothing_behind() {
     sandbox.assert_only_in(&key.key, &[".ntro/config.toml"]);
     store("file");
     sandbox.assert_nowhere(&key.key);
-    // Sealed again with nothing in it, so that it opens with the same passphrase as before.
+    // The empty file is encrypted again, so that it opens with the same passphrase.
     store("plaintext");
     sandbox.ntro("auth logout").run().success().done();
     sandbox.assert_nowhere(&key.key);
@@ -803,7 +676,7 @@ fn a_key_moves_from_store_to_store_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn in_ci_the_environment_alone_is_enough() {
+fn environment_alone_is_enough_in_ci() {
     let authority = Authority::start();
     let mut sandbox = Sandbox::new();
     sandbox.redacting(&authority.origin(), "[AUTHORITY]");
@@ -845,7 +718,7 @@ fn in_ci_the_environment_alone_is_enough() {
     sandbox.ntro("auth status").run().exits(3).done();
     assert_eq!(sandbox.files(), Vec::<String>::new());
 
-    // And a login takes the key from there.
+    // A login takes the key from the variable.
     let login = sandbox
         .ntro("auth login --no-interactive --store plaintext")
         .transcript();
@@ -863,7 +736,7 @@ fn in_ci_the_environment_alone_is_enough() {
 }
 
 #[test]
-fn a_tenant_out_of_reach_is_no_default_tenant() {
+fn unreachable_tenant_cannot_be_default() {
     let authority = Authority::start();
     let key = authority.key(Provider::Ntropii, "acme-fund-admin");
     let sandbox = sandbox_with(&authority);
@@ -891,7 +764,7 @@ fn a_tenant_out_of_reach_is_no_default_tenant() {
 }
 
 #[test]
-fn several_tenants_and_nobody_to_choose_leave_the_choice_open() {
+fn several_tenants_need_a_choice() {
     let stub = Stub::ntropii(&["acme", "globex"]);
     let sandbox = Sandbox::new();
     sandbox.redacting(&stub.origin(), "[STUB]");
@@ -919,7 +792,7 @@ fn several_tenants_and_nobody_to_choose_leave_the_choice_open() {
         tenant   globex
         default  yes
         ");
-    // What was chosen once stays.
+    // A later login keeps the choice.
     assert_snapshot!(login(""), @r"
         exit code: 0
         ----- stdout -----
@@ -966,7 +839,7 @@ fn several_tenants_and_nobody_to_choose_leave_the_choice_open() {
 }
 
 #[test]
-fn a_stored_key_is_never_sent_elsewhere() {
+fn stored_key_stays_with_its_origin() {
     let authority = Authority::start();
     let key = authority.key(Provider::Ntropii, "acme-fund-admin");
     let sandbox = sandbox_with(&authority);
@@ -977,25 +850,20 @@ fn a_stored_key_is_never_sent_elsewhere() {
 
     let host = elsewhere.host();
     let call = |command: &str| sandbox.ntro(command).arg("--host").arg(&host).transcript();
-    assert_snapshot!(call("auth whoami"), @r"
-        exit code: 4
-        ----- stderr -----
-        error: the stored API key of `local` belongs to [AUTHORITY], not to [ELSEWHERE] (named by `--host`)
-          hint: a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name local --host [ELSEWHERE]/v1 --overwrite`
-        ");
-    assert_snapshot!(call("auth token"), @r"
-        exit code: 4
-        ----- stderr -----
-        error: the stored API key of `local` belongs to [AUTHORITY], not to [ELSEWHERE] (named by `--host`)
-          hint: a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name local --host [ELSEWHERE]/v1 --overwrite`
-        ");
-    assert_snapshot!(call("auth test"), @r"
-        exit code: 4
-        ----- stderr -----
-        error: the stored API key of `local` belongs to [AUTHORITY], not to [ELSEWHERE] (named by `--host`)
-          hint: a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name local --host [ELSEWHERE]/v1 --overwrite`
-        ");
-    assert_snapshot!(call("auth explain"), @r"
+    insta::allow_duplicates! {
+        for command in ["auth whoami", "auth token", "auth test"] {
+            assert_snapshot!(call(command), @r"
+                exit code: 4
+                ----- stderr -----
+                error: the stored API key of `local` belongs to [AUTHORITY], not to [ELSEWHERE] (named by `--host`)
+                  hint: a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name local --host [ELSEWHERE]/v1 --overwrite`
+                ");
+        }
+    }
+    // The other values do not depend on the host.
+    let explained = call("auth explain");
+    let explained = explained.split("tenant: ").next().unwrap();
+    assert_snapshot!(explained, @r"
         exit code: 4
         ----- stdout -----
         connection: local
@@ -1012,27 +880,6 @@ fn a_stored_key_is_never_sent_elsewhere() {
             the variable `NTRO_API_KEY`: -
           → the file store: [KEY PREFIX]…
             `connections.local.api_key` in `[HOME]/.ntro/config.toml`: -
-        tenant: acme-fund-admin
-            `--tenant`: -
-            the variable `NTRO_TENANT`: -
-            no `.ntro.toml` here or above: -
-          → `connections.local.default_tenant` in `[HOME]/.ntro/config.toml`: acme-fund-admin
-        provider: ntropii
-          → `connections.local.provider` in `[HOME]/.ntro/config.toml`: ntropii
-            the last login, in `[HOME]/.ntro/logins.toml`: ntropii
-            the look of `NTRO_API_KEY`: -
-            the look of `api_key`: -
-            the host: -
-            the default: ntropii
-        policy: none
-            the variable `NTRO_API_KEY`: -
-            `connections.local.policy` in `[HOME]/.ntro/config.toml`: -
-          → the default: none
-        production: no
-            `connections.local.production` in `[HOME]/.ntro/config.toml`: -
-          → the host: no
-            the name: -
-            the default: no
         ");
     assert_snapshot!(
         sandbox.ntro("auth whoami").env("NTRO_HOST", &host).transcript(),
@@ -1044,7 +891,7 @@ fn a_stored_key_is_never_sent_elsewhere() {
           hint: a stored key goes to its own origin only: set `NTRO_API_KEY` for this call, or log in with `ntro auth login --name local --host [ELSEWHERE]/v1 --overwrite`
         "
     );
-    // Somebody edits the file: the key does not follow.
+    // The key stays when the host is edited in the file.
     let config = sandbox
         .config()
         .replace(&authority.origin(), &elsewhere.origin());
@@ -1069,7 +916,7 @@ fn a_stored_key_is_never_sent_elsewhere() {
         ");
     assert!(elsewhere.seen().is_empty(), "{:?}", elsewhere.seen());
 
-    // With a key for that host it is asked, and gets that key.
+    // The host gets a key that is given for this call.
     let whoami = sandbox
         .ntro("auth whoami")
         .env("NTRO_API_KEY", "ntro_other")
@@ -1081,7 +928,7 @@ fn a_stored_key_is_never_sent_elsewhere() {
 }
 
 #[test]
-fn a_path_that_is_not_the_apis_is_told_apart_from_what_the_key_reaches() {
+fn wrong_path_has_its_own_error() {
     let authority = Authority::start();
     let sandbox = sandbox_with(&authority);
     let key = authority.key(Provider::Ntropii, "acme-fund-admin");
@@ -1100,7 +947,7 @@ fn a_path_that_is_not_the_apis_is_told_apart_from_what_the_key_reaches() {
 }
 
 #[test]
-fn an_answer_that_is_no_profile_is_told_in_words_of_json() {
+fn invalid_profile_names_json_types() {
     let sandbox = Sandbox::new();
     let server = Stub::start(|_| Reply::Json(200, serde_json::json!(7)));
     sandbox.redacting(&server.origin(), "[SERVER]");
