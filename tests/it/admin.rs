@@ -28,7 +28,7 @@ fn missing_registry_is_refused() {
         exit code: 3
         ----- stderr -----
         error: there is no database `registry/authority.db`
-          hint: name another one with `--database`, or make it: `ntro serve` does, and `ntro admin organisation create NAME`
+          hint: name another one with `--database`, or create it with `ntro serve` or `ntro admin organisation create NAME`
         ");
     for line in [
         "organisation list",

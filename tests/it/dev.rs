@@ -144,7 +144,7 @@ fn interrupt_after_prompt_cleans_up() {
     let mut terminal = Terminal::ntro(&sandbox, "dev --ephemeral --listen 127.0.0.1:0");
     terminal.expect("Passphrase of the key file");
     terminal.secret("correct horse");
-    terminal.expect("nothing of it stays");
+    terminal.expect("removes everything");
     terminal.interrupt();
     terminal.end().exits(0).done();
     let config = sandbox.config();

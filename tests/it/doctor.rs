@@ -64,19 +64,19 @@ fn healthy_home_has_no_findings() {
     assert_snapshot!(report.join("\n"), @r"
         exit code: 0
         ----- stdout -----
-        access      ✓ `[HOME]/.ntro` is yours alone
-        leftovers   ✓ no command has left anything half done
+        access      ✓ `[HOME]/.ntro` is private
+        leftovers   ✓ no leftover files
         files       ✓ `config.toml` is in order and has 1 connection
         variables   ✓ no variable overrides what is stored
-        unfinished  ✓ no key is half way to anywhere
-        clear keys  ✓ no connection has its key in the clear
+        unfinished  ✓ no unfinished rotation or migration
+        clear keys  ✓ no connection has a plain-text key
         origins     ✓ every key is bound to the host of its connection
         stores      ✓ the `file` store answers
         network     ✓ no proxy is set
         servers     ✓ [AUTHORITY]/v1 answers
         clock       ✓ agrees with that of [AUTHORITY]/v1
 
-        Everything is as it should be.
+        No problems found.
         ");
     sandbox.assert_nowhere(&key.key);
 
@@ -115,7 +115,7 @@ fn leftover_behind_symbolic_link_is_found() {
     fs::write(&left, "api_key = \"ntro_half_secret\"").unwrap();
     let found = sandbox.ntro("doctor --offline -o json").run().success();
     assert_snapshot!(sandbox.redact(&findings(&found)), @r"
-        warning leftovers: `[HOME]/.ntro/../dotfiles/ntro.toml.tmp` was left by a command that was killed
+        warning leftovers: `[HOME]/.ntro/../dotfiles/ntro.toml.tmp` is left over from a killed command
           → ntro doctor --fix
         ");
     sandbox
@@ -136,11 +136,11 @@ fn fix_option_repairs_what_it_can() {
     fs::write(home.join("logins.toml.tmp"), "half").unwrap();
     let found = sandbox.ntro("doctor --offline -o json").run().success();
     assert_snapshot!(sandbox.redact(&findings(&found)), @r"
-        warning access: `[HOME]/.ntro` has the permissions 0755: others can use it
+        warning access: `[HOME]/.ntro` has the permissions 0755, which give access to others
           → chmod 700 [HOME]/.ntro
-        warning access: `[HOME]/.ntro/config.toml` has the permissions 0644: others can use it
+        warning access: `[HOME]/.ntro/config.toml` has the permissions 0644, which give access to others
           → chmod 600 [HOME]/.ntro/config.toml
-        warning leftovers: `[HOME]/.ntro/logins.toml.tmp` was left by a command that was killed
+        warning leftovers: `[HOME]/.ntro/logins.toml.tmp` is left over from a killed command
           → ntro doctor --fix
         ");
 
@@ -149,11 +149,11 @@ fn fix_option_repairs_what_it_can() {
         .run()
         .success();
     assert_snapshot!(sandbox.redact(&findings(&fixed)), @r"
-        fixed access: `[HOME]/.ntro` had the permissions 0755, and others could use it
+        fixed access: `[HOME]/.ntro` had the permissions 0755, which gave access to others
           → -
-        fixed access: `[HOME]/.ntro/config.toml` had the permissions 0644, and others could use it
+        fixed access: `[HOME]/.ntro/config.toml` had the permissions 0644, which gave access to others
           → -
-        fixed leftovers: `[HOME]/.ntro/logins.toml.tmp` was left by a command that was killed
+        fixed leftovers: `[HOME]/.ntro/logins.toml.tmp` is left over from a killed command
           → -
         ");
     let again = sandbox.ntro("doctor --offline -o json").run().success();
@@ -182,15 +182,15 @@ fn config_mistakes_are_found() {
     ));
     let found = sandbox.ntro("doctor --offline -o json").run().exits(1);
     assert_snapshot!(sandbox.redact(&findings(&found)), @r"
-        warning files: `colour` in `config.toml` is a key that nobody reads
-          → correct its name, or take it out
+        warning files: `colour` in `config.toml` is an unknown key
+          → correct or remove it
         problem files: the connection `badhost`: the host contains a user name or password before `@`
           → correct its `host` in `config.toml`
         problem files: the connection `nohost` has no host
           → ntro auth login --name nohost --host URL
         problem files: `default_connection_name` is `gone`, and there is no such connection
           → ntro auth use NAME
-        warning clear keys: `config.toml` has the key of `clear` in the clear
+        warning clear keys: `config.toml` has the key of `clear` in plain text
           → ntro auth migrate clear --to file
         warning origins: the key of `acme` is for http://localhost:1, and the connection calls http://localhost:2
           → ntro auth login --name acme --host http://localhost:2/v1 --overwrite
@@ -333,11 +333,11 @@ fn server_and_clock_are_checked() {
     found.sort();
     assert_snapshot!(found.join("\n"), @r"
           → check the host, and that the server is running
-          → correct the host: an API of Ntropii is most often at a path that ends in `/v1`
+          → correct the host: most Ntropii APIs have a path that ends in `/v1`
           → set this machine's clock: `timedatectl set-ntp true`
-          → try again later, or tell whoever runs it
+          → try again later, or report it to its operator
         problem servers: [BROKEN]/v1 answers with HTTP 500
-        problem servers: [WRONG]/v1 answers, and knows nothing of this API
+        problem servers: [WRONG]/v1 answers, but does not serve this API
         problem servers: cannot reach `[GONE]`: the connection was refused (Connection refused (os error 111))
         warning clock: the clock of [FAST]/v1 is [A DAY] s ahead of this machine's
         ");
@@ -351,7 +351,7 @@ fn ontora_client_key_is_found() {
     fs::write(folder.join("config.yaml"), "api_key: ont_live_clear\n").unwrap();
     let found = sandbox.ntro("doctor --offline -o json").run().success();
     assert_snapshot!(sandbox.redact(&findings(&found)), @r"
-        warning clear keys: `[HOME]/.ontora/config.yaml` has a key in the clear
+        warning clear keys: `[HOME]/.ontora/config.yaml` has a key in plain text
           → ntro auth migrate --ontora --to file
         ");
     fs::write(folder.join("config.yaml"), "api_key: [\n").unwrap();

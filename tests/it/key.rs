@@ -465,7 +465,7 @@ fn forbidden_and_invalid_tokens_differ() {
             member["hint"]
                 .as_str()
                 .unwrap()
-                .contains("the token is good, but not an admin"),
+                .contains("the token is valid, but not for an admin"),
             "{member}"
         );
         assert!(member["request_id"].is_string());

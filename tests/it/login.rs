@@ -134,7 +134,7 @@ fn login_to_logout(provider: Provider, path: &str, owner: &str, tenant: &str) {
     assert_snapshot!(run("auth rename local production"), @r"
             exit code: 0
             ----- stdout -----
-            ✓ `local` is called `production` now
+            ✓ `local` is now called `production`
             ");
     assert_snapshot!(run("auth use production"), @r"
             exit code: 0
@@ -495,7 +495,7 @@ fn rejected_key_is_not_stored() {
         exit code: 4
         ----- stderr -----
         error: `[AUTHORITY]` rejected the API key (HTTP 401: Invalid or missing API key)
-          hint: it may be revoked, expired or another server's: run `ntro auth login` with a new key
+          hint: it may be revoked, expired or for another server: run `ntro auth login` with a new key
           request id: [REQUEST ID]
         "
     );
@@ -941,7 +941,7 @@ fn wrong_path_has_its_own_error() {
         exit code: 1
         ----- stderr -----
         error: `[AUTHORITY]` knows nothing of this API (HTTP 404: Not found [not_found])
-          hint: check the host: an API of Ntropii is most often at a path that ends in `/v1`
+          hint: check the host: most Ntropii APIs have a path that ends in `/v1`
           request id: [REQUEST ID]
         ");
 }
@@ -960,6 +960,6 @@ fn invalid_profile_names_json_types() {
         exit code: 1
         ----- stderr -----
         error: the answer of `[SERVER]` cannot be read: invalid type: integer `7`, expected an object
-          hint: check the host: an API of Ntropii is most often at a path that ends in `/v1`
+          hint: check the host: most Ntropii APIs have a path that ends in `/v1`
         ");
 }

@@ -182,7 +182,7 @@ fn output_lists_each_connection() {
     theirs      plaintext  file  moved          ntro…
     there       -          file  already there  ntro_test_Zu3V…
     ----- stderr -----
-    The official Ntropii clients no longer find these keys in `config.toml`. They need the variable `NTRO_API_KEY`: NTRO_API_KEY="$(ntro auth token)"
+    The official Ntropii clients no longer find these keys in `config.toml`. Set the variable `NTRO_API_KEY` for them: NTRO_API_KEY="$(ntro auth token)"
     "#);
     assert_snapshot!(migrate(&sandbox, "--all --to file -q"), @"exit code: 0");
     assert_snapshot!(migrate(&sandbox, "theirs --to plaintext"), @r"
@@ -348,7 +348,7 @@ fn conflicting_keys_are_reported() {
     ----- stderr -----
     `beside`: nothing was changed; log in with the key that is to stay, `ntro auth login --name beside --store file`, or take the other one away
     `target`: nothing was changed; log in with the key that is to stay, `ntro auth login --name target --store file`, or take the other one away
-    The official Ntropii clients no longer find these keys in `config.toml`. They need the variable `NTRO_API_KEY`: NTRO_API_KEY="$(ntro auth token)"
+    The official Ntropii clients no longer find these keys in `config.toml`. Set the variable `NTRO_API_KEY` for them: NTRO_API_KEY="$(ntro auth token)"
     "#);
     assert_eq!(
         sandbox.contents()[".ntro/keys.age"],
@@ -412,7 +412,7 @@ fn official_login_is_adopted() {
     CONNECTION  FROM       TO    RESULT  KEY
     local       plaintext  file  moved   ntro_test_Zu3V…  an earlier key, for http://localhost:1, stays in the file store
     ----- stderr -----
-    The official Ntropii clients no longer find these keys in `config.toml`. They need the variable `NTRO_API_KEY`: NTRO_API_KEY="$(ntro auth token)"
+    The official Ntropii clients no longer find these keys in `config.toml`. Set the variable `NTRO_API_KEY` for them: NTRO_API_KEY="$(ntro auth token)"
     "#);
     assert_token(&sandbox, "local", OTHER);
     sandbox.assert_files_without(OTHER);
@@ -462,7 +462,7 @@ fn ontora_key_is_imported() {
     assert_snapshot!(migrate(&sandbox, "--all --to file"), @r"
     exit code: 0
     ----- stderr -----
-    `~/.ontora/config.yaml` has a key in the clear, too: `ntro auth migrate --ontora` takes it over
+    `~/.ontora/config.yaml` also has a key in plain text: `ntro auth migrate --ontora` imports it
     ");
     assert_eq!(sandbox.contents(), before);
 
@@ -483,7 +483,7 @@ fn ontora_key_is_imported() {
     CONNECTION  FROM                   TO    RESULT  KEY
     ontora      ~/.ontora/config.yaml  file  moved   ont_live_h2Gd…
     ----- stderr -----
-    The official `ontora` command has no key of its own now. It needs the variable `ONTORA_API_KEY`: ONTORA_API_KEY="$(ntro auth token -c ontora)"
+    The official `ontora` command has no key now. Set the variable `ONTORA_API_KEY` for it: ONTORA_API_KEY="$(ntro auth token -c ontora)"
     "#);
     assert_eq!(read_yaml(&sandbox), yaml().replace(ONTORA, "\"\""));
     assert_token(&sandbox, "ontora", ONTORA);
@@ -965,7 +965,12 @@ fn assert_nothing_is_left(sandbox: &Sandbox) {
     }
     assert_token(sandbox, "other", OTHER);
     let doctor = sandbox.ntro("doctor --offline").run();
-    assert!(doctor.stdout.contains("no key is half way"), "{doctor}");
+    assert!(
+        doctor
+            .stdout
+            .contains("no unfinished rotation or migration"),
+        "{doctor}"
+    );
     // The name can be used for another connection.
     login(sandbox, "local", "file", OTHER);
     assert_token(sandbox, "local", OTHER);

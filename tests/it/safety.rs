@@ -174,12 +174,12 @@ fn shadowed_default_is_reported() {
         ----- stdout -----
         ✓ `live` is the default connection now
         ----- stderr -----
-        warning: here `staging` is meant all the same, by `[HOME]/project/.ntro.toml`
+        warning: `staging` is still used here, named by `[HOME]/project/.ntro.toml`
         ");
     let hidden = run("auth use staging").env("NTRO_CONNECTION", "live").run();
     hidden
         .success()
-        .complains("here `live` is meant all the same, by the variable `NTRO_CONNECTION`")
+        .complains("`live` is still used here, named by the variable `NTRO_CONNECTION`")
         .done();
     let clear = sandbox.ntro("auth use live").run().success();
     assert_eq!(clear.stderr, "");
@@ -473,12 +473,12 @@ fn production_change_needs_confirmation() {
     assert_snapshot!(sandbox.ntro(create).transcript(), @r"
         exit code: 2
         ----- stderr -----
-        error: `local` ([AUTHORITY]) is production (by `connections.local.production` in `[HOME]/.ntro/config.toml`), and nobody can be asked whether to create the key `ci`
-          hint: give `--yes` if it is meant; if `local` is not production, say `production = false` in its part of `config.toml`
+        error: `local` ([AUTHORITY]) is production (by `connections.local.production` in `[HOME]/.ntro/config.toml`), and there is no terminal to confirm: create the key `ci`
+          hint: give `--yes` to confirm; if `local` is not production, say `production = false` in its part of `config.toml`
         ");
     for line in [&revoke, "auth logout --revoke", "auth rotate"] {
         let refused = sandbox.ntro(line).run().exits(2);
-        refused.complains("give `--yes` if it is meant").done();
+        refused.complains("give `--yes` to confirm").done();
     }
     for line in [create, &revoke, "auth logout --revoke", "auth rotate"] {
         let mut terminal = Terminal::ntro(sandbox, line);

@@ -530,7 +530,7 @@ fn a_name_that_is_taken_is_not_given_twice() {
     assert_snapshot!(sandbox.ntro("auth rename one first").transcript(), @r"
         exit code: 0
         ----- stdout -----
-        ✓ `one` is called `first` now
+        ✓ `one` is now called `first`
         ");
     sandbox
         .ntro("auth token")

@@ -72,7 +72,7 @@ fn options_skip_prompts() {
 
     let mut terminal = Terminal::ntro(&sandbox, &format!("--tenant acme {options}"));
     terminal.expect("has the key").press("n");
-    terminal.end().exits(9).shows("was left as it was").done();
+    terminal.end().exits(9).shows("was not changed").done();
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn replacing_key_asks_first() {
     let mut terminal = Terminal::ntro(&sandbox, "auth login --name mine");
     terminal.expect("API host").line(&other.host());
     terminal.expect("`mine` points to").press("n");
-    terminal.end().exits(9).shows("was left as it was").done();
+    terminal.end().exits(9).shows("was not changed").done();
     assert_eq!(sandbox.contents(), before);
     assert!(other.seen().is_empty());
 

@@ -1,4 +1,4 @@
-//! The command line: clap and nothing else.
+//! The command line, as clap parses it.
 
 mod read;
 
@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 
-/// Keep API keys of Ntropii and Ontora in a real secret store, and always know which one is used
+/// Manage API keys for Ntropii and Ontora in a secret store
 #[derive(Parser, Debug)]
 #[command(
     name = "ntro",
@@ -29,8 +29,8 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// Options that every command takes, before or after its name: [`Cli::tree`] makes them global.
-/// `-h` leaves the rarer ones out.
+/// Options of every command, before or after its name: [`Cli::tree`] makes them global. `-h` omits
+/// the rarer ones.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
@@ -43,10 +43,10 @@ pub(crate) struct Global {
     /// Tenant to use instead of the connection's default tenant
     #[arg(short, long, value_name = "SLUG", add = ArgValueCompleter::new(tenants))]
     pub(crate) tenant: Option<TenantSlug>,
-    /// How to print the result
+    /// Output format
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(crate) output: Format,
-    /// Never ask anything; fail where a question would be needed
+    /// Never prompt; fail if an answer would be needed
     #[arg(long, hide_short_help = true)]
     pub(crate) no_interactive: bool,
     /// When to use colour
@@ -60,33 +60,33 @@ pub(crate) struct Global {
     /// Print results, warnings and errors only
     #[arg(short, long, hide_short_help = true)]
     pub(crate) quiet: bool,
-    /// Tell on standard error what is being done; of keys, the prefix only
+    /// Log to standard error; shows only the prefix of a key
     #[arg(long, hide_short_help = true)]
     pub(crate) debug: bool,
-    /// Allow plain `http` to other machines than this one; keys then travel unencrypted
+    /// Allow plain `http` to other machines; keys are sent unencrypted
     #[arg(long, hide_short_help = true)]
     pub(crate) insecure_http: bool,
 }
 
-/// For whom results are printed.
+/// Output format.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// For people
+    /// Human-readable text
     #[default]
     Text,
-    /// For programs: one JSON value
+    /// One JSON value
     Json,
 }
 
-/// When something is done that depends on a terminal.
+/// When to use a feature that depends on a terminal.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum When {
-    /// On a terminal
+    /// Only on a terminal
     #[default]
     Auto,
-    /// In any case
+    /// Always
     Always,
-    /// In no case
+    /// Never
     Never,
 }
 
@@ -94,13 +94,13 @@ pub(crate) enum When {
 #[derive(Subcommand, Debug)]
 #[command(defer = true)]
 pub(crate) enum Command {
-    /// Log in and out, and see what is stored and used
+    /// Log in, log out and manage connections
     #[command(subcommand)]
     Auth(auth::Command),
-    /// See the tenants that the key reaches, and choose one
+    /// Show the tenants that the key reaches, and choose a default
     #[command(subcommand)]
     Tenant(tenant::Command),
-    /// List, create and revoke API keys at their server
+    /// List, create and revoke API keys on the server
     #[command(subcommand)]
     Key(key::Command),
     #[cfg(feature = "authority")]
@@ -110,9 +110,9 @@ pub(crate) enum Command {
     #[cfg(feature = "authority")]
     Admin(admin::AdminArgs),
     Doctor(doctor::DoctorArgs),
-    /// Print a script that completes commands, connections and tenants in a shell
+    /// Print a shell completion script for commands, connections and tenants
     Completions(completions::Args),
-    /// Print the manual page of a command, or write all of them into a folder
+    /// Print the manual page of a command, or write all pages to a folder
     Man(man::Args),
 }
 

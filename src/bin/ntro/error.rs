@@ -467,8 +467,7 @@ impl From<rotate::Error> for CliError {
 }
 
 /// What to do where something else answers than was called.
-const NOT_THERE: &str =
-    "check the host: an API of Ntropii is most often at a path that ends in `/v1`";
+const NOT_THERE: &str = "check the host: most Ntropii APIs have a path that ends in `/v1`";
 
 /// What to do about a variable that names no proxy.
 pub(crate) fn proxy_hint(bad: &api::BadProxy) -> String {
@@ -488,25 +487,25 @@ impl From<api::Error> for CliError {
         };
         match &error {
             E::Rejected(_) => of(Kind::NotAuthenticated)
-                .hint("it may be revoked, expired or another server's: run `ntro auth login` with a new key"),
+                .hint("it may be revoked, expired or for another server: run `ntro auth login` with a new key"),
             E::Forbidden(_) => of(Kind::Forbidden).hint("use a key that has the right to do this"),
             E::OutOfReach { .. } => of(Kind::Forbidden),
             E::UnknownApi(_) => of(Kind::Failure).hint(NOT_THERE),
-            E::NotFound(_) => of(Kind::Failure).hint("see what the key reaches: `ntro tenant list`"),
+            E::NotFound(_) => of(Kind::Failure).hint("list the tenants of the key: `ntro tenant list`"),
             E::Conflict(_) => of(Kind::Conflict),
             E::Invalid(_) => of(Kind::Usage),
             E::RateLimited { .. } => of(Kind::RateLimited).hint("try again later"),
             E::Unavailable { .. } => of(Kind::Unreachable).hint("try again later"),
             E::Unreachable { cause, .. } => of(Kind::Unreachable).hint(match cause {
-                api::Cause::Tls => "check the certificate; a CA of your own is named in `SSL_CERT_FILE`",
+                api::Cause::Tls => "check the certificate; set `SSL_CERT_FILE` to trust your own CA",
                 api::Cause::Dns => "check the host's name, and the network",
                 api::Cause::Proxy => "check `HTTPS_PROXY` and `NO_PROXY`",
-                api::Cause::TimedOut => "check the host, and that the server is running; a slow one is given more time by `NTRO_TIMEOUT`",
+                api::Cause::TimedOut => "check the host, and that the server is running; for a slow server, raise `NTRO_TIMEOUT`",
                 _ => "check the host, and that the server is running",
             }),
             E::Proxy { bad, .. } => of(Kind::Usage).hint(proxy_hint(bad)),
             E::InsecureTransport { .. } => of(Kind::Usage)
-                .hint("use `https`; `--insecure-http` allows it all the same"),
+                .hint("use `https`; `--insecure-http` allows it"),
             E::WrongOrigin { .. } => {
                 of(Kind::NotAuthenticated).hint("set `NTRO_API_KEY` for this call")
             }
@@ -530,19 +529,19 @@ impl From<ntro_authority::Error> for CliError {
         let of = |kind| Self::new(kind, error.to_string());
         match &error {
             E::NoOrganisation { .. } => {
-                of(Kind::Failure).hint("see them: `ntro admin organisation list`")
+                of(Kind::Failure).hint("list them: `ntro admin organisation list`")
             }
-            E::NoTenant { .. } => of(Kind::Failure).hint("see them: `ntro admin tenant list`"),
-            E::NoKey { .. } => of(Kind::Failure).hint("see them: `ntro admin key list`"),
+            E::NoTenant { .. } => of(Kind::Failure).hint("list them: `ntro admin tenant list`"),
+            E::NoKey { .. } => of(Kind::Failure).hint("list them: `ntro admin key list`"),
             E::TenantClosed {
                 slug,
                 status: ntro_authority::TenantStatus::Suspended,
             } => of(Kind::Conflict).hint(format!("resume it: `ntro admin tenant resume {slug}`")),
             E::TenantClosed { .. } | E::TenantGone { .. } => {
-                of(Kind::Conflict).hint("make another: `ntro admin tenant create`")
+                of(Kind::Conflict).hint("create another: `ntro admin tenant create`")
             }
             E::IssuerKey { path } => of(Kind::Config).hint(format!(
-                "move `{}` away: a new one is made, and tokens signed with the old one end",
+                "move `{}` away to create a new one; tokens signed with the old one are then rejected",
                 path.display()
             )),
             E::SharedFolder { path } => {
@@ -551,9 +550,9 @@ impl From<ntro_authority::Error> for CliError {
             E::Name(_) | E::Slug { .. } | E::Life { .. } => of(Kind::Usage),
             E::PlatformConfigMissing => of(Kind::Usage).hint("give `--data-platform-config ID`"),
             E::PlatformConfigForbidden => {
-                of(Kind::Usage).hint("leave `--data-platform-config` out")
+                of(Kind::Usage).hint("remove `--data-platform-config`")
             }
-            E::ScopesUnknown => of(Kind::Usage).hint("leave `--scope` out"),
+            E::ScopesUnknown => of(Kind::Usage).hint("remove `--scope`"),
             E::ScopesMissing => of(Kind::Usage).hint("give `--scope`; `*` is all of them"),
             E::KeySetUrl { .. } => of(Kind::Usage).hint("give `--jwks` an https URL or a file"),
             E::DiscoveryUrl { .. } => of(Kind::Usage).hint("name its key set with `--jwks`"),
@@ -571,14 +570,14 @@ impl From<ntro_authority::Error> for CliError {
                     of(Kind::Config).hint("name another file in `--database`; it was not changed")
                 }
                 S::WrongPepper { .. } | S::NoPepper { .. } => of(Kind::Config).hint(
-                    "put back the folder that the database was last used with, or name it with `--key-material`",
+                    "restore the folder that the database was last used with, or name it with `--key-material`",
                 ),
                 S::Disk(_) => match error {
                     E::Store(S::Disk(error)) => error.into(),
                     error => Self::new(Kind::Failure, error.to_string()),
                 },
                 store if store.is_unavailability() => of(Kind::Failure).hint(
-                    "make room on the disk and the file writable; what was not done can be done again",
+                    "free disk space and make the file writable, then try again",
                 ),
                 _ => of(Kind::Failure),
             },

@@ -11,7 +11,8 @@ mod output;
 mod process;
 mod production;
 mod prompt;
-#[cfg(all(test, feature = "authority"))]
+#[cfg(feature = "authority")]
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod schema;

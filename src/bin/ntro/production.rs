@@ -11,7 +11,7 @@ use crate::exit::Kind;
 /// The option that answers the question beforehand, shared by the commands that may ask it.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub(crate) struct ConfirmArgs {
-    /// Do not ask whether it is meant, on a production connection either
+    /// Skip the confirmation, even for a production connection
     #[arg(short, long)]
     pub(crate) yes: bool,
 }
@@ -32,7 +32,7 @@ pub(crate) fn confirm(
         true => Ok(()),
         false => Err(CliError::new(
             Kind::Conflict,
-            format!("{production} was left as it was"),
+            format!("{production} was not changed"),
         )),
     }
 }
@@ -65,13 +65,14 @@ pub(crate) fn require_yes(
 
 fn refused(production: &Production, what: &str) -> CliError {
     let why = production.source.to_string();
-    let message =
-        format!("{production} is production (by {why}), and nobody can be asked whether to {what}");
+    let message = format!(
+        "{production} is production (by {why}), and there is no terminal to confirm: {what}"
+    );
     let hint = match &production.connection {
         Some(name) => format!(
-            "give `--yes` if it is meant; if `{name}` is not production, say `production = false` in its part of `config.toml`"
+            "give `--yes` to confirm; if `{name}` is not production, say `production = false` in its part of `config.toml`"
         ),
-        None => "give `--yes` if it is meant".to_owned(),
+        None => "give `--yes` to confirm".to_owned(),
     };
     CliError::usage(message).hint(hint)
 }

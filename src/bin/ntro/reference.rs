@@ -268,22 +268,22 @@ fn described(arg: &Arg) -> String {
 fn exit_codes() -> String {
     let meaning = |kind| match kind {
         Kind::Failure => "any other failure",
-        Kind::Usage => "the command line makes no sense",
-        Kind::Config => "a file of ours, or what it says, cannot be used",
-        Kind::UnknownConnection => "there is no connection of that name",
+        Kind::Usage => "the command line is invalid",
+        Kind::Config => "a configuration file or a setting in it is invalid",
+        Kind::UnknownConnection => "no connection has that name",
         Kind::NotAuthenticated => "there is no key or token, or the server does not accept it",
-        Kind::Forbidden => "the key or token is good, but not for this",
+        Kind::Forbidden => "the key or token is valid, but not for this call",
         Kind::Unreachable => "the server does not answer",
-        Kind::RateLimited => "the server limits the rate of calls, after all tries",
-        Kind::Store => "the secret store is not there, locked, hung or refusing",
-        Kind::Conflict => "something else stands in the way",
+        Kind::RateLimited => "the server limits the rate of requests, after all retries",
+        Kind::Store => "the secret store is missing, locked, hung or refuses access",
+        Kind::Conflict => "a conflict with something that already exists",
         Kind::Interrupted => "interrupted with Ctrl-C",
     };
     let mut text =
         "\n## Exit codes\n\nWith `--output json`, a failure is one line on standard error: \
          `{\"error\":{\"code\",\"message\",\"hint\",\"request_id\"}}`, each of them a text, the last \
          two or null.\n\n\
-         | exit code | `code` | what it means |\n| --- | --- | --- |\n| 0 | | fine |\n"
+         | exit code | `code` | description |\n| --- | --- | --- |\n| 0 | | success |\n"
             .to_owned();
     for kind in Kind::ALL {
         let _ = writeln!(
@@ -299,7 +299,7 @@ fn exit_codes() -> String {
 
 fn variables() -> String {
     let mut text = "\n## Environment variables\n\nAn empty variable counts as unset.\n\n\
-         | variable | what it does |\n| --- | --- |\n"
+         | variable | description |\n| --- | --- |\n"
         .to_owned();
     for variable in env::ALL {
         let _ = writeln!(text, "| `{}` | {} |", variable.name, variable.help);
@@ -323,62 +323,61 @@ fn configuration() -> String {
     let keys = [
         (
             "default_connection_name",
-            "Connection to use where no other is named",
+            "Connection to use unless another is named",
         ),
         ("connections.NAME.host", "Base URL"),
         (
             "connections.NAME.api_key",
-            "API key in the clear: the `plaintext` store",
+            "API key in plain text: the `plaintext` store",
         ),
         (
             "connections.NAME.default_tenant",
-            "Tenant to use where no other is named",
+            "Tenant to use unless another is named",
         ),
         (
             "connections.NAME.default_entity",
             "Entity that the official clients use",
         ),
         ("connections.NAME.provider", "`ntropii` or `ontora`"),
-        ("connections.NAME.store", "Where the key lies"),
+        ("connections.NAME.store", "Store that holds the key"),
         (
             "connections.NAME.admin_token_command",
-            "Program and arguments, as an array, that print a fresh admin JWT for `ntro key` and `ntro auth rotate`, for the server of the login; run without a shell",
+            "Array of a program and its arguments that print a new admin JWT for `ntro key` and `ntro auth rotate` on the server of the login; run without a shell",
         ),
         (
             "connections.NAME.policy",
-            "`keyless`: the key is handed to nobody; `confirm`: a person is asked on the terminal before. Of a key in `NTRO_API_KEY` it says nothing",
+            "`keyless`: the key is never revealed; `confirm`: a prompt on the terminal asks first; `none`: no restriction. Does not apply to a key in `NTRO_API_KEY`",
         ),
         (
             "connections.NAME.production",
-            "`true` or `false`: whether changes at the server are to be confirmed. By default, of a connection to a production service of either system, and of one that is called `production` or `prod`, never to this machine",
+            "`true` or `false`: whether changes on the server need a confirmation. Default: `true` for the production service of either system and for connections called `production` or `prod`, except to this machine",
         ),
         (
             "stores.command",
             "Helpers of the `command` store: see [stores.md](stores.md#the-command-store)",
         ),
     ];
-    let mut text =
-        "\n## Configuration\n\n`config.toml` lies in `$NTRO_HOME`, or else in `~/.ntro`. \
-         It is shared with the official clients, and edited in place.\n\n\
-         | key | what it is |\n| --- | --- |\n"
-            .to_owned();
+    let mut text = "\n## Configuration\n\n`config.toml` is in `$NTRO_HOME`, by default `~/.ntro`. \
+         It is shared with the official clients and edited in place.\n\n\
+         | key | description |\n| --- | --- |\n"
+        .to_owned();
     for (key, help) in keys {
         let _ = writeln!(text, "| `{key}` | {help} |");
     }
     text.push_str(
         "\n`.ntro.toml`, in the folder of a project or above, may name a `connection` and a `tenant`, \
-         and nothing else. A variable that says something else is told on standard error, or refused with \
-         `NTRO_STRICT=1`; an option is taken as it stands. A key that does not reach the tenant is not used.\n\n\
+         and nothing else. A variable that disagrees causes a warning, or an error with \
+         `NTRO_STRICT=1`; an option overrides it. A key that does not reach the tenant is not used.\n\n\
          The official CLI drops `provider`, `store`, `policy`, `production` and `admin_token_command` when it writes \
-         the file. `policy` and `production` are therefore noted in `logins.toml`, and hold for an entry that has none \
-         of the five any more; the next change by `ntro` puts them back.\n",
+         the file. `policy` and `production` are therefore also recorded in `logins.toml`, and apply to an entry with \
+         none of the five settings; the next change by `ntro` restores them.\n",
     );
     text
 }
 
 fn stores() -> String {
     let mut text =
-        "\n## Secret stores\n\n| store | where the key lies |\n| --- | --- |\n".to_owned();
+        "\n## Secret stores\n\n| store | where the key is kept |\n| --- | --- |\n".to_owned();
     for kind in StoreKind::ALL {
         let _ = writeln!(text, "| `{kind}` | {} |", kind.summary());
     }

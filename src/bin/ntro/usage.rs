@@ -1,4 +1,4 @@
-//! What is said when the command line makes no sense: by clap to people, as JSON to programs.
+//! What is said when the command line is invalid: by clap to people, as JSON to programs.
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};

@@ -14,13 +14,13 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
 
-/// The variable by which the printed script asks for candidates.
+/// Environment variable that the script sets to request candidates.
 const VARIABLE: &str = "COMPLETE";
 
-/// Print a script that completes commands, connections and tenants in a shell
+/// Print a shell completion script for commands, connections and tenants
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// Shell to print the script for
+    /// Shell that runs the script
     #[arg(value_parser = ["bash", "elvish", "fish", "powershell", "zsh"])]
     shell: String,
 }
@@ -37,8 +37,8 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
-/// Answers the printed script, if it is the one asking. Looks at the configuration only: no store,
-/// no network.
+/// Answers a request from the script, if this is one. Reads only the configuration: no store and no
+/// network.
 pub(crate) fn answered() -> bool {
     CompleteEnv::with_factory(Cli::tree)
         .var(VARIABLE)
@@ -56,7 +56,7 @@ pub(crate) fn connections(typed: &OsStr) -> Vec<CompletionCandidate> {
     candidates(typed, names)
 }
 
-/// Returns the tenants that connections have as their default one.
+/// Returns the default tenants of all connections.
 pub(crate) fn tenants(typed: &OsStr) -> Vec<CompletionCandidate> {
     let Some(config) = config() else {
         return Vec::new();
@@ -68,7 +68,8 @@ pub(crate) fn tenants(typed: &OsStr) -> Vec<CompletionCandidate> {
     candidates(typed, tenants)
 }
 
-/// A file that cannot be read has nothing to offer; a complaint would land in the user's line.
+/// Reads the configuration; an unreadable file offers nothing, since an error message would end up in
+/// the command line.
 fn config() -> Option<Config> {
     let home = NtroDir::locate(&Env::from_process()).ok()?;
     Config::read(&home.config()).ok()
@@ -92,10 +93,10 @@ fn candidates<'a>(
         .collect()
 }
 
-/// Whether a name means itself to every shell.
+/// Returns whether no shell interprets any character of a name.
 ///
-/// The scripts put candidates into the command line as they are, and a tenant's name comes from
-/// its server: `acme;reboot` would be a command.
+/// The scripts insert candidates unquoted, and the name of a tenant comes from its server:
+/// `acme;reboot` would run a command.
 fn is_plain(name: &str) -> bool {
     name.chars()
         .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '@' | '+' | ','))

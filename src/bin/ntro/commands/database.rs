@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Kind;
 
-/// In the folder of `ntro`, when no database is named.
+/// Default file name, in the folder of `ntro`.
 const DEFAULT: &str = "authority.db";
 
 #[derive(clap::Args, Debug)]
@@ -61,7 +61,7 @@ impl DatabaseArgs {
                 Kind::Config,
                 format!("there is no database `{}`", path.display()),
             )
-            .hint("name another one with `--database`, or make it: `ntro serve` does, and `ntro admin organisation create NAME`"));
+            .hint("name another one with `--database`, or create it with `ntro serve` or `ntro admin organisation create NAME`"));
         }
         let key_material = self.key_material(cx);
         Ok(Registry::open(

@@ -59,7 +59,7 @@ pub(super) fn overwrite(
     match cx.prompter().confirm(&question, replaced.same_origin)? {
         true => Ok(true),
         false => Err(
-            CliError::new(Kind::Conflict, format!("`{name}` was left as it was"))
+            CliError::new(Kind::Conflict, format!("`{name}` was not changed"))
                 .hint("choose another name"),
         ),
     }
@@ -107,7 +107,7 @@ pub(super) fn store(
         // A key that is pasted here by mistake moves the choice with its letters.
         let sure = kind != StoreKind::Plaintext
             || cx.prompter().confirm(
-                "Really in plain text, for whoever can read your files?",
+                "Really in plain text, readable by anyone with access to your files?",
                 false,
             )?;
         if sure {

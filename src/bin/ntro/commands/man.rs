@@ -9,12 +9,12 @@ use crate::error::CliError;
 use crate::exit::{Exit, Kind};
 use crate::process::with_users_umask;
 
-/// Print the manual page of a command, or write all of them into a folder
+/// Print the manual page of a command, or write all pages to a folder
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Command whose page to print, such as `auth login`
     command: Vec<String>,
-    /// Folder to write every page into
+    /// Folder to write all pages to
     #[arg(long, value_name = "FOLDER", conflicts_with = "command")]
     folder: Option<PathBuf>,
 }

@@ -12,10 +12,9 @@ use crate::error::CliError;
 use crate::exit::{Exit, Kind};
 use crate::output::{Paint, Report, debug};
 
-/// Run the authority: the server that issues and verifies keys
+/// Run the authority, the server that issues and verifies keys
 ///
-/// Prints its address when it listens. Ctrl-C or SIGTERM stops it after the requests under way are
-/// answered.
+/// Prints the address once it listens. Ctrl-C or SIGTERM stops it after the current requests.
 #[derive(clap::Args, Debug)]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
@@ -26,11 +25,11 @@ pub(crate) struct ServeArgs {
     /// Region reported for Ontora keys
     #[arg(long, value_name = "REGION", default_value = "us")]
     region: String,
-    /// Requests a minute of the keys of one tenant, and of the admins of one organisation; 0 is
-    /// no limit. Revocations have a limit of the same size of their own
+    /// Requests per minute for the keys of one tenant, and for the admins of one organisation; 0
+    /// removes the limit. Revocations have a separate limit of the same size
     #[arg(long, value_name = "PER_MINUTE", default_value_t = Limits::default().tenant_per_minute)]
     rate_limit: u32,
-    /// Failed authentications a minute from one address; 0 is no limit
+    /// Failed authentications per minute from one address; 0 removes the limit
     #[arg(long, value_name = "PER_MINUTE", default_value_t = Limits::default().failures_per_minute)]
     failure_limit: u32,
     #[command(flatten)]
@@ -39,7 +38,7 @@ pub(crate) struct ServeArgs {
 
 /// OpenID Connect issuers; the values of one issuer have the same index in each list.
 #[derive(clap::Args, Debug)]
-#[command(next_help_heading = "Issuers of admin tokens, beside the built-in one")]
+#[command(next_help_heading = "Additional issuers of admin tokens")]
 struct IssuerArgs {
     /// Exact `iss` of an issuer of admin tokens; repeat it, and the options that belong to it, for
     /// each issuer
@@ -57,11 +56,11 @@ struct IssuerArgs {
     /// `aud` that the issuer's tokens must have; empty for an issuer whose tokens have none
     #[arg(long = "audience", value_name = "AUDIENCE", requires = "issuers")]
     audiences: Vec<String>,
-    /// Claim with the organisation's id, dots between members; the first one present wins
-    /// [default: o.id, org_id]
+    /// Claim with the organisation's id, with dots between nested names; repeat for several, the
+    /// first one present is used [default: o.id, org_id]
     #[arg(long = "organisation-claim", value_name = "PATH", requires = "issuers")]
     organisation_claims: Vec<String>,
-    /// Claim with the role in it, `admin` or `member` [default: o.rol, org_role]
+    /// Claim with the role, `admin` or `member` [default: o.rol, org_role]
     #[arg(long = "role-claim", value_name = "PATH", requires = "issuers")]
     role_claims: Vec<String>,
 }

@@ -45,7 +45,7 @@ pub(super) struct CreateArgs {
             .try_map(|text| text.parse::<Scope>())
     )]
     scopes: Vec<Scope>,
-    /// Days after which the key is refused [default: never]
+    /// Days until the key expires [default: never]
     #[arg(
         long,
         value_name = "DAYS",
@@ -59,7 +59,7 @@ pub(super) struct CreateArgs {
 
 #[derive(clap::Args, Debug)]
 pub(super) struct ListArgs {
-    /// Only keys for this system
+    /// List only keys for this system
     #[arg(long, value_name = "PROVIDER", value_parser = provider())]
     provider: Option<Provider>,
 }
@@ -257,7 +257,7 @@ impl KeyState {
 }
 
 impl Report for CreatedAdminKey<'_> {
-    /// The key alone, so that it can be piped to where it is wanted.
+    /// Returns only the key, so that it can be piped.
     fn text(&self, _: Paint) -> String {
         format!("{}\n", self.key)
     }

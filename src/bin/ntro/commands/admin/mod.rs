@@ -16,7 +16,7 @@ use crate::exit::{Exit, Kind};
 #[cfg(test)]
 use crate::schema::{CommandOutput, schemas};
 
-/// Manage the authority's registry on the machine that holds its database
+/// Manage the authority's registry on the machine of its database
 ///
 /// Works with or without a running `ntro serve`. When a command has succeeded, the server refuses
 /// every key that it has revoked or suspended, and knows every key that it has created. A server that
@@ -93,7 +93,7 @@ async fn organisation(
         return match (all.pop(), all.len()) {
             (Some(only), 0) => Ok(only),
             (None, _) => Err(CliError::new(Kind::Failure, "there is no organisation yet")
-                .hint("make one: `ntro admin organisation create NAME`")),
+                .hint("create one: `ntro admin organisation create NAME`")),
             (Some(_), _) => Err(CliError::usage("there are several organisations")
                 .hint("name one: `--organisation NAME`")),
         };

@@ -15,7 +15,7 @@ use crate::output::{Done, Paint, Report, Table};
 pub(super) enum Command {
     /// Create an organisation
     Create(CreateArgs),
-    /// List every organisation
+    /// List organisations
     List,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct CreateArgs {
     /// Display name
     #[arg(value_parser = display_name)]
     name: KeyName,
-    /// Id of the organisation at the issuer of its admins' tokens
+    /// Id of the organisation in its admins' tokens
     #[arg(long, value_name = "ID")]
     external_id: Option<String>,
 }

@@ -26,12 +26,12 @@ pub(super) enum Command {
 
 #[derive(clap::Args, Debug)]
 pub(super) struct CreateArgs {
-    /// Name for URLs: lower-case letters, digits and dashes
+    /// Name used in URLs: lower-case letters, digits and dashes
     slug: TenantSlug,
     /// Display name [default: the slug]
     #[arg(long, value_parser = display_name)]
     name: Option<KeyName>,
-    /// Organisation that owns it: id, external id or name [default: the only one]
+    /// Organisation that owns the tenant: id, external id or name [default: the only one]
     #[arg(long, value_name = "NAME")]
     organisation: Option<String>,
     /// Platform of its data

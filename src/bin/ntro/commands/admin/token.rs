@@ -16,7 +16,7 @@ const SHORTEST_LIFE: Period = Period::seconds(1);
 /// The longest life of a token, so that a lost one expires.
 const LONGEST_LIFE: Period = Period::days(365);
 
-/// Print an admin token of the built-in issuer, alone, for scripts
+/// Print an admin token of the built-in issuer for scripts
 #[derive(clap::Args, Debug)]
 pub(crate) struct TokenArgs {
     /// Organisation of the token: id, external id or name [default: the only one]

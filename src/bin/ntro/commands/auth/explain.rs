@@ -7,10 +7,10 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{Paint, Report, plain};
 
-/// Tell which connection, host, key, tenant and provider a call would use, and why
+/// Show which connection, host, key, tenant and provider a call would use, and why
 ///
-/// Asks no server and opens no store: a stored key is told by the prefix that was noted at its login,
-/// and whether it is there and accepted is what `ntro auth status` tells.
+/// Contacts no server and opens no store: the prefix of a stored key is the one recorded at login.
+/// `ntro auth status` checks that the key is still stored and accepted.
 #[derive(clap::Args, Debug)]
 pub(crate) struct ExplainArgs {}
 
@@ -76,7 +76,7 @@ pub(crate) fn run(_args: ExplainArgs, cx: &Context) -> Result<Exit, CliError> {
     };
     explanation.host.without_passwords();
     cx.printer().print(&explanation)?;
-    // The first value that cannot be decided says how the call would have failed.
+    // A call would fail with the first error.
     let failure = resolution.name().err().or(resolution.host().err());
     let refused = || {
         shadows
@@ -113,7 +113,7 @@ impl Explained {
         }
     }
 
-    /// Adds what a variable hides of the value.
+    /// Adds the value that a variable overrides.
     fn overridden(
         mut self,
         resolution: &Resolution,
@@ -130,7 +130,7 @@ impl Explained {
         self
     }
 
-    /// Takes out of a host what may be a password, where it is none and stands there all the same.
+    /// Removes passwords from hosts, which invalid ones may contain.
     fn without_passwords(&mut self) {
         let found = self.sources.iter_mut().map(|place| &mut place.found);
         for text in std::iter::once(&mut self.value).chain(found).flatten() {

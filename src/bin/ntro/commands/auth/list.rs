@@ -9,7 +9,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{Paint, Report, Table};
 
-/// List every connection; touches no store and no network
+/// List connections; opens no store and contacts no server
 #[derive(clap::Args, Debug)]
 pub(crate) struct ListArgs {}
 
@@ -52,7 +52,7 @@ pub(crate) fn run(_args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
     let inputs = cx.inputs()?;
     let active = inputs.resolve().connection.trace?;
     let active = active.winner().and_then(|winner| winner.found.as_deref());
-    // Programs are told more than fits on a line.
+    // JSON has a field that the table has no room for.
     let in_full = cx.global().output == Format::Json;
     let mut rows = Vec::new();
     for (name, entry) in &cx.config()?.connections {
@@ -82,13 +82,13 @@ pub(crate) fn run(_args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
-/// What can be known of a connection without opening its store.
+/// Facts about a connection that need no access to its store.
 #[derive(Default)]
 struct Known {
     provider: Option<String>,
     store: Option<String>,
     logged_in: bool,
-    /// Whether its key is the one that was stored at the last login.
+    /// Whether the key is the one stored at the last login.
     stored: bool,
     policy: Policy,
     production: bool,
@@ -101,7 +101,7 @@ impl Known {
         let winner = one.key.trace.as_ref().ok().and_then(Trace::winner);
         let (store, is_stored) = match winner.map(|key| &key.source) {
             Some(Source::Store(kind)) => (Some(*kind), true),
-            // A key that login put into the file is the recorded one until somebody replaces it.
+            // A key in the file counts as stored until it is edited there.
             Some(_) => {
                 let stored = facts.stored.as_ref();
                 let is_own = stored.is_ok_and(|key| key.prefix.is_some());

@@ -17,16 +17,16 @@ use crate::output::{Paint, Report};
 use crate::production::{self, ConfirmArgs};
 use crate::shell::quoted;
 
-/// Forget the key of a connection; its other settings stay for the next login
+/// Erase the key of a connection; keeps its other settings for the next login
 #[derive(clap::Args, Debug)]
 pub(crate) struct LogoutArgs {
-    /// Connection to log out, instead of the one that `-c` or the default names
+    /// Connection to log out [default: the one named by `-c`, or the default connection]
     #[arg(value_name = "NAME", conflicts_with = "all", add = ArgValueCompleter::new(connections))]
     name: Option<ConnectionName>,
-    /// Log every connection out
+    /// Log out of all connections
     #[arg(long)]
     all: bool,
-    /// Revoke the key at its server first; if that fails, the key stays
+    /// Revoke the key on the server first; if that fails, keep it
     #[arg(long)]
     revoke: bool,
     #[command(flatten)]
@@ -75,7 +75,7 @@ pub(crate) fn run(args: LogoutArgs, cx: &Context) -> Result<Exit, CliError> {
     for name in names {
         match one(cx, &name, args.revoke.then_some(args.sure)) {
             Ok(one) => done.push(one),
-            // The others are logged out all the same; the first failure chooses the exit code.
+            // Continue with the others; the first failure chooses the exit code.
             Err(error) if args.all => {
                 cx.printer()
                     .warn(&format!("`{name}` stays logged in: {}", error.message));
@@ -110,7 +110,7 @@ fn one(
     revoke: Option<ConfirmArgs>,
 ) -> Result<LogoutRow, CliError> {
     migrate::finish(cx, name)?;
-    // Before a key is revoked: which of two is stored decides how a rotation goes on.
+    // Revoking a key would change how an unfinished rotation continues.
     ops::require_settled(cx.home()?, name)?;
     let revoked = match revoke {
         Some(sure) => revoke_key(cx, name, sure)?,
@@ -118,7 +118,6 @@ fn one(
     };
     let forgotten = ops::logout(cx.home()?, name, cx.stores()?)?;
     if revoke.is_some() && forgotten.had_key && !revoked {
-        // Where no call would have found it.
         cx.printer().warn(&format!(
             "the key of `{name}` was not revoked: it was in the {} store, and not where `config.toml` says",
             forgotten.store
@@ -134,9 +133,9 @@ fn one(
     })
 }
 
-/// Revokes the stored key of a connection at its server. `false`: there is no key to revoke.
+/// Revokes the stored key of a connection on its server. Returns `false` if there is no key.
 fn revoke_key(cx: &Context, name: &ConnectionName, sure: ConfirmArgs) -> Result<bool, CliError> {
-    // Read anew: an unfinished migration was perhaps finished just now.
+    // Read again, since an unfinished migration may just have been finished.
     let (config, records) = (
         Config::read(&cx.home()?.config())?,
         KeyRecords::read(&cx.home()?.logins())?,
@@ -155,7 +154,7 @@ fn revoke_key(cx: &Context, name: &ConnectionName, sure: ConfirmArgs) -> Result<
     )?;
     match cx.block_on(cx.client(&connection)?.revoke_current())? {
         Ok(_) => Ok(true),
-        // It is dead already, which is what was wanted.
+        // The key is already revoked.
         Err(api::Error::Rejected(_)) => Ok(true),
         Err(api::Error::NotOffered { origin, .. }) => Err(CliError::new(
             Kind::Failure,
@@ -181,7 +180,7 @@ impl Report for Logouts {
         for one in &self.0 {
             let store = one.store.as_deref().unwrap_or_default();
             let what = match (one.had_key, one.revoked) {
-                // It was told of at once.
+                // Already reported as a warning.
                 (None, _) => continue,
                 (Some(true), true) => format!("revoked and forgot its key (store: {store})"),
                 (Some(true), false) => format!("forgot its key (store: {store})"),

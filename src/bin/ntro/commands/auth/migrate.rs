@@ -1,4 +1,4 @@
-//! `ntro auth migrate`: move keys between stores, and take the one of Ontora's client over.
+//! `ntro auth migrate`: moves keys between stores, and imports the key of Ontora's client.
 
 use std::collections::BTreeSet;
 
@@ -17,18 +17,18 @@ use crate::error::CliError;
 use crate::exit::{Exit, Kind};
 use crate::output::{Paint, Report, Table, progress};
 
-/// Move keys from any store to another, out of the clear as well
+/// Move keys between secret stores, including out of plain text
 ///
-/// Each key is written to the new store and read back before it is erased where it was. Killed at
-/// any instant, no key is lost, and the next run finishes. Where two places have different keys
-/// for a connection, nothing is done about it (exit code 9). A key whose policy is `keyless` is not
-/// moved into the clear (exit code 5), one whose policy is `confirm` only after a yes.
+/// Each key is written to the new store and read back before it is erased from the old one. No key
+/// is lost if the command is killed, and the next run finishes. A connection with different keys in
+/// two locations is left unchanged (exit code 9). A key with the policy `keyless` is never moved to
+/// plain text (exit code 5), one with the policy `confirm` only after confirmation.
 #[derive(clap::Args, Debug)]
 pub(crate) struct MigrateArgs {
-    /// Connection whose key is moved, instead of the one that `-c` or the default names
+    /// Connection whose key to move [default: the one named by `-c`, or the default connection]
     #[arg(value_name = "NAME", conflicts_with_all = ["all", "ontora"], add = ArgValueCompleter::new(connections))]
     connection_name: Option<ConnectionName>,
-    /// Store that the keys are moved to
+    /// Store to move keys to
     #[arg(
         long,
         alias = "store",
@@ -40,17 +40,17 @@ pub(crate) struct MigrateArgs {
     /// Move the keys of all connections
     #[arg(long)]
     all: bool,
-    /// Show what would be done, and change nothing; keys are read, so stores may be unlocked
+    /// Show what would be moved without changing anything; reads keys, so stores may be unlocked
     #[arg(long)]
     dry_run: bool,
-    /// Take over the key in `~/.ontora/config.yaml`; the official `ontora` command then needs the
+    /// Import the key in `~/.ontora/config.yaml`; the official `ontora` command then needs the
     /// variable `ONTORA_API_KEY`
     #[arg(long)]
     ontora: bool,
-    /// Name of the connection that the key of `ontora` is for [default: ontora]
+    /// Connection to import the key of `ontora` into [default: ontora]
     #[arg(short, long, value_name = "NAME", requires = "ontora")]
     name: Option<ConnectionName>,
-    /// Leave `~/.ontora/config.yaml` as it is
+    /// Keep the key in `~/.ontora/config.yaml`
     #[arg(long, requires = "ontora")]
     keep: bool,
 }
@@ -131,7 +131,7 @@ pub(crate) fn run(args: MigrateArgs, cx: &Context) -> Result<Exit, CliError> {
             false => migrator.connection(name),
         };
         let mut moved = with_migrator(cx, to, args.dry_run, work)?;
-        if is_to_be_confirmed(cx, &moved) {
+        if needs_confirmation(cx, &moved) {
             moved = match bar.suspend(|| confirm(cx, name))? {
                 true => with_migrator(cx, to, false, |migrator| {
                     work(&Migrator {
@@ -169,14 +169,14 @@ pub(crate) fn run(args: MigrateArgs, cx: &Context) -> Result<Exit, CliError> {
         cx.printer().note(&hint);
     }
     if to == StoreKind::Keyutils && !without_key {
-        // The copy that a reboot would leave alone is gone.
+        // No copy is left that survives a reboot.
         cx.printer().warn(&format!("`{to}` is {}", to.summary()));
     }
     if !args.dry_run {
-        moves.tell_who_needs_a_variable(&args, cx);
+        moves.report_clients_without_key(&args, cx);
     }
     if args.all && !args.ontora {
-        tell_of_ontora(cx);
+        report_ontora_key(cx);
     }
     Ok(match failed {
         Some(kind) => Exit::Failure(kind),
@@ -185,8 +185,8 @@ pub(crate) fn run(args: MigrateArgs, cx: &Context) -> Result<Exit, CliError> {
     })
 }
 
-/// Whether a person is there to be asked what the policy of a connection asks.
-fn is_to_be_confirmed(cx: &Context, moved: &Result<Outcome, migrate::Error>) -> bool {
+/// Returns whether the policy needs a confirmation that can be asked for.
+fn needs_confirmation(cx: &Context, moved: &Result<Outcome, migrate::Error>) -> bool {
     let asks = matches!(
         moved,
         Err(migrate::Error::Guarded {
@@ -202,14 +202,13 @@ fn confirm(cx: &Context, name: &ConnectionName) -> Result<bool, CliError> {
     cx.prompter().confirm(&question, false)
 }
 
-/// Finishes what a killed migration has left of a connection, before its key is looked for in one
-/// place only.
+/// Finishes a killed migration of a connection, before its key is looked up in one location.
 pub(super) fn finish(cx: &Context, name: &ConnectionName) -> Result<(), CliError> {
     let config = Config::read(&cx.home()?.config())?;
     if !config.connections.contains_key(name.as_str()) {
         return Ok(());
     }
-    // The store is the one that the journal names.
+    // The journal names the store; this one is ignored.
     let finished = with_migrator(cx, StoreKind::Keyring, false, |migrator| {
         migrator.finish(name)
     })?;
@@ -219,8 +218,8 @@ pub(super) fn finish(cx: &Context, name: &ConnectionName) -> Result<(), CliError
     }
 }
 
-/// Erases what a killed migration has left of a connection that is gone, and returns the stores
-/// that had some; `None` where nothing is noted.
+/// Erases the keys that a killed migration left of a removed connection, and returns their
+/// locations; `None` if the journal has no entry.
 pub(super) fn forget(
     cx: &Context,
     name: &ConnectionName,
@@ -249,14 +248,14 @@ fn with_migrator<T>(
         stores: cx.stores()?,
         ontora: ontora.as_deref(),
         to,
-        // What would be done, if somebody agreed.
+        // A dry run shows the result of a confirmation.
         confirmed: dry_run,
         dry_run,
         now: cx.now(),
     }))
 }
 
-/// The connections that are meant, and whether the key of Ontora's client is what is moved.
+/// Returns the selected connections, each with whether it imports the key of Ontora's client.
 fn subjects(args: &MigrateArgs, cx: &Context) -> Result<Vec<(ConnectionName, bool)>, CliError> {
     let mut subjects = Vec::new();
     let journal = Journal::read(&cx.home()?.migrations())?;
@@ -298,11 +297,11 @@ fn has_ontora_key(cx: &Context) -> Result<bool, CliError> {
     Ok(file.is_some_and(|file| file.api_key().is_some()))
 }
 
-/// Says that Ontora's client has a key of its own, which `--all` does not touch.
-fn tell_of_ontora(cx: &Context) {
+/// Reports a key of Ontora's client, which `--all` does not move.
+fn report_ontora_key(cx: &Context) {
     if has_ontora_key(cx).unwrap_or(false) {
         cx.printer().note(
-            "`~/.ontora/config.yaml` has a key in the clear, too: `ntro auth migrate --ontora` takes it over",
+            "`~/.ontora/config.yaml` also has a key in plain text: `ntro auth migrate --ontora` imports it",
         );
     }
 }
@@ -328,7 +327,7 @@ impl MoveRow {
         };
         let left = left_behind.map(|(place, error)| {
             let error = CliError::from(error);
-            let message = format!("a copy is still in {place}, and the next run erases it");
+            let message = format!("a copy is left in {place}; the next run erases it");
             (error.kind, format!("{message}: {}", error.message))
         });
         let earlier = earlier.filter(|_| change == Change::Moved);
@@ -372,13 +371,13 @@ impl MoveRow {
 }
 
 impl Moves {
-    /// Says which official clients have lost their key, and how they are given it.
-    fn tell_who_needs_a_variable(&self, args: &MigrateArgs, cx: &Context) {
+    /// Reports official clients that no longer find their key, and how to pass it.
+    fn report_clients_without_key(&self, args: &MigrateArgs, cx: &Context) {
         let printer = cx.printer();
         for row in &self.0 {
             if row.is_moved_from(KeyLocation::Ontora) && !args.keep {
                 printer.note(&format!(
-                    "The official `ontora` command has no key of its own now. It needs the variable `ONTORA_API_KEY`: ONTORA_API_KEY=\"$(ntro auth token -c {})\"",
+                    "The official `ontora` command has no key now. Set the variable `ONTORA_API_KEY` for it: ONTORA_API_KEY=\"$(ntro auth token -c {})\"",
                     row.connection
                 ));
             }
@@ -386,7 +385,7 @@ impl Moves {
         let plain = KeyLocation::Store(StoreKind::Plaintext);
         if self.0.iter().any(|row| row.is_moved_from(plain)) {
             printer.note(
-                "The official Ntropii clients no longer find these keys in `config.toml`. They need the variable `NTRO_API_KEY`: NTRO_API_KEY=\"$(ntro auth token)\"",
+                "The official Ntropii clients no longer find these keys in `config.toml`. Set the variable `NTRO_API_KEY` for them: NTRO_API_KEY=\"$(ntro auth token)\"",
             );
         }
     }

@@ -1,4 +1,4 @@
-//! `ntro auth`: log in and out, and see what is stored and used.
+//! `ntro auth`: logins and connections.
 
 mod explain;
 mod list;

@@ -12,7 +12,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::Done;
 
-/// Remove a connection together with its stored key
+/// Remove a connection and its stored key
 #[derive(clap::Args, Debug)]
 pub(crate) struct RemoveArgs {
     /// Connection to remove
@@ -45,7 +45,7 @@ pub(crate) fn run(args: RemoveArgs, cx: &Context) -> Result<Exit, CliError> {
     match removed {
         Ok(forgotten) if forgotten.had_key => stores.push(KeyLocation::Store(forgotten.store)),
         Ok(_) => {}
-        // What there was of it was on its way to another store.
+        // Only an unfinished migration was left of the connection.
         Err(ops::Error::UnknownConnection { .. }) if left.is_some() => {}
         Err(error) => return Err(error.into()),
     }

@@ -10,13 +10,13 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::Done;
 
-/// Give a connection another name; its stored key goes along
+/// Rename a connection, keeping its stored key
 #[derive(clap::Args, Debug)]
 pub(crate) struct RenameArgs {
-    /// Name that it has
+    /// Current name
     #[arg(value_name = "FROM", add = ArgValueCompleter::new(connections))]
     from: ConnectionName,
-    /// Name that it gets
+    /// New name
     #[arg(value_name = "TO")]
     to: ConnectionName,
 }
@@ -35,7 +35,7 @@ pub(crate) fn run(args: RenameArgs, cx: &Context) -> Result<Exit, CliError> {
     migrate::finish(cx, &from)?;
     ops::rename(cx.home()?, &from, &to, cx.stores()?)?;
     cx.printer().confirm(&Done {
-        text: format!("`{from}` is called `{to}` now"),
+        text: format!("`{from}` is now called `{to}`"),
         value: RenamedConnection {
             from: from.to_string(),
             to: to.to_string(),

@@ -6,7 +6,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::Done;
 
-/// Check that the key is accepted by its server
+/// Check that the server accepts the key
 #[derive(clap::Args, Debug)]
 pub(crate) struct TestArgs {}
 

@@ -5,7 +5,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{Paint, Report};
 
-/// Print the API key alone, for scripts, if the policy of the connection allows that
+/// Print the API key for scripts, if the connection's policy allows it
 #[derive(clap::Args, Debug)]
 pub(crate) struct TokenArgs {}
 

@@ -11,10 +11,10 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::Done;
 
-/// Make a connection the default one
+/// Set the default connection
 #[derive(clap::Args, Debug)]
 pub(crate) struct UseArgs {
-    /// Connection to use where no other is named
+    /// Connection to use unless another is named
     #[arg(value_name = "NAME", add = ArgValueCompleter::new(connections))]
     name: ConnectionName,
 }
@@ -34,12 +34,12 @@ pub(crate) fn run(args: UseArgs, cx: &Context) -> Result<Exit, CliError> {
             default_connection_name: args.name.to_string(),
         },
     })?;
-    tell_what_is_stronger(&args.name, cx)?;
+    warn_of_override(&args.name, cx)?;
     Ok(Exit::Success)
 }
 
-/// Says what makes another connection the one that is meant, here and for now.
-fn tell_what_is_stronger(name: &ConnectionName, cx: &Context) -> Result<(), CliError> {
+/// Warns if something overrides the new default here.
+fn warn_of_override(name: &ConnectionName, cx: &Context) -> Result<(), CliError> {
     let config = Config::read(&cx.home()?.config())?;
     let inputs = Inputs {
         config: &config,
@@ -51,7 +51,7 @@ fn tell_what_is_stronger(name: &ConnectionName, cx: &Context) -> Result<(), CliE
     let other = winner.filter(|place| place.found.as_deref() != Some(name.as_str()));
     if let Some(other) = other {
         cx.printer().warn(&format!(
-            "here `{}` is meant all the same, by {}",
+            "`{}` is still used here, named by {}",
             other.found.as_deref().unwrap_or_default(),
             other.source
         ));

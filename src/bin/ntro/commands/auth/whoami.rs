@@ -3,7 +3,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 
-/// Show who the key belongs to and which tenants it reaches
+/// Show the owner of the key and the tenants that it reaches
 #[derive(clap::Args, Debug)]
 pub(crate) struct WhoamiArgs {}
 

@@ -20,11 +20,11 @@ use crate::error::CliError;
 use crate::exit::{Exit, Kind};
 use crate::output::{Paint, Report};
 
-/// Start an authority on this machine, log in to it, and stay in the foreground
+/// Run an authority on this machine for development, with connections that are logged in
 ///
-/// Makes the organisation `Acme` with the tenants `acme-fund-admin` and `globex-capital`, and the
-/// connections `local` (an Ntropii key) and `local-ontora` (an Ontora key). Started again, it finds
-/// everything as it was.
+/// Creates the organisation `Acme` with the tenants `acme-fund-admin` and `globex-capital`, and the
+/// connections `local` (an Ntropii key) and `local-ontora` (an Ontora key). All of them are kept for
+/// the next start.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Address to listen on; port 0 picks a free one
@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// Folder of the database [default: ~/.ntro/dev]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Keep nothing: a database and connections that are gone when it ends
+    /// Use a temporary database and remove the connections at the end
     #[arg(long, conflicts_with = "data")]
     ephemeral: bool,
 }
@@ -48,7 +48,7 @@ pub(crate) struct DevSummary {
     database: String,
     /// Output of `ntro auth whoami` for the first connection.
     whoami: Whoami,
-    /// Names of the connections that are logged in.
+    /// Names of list the connections.
     connections: Vec<String>,
     #[serde(skip)]
     program: String,
@@ -201,14 +201,14 @@ impl Report for DevSummary {
         );
         text.push_str("Try in another terminal:\n");
         for (arguments, what) in [
-            ("auth list", "the connections that are logged in"),
-            ("auth whoami", "who the key of `local` belongs to"),
+            ("auth list", "list the connections"),
+            ("auth whoami", "show the owner of the key of `local`"),
             ("-c local-ontora auth whoami", "the same for an Ontora key"),
             (
                 "auth explain",
-                "which key, host and tenant would be used, and why",
+                "show which key, host and tenant a call uses",
             ),
-            ("key list", "the keys of the tenant at the authority"),
+            ("key list", "list the keys of the tenant"),
         ] {
             text.push_str(&format!(
                 "  {program} {arguments:<28} {}\n",
@@ -216,8 +216,8 @@ impl Report for DevSummary {
             ));
         }
         text.push_str(match self.ephemeral {
-            true => "\nCtrl-C ends it, and nothing of it stays.\n",
-            false => "\nCtrl-C ends it; started again, it finds everything as it was.\n",
+            true => "\nCtrl-C stops it and removes everything.\n",
+            false => "\nCtrl-C stops it; the next start finds the same keys.\n",
         });
         text
     }

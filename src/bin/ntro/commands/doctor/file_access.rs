@@ -29,7 +29,7 @@ pub(super) fn check(cx: &Context, fix: bool, findings: &mut Findings) -> Result<
     if let Err(error) = disk::ensure_writable(&folder) {
         findings.failure(CHECK, error);
     }
-    let message = format!("`{}` is yours alone", folder.display());
+    let message = format!("`{}` is private", folder.display());
     findings.ok_otherwise(CHECK, message);
     Ok(())
 }
@@ -62,7 +62,7 @@ fn restricted(
     };
     let place = open.path.display();
     let message = format!(
-        "`{place}` had the permissions {:04o}, and others could use it",
+        "`{place}` had the permissions {:04o}, which gave access to others",
         open.mode
     );
     let done = match fix {
@@ -75,7 +75,7 @@ fn restricted(
         findings.warning(
             CHECK,
             format!(
-                "`{place}` has the permissions {:04o}: others can use it",
+                "`{place}` has the permissions {:04o}, which give access to others",
                 open.mode
             ),
             format!("chmod {:o} {}", open.expected, quoted(&place.to_string())),

@@ -125,7 +125,7 @@ impl Report for Findings {
         let count = |level| self.findings.iter().filter(|f| f.level == level).count();
         let (problems, warnings) = (count(Level::Problem), count(Level::Warning));
         text.push_str(&match (problems, warnings) {
-            (0, 0) => "\nEverything is as it should be.\n".to_owned(),
+            (0, 0) => "\nNo problems found.\n".to_owned(),
             _ => format!(
                 "\n{}, {}\n",
                 counted(problems, "problem"),

@@ -16,13 +16,13 @@ pub(super) fn check(
 ) -> Result<(), CliError> {
     let home = cx.home()?;
     if left.is_empty() {
-        findings.ok(CHECK, "no command has left anything half done");
+        findings.ok(CHECK, "no leftover files");
         return Ok(());
     }
     // Whoever takes the lock clears up.
     let done = fix && home.lock().is_ok() && home.leftovers().next().is_none();
     for path in left {
-        let message = format!("`{}` was left by a command that was killed", path.display());
+        let message = format!("`{}` is left over from a killed command", path.display());
         if done {
             findings.fixed(CHECK, message);
         } else {

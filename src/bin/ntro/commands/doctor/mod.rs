@@ -1,4 +1,4 @@
-//! `ntro doctor`: one check a file, each telling what it found and what fixes it.
+//! `ntro doctor`: checks, one in each file, that report problems and their fixes.
 
 mod bindings;
 mod file_access;
@@ -23,23 +23,23 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
 
-/// Check this machine and every connection, and show how to fix what is found
+/// Check this machine and all connections, and show how to fix problems
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = "\
-Exits with 1 when something does not work that should. A warning is about something that works and
-is not as it should be, and exits with 0. No key is sent or shown.")]
+Exits with 1 if there is a problem. Warnings are about things that work but should be changed, and
+exit with 0. No key is sent or shown.")]
 pub(crate) struct DoctorArgs {
     /// Fix permissions and remove leftover files
     #[arg(long)]
     fix: bool,
-    /// Ask no server
+    /// Contact no server
     #[arg(long)]
     offline: bool,
 }
 
 pub(crate) fn run(args: DoctorArgs, cx: &Context) -> Result<Exit, CliError> {
     let mut findings = Findings::default();
-    // Looked for first, since whoever fixes anything clears them up.
+    // First, since every fix removes leftover files.
     let left = cx.home()?.leftovers().collect();
     file_access::check(cx, args.fix, &mut findings)?;
     leftovers::check(cx, left, args.fix, &mut findings)?;
@@ -67,7 +67,7 @@ pub(crate) fn run(args: DoctorArgs, cx: &Context) -> Result<Exit, CliError> {
     })
 }
 
-/// What the checks look at, once the files could be read.
+/// Files that the checks read.
 struct CheckedFiles {
     home: NtroDir,
     config: Config,
@@ -75,12 +75,12 @@ struct CheckedFiles {
 }
 
 impl CheckedFiles {
-    /// Returns the connections whose names make sense; the others are findings of their own.
+    /// Returns the valid names of connections; invalid ones are separate findings.
     fn names(&self) -> impl Iterator<Item = ConnectionName> {
         self.config.names().filter_map(|name| name.parse().ok())
     }
 
-    /// Returns the inputs of both files alone.
+    /// Returns the inputs, without environment variables and pins.
     fn inputs(&self) -> Inputs<'_> {
         Inputs::of_files(&self.config, &self.records, &self.home)
     }

@@ -23,16 +23,16 @@ pub(super) fn check(cx: &Context, files: &CheckedFiles, findings: &mut Findings)
         let stale = store.is_ok_and(|store| store.value != StoreKind::Plaintext);
         let message = match stale {
             true => {
-                format!("`config.toml` has a key of `{name}` in the clear beside the stored one")
+                format!("`config.toml` has a key of `{name}` in plain text beside the stored one")
             }
-            false => format!("`config.toml` has the key of `{name}` in the clear"),
+            false => format!("`config.toml` has the key of `{name}` in plain text"),
         };
         let to = to.get_or_init(|| elsewhere(cx));
         let fix = format!("ntro auth migrate {}{to}", quoted(name.as_str()));
         findings.warning(CHECK, message, fix);
     }
     ontora(cx, &to, findings);
-    findings.ok_otherwise(CHECK, "no connection has its key in the clear");
+    findings.ok_otherwise(CHECK, "no connection has a plain-text key");
 }
 
 /// Returns the option that a migration needs, if any: without one the key goes into the keyring.
@@ -52,7 +52,7 @@ fn ontora(cx: &Context, to: &OnceCell<&str>, findings: &mut Findings) {
     match OntoraFile::read(&path) {
         Ok(Some(file)) if file.api_key().is_some_and(|key| !key.is_empty()) => findings.warning(
             CHECK,
-            format!("`{}` has a key in the clear", path.display()),
+            format!("`{}` has a key in plain text", path.display()),
             format!(
                 "ntro auth migrate --ontora{}",
                 to.get_or_init(|| elsewhere(cx))

@@ -74,13 +74,13 @@ fn report_server(host: &str, reached: &Reached, findings: &mut Findings) {
         findings.problem(
             CHECK,
             format!("{host} answers with HTTP {}", reached.status),
-            "try again later, or tell whoever runs it",
+            "try again later, or report it to its operator",
         );
     } else if reached.status == 404 {
         findings.problem(
             CHECK,
-            format!("{host} answers, and knows nothing of this API"),
-            "correct the host: an API of Ntropii is most often at a path that ends in `/v1`",
+            format!("{host} answers, but does not serve this API"),
+            "correct the host: most Ntropii APIs have a path that ends in `/v1`",
         );
     } else {
         findings.ok(CHECK, format!("{host} answers, in {milliseconds} ms"));

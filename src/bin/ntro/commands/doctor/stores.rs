@@ -90,13 +90,13 @@ fn one(
             );
         }
         Err(secrets::Error::Locked { .. }) => {
-            findings.ok(CHECK, format!("the `{kind}` store answers, and is locked"));
+            findings.ok(CHECK, format!("the `{kind}` store answers, but is locked"));
         }
         // The probe found it set up, all but for this, which it may go without.
         Err(secrets::Error::NotConfigured { .. }) => {
             findings.ok(
                 CHECK,
-                format!("the `{kind}` store answers, and is not set up to list what it holds"),
+                format!("the `{kind}` store answers, but is not set up to list its keys"),
             );
         }
         Err(error) => {

@@ -34,8 +34,8 @@ pub(super) fn check(
     for key in config::unknown_keys(&home.config()).unwrap_or_default() {
         findings.warning(
             CHECK,
-            format!("`{key}` in `config.toml` is a key that nobody reads"),
-            "correct its name, or take it out",
+            format!("`{key}` in `config.toml` is an unknown key"),
+            "correct or remove it",
         );
     }
     let files = CheckedFiles {
@@ -46,7 +46,7 @@ pub(super) fn check(
     connections(&files, findings);
     default(&files, findings);
     let message = match files.config.connections.len() {
-        0 => "there is no connection yet: `ntro auth login` makes one".to_owned(),
+        0 => "there is no connection yet: run `ntro auth login`".to_owned(),
         1 => "`config.toml` is in order and has 1 connection".to_owned(),
         count => format!("`config.toml` is in order and has {count} connections"),
     };

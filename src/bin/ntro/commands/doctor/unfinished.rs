@@ -12,7 +12,7 @@ const CHECK: &str = "unfinished";
 pub(super) fn check(files: &CheckedFiles, now: Timestamp, findings: &mut Findings) {
     migrations(files, findings);
     rotations(files, now, findings);
-    findings.ok_otherwise(CHECK, "no key is half way to anywhere");
+    findings.ok_otherwise(CHECK, "no unfinished rotation or migration");
 }
 
 fn migrations(files: &CheckedFiles, findings: &mut Findings) {

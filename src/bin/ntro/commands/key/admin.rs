@@ -1,4 +1,4 @@
-//! What the calls of an administrator have in common.
+//! Calls with an admin token.
 
 use ntro_base::{ConnectionName, Host, Provider, TenantSlug};
 use ntro_client::api::{self, AdminClient, AdminTarget, Tenant};
@@ -10,16 +10,16 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Kind;
 
-/// Options of every command that acts as an administrator.
+/// Options of every command that uses an admin token.
 #[derive(clap::Args, Debug)]
 pub(super) struct AdminArgs {
-    /// Read the admin token from standard input, instead of from `NTRO_ADMIN_TOKEN` or the
-    /// connection's `admin_token_command`
+    /// Read the admin token from standard input [default: from `NTRO_ADMIN_TOKEN` or the
+    /// connection's `admin_token_command`]
     #[arg(long)]
     admin_token_stdin: bool,
 }
 
-/// An administrator at a server.
+/// Server, and the admin token for it.
 pub(super) struct Admin {
     pub(super) client: AdminClient,
     pub(super) provider: Provider,
@@ -28,10 +28,10 @@ pub(super) struct Admin {
 }
 
 impl Admin {
-    /// Decides where to go, and gets the token for it.
+    /// Resolves the server and gets an admin token for it.
     pub(super) fn open(args: &AdminArgs, cx: &Context) -> Result<Self, CliError> {
         let resolution = cx.resolution()?;
-        // A key plays no part in these calls.
+        // These calls use no key.
         cx.tell_shadows(&[
             ResolvedValue::Connection,
             ResolvedValue::Host,
@@ -54,7 +54,7 @@ impl Admin {
         })
     }
 
-    /// Makes a call, and explains a refusal.
+    /// Makes a call, and explains a failure.
     pub(super) fn call<T>(
         &self,
         cx: &Context,
@@ -63,8 +63,8 @@ impl Admin {
         cx.block_on(call)?.map_err(explained)
     }
 
-    /// Returns the tenant whose keys are meant: the one that is named, else the only one that the
-    /// connection's own key reaches, else the only one that the administrator sees.
+    /// Returns the tenant of the call: the named one, or else the only one that the connection's key
+    /// reaches, or else the only one that the admin token sees.
     pub(super) fn tenant(&self, cx: &Context) -> Result<TenantSlug, CliError> {
         let resolution = cx.resolution()?;
         if let Some(tenant) = resolution.tenant()?.cloned() {
@@ -73,7 +73,7 @@ impl Admin {
             }
             return self.known(cx, tenant);
         }
-        // An administrator needs no key, so one that is not there or not accepted is no failure.
+        // The call needs no key, so a missing or rejected one is no failure.
         if let Ok([only]) = self.reached(cx).as_deref() {
             return Ok(only.slug.clone());
         }
@@ -92,8 +92,8 @@ impl Admin {
         }
     }
 
-    /// Returns what the server calls a tenant. Ontora's endpoints take the id of a workspace alone,
-    /// so anything else is looked for among the workspaces that the administrator sees.
+    /// Returns the name of a tenant on the server. Ontora's endpoints accept only the id of a
+    /// workspace, so other names are looked up among the workspaces that the admin token sees.
     fn known(&self, cx: &Context, tenant: Sourced<TenantSlug>) -> Result<TenantSlug, CliError> {
         let is_id = uuid::Uuid::try_parse(tenant.value.as_str()).is_ok();
         if self.provider != Provider::Ontora || is_id {
@@ -113,8 +113,8 @@ impl Admin {
         }))
     }
 
-    /// Makes sure that a project's pin and the connection that is meant are about the same tenant.
-    /// Only the key can tell: where there is none that the server accepts, nothing speaks against.
+    /// Checks that the connection's key reaches the tenant of a project's pin. Passes if the
+    /// connection has no key that the server accepts.
     fn reaches(&self, cx: &Context, tenant: &Sourced<TenantSlug>) -> Result<(), CliError> {
         match self.reached(cx) {
             Ok(tenants) if !tenants.iter().any(|reached| reached.is(&tenant.value)) => {
@@ -131,7 +131,7 @@ impl Admin {
     }
 }
 
-/// Says what a refusal means to whoever shows an admin token.
+/// Explains an error in terms of the admin token.
 fn explained(error: api::Error) -> CliError {
     let (message, hint) = match &error {
         api::Error::Rejected(refusal) => (
@@ -145,13 +145,13 @@ fn explained(error: api::Error) -> CliError {
             None,
             match refusal.code.as_deref() {
                 Some("admin_required") => {
-                    "the token is good, but not an administrator's: only an admin of the organisation manages keys"
+                    "the token is valid, but not for an admin: only admins of the organisation manage keys"
                 }
                 Some("workspace_forbidden") => {
-                    "the token is another organisation's than the tenant: check `--tenant`, or get a token of the right one"
+                    "the token is for another organisation than the tenant: check `--tenant`, or get a token of the tenant's organisation"
                 }
                 _ => {
-                    "the token is good, but not an admin's of the tenant's organisation, who alone manages its keys"
+                    "the token is valid, but not for an admin of the tenant's organisation, who manages its keys"
                 }
             },
         ),

@@ -14,27 +14,27 @@ use crate::exit::Exit;
 use crate::output::{Done, Paint, Report};
 use crate::production::{self, ConfirmArgs};
 
-/// Create a key for a tenant and print it, this once; needs an admin token
+/// Create a key for a tenant and print it once; needs an admin token
 ///
-/// With `--save-as`, the key goes into the store of a connection instead and is not shown at all.
+/// With `--save-as`, the key is stored for a connection instead and never printed.
 #[derive(clap::Args, Debug)]
 pub(crate) struct CreateArgs {
     /// Display name of the key
     #[arg(long, value_name = "NAME")]
     name: KeyName,
-    /// Scope of the key, for each one that it is to have; keys of Ontora need at least one
+    /// Scope of the key; repeat for several. Ontora keys need at least one
     #[arg(long = "scope", value_name = "SCOPE", value_parser = scope_parser())]
     scopes: Vec<Scope>,
-    /// Days after which the key ends, 1 to 365 [default: never]
+    /// Days until the key expires, 1 to 365 [default: never]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=365))]
     expires_in_days: Option<u32>,
-    /// Connection to store the key for, unseen, instead of printing it
+    /// Connection to store the key for, instead of printing it
     #[arg(long, value_name = "CONNECTION")]
     save_as: Option<ConnectionName>,
     /// Where to keep the key [default: keyring]
     #[arg(long, value_name = "STORE", requires = "save_as", value_parser = destination::STORES)]
     store: Option<String>,
-    /// Allow a connection of this name to point to another origin than before
+    /// Replace a connection of this name that points to another origin
     #[arg(long, requires = "save_as")]
     overwrite: bool,
     #[command(flatten)]
@@ -47,7 +47,7 @@ fn scope_parser() -> impl clap::builder::TypedValueParser<Value = Scope> {
     PossibleValuesParser::new(Scope::ALL.map(Scope::as_str)).try_map(|scope| scope.parse::<Scope>())
 }
 
-/// Where a key is to go, found possible.
+/// Checked target for a new key.
 struct Destination {
     name: ConnectionName,
     store: StoreKind,
@@ -83,7 +83,7 @@ pub(crate) fn run(args: CreateArgs, cx: &Context) -> Result<Exit, CliError> {
     let resolution = cx.resolution()?;
     scopes_fit(resolution.provider()?.value, &args.scopes)?;
     let host = resolution.host()?.value.clone();
-    // Before there is a key that could be lost.
+    // Check the target before a key exists that could be lost.
     let destination = match &args.save_as {
         Some(name) => Some(Destination::checked(&args, cx, name, &host)?),
         None => None,
@@ -120,7 +120,7 @@ pub(crate) fn run(args: CreateArgs, cx: &Context) -> Result<Exit, CliError> {
 fn scopes_fit(provider: Provider, scopes: &[Scope]) -> Result<(), CliError> {
     match provider {
         Provider::Ntropii if !scopes.is_empty() => {
-            Err(CliError::usage("keys of Ntropii have no scopes").hint("leave `--scope` out"))
+            Err(CliError::usage("keys of Ntropii have no scopes").hint("remove `--scope`"))
         }
         Provider::Ontora if scopes.is_empty() => {
             let known: Vec<_> = Scope::ALL.map(Scope::as_str).into();
@@ -205,7 +205,7 @@ fn save(
             "stored the key {}… of `{tenant}` for `{}` {}{}",
             new.key.prefix(),
             new.name,
-            // Its summary says where by itself.
+            // Its summary already includes the preposition.
             if store == StoreKind::Plaintext {
                 ""
             } else {
@@ -220,28 +220,28 @@ fn save(
             is_default: stored.is_default,
         },
     };
-    // The key is where it was to go: that nobody reads of it is no reason to take it back.
+    // The key is stored, so a failure to print the report does not revoke it.
     if let Err(error) = cx.printer().confirm(&report) {
         cx.printer().warn(&error.message);
     }
     Ok(())
 }
 
-/// A request without an answer may have been carried out.
+/// Adds to the error that a request without a response may have succeeded.
 fn in_doubt(error: CliError) -> CliError {
     use crate::exit::Kind;
     match error.kind {
         Kind::Unreachable => CliError {
-            hint: error.hint.map(|hint| {
-                format!("{hint}; a key may have been made all the same: `ntro key list`")
-            }),
+            hint: error
+                .hint
+                .map(|hint| format!("{hint}; a key may have been created: `ntro key list`")),
             ..error
         },
         _ => error,
     }
 }
 
-/// Revokes a key that reached nobody, and adds to the error what became of it.
+/// Revokes a key that was neither stored nor printed, and adds the result to the error.
 fn take_back(
     cx: &Context,
     admin: &Admin,

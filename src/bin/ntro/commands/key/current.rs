@@ -7,7 +7,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{Fields, Paint, Report};
 
-/// Show what the server tells of the connection's key
+/// Show the connection's key as its server reports it
 #[derive(clap::Args, Debug)]
 pub(crate) struct CurrentArgs {}
 

@@ -7,7 +7,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{Paint, Report, Table};
 
-/// List the keys of a tenant, revoked and expired ones included; needs an admin token
+/// List the keys of a tenant, including revoked and expired ones; needs an admin token
 #[derive(clap::Args, Debug)]
 pub(crate) struct ListArgs {
     #[command(flatten)]

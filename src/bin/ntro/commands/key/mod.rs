@@ -1,4 +1,4 @@
-//! `ntro key`: API keys at their server.
+//! `ntro key`: API keys on the server.
 
 mod admin;
 mod create;

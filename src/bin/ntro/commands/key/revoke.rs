@@ -10,10 +10,10 @@ use crate::exit::{Exit, Kind};
 use crate::output::Done;
 use crate::production::{self, ConfirmArgs};
 
-/// Revoke a key at once and for good; needs an admin token
+/// Revoke a key immediately and permanently; needs an admin token
 #[derive(clap::Args, Debug)]
 pub(crate) struct RevokeArgs {
-    /// Id of the key, or its prefix
+    /// Id or prefix of the key
     #[arg(value_name = "ID", value_parser = Which::parse)]
     key: Which,
     #[command(flatten)]
@@ -22,11 +22,11 @@ pub(crate) struct RevokeArgs {
     admin: AdminArgs,
 }
 
-/// Which key is meant.
+/// Key named on the command line.
 #[derive(Clone, Debug)]
 enum Which {
     Id(String),
-    /// A prefix, or by mistake a whole key: it is kept as one, so that nothing repeats it.
+    /// Prefix, or by mistake a whole key: kept as a key, so that no message repeats it.
     Prefix(ApiKey),
 }
 
@@ -110,7 +110,7 @@ pub(crate) fn run(args: RevokeArgs, cx: &Context) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
-/// Finds the one key that is meant.
+/// Finds the key on the server.
 fn found(
     cx: &Context,
     admin: &Admin,
@@ -122,7 +122,7 @@ fn found(
     let problem = match (matches.next(), matches.next()) {
         (Some(key), None) => match key.id.clone() {
             Some(id) => return Ok((id, key)),
-            None => "the server tells no id of the key".to_owned(),
+            None => "the server does not report the id of the key".to_owned(),
         },
         (Some(_), Some(_)) => format!("several keys of `{tenant}` have {}", which.shown()),
         (None, _) => format!("no key of `{tenant}` has {}", which.shown()),
@@ -151,7 +151,7 @@ fn confirm(
         true => Ok(()),
         false => Err(CliError::new(
             Kind::Conflict,
-            format!("the key `{name}` was left as it was"),
+            format!("the key `{name}` was not changed"),
         )),
     }
 }

@@ -11,7 +11,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{Fields, Paint, Report};
 
-/// Show what the server tells of a tenant
+/// Show a tenant as the server reports it
 #[derive(clap::Args, Debug)]
 pub(crate) struct InfoArgs {
     /// Slug or id of the tenant

@@ -37,7 +37,7 @@ pub(crate) fn run(_args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
     let tenants = cx.block_on(cx.client(&connection)?.tenants())??;
     let active = match identity::active_tenant(cx, &connection, &tenants) {
         Ok(active) => active,
-        // Whoever chose a tenant that is out of reach looks here for another.
+        // List the tenants, so that another one can be chosen.
         Err(error) => {
             cx.printer().warn(&error.message);
             None

@@ -1,4 +1,4 @@
-//! `ntro tenant`: what the key reaches.
+//! `ntro tenant`: tenants that the key reaches.
 
 mod info;
 mod list;

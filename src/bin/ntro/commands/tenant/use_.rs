@@ -11,7 +11,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::Done;
 
-/// Make a tenant the default one of the connection, if its key reaches it
+/// Set the default tenant of the connection, if its key reaches it
 #[derive(clap::Args, Debug)]
 pub(crate) struct UseArgs {
     /// Slug or id of the tenant
@@ -41,7 +41,7 @@ pub(crate) fn run(args: UseArgs, cx: &Context) -> Result<Exit, CliError> {
         ));
     };
     ops::set_default_tenant(cx.home()?, &name, &tenant.slug)?;
-    // What stood in the configuration before is what was just replaced.
+    // The earlier value from the configuration was just replaced.
     let stronger = connection
         .tenant
         .filter(|now| !matches!(now.source, Source::Config { .. }) && !tenant.is(&now.value));

@@ -1,4 +1,4 @@
-//! The key: where it comes from, and what its server says of it.
+//! Reading the key and checking it with its server.
 
 use ntro_base::env;
 use ntro_base::{ApiKey, ApiKeyError, ConnectionName, Host, Provider};
@@ -13,7 +13,7 @@ use crate::exit::Kind;
 use crate::output::progress;
 use crate::stdin;
 
-/// A key on the command line. Parsing never fails, so that no message of the parser repeats it.
+/// Key on the command line. Parsing never fails, since a message of the parser would repeat the key.
 #[derive(Clone, Debug)]
 pub(super) enum KeyArg {
     Stdin,
@@ -30,23 +30,23 @@ impl KeyArg {
     }
 }
 
-/// A key that may be stored, and what was found out about it.
+/// Key that may be stored.
 pub(super) struct Accepted {
     pub(super) key: ApiKey,
     pub(super) provider: Provider,
     pub(super) host: Host,
-    /// What the server said, if it was asked.
+    /// Response of the server; `None` with `--no-verify`.
     pub(super) checked: Option<Whoami>,
 }
 
-/// Gets the key and has it checked. On a terminal, a key that is rejected can be given again.
+/// Reads the key and checks it. On a terminal, prompts again after a rejection.
 pub(super) fn checked_key(
     args: &LoginArgs,
     cx: &Context,
     name: &ConnectionName,
     host: Host,
 ) -> Result<Accepted, CliError> {
-    // What is wrong with a setting is told before anything is asked.
+    // Report invalid settings before any prompt.
     cx.api_settings()?;
     let given = given_key(args, cx)?;
     let again = given.is_none();
@@ -72,9 +72,7 @@ pub(super) fn checked_key(
             Err(error @ api::Error::Rejected(_)) if again => {
                 let error = CliError::from(error);
                 cx.printer().fail(&CliError {
-                    hint: Some(
-                        "try another key, or press Ctrl-C to leave everything as it was".to_owned(),
-                    ),
+                    hint: Some("try another key, or press Ctrl-C to change nothing".to_owned()),
                     ..error
                 });
             }
@@ -160,7 +158,8 @@ fn provider(
     Ok(Provider::of_production_host(host).unwrap_or(Provider::Ntropii))
 }
 
-/// Ontora's paths begin with `/v1`, so its base URL must not end with it. Ntropii's does.
+/// Removes `/v1` from the end of an Ontora URL: each of its paths begins with it. Ntropii's base URL
+/// ends with it.
 fn base_url(provider: Provider, host: &Host) -> Result<Host, CliError> {
     match (provider, host.as_str().strip_suffix("/v1")) {
         (Provider::Ontora, Some(base)) => base

@@ -1,4 +1,4 @@
-//! `ntro auth login`: ask for what is not given, have the key checked, store it or nothing.
+//! `ntro auth login`: prompts for missing values, checks the key and stores it.
 
 mod key;
 mod prompts;
@@ -18,45 +18,45 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 
-/// Store a key for a connection, after its server has accepted it
+/// Store a key for a connection, once its server has accepted it
 ///
-/// On a terminal, asks for whatever is not given as an option. Nothing is stored until the server
-/// has accepted the key, and Ctrl-C at any question leaves everything as it was.
+/// On a terminal, prompts for missing options. Nothing is stored until the server has accepted the
+/// key, and Ctrl-C at any prompt changes nothing.
 #[derive(clap::Args, Debug)]
 pub(crate) struct LoginArgs {
     /// Name of the connection [default: local]
     #[arg(short, long, value_name = "NAME")]
     name: Option<ConnectionName>,
-    /// API key, or `-` to read it from standard input; other users can see a literal key in the
-    /// list of processes
+    /// API key, or `-` to read it from standard input; other users can see a key given here in the
+    /// process list
     #[arg(long, value_name = "KEY", value_parser = KeyArg::parse, allow_hyphen_values = true)]
     api_key: Option<KeyArg>,
     /// Read the API key from standard input
     #[arg(long, conflicts_with = "api_key")]
     api_key_stdin: bool,
-    /// Tenant to use where no other is named; `--tenant` means the same here
+    /// Default tenant of the connection; `--tenant` means the same here
     #[arg(long, value_name = "SLUG")]
     default_tenant: Option<TenantSlug>,
-    /// System that the key belongs to; by default, what the key looks like
+    /// System that the key belongs to [default: from the key's format]
     #[arg(long, value_name = "PROVIDER", value_parser = ["ntropii", "ontora"])]
     provider: Option<String>,
     /// Where to keep the key [default: keyring]
     #[arg(long, value_name = "STORE", value_parser = destination::STORES)]
     store: Option<String>,
-    /// Make the connection the default one
+    /// Make this the default connection
     #[arg(long, overrides_with = "no_set_default")]
     set_default: bool,
-    /// Leave the default connection as it is
+    /// Keep the current default connection
     #[arg(long)]
     no_set_default: bool,
-    /// Allow a connection of this name to point to another origin than before
+    /// Replace a connection of this name that points to another origin
     #[arg(long)]
     overwrite: bool,
-    /// What may become of the key: `keyless` hands it to nobody, `confirm` asks on the terminal
-    /// before, `none` lifts either [default: as it was]
+    /// Restrict use of the key: `keyless` never reveals it, `confirm` asks on the terminal first,
+    /// `none` removes the restriction [default: unchanged]
     #[arg(long, value_name = "POLICY", value_parser = PossibleValuesParser::new(["keyless", "confirm", "none"]).try_map(|policy| policy.parse::<Policy>()))]
     policy: Option<Policy>,
-    /// Store the key without asking its server
+    /// Store the key without checking it with the server
     #[arg(long)]
     no_verify: bool,
 }
@@ -102,7 +102,7 @@ pub(crate) fn run(args: LoginArgs, cx: &Context) -> Result<Exit, CliError> {
             "the key that was replaced is still in its store: {error}"
         ));
     }
-    // A job may have taken the key from there.
+    // Not after a login with the key of the variable itself.
     let variable = cx.env().text(&env::NTRO_API_KEY)?;
     if variable.is_some_and(|text| text.parse().ok().as_ref() != Some(&new.key)) {
         cx.printer()

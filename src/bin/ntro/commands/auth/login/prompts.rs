@@ -1,4 +1,4 @@
-//! Which connection it is, and whether it becomes the default one.
+//! Name and host of the connection, and whether it becomes the default.
 
 use ntro_base::env;
 use ntro_base::{ConnectionName, Host, Provider};
@@ -39,7 +39,7 @@ pub(super) fn host(name: &ConnectionName, cx: &Context) -> Result<Host, CliError
         let host = text
             .parse()
             .map_err(|error| invalid("the variable `NTRO_HOST`", &error))?;
-        // The host of a connection that is there is about to be replaced.
+        // The variable replaces the host of an existing connection.
         let known = cx.config()?.connections.contains_key(name.as_str());
         if known {
             let resolution = cx.inputs()?.resolve_for(name);
@@ -49,7 +49,7 @@ pub(super) fn host(name: &ConnectionName, cx: &Context) -> Result<Host, CliError
     }
     let existing = cx.config()?.connections.get(name.as_str());
     let existing = existing.and_then(|entry| entry.host.clone());
-    // One that is none is not offered: it may hold a password.
+    // An invalid host is not offered: it may contain a password.
     let interactive = cx.prompter().is_interactive();
     let existing = existing.filter(|host| !interactive || host.parse::<Host>().is_ok());
     let default = existing.or_else(|| match name.as_str() {

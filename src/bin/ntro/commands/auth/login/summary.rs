@@ -1,4 +1,4 @@
-//! LoginSummary of a login.
+//! Summary of a login.
 
 use ntro_client::api::Whoami;
 use ntro_client::ops::NewLogin;
@@ -62,7 +62,7 @@ impl Report for LoginSummary {
     fn text(&self, paint: Paint) -> String {
         let kind: Option<StoreKind> = self.store.parse().ok();
         let place = match &kind {
-            // Its summary says where by itself.
+            // Its summary already includes the preposition.
             Some(StoreKind::Plaintext) => StoreKind::Plaintext.summary().to_owned(),
             Some(kind) => format!("in {}", kind.summary()),
             None => format!("in {}", self.store),

@@ -1,4 +1,4 @@
-//! The default tenant: one that the key reaches.
+//! Choosing a default tenant that the key reaches.
 
 use ntro_base::{ConnectionName, TenantSlug};
 use ntro_client::api::Tenant;

@@ -1,4 +1,4 @@
-//! `ntro auth rotate`: a new key in the place of the old one, for one connection or a fleet.
+//! `ntro auth rotate`: replaces the keys of one connection or of all.
 
 mod fleet;
 mod one;
@@ -22,39 +22,39 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::production::ConfirmArgs;
 
-/// Replace the key of a connection by a new one, and revoke the old one
+/// Replace the key of a connection with a new one, and revoke the old one
 ///
-/// The new key is made by the key itself where the server lets it, else with an admin token, else
-/// it is asked for. It is checked, stored and checked again before the old one is revoked; there is
-/// no moment without a key that works. A rotation that was cut off goes on with the next run.
+/// The key creates its own successor if the server allows it; otherwise an admin token does, or a
+/// prompt asks for a new key. The new key is checked, stored and checked again before the old one is
+/// revoked, so one of them works at all times. The next run finishes an interrupted rotation.
 #[derive(clap::Args, Debug)]
 pub(crate) struct RotateArgs {
-    /// Connection whose key to rotate, instead of the one that `-c` or the default names
+    /// Connection whose key to rotate [default: the one named by `-c`, or the default connection]
     #[arg(value_name = "NAME", conflicts_with = "all", add = ArgValueCompleter::new(connections))]
     name: Option<ConnectionName>,
-    /// Rotate the key of every connection that is logged in
+    /// Rotate the keys of all connections that are logged in
     #[arg(long)]
     all: bool,
-    /// With `--all`, only keys that are older than this, such as `60d`
+    /// With `--all`, rotate only keys older than this, such as `60d`
     #[arg(long, value_name = "AGE", requires = "all")]
     older_than: Option<Period>,
-    /// Let the old key live on for so long, such as `10m` or `24h`, and wait for that [default: 0s]
+    /// Keep the old key live for this time, such as `10m` or `24h`, and wait for it [default: 0s]
     #[arg(long, value_name = "TIME")]
     grace: Option<Period>,
-    /// With `--grace`, do not wait: the next run after that time revokes the old key
+    /// With `--grace`, do not wait; the next run after the grace period revokes the old key
     #[arg(long)]
     no_wait: bool,
-    /// Read the new key from standard input instead of having it made
+    /// Read the new key from standard input instead of creating one
     #[arg(long, conflicts_with_all = ["all", "admin_token_stdin"])]
     api_key_stdin: bool,
-    /// Read the admin token from standard input, instead of from `NTRO_ADMIN_TOKEN` or the
-    /// connection's `admin_token_command`
+    /// Read the admin token from standard input [default: from `NTRO_ADMIN_TOKEN` or the
+    /// connection's `admin_token_command`]
     #[arg(long, conflicts_with = "all")]
     admin_token_stdin: bool,
-    /// Tell what would be done, and do nothing
+    /// Show what would be rotated without changing anything
     #[arg(long)]
     dry_run: bool,
-    /// Forget a rotation that cannot be finished; which of its keys live on is left to you
+    /// Discard the record of a rotation that cannot be finished; its keys are not revoked
     #[arg(long, conflicts_with_all = ["all", "dry_run", "grace", "no_wait", "api_key_stdin", "admin_token_stdin"])]
     abandon: bool,
     #[command(flatten)]

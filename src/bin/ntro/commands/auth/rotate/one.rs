@@ -191,10 +191,7 @@ impl<'a> RotateOne<'a> {
                 Err(error) if is_about_the_key(&error) && rotation.recorded().is_none() => {
                     let error = CliError::from(error);
                     self.cx.printer().fail(&CliError {
-                        hint: Some(
-                            "try another key, or press Ctrl-C to leave everything as it was"
-                                .to_owned(),
-                        ),
+                        hint: Some("try another key, or press Ctrl-C to change nothing".to_owned()),
                         ..error
                     });
                 }

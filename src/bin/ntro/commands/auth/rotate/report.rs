@@ -96,7 +96,7 @@ impl RotationRow {
         match recorded {
             Some(recorded) => Self::of(name, RotationState::Abandoned, recorded),
             None => Self {
-                message: Some("no rotation of it was under way".to_owned()),
+                message: Some("it has no unfinished rotation".to_owned()),
                 ..Self::new(name, RotationState::Skipped)
             },
         }

@@ -1,4 +1,4 @@
-//! `ntro auth status`: what connections are good for now, all of them at once.
+//! `ntro auth status`: checks one connection, or all of them in parallel.
 
 mod keys;
 mod round;
@@ -22,16 +22,17 @@ use crate::exit::Exit;
 /// States are `valid`, `expires in N days`, `expired`, `rejected` (401), `forbidden` (403),
 /// `unreachable`, `locked` (the secret store), `store unavailable`, `no key` and `failed`.
 ///
-/// Exit code: 0 if all are well; else that of the first connection that is not, in the order of
-/// the list: 4 `no key`, `rejected` or `expired`, 5 `forbidden`, 6 `unreachable`, 7 rate limited,
-/// 8 `locked` or `store unavailable`. A key that expires soon is well, unless `--warn-within` is
-/// given: then it is 1 where nothing is worse. `ok` in JSON says the same for each connection.
+/// The exit code is 0 if all connections are ok, or else that of the first one that is not, in the
+/// order of the list: 4 `no key`, `rejected` or `expired`, 5 `forbidden`, 6 `unreachable`, 7 rate
+/// limited, 8 `locked` or `store unavailable`. A key that expires soon is ok; with `--warn-within`
+/// it counts as a failure, and the exit code is 1 if there is no other. `ok` in JSON says the same
+/// for each connection.
 #[derive(clap::Args, Debug)]
 pub(crate) struct StatusArgs {
-    /// Check every connection, not only the one that `-c` or the default names
+    /// Check all connections [default: the one named by `-c`, or the default connection]
     #[arg(long)]
     all: bool,
-    /// Connections that are asked at the same time
+    /// Number of connections to check in parallel
     #[arg(
         long,
         visible_alias = "concurrency",
@@ -40,16 +41,15 @@ pub(crate) struct StatusArgs {
         value_parser = clap::value_parser!(u16).range(1..=256)
     )]
     jobs: u16,
-    /// Time that each server has to answer, tries and pauses included
+    /// Timeout for each server, including retries
     #[arg(long, value_name = "TIME", default_value_t = Period::seconds(10), value_parser = some_time)]
     timeout: Period,
-    /// Tell of keys that expire within this time [default: 14d]; given, it makes them count for the
-    /// exit code too
+    /// Report keys that expire within this time, and count them as failures [default: 14d, not
+    /// counted]
     #[arg(long, value_name = "TIME")]
     warn_within: Option<Period>,
-    /// Check again and again, every 30 s unless an interval is given, until Ctrl-C (exit code 130).
-    /// A terminal shows the last round, anything else what has changed; with `-o json`, each round
-    /// is a line
+    /// Repeat the check at this interval until Ctrl-C, exit code 130 [default interval: 30s]. A
+    /// terminal shows the last round, other output each change, `-o json` one line for each round
     #[arg(
         long,
         value_name = "INTERVAL",
