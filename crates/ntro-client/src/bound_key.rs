@@ -1,8 +1,8 @@
-//! A key together with the one origin it may be sent to.
+//! A key and the one origin it may be sent to.
 
 use ntro_base::{ApiKey, KeyPrefix, Origin};
 
-/// A key bound to its origin: it cannot be had without naming the origin it is to be sent to.
+/// A key bound to its origin: reading it requires the origin it will be sent to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BoundKey {
     key: ApiKey,
@@ -27,7 +27,7 @@ impl BoundKey {
         &self.origin
     }
 
-    /// Returns the part of the key that may be shown.
+    /// Returns the displayable start of the key.
     #[must_use]
     pub fn prefix(&self) -> KeyPrefix {
         self.key.prefix()
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_key_comes_out_for_its_own_origin_only() {
+    fn key_is_bound_to_origin() {
         let origin = |text: &str| text.parse::<Origin>().unwrap();
         let bound = BoundKey::new("k".parse().unwrap(), origin("https://a.example"));
         assert!(bound.for_origin(&origin("https://a.example:443")).is_some());

@@ -12,10 +12,10 @@ use ntro_base::disk::{self, FileLock};
 
 const CONNECTIONS: &str = "connections";
 
-/// A TOML file edited in place: comments, order and unknown keys stay as they are.
+/// A TOML file edited in place: comments, order and unknown keys are kept.
 ///
-/// Reading needs no lock, saving does. Whoever changes a file must read it after taking the lock,
-/// or it writes over what another process has saved in between.
+/// Reading needs no lock, saving does. A writer must read the file after taking the lock, or it
+/// overwrites the changes of another process.
 #[derive(Debug)]
 pub struct Document {
     path: PathBuf,
@@ -24,11 +24,7 @@ pub struct Document {
 }
 
 impl Document {
-    /// Reads the file to be edited; a missing one is empty.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the file cannot be read or is not TOML.
+    /// Reads the file for editing; a missing one is empty.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = read_text(path)?.unwrap_or_default();
         Self::parse(path, &text)
@@ -46,10 +42,6 @@ impl Document {
     }
 
     /// Writes the file.
-    ///
-    /// # Errors
-    ///
-    /// As [`disk::replace`].
     pub fn save(&self, lock: &FileLock) -> Result<(), Error> {
         Ok(disk::replace(&self.path, self.text().as_bytes(), lock)?)
     }
@@ -78,7 +70,7 @@ impl Document {
         self.document.remove("default_connection_name");
     }
 
-    /// Returns whether there is such a connection.
+    /// Returns whether the connection exists.
     #[must_use]
     pub fn has_connection(&self, name: &str) -> bool {
         self.document
@@ -87,21 +79,14 @@ impl Document {
             .is_some_and(|connections| connections.contains_key(name))
     }
 
-    /// Sets a key of a connection, making the connection if it is new.
-    ///
-    /// # Errors
-    ///
-    /// Fails when something other than a table stands in the way.
+    /// Sets a key of a connection, creating the connection if it is new. Fails if something other
+    /// than a table is in its place.
     pub fn set(&mut self, name: &str, key: &str, value: impl Into<Value>) -> Result<(), Error> {
         set(self.connection(name)?, key, value.into());
         Ok(())
     }
 
-    /// Removes a key of a connection, if it has it.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the connection is not a table.
+    /// Removes a key of a connection, if it exists.
     pub fn unset(&mut self, name: &str, key: &str) -> Result<(), Error> {
         if self.has_connection(name) {
             self.connection(name)?.remove(key);
@@ -109,20 +94,12 @@ impl Document {
         Ok(())
     }
 
-    /// Removes a connection and the comment above it; returns whether there was one.
-    ///
-    /// # Errors
-    ///
-    /// Fails when `connections` is not a table.
+    /// Removes a connection and the comment above it; returns whether it existed.
     pub fn remove_connection(&mut self, name: &str) -> Result<bool, Error> {
         Ok(self.connections()?.remove(name).is_some())
     }
 
-    /// Gives a connection another name, in its place.
-    ///
-    /// # Errors
-    ///
-    /// Fails when there is no such connection.
+    /// Renames a connection, keeping its position.
     pub fn rename_connection(&mut self, from: &str, to: &str) -> Result<(), Error> {
         let path = self.path.clone();
         let connections = self.connections()?;
@@ -135,8 +112,8 @@ impl Document {
             .ok_or_else(missing)?
             .0
             .clone();
-        // Tables written as `[connections.x]` know their place in the file. What stands inside
-        // one table is kept in order by taking everything out and putting it back.
+        // Tables written as `[connections.x]` know their position in the file. Inline entries are
+        // kept in order by removing and reinserting all of them.
         let names: Vec<String> = connections
             .iter()
             .map(|(name, _)| name.to_owned())
@@ -200,7 +177,7 @@ impl Document {
     }
 }
 
-/// Sets a value, keeping the comment behind the old one.
+/// Sets a value, keeping the comment after the old one.
 fn set(table: &mut dyn TableLike, key: &str, mut value: Value) {
     match table.get_mut(key) {
         Some(Item::Value(old)) => {
@@ -248,12 +225,12 @@ y = 2
     }
 
     #[test]
-    fn nothing_edited_nothing_changed() {
+    fn unedited_document_is_unchanged() {
         assert_eq!(edited(FILE, |_| ()), FILE);
     }
 
     #[test]
-    fn a_changed_value_keeps_the_comments_round_it() {
+    fn changed_value_keeps_comments() {
         let text = edited(FILE, |document| {
             document
                 .set("local", "host", "https://new.example")
@@ -267,7 +244,7 @@ y = 2
     }
 
     #[test]
-    fn a_new_connection_is_a_table_of_its_own() {
+    fn new_connection_gets_own_table() {
         let text = edited("", |document| {
             document.set_default("local");
             document
@@ -284,7 +261,7 @@ y = 2
     }
 
     #[test]
-    fn removing_takes_nothing_else_along() {
+    fn removal_keeps_everything_else() {
         let text = edited(FILE, |document| {
             assert!(document.remove_connection("local").unwrap());
             assert!(!document.remove_connection("local").unwrap());
@@ -300,7 +277,7 @@ y = 2
     }
 
     #[test]
-    fn renaming_stays_in_place() {
+    fn rename_keeps_position() {
         let text = edited(FILE, |document| {
             document.rename_connection("local", "here").unwrap()
         });
@@ -327,7 +304,7 @@ y = 2
     }
 
     #[test]
-    fn nothing_is_written_over_another_type() {
+    fn other_types_are_never_overwritten() {
         for (text, key) in [
             ("connections = 3", "connections"),
             ("connections.a = 3", "connections.a"),

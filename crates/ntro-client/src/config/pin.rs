@@ -9,18 +9,18 @@ use ntro_base::disk;
 /// The file's name.
 const NAME: &str = ".ntro.toml";
 
-/// A project's `.ntro.toml`: which connection and tenant are meant in this folder and below.
+/// A project's `.ntro.toml`: the connection and tenant to use in its folder and below.
 ///
-/// It comes with the project, so from somebody else: it may choose among the connections that the
-/// user has, and never name a host or a key. One that another user of the machine has laid into a
-/// folder that both can write to, such as `/tmp`, chooses nothing.
+/// The file comes with the project, so it is untrusted: it may select one of the user's
+/// connections, but never name a host or a key. A file that belongs to another user, for instance
+/// in a shared folder like `/tmp`, selects nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
     /// The file.
     pub path: PathBuf,
-    /// Name of a connection.
+    /// The name of a connection.
     pub connection: Option<String>,
-    /// Slug or id of a tenant.
+    /// The slug or id of a tenant.
     pub tenant: Option<String>,
 }
 
@@ -34,10 +34,8 @@ struct Wire {
 impl Pin {
     /// Finds the nearest `.ntro.toml` in `folder` or above it.
     ///
-    /// # Errors
-    ///
-    /// Fails when the nearest one cannot be read, is no file or another user's, or says more than a
-    /// connection and a tenant.
+    /// Fails if that file is unreadable, not a regular file, owned by another user, or has other
+    /// keys than a connection and a tenant.
     pub fn find(folder: &Path) -> Result<Option<Self>, Error> {
         for folder in folder.ancestors() {
             let path = folder.join(NAME);
@@ -65,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_file_up_the_tree_counts() {
+    fn nearest_file_is_used() {
         let folder = tempfile::tempdir().unwrap();
         let below = folder.path().join("a").join("b");
         std::fs::create_dir_all(&below).unwrap();
@@ -83,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_or_a_key_is_refused() {
+    fn host_and_key_are_refused() {
         for text in [
             "host = 'https://evil.example'",
             "api_key = 'x'",

@@ -4,12 +4,8 @@ use super::Error;
 use super::error::read_text;
 use super::schema::Wire;
 
-/// Returns the keys of `config.toml` that no version of the format knows, dotted and
-/// sorted: mistyped ones, and those of other programs. A missing file has none.
-///
-/// # Errors
-///
-/// As [`Config::read`](super::Config::read).
+/// Returns the unknown keys of `config.toml`, dotted and sorted: mistyped ones, and those of other
+/// programs. A missing file has none.
 pub fn unknown_keys(path: &Path) -> Result<Vec<String>, Error> {
     let Some(text) = read_text(path)? else {
         return Ok(Vec::new());
@@ -30,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_that_nobody_knows_are_named_with_their_place() {
+    fn unknown_keys_are_listed_with_path() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");
         assert_eq!(unknown_keys(&path).unwrap(), Vec::<String>::new());

@@ -4,73 +4,73 @@ use crate::{config, resolve, secrets};
 use ntro_base::disk;
 use ntro_base::{ConnectionName, Origin, Provider};
 
-/// Why a change was not made. Nothing has changed then, unless the message says otherwise.
+/// Why a change failed. Nothing has changed then, unless the message says otherwise.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file of ours cannot be read or written.
+    /// A file cannot be read or written.
     #[error(transparent)]
     Config(#[from] config::Error),
-    /// What the files say of the connection cannot be used.
+    /// The settings of the connection are unusable.
     #[error(transparent)]
     Connection(Box<resolve::Error>),
-    /// A secret store did not do its part.
+    /// A secret store failed.
     #[error(transparent)]
     Store(#[from] secrets::Error),
-    /// The connection is not there.
+    /// The connection does not exist.
     #[error("there is no connection `{name}`")]
     UnknownConnection {
         /// The name.
         name: ConnectionName,
-        /// The connections there are.
+        /// The existing connections.
         known: Vec<String>,
     },
-    /// A connection of that name points to another origin.
+    /// The connection has another origin.
     #[error("the connection `{name}` already exists for {existing}, not for {wanted}")]
     OtherOrigin {
         /// The name.
         name: ConnectionName,
-        /// The host it has, as it stands in the file.
+        /// Its host, as in the file.
         existing: String,
         /// The origin of the new login.
         wanted: Origin,
     },
-    /// A connection of that name is for the other system.
+    /// The connection is for the other provider.
     #[error("the connection `{name}` already exists for {existing}, and the key is for {wanted}")]
     OtherProvider {
         /// The name.
         name: ConnectionName,
-        /// The provider it has.
+        /// Its provider.
         existing: Provider,
         /// The provider of the new login.
         wanted: Provider,
     },
-    /// A connection cannot take a name that another one has.
+    /// Another connection has the name.
     #[error("there is already a connection `{name}`")]
     NameTaken {
         /// The name.
         name: ConnectionName,
     },
-    /// A connection cannot be renamed to what it is called.
+    /// The connection already has the name.
     #[error("the connection is called `{name}` already")]
     SameName {
         /// The name.
         name: ConnectionName,
     },
-    /// A rotation of the connection's key is not finished.
+    /// A rotation of the connection's key is unfinished.
     #[error("the rotation of the key of `{name}` is not finished{}", lives_on(until.as_ref()))]
     RotationUnfinished {
         /// The name.
         name: ConnectionName,
-        /// Until when its old key lives on, where nothing else is left to be done.
+        /// The time until which its old key is valid, if only that is left.
         until: Option<Timestamp>,
     },
-    /// The change failed, and so did taking its first half back.
+    /// The change failed, and so did undoing its first half.
     #[error("{first}; the key that was stored already could not be taken back: {second}")]
     HalfDone {
         /// Why the change failed.
         first: Box<Error>,
-        /// Why it could not be undone.
+        /// Why undoing it failed.
         second: secrets::Error,
     },
 }

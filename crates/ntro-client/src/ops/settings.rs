@@ -2,11 +2,7 @@ use super::{ConfigFiles, Error};
 use crate::config::{Document, NtroDir};
 use ntro_base::{ConnectionName, TenantSlug};
 
-/// Makes a connection the default one.
-///
-/// # Errors
-///
-/// Fails when there is no such connection, or the file cannot be written.
+/// Sets the default connection. Fails if it does not exist.
 pub fn set_default(home: &NtroDir, name: &ConnectionName) -> Result<(), Error> {
     edit(home, name, |document| {
         document.set_default(name.as_str());
@@ -14,11 +10,7 @@ pub fn set_default(home: &NtroDir, name: &ConnectionName) -> Result<(), Error> {
     })
 }
 
-/// Sets the tenant that a connection uses when no other is named.
-///
-/// # Errors
-///
-/// As [`set_default`].
+/// Sets the default tenant of a connection.
 pub fn set_default_tenant(
     home: &NtroDir,
     name: &ConnectionName,
@@ -29,11 +21,7 @@ pub fn set_default_tenant(
     })
 }
 
-/// Sets the command that prints a fresh admin JWT for a connection.
-///
-/// # Errors
-///
-/// As [`set_default`].
+/// Sets the command that prints an admin JWT for a connection.
 pub fn set_admin_token_command(
     home: &NtroDir,
     name: &ConnectionName,

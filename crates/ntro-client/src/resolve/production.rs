@@ -3,14 +3,14 @@ use std::fmt;
 use super::Source;
 use ntro_base::{ConnectionName, Host};
 
-/// That a call is about production, where a mistake costs more than elsewhere.
+/// The reason why a call affects production.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Production {
-    /// The connection, where there is one.
+    /// The connection, if there is one.
     pub connection: Option<ConnectionName>,
-    /// The host that is called.
+    /// The host to call.
     pub host: Host,
-    /// What says that it is production.
+    /// The source of the decision.
     pub source: Source,
 }
 

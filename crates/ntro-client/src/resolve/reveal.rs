@@ -1,19 +1,14 @@
-//! The one way by which a key leaves `ntro`.
+//! Reveals a key; the only way out of `ntro`.
 
 use super::{Connection, Error};
 use ntro_base::{ApiKey, ConnectionName, Policy};
 
 impl Connection {
-    /// Returns the key, to be printed, put into an environment or given to another program, as
-    /// far as the policy of the connection allows that.
+    /// Returns the key for printing, for an environment or for another program, if the policy of
+    /// the connection allows it.
     ///
-    /// `confirm` asks a person, and is called for the policy `confirm` alone. A key that the
-    /// environment has brought is not a stored one, and no policy is about it.
-    ///
-    /// # Errors
-    ///
-    /// Fails with [`Error::Keyless`] and [`Error::NotConfirmed`], as the policy and the person say,
-    /// and with [`Error::KeyElsewhere`] where the key is for another origin than the host's.
+    /// `confirm` asks the user, and is called only for the policy `confirm`. A key from the
+    /// environment is not stored, so no policy applies to it.
     pub fn reveal<E: From<Error>>(
         &self,
         confirm: impl FnOnce(&ConnectionName) -> Result<bool, E>,

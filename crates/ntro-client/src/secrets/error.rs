@@ -4,21 +4,21 @@ use std::time::Duration;
 use super::StoreKind;
 use ntro_base::disk;
 
-/// Why a store did not do what it was asked. Each variant is one answer to "what now?".
+/// Why a store failed. Each variant suggests a different next step.
 ///
 /// No variant holds a key or a passphrase.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The store is not on this machine: choose another one.
+    /// The store is not available on this machine: choose another one.
     #[error("there is no {store} here: {reason}")]
     Absent {
         /// The store.
         store: StoreKind,
-        /// What is missing.
+        /// The missing part.
         reason: String,
     },
-    /// The store is locked, and nobody is there to unlock it: unlock it, or run interactively.
+    /// The store is locked, and `ntro` cannot prompt: unlock it, or run interactively.
     #[error("the {store} is locked")]
     Locked {
         /// The store.
@@ -33,31 +33,31 @@ pub enum Error {
     TimedOut {
         /// The store.
         store: StoreKind,
-        /// The time it was given.
+        /// The timeout.
         after: Duration,
-        /// Whether a change was under way that the store may still make.
+        /// Whether the store may still make a requested change.
         in_doubt: bool,
     },
-    /// The store, or the person in front of its prompt, said no.
+    /// The store, or the user in its prompt, refused.
     #[error("the {store} refused: {reason}")]
     Refused {
         /// The store.
         store: StoreKind,
-        /// What it said.
+        /// The store's message.
         reason: String,
     },
-    /// The store has nothing yet to put a key into, and making it needs a person.
+    /// The store has no collection for keys, and creating one needs the user.
     #[error("the {store} has no collection yet to store a key in")]
     Empty {
         /// The store.
         store: StoreKind,
     },
-    /// A passphrase is needed and there is no way to get one.
+    /// A passphrase is needed, and no source for it is available.
     #[error("a passphrase is needed for `{}`", path.display())]
     PassphraseRequired {
         /// The encrypted file.
         path: PathBuf,
-        /// What the passphrase is needed for.
+        /// The purpose of the passphrase.
         purpose: super::PassphraseFor,
     },
     /// The passphrase does not open the file.
@@ -79,27 +79,27 @@ pub enum Error {
     BadIdentity {
         /// The identity file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// The passphrase file, or what the passphrase comes from, cannot be used.
+    /// The passphrase file, or another source of the passphrase, is unusable.
     #[error("cannot use the passphrase: {reason}")]
     BadPassphrase {
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// The person asked for a passphrase did not want to give one: stop.
+    /// The user cancelled the passphrase prompt.
     #[error("cancelled")]
     Cancelled,
-    /// What is stored is damaged or was changed by another program.
+    /// The stored data is damaged or was changed by another program.
     #[error("`{}` is damaged: {reason}", path.display())]
     Corrupt {
         /// The file.
         path: PathBuf,
-        /// What was found.
+        /// The reason.
         reason: String,
     },
-    /// The encrypted file asks for more work than is done for it: seal it anew with less.
+    /// The encrypted file needs more work to open than the limit: encrypt it again with less.
     #[error(
         "`{}` asks for a scrypt work factor of 2^{required}, at most 2^{limit} is accepted",
         path.display()
@@ -107,47 +107,47 @@ pub enum Error {
     TooMuchWork {
         /// The encrypted file.
         path: PathBuf,
-        /// The binary logarithm of the work it asks for.
+        /// The binary logarithm of the work it needs.
         required: u8,
-        /// The binary logarithm of the most that is done.
+        /// The binary logarithm of the limit.
         limit: u8,
     },
-    /// The item was found, and what it holds is not a key.
+    /// The item exists, but is not a key.
     #[error("the {store} holds something for `{account}` that is not an API key: {reason}")]
     NotAKey {
         /// The store.
         store: StoreKind,
         /// The account name of the item.
         account: String,
-        /// Why it is none.
+        /// The reason.
         reason: String,
     },
-    /// What stands in `config.toml` in the place of a key is none.
+    /// The value in `config.toml` is not a key.
     #[error("`{key}` in `{}` is not an API key: {reason}", path.display())]
     NotAPlainKey {
         /// The dotted key.
         key: String,
         /// The file.
         path: PathBuf,
-        /// Why it is none.
+        /// The reason.
         reason: String,
     },
-    /// The `command` store is not set up, or not as it has to be: write it into `config.toml`.
+    /// The `command` store is not configured, or wrongly: configure it in `config.toml`.
     #[error("the `command` store is not set up: {reason}")]
     NotConfigured {
-        /// What is missing or wrong.
+        /// The reason.
         reason: String,
     },
-    /// A helper of the `command` store ran and did not do what it is for: see what it says.
+    /// A helper of the `command` store failed: read its message.
     #[error("the helper `{program}` {fault}{}", said(stderr))]
     Helper {
-        /// What it was to do.
+        /// The operation.
         call: HelperCall,
         /// Its program.
         program: String,
-        /// What it did instead.
+        /// The fault.
         fault: HelperFault,
-        /// What it said on standard error, made fit for a terminal.
+        /// Its standard error, cleaned for a terminal.
         stderr: String,
     },
     /// A file could not be read or written.
@@ -158,14 +158,14 @@ pub enum Error {
     Unavailable {
         /// The store.
         store: StoreKind,
-        /// What it said.
+        /// Its message.
         reason: String,
     },
 }
 
 impl Error {
-    /// Returns whether something lies in the place of the key that is none, as a helper leaves it
-    /// that was given no key because `ntro` was killed.
+    /// Returns whether the item exists but is not a key, as after a kill of `ntro` while a helper
+    /// waited for the key.
     #[must_use]
     pub fn is_no_key(&self) -> bool {
         let fault = match self {
@@ -179,8 +179,8 @@ impl Error {
         )
     }
 
-    /// Returns whether asking the same store for another key would end the same way, and cost the
-    /// same time or bother the same person again.
+    /// Returns whether reading another key from the same store would fail in the same way, with the
+    /// same delay or prompt.
     #[must_use]
     pub fn is_of_the_whole_store(&self) -> bool {
         matches!(
@@ -199,8 +199,8 @@ impl Error {
         )
     }
 
-    /// Returns whether a person could open the store: it is there and works, and what opens it is
-    /// missing or wrong.
+    /// Returns whether the user could open the store: it is available, but the secret that opens it
+    /// is missing or wrong.
     #[must_use]
     pub fn is_locked(&self) -> bool {
         matches!(
@@ -215,7 +215,7 @@ impl Error {
     }
 }
 
-/// What a helper of the `command` store is run for.
+/// An operation of a helper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HelperCall {
     /// Prints a key.
@@ -224,12 +224,12 @@ pub enum HelperCall {
     Store,
     /// Erases a key.
     Erase,
-    /// Prints the names of what is stored.
+    /// Prints the names of the stored items.
     List,
 }
 
 impl HelperCall {
-    /// Returns the name under which its arguments stand in `[stores.command]`.
+    /// Returns its key in `[stores.command]`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -241,26 +241,26 @@ impl HelperCall {
     }
 }
 
-/// What is wrong with what a helper did. Nothing of its output is in it.
+/// The fault of a helper. Never contains its output.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HelperFault {
-    /// It ended with this code.
+    /// It exited with this code.
     #[error("failed with exit code {0}")]
     Failed(i32),
     /// A signal ended it.
     #[error("was ended by {0}")]
     Ended(String),
-    /// It ended well and printed no key.
+    /// It succeeded and printed no key.
     #[error("printed nothing")]
     Nothing,
     /// It printed more than the key.
     #[error("printed {0} lines where the key alone was expected")]
     Lines(usize),
-    /// It printed one line that is no key.
+    /// It printed one line that is not a key.
     #[error("printed something that is not an API key: {0}")]
     NotAKey(String),
-    /// It said that it stored the key, and has none, or another one.
+    /// It reported success, but stored no key or another one.
     #[error("did not keep the key that it was given")]
     NotKept,
 }

@@ -1,6 +1,6 @@
 use ntro_base::{ConnectionName, Origin};
 
-/// What a key is stored under: its connection, and the one origin it may be sent to.
+/// The connection and the one origin that a key is stored under.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Item {
     /// The connection that the key belongs to.
@@ -22,17 +22,17 @@ impl Item {
         format!("{}@{}", self.connection, self.origin)
     }
 
-    /// Returns the item of an account name, if it is one of ours.
+    /// Returns the item of an account name, if it has our format.
     #[must_use]
     pub fn from_account(account: &str) -> Option<Self> {
-        // A connection's name may hold an `@`, an origin never does.
+        // The name of a connection may contain an `@`, an origin never does.
         let (connection, origin) = account.rsplit_once('@')?;
         let item = Self::new(connection.parse().ok()?, origin.parse().ok()?);
-        // Only the one spelling: another would be listed and then not found.
+        // Only the canonical spelling: another one would be listed but not found.
         (item.account() == account).then_some(item)
     }
 
-    /// Returns the name that people see in their keyring's window.
+    /// Returns the label shown by keyring applications.
     #[must_use]
     pub fn label(&self) -> String {
         format!("ntro: {} ({})", self.connection, self.origin)
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_account_leads_back_to_its_item() {
+    fn account_parses_back() {
         for (connection, origin, account) in [
             (
                 "production",

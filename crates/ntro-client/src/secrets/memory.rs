@@ -1,4 +1,4 @@
-//! The memory of this process, for tests and for the tests of whoever uses the library.
+//! A store in the memory of this process, for tests.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,14 +7,14 @@ use super::{Error, Item, SecretStore, StoreKind};
 use ntro_base::ApiKey;
 use ntro_base::disk::FileLock;
 
-/// A store that lasts as long as its process. Clones share what is stored.
+/// A store that lives as long as its process. Clones share its content.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     keys: Arc<Mutex<BTreeMap<Item, ApiKey>>>,
 }
 
 impl MemoryStore {
-    /// Makes a store that holds nothing.
+    /// Creates an empty store.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

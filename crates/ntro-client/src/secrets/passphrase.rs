@@ -8,14 +8,14 @@ use zeroize::Zeroizing;
 use super::Error;
 use ntro_base::disk;
 
-/// What a passphrase is wanted for.
+/// The purpose of a passphrase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PassphraseFor {
-    /// To open a file that is there. Asked once.
+    /// Open an existing file. Asked once.
     Open,
-    /// To make a file. Asked twice, since nothing tells a slip of the finger later.
+    /// Create a file. Asked twice, since a typing error would be found only later.
     Create,
-    /// To unlock the SSH key that opens the file. Asked once.
+    /// Unlock the SSH key that opens the file. Asked once.
     Identity,
 }
 
@@ -28,7 +28,7 @@ enum PassphraseSource {
     Ask(Box<Ask>),
 }
 
-/// The passphrase of the encrypted file, fetched when it is first needed and never twice.
+/// The passphrase of the encrypted file, read when it is first needed and at most once.
 #[derive(Clone)]
 pub struct Passphrase(Arc<Shared>);
 
@@ -38,25 +38,26 @@ struct Shared {
 }
 
 impl Passphrase {
-    /// Makes a passphrase that nobody knows.
+    /// Returns a passphrase without a source.
     #[must_use]
     pub fn none() -> Self {
         Self::from_source(PassphraseSource::None)
     }
 
-    /// Takes a passphrase that is known already.
+    /// Returns a known passphrase.
     #[must_use]
     pub fn from_value(passphrase: SecretString) -> Self {
         Self::from_source(PassphraseSource::Value(passphrase))
     }
 
-    /// Takes the first line of a file.
+    /// Returns a passphrase that is the first line of a file.
     #[must_use]
     pub fn from_file(path: PathBuf) -> Self {
         Self::from_source(PassphraseSource::File(path))
     }
 
-    /// Asks a person through `ask`, which answers [`Error::Cancelled`] when they would not.
+    /// Returns a passphrase that `ask` prompts for; `ask` returns [`Error::Cancelled`] if the user
+    /// declines.
     #[must_use]
     pub fn ask(
         ask: impl Fn(PassphraseFor) -> Result<SecretString, Error> + Send + Sync + 'static,
@@ -64,7 +65,7 @@ impl Passphrase {
         Self::from_source(PassphraseSource::Ask(Box::new(ask)))
     }
 
-    /// Returns whether a person would be asked now, or there is no way to get it at all.
+    /// Returns whether getting it would prompt the user, or is impossible.
     pub(super) fn needs_a_person(&self) -> bool {
         match self.0.source {
             PassphraseSource::Value(_) | PassphraseSource::File(_) => false,
@@ -85,7 +86,7 @@ impl Passphrase {
 
     /// Returns the passphrase for the encrypted file at `path`.
     pub(super) fn get(&self, purpose: PassphraseFor, path: &Path) -> Result<SecretString, Error> {
-        // Held while a person is asked, so that two threads do not ask twice.
+        // Locked during the prompt, so that two threads do not ask twice.
         let mut known = self.known();
         if let Some(passphrase) = &*known {
             return Ok(passphrase.clone());
@@ -122,7 +123,7 @@ impl fmt::Debug for Passphrase {
 }
 
 fn first_line(path: &Path) -> Result<SecretString, Error> {
-    /// More than anybody types, less than a mistaken path costs.
+    /// Longer than any typed passphrase, and cheap to read from a wrong path.
     const LONGEST: u64 = 4_096;
 
     let bad = |what: &str| Error::BadPassphrase {
@@ -144,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_person_is_asked_once_also_by_clones() {
+    fn clones_prompt_only_once() {
         let asked = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&asked);
         let passphrase = Passphrase::ask(move |_| {
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_line_of_a_file_counts() {
+    fn first_line_is_used() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("passphrase");
         let get = || Passphrase::from_file(path.clone()).get(PassphraseFor::Open, &path);
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_it_is_shown() {
+    fn debug_hides_passphrase() {
         let passphrase = Passphrase::from_value(SecretString::from("open sesame"));
         assert_eq!(format!("{passphrase:?}"), "Passphrase(value)");
     }

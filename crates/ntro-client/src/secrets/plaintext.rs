@@ -1,7 +1,7 @@
 //! The `plaintext` store: `api_key` in `config.toml`.
 //!
-//! Protects against nothing but other users of the machine, by the file's mode 0600. It is there
-//! because the official SDK reads it by itself, and is used only when it is asked for by name.
+//! It only protects against other users of the machine, by the file's mode 0600. It exists because
+//! the official SDK reads it, and is used only when requested by name.
 
 use std::sync::Arc;
 
@@ -9,23 +9,16 @@ use super::{Error, Item, SecretStore, StoreKind};
 use ntro_base::disk::FileLock;
 use ntro_base::{ApiKey, ConnectionName};
 
-/// The keys in `config.toml`, a document that a higher layer owns.
+/// The keys in `config.toml`, which a higher module owns.
 ///
-/// The file has one key for each connection and says nothing of the origin it was given for, so
-/// whoever implements this keeps the key and the host of a connection together.
+/// The file has one key for each connection without its origin, so an implementation keeps the key
+/// and the host of a connection consistent.
 pub trait PlainKeys: Send + Sync {
     /// Returns the key of a connection.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the file cannot be read.
     fn get(&self, connection: &ConnectionName) -> Result<Option<ApiKey>, Error>;
 
-    /// Sets or removes the key of a connection. Returns whether there was one before.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the file cannot be written; it is then as it was.
+    /// Sets or removes the key of a connection. Returns whether there was one before. On failure
+    /// the file is unchanged.
     fn set(
         &self,
         connection: &ConnectionName,
@@ -33,11 +26,7 @@ pub trait PlainKeys: Send + Sync {
         lock: &FileLock,
     ) -> Result<bool, Error>;
 
-    /// Returns the connections that have a key, with their origins, in order.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the file cannot be read.
+    /// Returns the connections that have a key, with their origins, sorted.
     fn list(&self) -> Result<Vec<Item>, Error>;
 }
 

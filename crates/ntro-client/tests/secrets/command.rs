@@ -1,4 +1,4 @@
-//! The `command` store with helpers that do what they should not, each a small program.
+//! The `command` store with misbehaving helpers, each a small program.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ fn production() -> Item {
     item("production", "https://api.ntropii.com")
 }
 
-/// A helper that is a shell script of one line, in which `$1` is the item.
+/// A helper that is a one-line shell script; `$1` is the item.
 fn sh(script: &str) -> Vec<String> {
     ["sh", "-c", script, "sh", "{item}"]
         .map(str::to_owned)
@@ -43,7 +43,7 @@ fn store(settings: CommandSettings) -> Box<dyn SecretStore> {
     hearing(settings).0
 }
 
-/// A store, and what its helpers were heard to say.
+/// Returns a store and the recorded messages of its helpers.
 fn hearing(settings: CommandSettings) -> (Box<dyn SecretStore>, Arc<Mutex<Vec<String>>>) {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let mut all = NtroDir::new().settings();
@@ -53,7 +53,7 @@ fn hearing(settings: CommandSettings) -> (Box<dyn SecretStore>, Arc<Mutex<Vec<St
     (open(StoreKind::Command, &all), heard)
 }
 
-/// What `get` answers where the helper is this script.
+/// Returns the error of `get` with this script as the helper.
 fn getting(script: &str) -> Error {
     let mut settings = in_folder(&NtroDir::new());
     settings.get = sh(script);
@@ -64,7 +64,7 @@ fn getting(script: &str) -> Error {
 }
 
 #[test]
-fn each_fault_of_a_helper_is_an_answer_of_its_own() {
+fn helper_faults_have_distinct_errors() {
     let message = |script: &str| getting(script).to_string();
     assert_eq!(message("true"), "the helper `sh` printed nothing");
     assert_eq!(message("echo; echo"), "the helper `sh` printed nothing");
@@ -90,12 +90,12 @@ fn each_fault_of_a_helper_is_an_answer_of_its_own() {
         "the helper `sh` failed with exit code 2"
     );
     assert!(message("kill -9 $$").contains("was ended by signal: 9"));
-    // More than is ever kept of it.
+    // More than the limit of kept output.
     assert!(message("yes").contains("the helper `sh`"));
 }
 
 #[test]
-fn a_helper_that_is_missing_is_absent() {
+fn missing_helper_is_absent() {
     let mut settings = in_folder(&NtroDir::new());
     settings.get[0] = "no-such-program".to_owned();
     let store = store(settings);
@@ -108,9 +108,9 @@ fn a_helper_that_is_missing_is_absent() {
     }
 }
 
-/// It is ended together with all that it has started, also where that ignores what it can.
+/// Ends the helper with all of its processes, even those that ignore signals.
 #[test]
-fn a_helper_that_hangs_is_ended_with_its_whole_group() {
+fn hung_helper_group_is_killed() {
     let home = NtroDir::new();
     let mut settings = in_folder(&home);
     let pids = home.folder.join("pids");
@@ -134,14 +134,14 @@ fn a_helper_that_hangs_is_ended_with_its_whole_group() {
         "{error:?}"
     );
     assert_eq!(error.to_string(), "the command did not answer within 0.7 s");
-    // While it ran: it may have asked for something.
+    // Passed on while the helper ran: it may have been a prompt.
     assert_eq!(*heard.lock().unwrap(), ["waiting"]);
     for pid in std::fs::read_to_string(pids).unwrap().split_whitespace() {
         assert!(is_over(pid.parse().unwrap()), "{pid} lives");
     }
 }
 
-/// Whether a process is gone, or dead and not yet asked for by its parent.
+/// Returns whether a process is gone or a zombie.
 fn is_over(pid: i32) -> bool {
     let deadline = Instant::now() + Duration::from_secs(10);
     while Instant::now() < deadline {
@@ -158,9 +158,9 @@ fn is_over(pid: i32) -> bool {
     false
 }
 
-/// As agents do that the first call starts.
+/// As with agents that the first call starts.
 #[test]
-fn what_a_helper_leaves_running_does_not_hold_its_answer_up() {
+fn background_process_does_not_block() {
     let home = NtroDir::new();
     let pid = home.folder.join("pid");
     let mut settings = in_folder(&home);
@@ -181,7 +181,7 @@ fn what_a_helper_leaves_running_does_not_hold_its_answer_up() {
 }
 
 #[test]
-fn what_a_helper_says_is_passed_on_and_fit_for_a_terminal() {
+fn helper_messages_are_cleaned() {
     let home = NtroDir::new();
     let mut settings = in_folder(&home);
     settings.get = sh(&format!(
@@ -193,13 +193,13 @@ fn what_a_helper_says_is_passed_on_and_fit_for_a_terminal() {
 }
 
 #[test]
-fn no_such_item_is_what_the_settings_say_it_is() {
+fn missing_setting_matches_output() {
     let home = NtroDir::new();
     let (store, heard) = hearing(in_folder(&home));
     store.probe().unwrap();
     assert_eq!(store.get(&production()).unwrap(), None);
     assert!(!store.erase(&production(), &home.lock()).unwrap());
-    // That was no complaint.
+    // It is not a complaint.
     assert!(heard.lock().unwrap().is_empty());
 
     let with = |missing: Vec<Missing>| {
@@ -214,7 +214,7 @@ fn no_such_item_is_what_the_settings_say_it_is() {
         Vec::new(),
         vec![Missing::Code(2)],
         vec![Missing::Text("not found".to_owned())],
-        // Would be found in everything.
+        // An empty text would match any output.
         vec![Missing::Text(String::new())],
     ] {
         let error = with(missing).unwrap_err();
@@ -234,7 +234,7 @@ fn no_such_item_is_what_the_settings_say_it_is() {
 }
 
 #[test]
-fn a_store_that_is_not_set_up_says_what_is_missing() {
+fn unconfigured_store_names_missing_setting() {
     let home = NtroDir::new();
     let none = open(StoreKind::Command, &home.settings());
     let mut one_key = in_folder(&home);
@@ -258,9 +258,9 @@ fn a_store_that_is_not_set_up_says_what_is_missing() {
     }
 }
 
-/// A helper that says it did, and did not.
+/// A helper that reports success without storing.
 #[test]
-fn a_key_is_read_back_after_it_was_stored() {
+fn stored_key_is_read_back() {
     let home = NtroDir::new();
     let folder = home.folder.join("keys").display().to_string();
     for script in [
@@ -288,9 +288,9 @@ fn a_key_is_read_back_after_it_was_stored() {
     );
 }
 
-/// The key is in no argument and no variable of any helper.
+/// No argument and no variable of a helper contains the key.
 #[test]
-fn a_helper_gets_the_key_on_standard_input_alone() {
+fn helper_gets_key_on_stdin_only() {
     let home = NtroDir::new();
     let folder = home.folder.join("keys").display().to_string();
     let seen = home.folder.join("seen");

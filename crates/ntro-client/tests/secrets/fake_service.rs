@@ -1,4 +1,4 @@
-//! A Secret Service that does as it is told, for what a real one does too rarely to wait for.
+//! A scripted Secret Service, for behaviour that a real one rarely shows.
 
 use std::collections::HashMap;
 use std::sync::mpsc;
@@ -16,26 +16,26 @@ const ITEM: &str = "/org/freedesktop/secrets/collection/c/1";
 const COLLECTION: &str = "/org/freedesktop/secrets/collection/c";
 const PROMPT: &str = "/org/freedesktop/secrets/prompt/p";
 
-/// What is unusual about it.
+/// The unusual behaviour.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Habit {
-    /// It stores what it is given and does not say so.
+    /// Stores the key without answering.
     StoresSilently,
-    /// It neither stores nor answers.
+    /// Neither stores nor answers.
     LosesWrites,
-    /// It erases and does not say so.
+    /// Erases without answering.
     ErasesSilently,
-    /// It is locked until its prompt, which somebody answers, was shown.
+    /// Is locked until its prompt is answered.
     AsksAndIsUnlocked,
-    /// Its words are meant for a terminal, and not to its good.
+    /// Sends messages with terminal control characters.
     SaysControlCharacters,
-    /// Its answers have other types than they should.
+    /// Sends answers of the wrong types.
     AnswersNonsense,
-    /// It takes more than a third of the usual bound before its first answer.
+    /// Takes more than a third of the default timeout before its first answer.
     StartsSlowly,
 }
 
-/// A bus with nothing else on it.
+/// A bus with no other service.
 pub struct FakeService {
     pub bus: SecretService,
     stop: tokio::sync::oneshot::Sender<()>,

@@ -1,4 +1,4 @@
-//! Real secret managers behind the `command` store, set up as docs/stores.md says.
+//! Real secret managers behind the `command` store, configured as in docs/stores.md.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::project;
 
-/// The table under a heading of docs/stores.md, with `program` run under these variables.
+/// Returns the table under a heading of docs/stores.md, with `program` run with these variables.
 pub fn preset(heading: &str, program: &str, run: &str, variables: &[(&str, &str)]) -> String {
     let page = std::fs::read_to_string(project("docs/stores.md")).unwrap();
     let (_, section) = page.split_once(&format!("\n### {heading}\n")).unwrap();
@@ -25,14 +25,14 @@ pub fn preset(heading: &str, program: &str, run: &str, variables: &[(&str, &str)
     table
 }
 
-/// A store of `pass` with a key of its own.
+/// A new store of `pass` with its own GPG key.
 pub struct PasswordStore {
     home: tempfile::TempDir,
 }
 
 impl PasswordStore {
     pub fn new() -> Self {
-        // The agent listens in this folder, and the path of a socket is short.
+        // The agent's socket is in this folder, and the path of a socket must be short.
         let home = tempfile::Builder::new()
             .prefix("pass-")
             .tempdir_in("/tmp")
@@ -51,7 +51,7 @@ impl PasswordStore {
         this
     }
 
-    /// The preset of the documentation, for this store.
+    /// Returns the documented settings for this store.
     pub fn settings(&self) -> String {
         let home = self.home.path().to_str().unwrap();
         preset("pass", "pass", "pass", &[("HOME", home)]).replace("/home/ada", home)
@@ -81,7 +81,7 @@ impl Drop for PasswordStore {
     }
 }
 
-/// A server of OpenBao that keeps everything in memory.
+/// An OpenBao server with in-memory storage.
 pub struct OpenBao {
     server: Child,
     address: String,
@@ -101,7 +101,7 @@ impl OpenBao {
             "no OpenBao in {}: run scripts/test",
             program.display()
         );
-        // Somebody else may take the port before the server does.
+        // Another process may take the port before the server does.
         (0..5)
             .find_map(|_| Self::try_start(&program))
             .expect("OpenBao starts")
@@ -122,7 +122,7 @@ impl OpenBao {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
-        // The last lines that it prints, when it takes calls.
+        // The last line before it accepts calls.
         let ready = lines.any(|line| line.unwrap().contains("Root Token:"));
         let mut this = Self {
             server,
@@ -130,7 +130,7 @@ impl OpenBao {
             program: program.to_owned(),
         };
         if ready {
-            // Read on, so that the server is not stopped by a full pipe.
+            // Keeps reading, so that a full pipe does not stop the server.
             std::thread::spawn(move || lines.count());
             return Some(this);
         }
@@ -138,7 +138,7 @@ impl OpenBao {
         None
     }
 
-    /// The preset of the documentation, for this server.
+    /// Returns the documented settings for this server.
     pub fn settings(&self) -> String {
         let address = format!("http://{}", self.address);
         preset(

@@ -1,4 +1,4 @@
-//! The Secret Service in every state it can be in: which answer, how soon, and nothing stored.
+//! The Secret Service in every state: the answer, its duration, and that nothing is stored.
 
 use std::collections::HashMap;
 use std::process::Command;
@@ -13,7 +13,7 @@ use crate::support::{NtroDir, bounded, bus, item, key, keyring, open};
 
 const ORIGIN: &str = "https://api.ntropii.com";
 
-/// What one call said, and how long it took.
+/// The results of all calls, and their duration.
 struct Answers {
     probe: Result<(), Error>,
     get: Result<bool, Error>,
@@ -23,7 +23,7 @@ struct Answers {
     took: Duration,
 }
 
-/// Asks a store everything it can be asked.
+/// Makes every call to a store.
 fn ask(store: &dyn SecretStore, lock: &FileLock) -> Answers {
     let production = item("production", ORIGIN);
     let start = Instant::now();
@@ -37,7 +37,7 @@ fn ask(store: &dyn SecretStore, lock: &FileLock) -> Answers {
     }
 }
 
-/// Starts a service in a state and asks everything of it, within a bound.
+/// Starts a service in a state and makes every call, within a time limit.
 fn ask_in(
     mode: Mode,
     change: impl FnOnce(&mut KeyringSettings),
@@ -72,7 +72,7 @@ macro_rules! all_fail {
 }
 
 #[test]
-fn without_a_bus_there_is_none() {
+fn missing_bus_is_absent() {
     let home = NtroDir::new();
     let lock = home.lock();
     for bus in [
@@ -93,7 +93,7 @@ fn without_a_bus_there_is_none() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn without_a_service_there_is_none() {
+fn missing_service_is_absent() {
     let (answers, ..) = ask_in(Mode::Absent, |_| {});
     all_fail!(answers, Error::Absent { .. });
     let (answers, ..) = ask_in(Mode::NoBus, |_| {});
@@ -102,7 +102,7 @@ fn without_a_service_there_is_none() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn an_empty_service_has_no_key_and_takes_none() {
+fn empty_service_refuses_keys() {
     let (answers, service, _home) = ask_in(Mode::Empty, |_| {});
     assert!(matches!(answers.probe, Err(Error::Empty { .. })));
     assert!(matches!(answers.put, Err(Error::Empty { .. })));
@@ -111,7 +111,7 @@ fn an_empty_service_has_no_key_and_takes_none() {
     assert!(matches!(answers.list, Ok(0)));
     assert_eq!(service.lookup(&["service", "ntro"]), None);
 
-    // The prompt that would make a collection cannot be shown here.
+    // The prompt that would create a collection cannot be shown here.
     let (answers, ..) = ask_in(Mode::Empty, |settings| settings.interactive = true);
     let refused = |answer: &Result<(), Error>| matches!(answer, Err(Error::Refused { .. }));
     assert!(refused(&answers.probe), "{:?}", answers.probe);
@@ -120,7 +120,7 @@ fn an_empty_service_has_no_key_and_takes_none() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn a_locked_service_is_not_an_empty_one() {
+fn locked_service_is_not_empty() {
     let service = SecretService::start(Mode::Unlocked);
     let home = NtroDir::new();
     let production = item("production", ORIGIN);
@@ -143,14 +143,14 @@ fn a_locked_service_is_not_an_empty_one() {
         answers.put
     );
     assert!(matches!(answers.erase, Err(Error::Locked { .. })));
-    // What is stored is known without unlocking it.
+    // Listing works without unlocking.
     assert!(matches!(answers.list, Ok(1)), "{:?}", answers.list);
 
-    // An item that is not there is not there, locked or not.
+    // A missing item is reported as missing, locked or not.
     let store = open(StoreKind::Keyring, &settings);
     assert_eq!(store.get(&item("other", ORIGIN)).unwrap(), None);
 
-    // With a person there the system's prompt is tried; nothing here can show it.
+    // Interactively, the system's prompt is tried; nothing here can show it.
     let mut interactive = keyring(bus(&service));
     interactive.interactive = true;
     let lock = home.lock();
@@ -168,10 +168,10 @@ fn a_locked_service_is_not_an_empty_one() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn a_hung_service_costs_its_time_once() {
+fn hung_service_times_out_once() {
     let bound = Duration::from_millis(1_500);
     let (answers, service, home) = ask_in(Mode::Hung, |settings| settings.timeout = bound);
-    // Five calls took one bound, not five. The rest is for a machine that is busy.
+    // Five calls take one timeout, not five. The margin is for a busy machine.
     assert!(answers.took < 2 * bound, "{:?}", answers.took);
     all_fail!(
         answers,
@@ -187,7 +187,7 @@ fn a_hung_service_costs_its_time_once() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn stores_opened_one_after_another_share_their_time() {
+fn consecutive_stores_share_timeout() {
     let service = SecretService::start(Mode::Hung);
     let home = NtroDir::new();
     let bound = Duration::from_millis(1_500);
@@ -210,7 +210,7 @@ fn stores_opened_one_after_another_share_their_time() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn a_write_that_was_never_sent_is_not_in_doubt() {
+fn unsent_write_is_not_in_doubt() {
     let service = SecretService::start(Mode::Unlocked);
     let home = NtroDir::new();
     let mut settings = keyring(bus(&service));
@@ -241,7 +241,7 @@ fn a_write_that_was_never_sent_is_not_in_doubt() {
     assert_eq!(store.get(&production).unwrap(), Some(key("one")));
 }
 
-/// Opens the keyring of a service that does as it is told.
+/// Opens the keyring of a scripted service.
 fn fake(habit: Habit, interactive: bool) -> (FakeService, NtroDir, Keyring) {
     let service = FakeService::start(habit);
     let home = NtroDir::new();
@@ -255,7 +255,7 @@ fn fake(habit: Habit, interactive: bool) -> (FakeService, NtroDir, Keyring) {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn a_write_without_an_answer_is_read_back() {
+fn unanswered_write_is_read_back() {
     let production = item("production", ORIGIN);
 
     let (_service, home, store) = fake(Habit::StoresSilently, false);
@@ -277,10 +277,10 @@ fn a_write_without_an_answer_is_read_back() {
     assert!(store.erase(&production, &home.lock()).unwrap());
 }
 
-/// The calls that are made at once wait for one start, and it costs its time once.
+/// Parallel calls wait for one start, and its time counts once.
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn a_service_that_starts_slowly_uses_up_no_more_than_its_time() {
+fn slow_start_counts_once() {
     let service = FakeService::start(Habit::StartsSlowly);
     let home = NtroDir::new();
     let store = Keyring::new(keyring(bus(&service.bus)));
@@ -291,7 +291,7 @@ fn a_service_that_starts_slowly_uses_up_no_more_than_its_time() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn a_prompt_that_somebody_answers_unlocks() {
+fn answered_prompt_unlocks() {
     let production = item("production", ORIGIN);
     let (_service, _home, store) = fake(Habit::AsksAndIsUnlocked, false);
     assert!(matches!(store.get(&production), Err(Error::Locked { .. })));
@@ -306,7 +306,7 @@ fn a_prompt_that_somebody_answers_unlocks() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn what_a_service_says_is_fit_for_a_terminal() {
+fn service_messages_are_cleaned() {
     let (_service, home, store) = fake(Habit::SaysControlCharacters, false);
     let lock = home.lock();
     let answers = bounded(move || ask(&store, &lock));
@@ -324,7 +324,7 @@ fn what_a_service_says_is_fit_for_a_terminal() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn a_service_that_is_slow_is_waited_for() {
+fn slow_service_is_waited_for() {
     let service = SecretService::start(Mode::Hung);
     let home = NtroDir::new();
     let settings = home.settings_for(&service);
@@ -339,7 +339,7 @@ fn a_service_that_is_slow_is_waited_for() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn a_service_that_ends_is_an_error_and_a_new_bus_a_new_connection() {
+fn restarted_service_reconnects() {
     let service = SecretService::start(Mode::Unlocked);
     let home = NtroDir::new();
     let store = open(StoreKind::Keyring, &home.settings_for(&service));
@@ -357,7 +357,7 @@ fn a_service_that_ends_is_an_error_and_a_new_bus_a_new_connection() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn other_programs_find_what_is_stored_and_the_other_way_round() {
+fn items_are_shared_with_other_programs() {
     let service = SecretService::start(Mode::Unlocked);
     let home = NtroDir::new();
     let store = open(StoreKind::Keyring, &home.settings_for(&service));
@@ -378,7 +378,7 @@ fn other_programs_find_what_is_stored_and_the_other_way_round() {
         assert!(shown.contains(line), "{line}\n{shown}");
     }
 
-    // The keyring crate finds it by service and user alone, and so do we.
+    // The keyring crate finds the item by service and user alone, as do we.
     let other = item("other", ORIGIN);
     secret_tool(
         &service,
@@ -388,7 +388,7 @@ fn other_programs_find_what_is_stored_and_the_other_way_round() {
     assert_eq!(store.get(&other).unwrap(), Some(key("theirs")));
     assert_eq!(store.list().unwrap(), [other.clone(), production.clone()]);
 
-    // An older item of the same name must not come back when ours is written or erased.
+    // An older item of the same name must not reappear when ours is written or erased.
     store.put(&other, &key("newer"), &home.lock()).unwrap();
     assert_eq!(store.get(&other).unwrap(), Some(key("newer")));
     let found = service.search(&["service", "ntro", "username", &other.account()]);
@@ -413,7 +413,7 @@ fn other_programs_find_what_is_stored_and_the_other_way_round() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn what_is_not_a_key_is_told_without_being_shown() {
+fn invalid_item_is_never_shown() {
     let service = SecretService::start(Mode::Unlocked);
     let home = NtroDir::new();
     let store = open(StoreKind::Keyring, &home.settings_for(&service));
@@ -431,7 +431,7 @@ fn what_is_not_a_key_is_told_without_being_shown() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn it_works_inside_an_asynchronous_runtime() {
+fn store_works_inside_async_runtime() {
     let service = SecretService::start(Mode::Unlocked);
     let hung = SecretService::start(Mode::Hung);
     let settings = keyring(bus(&service));
@@ -448,7 +448,7 @@ fn it_works_inside_an_asynchronous_runtime() {
                 store.probe().unwrap();
                 store
             });
-            // Also where a store ends, and where it never answered.
+            // Dropping a store works there too, even one that never answered.
             drop(store.await.unwrap());
             let store = Keyring::new(stuck);
             let store = tokio::task::spawn_blocking(move || {

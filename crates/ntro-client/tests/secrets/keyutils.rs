@@ -1,4 +1,4 @@
-//! The `keyutils` store: what the kernel's rules of possession could take away.
+//! The `keyutils` store under the kernel's possession rules.
 
 use std::process::Command;
 use std::thread;
@@ -7,7 +7,7 @@ use ntro_client::secrets::{Error, SecretStore, StoreKind};
 
 use crate::support::{NtroDir, item, key, open};
 
-/// A store with a key that is erased again, however the test ends.
+/// A store with a key that is erased when the test ends, even by panic.
 struct Kept {
     home: NtroDir,
     store: Box<dyn SecretStore>,
@@ -40,7 +40,7 @@ impl Drop for Kept {
 
 #[test]
 #[ignore = "needs keyctl: run scripts/test"]
-fn a_key_is_read_by_other_threads_and_nothing_is_left_of_one_that_was_erased() {
+fn threads_share_keys_until_erased() {
     let kept = Kept::new("ntro_prod_kept");
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -67,10 +67,10 @@ fn a_key_is_read_by_other_threads_and_nothing_is_left_of_one_that_was_erased() {
     }
 }
 
-/// The index says what may be there, the kernel what is.
+/// The index lists possible keys; the kernel decides which exist.
 #[test]
 #[ignore = "needs keyctl: run scripts/test"]
-fn a_key_that_another_program_took_away_is_gone() {
+fn externally_removed_key_is_missing() {
     let kept = Kept::new("ntro_prod_kept");
     let name = format!("ntro:{}", kept.account.account());
     let removed = kept.keyctl(&["purge", "-s", "user", &name]);
@@ -82,7 +82,7 @@ fn a_key_that_another_program_took_away_is_gone() {
 
 #[test]
 #[ignore = "needs keyctl: run scripts/test"]
-fn what_is_no_key_is_not_taken_for_one() {
+fn invalid_item_is_refused() {
     let kept = Kept::new("ntro_prod_kept");
     let name = format!("ntro:{}", kept.account.account());
     let changed = kept.keyctl(&["add", "user", &name, "two words", "@u"]);

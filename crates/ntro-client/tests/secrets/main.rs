@@ -1,5 +1,5 @@
-//! The secret stores, through the library: one story over every store, and each store's own ways
-//! to fail. What needs a Secret Service says so in its `#[ignore]`, as in `tests/it`.
+//! The secret stores: one contract for every store, and the faults of each. Tests that need a
+//! Secret Service are ignored with that reason, as in `tests/it`.
 
 #![allow(
     clippy::disallowed_methods,

@@ -1,4 +1,4 @@
-//! A second process that writes: this test binary itself, told so by a variable.
+//! A second writer process: this test binary, started with a variable.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -10,7 +10,7 @@ use crate::support::{NtroDir, item, key, keyring, open, settings};
 
 const TASK: &str = "NTRO_TEST_WRITER";
 
-/// What a writer is to do.
+/// The task of a writer.
 #[derive(Clone)]
 pub struct Task {
     pub kind: StoreKind,
@@ -18,13 +18,13 @@ pub struct Task {
     pub bus: Option<String>,
     /// Whether the file is opened by the passphrase `open sesame`.
     pub passphrase: bool,
-    /// The connections it writes are called `<name>-0`, `<name>-1`, …
+    /// It writes the connections `<name>-0`, `<name>-1`, …
     pub name: String,
     pub count: usize,
 }
 
 impl Task {
-    /// Nothing yet, in a store that needs no help.
+    /// An empty task, for a store that opens by itself.
     pub fn new(kind: StoreKind, home: &NtroDir) -> Self {
         Self {
             kind,
@@ -37,7 +37,7 @@ impl Task {
     }
 }
 
-/// Starts a process that does the task; it prints a line after each write.
+/// Starts a process for the task; it prints a line after each write.
 pub fn start(task: &Task) -> Child {
     let words = [
         task.kind.as_str(),
@@ -57,7 +57,7 @@ pub fn start(task: &Task) -> Child {
         .unwrap()
 }
 
-/// Does nothing unless another test started this process to write.
+/// Does nothing unless another test started this process as a writer.
 #[test]
 fn writes_what_it_is_told() {
     let Ok(task) = std::env::var(TASK) else {

@@ -1,4 +1,4 @@
-//! How the lines of a file end, which the parser does not keep.
+//! Line endings of a file, which the parser does not keep.
 
 use std::fmt;
 
@@ -6,13 +6,13 @@ use zeroize::Zeroizing;
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// What an editor on Windows puts round the lines of a file: carriage returns before the line
-/// breaks, and a byte order mark before everything.
+/// The line endings of a Windows editor: carriage returns before line breaks, and a byte order mark
+/// at the start of the file.
 pub(super) struct LineEndings {
     marked: bool,
-    /// The file as it was, if any line ends in a carriage return.
+    /// The original file, if any line ends in a carriage return.
     before: Option<Zeroizing<String>>,
-    /// The last line, if it ends in nothing at all.
+    /// The last line, if it has no line break.
     open: Option<Zeroizing<String>>,
 }
 
@@ -32,11 +32,12 @@ impl LineEndings {
         }
     }
 
-    /// Returns the edited text, all of whose lines end in a line break alone, with the endings that
-    /// its lines had. In a file that mixes them, lines between the first and the last change end as
-    /// most do.
+    /// Returns the edited text with its original line endings. The edited lines all end in a line
+    /// break alone. In a file with mixed endings, the lines between the first and the last change
+    /// get the most frequent ending.
     pub(super) fn restored(&self, mut edited: Zeroizing<String>) -> Zeroizing<String> {
-        // The parser ends a line that had no end; it is left open while it is the last one.
+        // The parser adds a missing line break at the end; it is removed while that line is still
+        // the last.
         if let Some(open) = &self.open
             && let Some(rest) = edited.strip_suffix('\n')
             && let Some(rest) = rest.strip_suffix(open.as_str())
@@ -48,7 +49,7 @@ impl LineEndings {
         if before.is_empty() && !self.marked {
             return edited;
         }
-        // Large enough from the start: a buffer that grows leaves copies behind.
+        // Allocated in full: a growing buffer leaves copies behind.
         let breaks = edited.bytes().filter(|byte| *byte == b'\n').count();
         let mut text = Zeroizing::new(String::with_capacity(edited.len() + breaks + 3));
         if self.marked {
@@ -75,7 +76,7 @@ impl LineEndings {
             } else {
                 None
             };
-            // The last line may have had no end.
+            // The last line may have had no line break.
             let counterpart = counterpart.filter(|line| line.ends_with('\n'));
             let carriage = counterpart.map_or(usual, |line| line.ends_with("\r\n"));
             match line.strip_suffix('\n') {
@@ -90,7 +91,7 @@ impl LineEndings {
     }
 }
 
-/// A line without its end.
+/// Returns a line without its line break.
 fn bare(line: &str) -> &str {
     let line = line.strip_suffix('\n').unwrap_or(line);
     line.strip_suffix('\r').unwrap_or(line)
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_as_they_did() {
+    fn line_endings_are_kept() {
         for (before, edited, expected) in [
             ("a\nb\n", "a\nx\nb\n", "a\nx\nb\n"),
             ("a\r\nb\r\n", "a\nx\nb\n", "a\r\nx\r\nb\r\n"),

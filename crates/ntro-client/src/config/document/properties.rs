@@ -1,12 +1,11 @@
 //! Any sequence of edits to any file keeps everything else, byte for byte.
 //!
-//! The files are made of pieces in every way of writing that TOML allows for them. Each line ends
-//! in a comment with a number of its own, so that none can be taken for another, and knows what it
-//! is about. After the edits, the lines that are about nothing that was edited must still be
-//! there, in their order; and the file must say what a model of the edits says.
+//! The files combine every notation that TOML allows. Each line ends in a comment with a unique
+//! number and has a subject. After the edits, the lines of unedited subjects must all be there, in
+//! order, and the values of the file must match a model of the edits.
 //!
-//! One thing is not promised, since the parser does not keep it: headers that write the name of
-//! the table above them differently, as `[a.b]` and `[ "a" . c ]` do, come to write it alike.
+//! One exception, since the parser does not keep it: headers that write their parent table
+//! differently, like `[a.b]` and `[ "a" . c ]`, end up in the same notation.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +24,7 @@ const VALUES: [&str; 4] = [
     "ntro_prod_x",
 ];
 
-/// What a line is about.
+/// The subject of a line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum About {
     Default,
@@ -63,7 +62,7 @@ fn edit() -> impl Strategy<Value = Edit> {
     ]
 }
 
-/// A key or a name as TOML takes it, in one of its ways of quoting.
+/// A key or a name in one of TOML's notations.
 fn quoted(text: &str, way: u8) -> String {
     let bare = text
         .chars()
@@ -75,7 +74,7 @@ fn quoted(text: &str, way: u8) -> String {
     }
 }
 
-/// How one connection is written.
+/// The notation of one connection.
 #[derive(Clone, Debug)]
 struct Written {
     name: &'static str,
@@ -83,7 +82,7 @@ struct Written {
     ways: Vec<u8>,
 }
 
-/// A file: a head, connections and tables of others, mixed.
+/// A file: a head, connections and other tables, mixed.
 #[derive(Clone, Debug)]
 struct File {
     default: Option<u8>,
@@ -132,7 +131,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// Adds a line, here and there under a comment that goes with it.
+    /// Adds a line, sometimes below a comment that belongs to it.
     fn line(&mut self, text: &str, about: &About) {
         let number = self.lines.len();
         if number.is_multiple_of(3) {
@@ -162,7 +161,7 @@ impl File {
         }
         let mut others = self.others.iter();
         if self.inside {
-            // Inside one table: inline tables and dotted keys.
+            // In one table: inline tables and dotted keys.
             writer.line("[ connections ]", &About::Other);
             for written in &self.written {
                 written.inside(&mut writer);
@@ -230,7 +229,7 @@ impl Written {
     fn inside(&self, writer: &mut Writer) {
         let name = quoted(self.name, self.style);
         if self.style.is_multiple_of(2) {
-            // Whatever is edited in it, it is one line.
+            // It is one line, whatever is edited in it.
             let line = format!("{name} = {{ host = \"h\" , colour = 'red' }}");
             writer.line(&line, &self.about());
         } else {
@@ -261,10 +260,10 @@ impl Written {
     }
 }
 
-/// What the edits mean, without any text.
+/// The result of the edits as values.
 struct Model {
     value: Json,
-    /// What was edited: lines about it may change or go.
+    /// The edited subjects: their lines may change or be removed.
     edited: BTreeSet<About>,
 }
 
@@ -329,7 +328,7 @@ impl Model {
     }
 }
 
-/// Without tables that say nothing: whether one is left when the last that it had goes is open.
+/// Drops empty tables: whether one remains after its last entry is removed is unspecified.
 fn said(mut value: Json) -> Json {
     let Some(top) = value.as_object_mut() else {
         return value;
@@ -351,7 +350,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn any_sequence_of_edits_keeps_everything_else(
+    fn edits_keep_everything_else(
         file in file(),
         edits in proptest::collection::vec(edit(), 0..8),
     ) {
@@ -374,7 +373,7 @@ proptest! {
                     let had = document.has_connection(name);
                     prop_assert_eq!(document.remove_connection(name).unwrap(), had);
                 }
-                // Nobody renames to a name that is taken.
+                // Renaming to an existing name does not happen.
                 Edit::Rename(_, to) if document.has_connection(to) => continue,
                 Edit::Rename(from, to) => {
                     let had = document.has_connection(from);

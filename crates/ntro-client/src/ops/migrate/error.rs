@@ -6,24 +6,24 @@ use ntro_base::{ConnectionName, KeyPrefix, Policy};
 
 use super::KeyLocation;
 
-/// Why the key of a connection was not moved. It is where it was then.
+/// Why the key of a connection was not moved. It is still where it was.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// What the files or the stores say stands in the way.
+    /// A file or a store prevents it.
     #[error(transparent)]
     KeyRecord(#[from] ops::Error),
-    /// Two places have different keys for one connection, and nothing says which is right.
+    /// Two places have different keys for one connection, and the right one is unknown.
     #[error("there are different keys for `{name}`: {}", listed(keys))]
     Conflict {
         /// The connection.
         name: ConnectionName,
-        /// The head of each key, and where it lies.
+        /// The prefix of each key, and its location.
         keys: Vec<(KeyPrefix, KeyLocation)>,
-        /// The store that was to have the key.
+        /// The target store.
         to: StoreKind,
     },
-    /// The store gave out something else than what was put into it.
+    /// The store returned something else than the stored key.
     #[error("the {store} did not keep the key of `{name}`")]
     NotKept {
         /// The store.
@@ -31,7 +31,7 @@ pub enum Error {
         /// The connection.
         name: ConnectionName,
     },
-    /// The policy of the connection is against a key in the clear, or asks a person first.
+    /// The policy of the connection forbids plain text, or requires confirmation.
     #[error(
         "the policy of `{name}` is `{policy}`, and in plain text anybody could take its API key from `config.toml`"
     )]
@@ -41,13 +41,13 @@ pub enum Error {
         /// Its policy.
         policy: Policy,
     },
-    /// The connection was removed by somebody else while its key was on its way.
+    /// The connection was removed by another process during the move.
     #[error("the connection `{name}` was removed while its key was on its way to another store")]
     Gone {
         /// The connection.
         name: ConnectionName,
     },
-    /// There is no file of the official Ontora client, or no key in it.
+    /// The official Ontora client has no file, or no key in it.
     #[error("there is no API key in `{}`", path.display())]
     NothingToImport {
         /// The file.
@@ -56,7 +56,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns whether a store has something in the place of the key that is none.
+    /// Returns whether a store has an item for the key that is not a key.
     pub(super) fn is_no_key(&self) -> bool {
         matches!(self, Self::KeyRecord(ops::Error::Store(error)) if error.is_no_key())
     }

@@ -1,4 +1,4 @@
-//! The way of an administrator: a new key like the old one, told apart by a mark in its name.
+//! Rotation with an admin token: a new key like the old one, identified by a mark in its name.
 
 use jiff::SignedDuration;
 
@@ -12,7 +12,7 @@ use ntro_base::{ApiKey, ConnectionName, KeyName, Scope, TenantSlug};
 /// The longest name of a key.
 const LONGEST_NAME: usize = 255;
 
-/// What is known of the key that is to be replaced.
+/// The known properties of the key to replace.
 pub(super) struct Old {
     pub(super) id: String,
     pub(super) tenant: TenantSlug,
@@ -20,7 +20,7 @@ pub(super) struct Old {
 }
 
 impl Old {
-    /// What is recorded before the key is asked for.
+    /// Returns the part that is recorded before the key is requested.
     pub(super) fn asked(&self) -> Asked {
         Asked {
             name: self.request.name.to_string(),
@@ -35,7 +35,7 @@ impl Old {
         }
     }
 
-    /// Describes the key of a connection as an administrator sees it, and asks for one like it.
+    /// Reads the description of a connection's key, and builds a request for one like it.
     pub(super) async fn describe(
         admin: &AdminClient,
         name: &ConnectionName,
@@ -104,10 +104,10 @@ impl Old {
     }
 }
 
-/// Revokes whatever was made, or may yet be made, for a rotation.
+/// Revokes any key that was created, or may still be created, for a rotation.
 ///
-/// A request may still be on its way when whoever sent it is dead. It is sent again, so that the
-/// server has seen it: when the first one comes now, it makes no key any more.
+/// A request may still be in transit when its sender was killed. It is sent again, so that the
+/// server has processed it: if the first one arrives later, it creates no key.
 pub(super) async fn take_back(admin: &AdminClient, recorded: &Unfinished) -> Result<(), Error> {
     if recorded.new_id.is_none()
         && let Some(request) = asked(recorded)
@@ -132,7 +132,7 @@ fn asked(recorded: &Unfinished) -> Option<KeyRequest> {
     })
 }
 
-/// Revokes the live keys that were made for a rotation, but for one.
+/// Revokes the valid keys that were created for a rotation, except one.
 pub(super) async fn revoke_marked(
     admin: &AdminClient,
     recorded: &Unfinished,
@@ -154,7 +154,7 @@ pub(super) async fn revoke_marked(
     Ok(())
 }
 
-/// Revokes the key that was replaced. One that is not there any more is revoked already.
+/// Revokes the replaced key. A missing key is already revoked.
 pub(super) async fn revoke_old(admin: &AdminClient, recorded: &Unfinished) -> Result<(), Error> {
     let (Some(tenant), Some(id)) = (tenant(recorded), recorded.old_id.as_deref()) else {
         return Ok(());
@@ -180,7 +180,7 @@ fn is_live(row: &KeyInfo) -> bool {
     row.revoked_at.is_none()
 }
 
-/// The length of a key's life in days, never longer than it was.
+/// Returns the lifetime of the new key in days, never longer than the old one's.
 fn days(row: &KeyInfo) -> Option<u32> {
     let Expiry::At(end) = row.expires else {
         return None;
@@ -202,7 +202,7 @@ fn marked(name: &str, nonce: &str) -> Result<KeyName, ntro_base::NameError> {
     format!("{}{suffix}", kept.trim_end()).parse()
 }
 
-/// Returns the mark in the name of a key that was made for a rotation.
+/// Returns the mark in the name of a key that was created for a rotation.
 fn mark(name: &str) -> Option<&str> {
     let (_, nonce) = name.strip_suffix(')')?.rsplit_once(" (ntro ")?;
     let is_mark = nonce.len() == 16 && nonce.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_is_found_again_and_does_not_pile_up() {
+    fn mark_is_found_and_replaced() {
         let (first, second) = ("00112233445566ff", "1a2b3c4d5e6f7081");
         let once = marked("CI integration", first).unwrap();
         assert_eq!(once.as_str(), "CI integration (ntro 00112233445566ff)");
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_life_is_as_long_as_before_and_never_longer() {
+    fn lifetime_is_never_extended() {
         let row = |created: Option<&str>, expires| KeyInfo {
             created_at: created.map(|at| at.parse().unwrap()),
             expires,

@@ -2,21 +2,21 @@ use crate::{api, config, resolve, secrets};
 use ntro_base::disk;
 use ntro_base::{ConnectionName, KeyPrefix};
 
-/// Why a rotation did not go on. The connection works as it did before, with the one key or the
-/// other, unless the message says otherwise.
+/// Why a rotation stopped. The connection still works, with the old or the new key, unless the
+/// message says otherwise.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file of ours cannot be read or written.
+    /// A file cannot be read or written.
     #[error(transparent)]
     Config(#[from] config::Error),
     /// The connection cannot be resolved, or has no key.
     #[error(transparent)]
     Connection(Box<resolve::Error>),
-    /// A secret store did not do its part.
+    /// A secret store failed.
     #[error(transparent)]
     Store(#[from] secrets::Error),
-    /// The server did not do its part.
+    /// A call to the server failed.
     #[error(transparent)]
     Api(Box<api::Error>),
     /// Another process is rotating this key now.
@@ -25,13 +25,13 @@ pub enum Error {
         /// The connection.
         name: ConnectionName,
     },
-    /// The key in the store is no longer the one that was there when the rotation began.
+    /// The stored key is no longer the one at the start of the rotation.
     #[error("the stored key of `{name}` was changed by another program meanwhile")]
     Changed {
         /// The connection.
         name: ConnectionName,
     },
-    /// What is stored is neither key of the rotation that is not finished.
+    /// The stored key is neither key of the unfinished rotation.
     #[error(
         "the rotation of the key of `{name}` is not finished, and neither its old key ({old}…) \
          nor its new one{} is stored", shown(new.as_ref())
@@ -39,12 +39,12 @@ pub enum Error {
     Stranded {
         /// The connection.
         name: ConnectionName,
-        /// The displayable head of the old key.
+        /// The displayable start of the old key.
         old: KeyPrefix,
-        /// The displayable head of the new one, if it was made.
+        /// The displayable start of the new key, if it was created.
         new: Option<KeyPrefix>,
     },
-    /// The store took the new key and did not give it back.
+    /// The store accepted the new key and did not return it.
     #[error(
         "the {store} store did not give back the key that it had taken; the old one was put back"
     )]
@@ -52,69 +52,69 @@ pub enum Error {
         /// The store.
         store: secrets::StoreKind,
     },
-    /// The store has neither key, and does not take one.
+    /// The store has neither key, and does not accept one.
     #[error("the {store} store has lost the key of `{name}`, and does not take it back: {second}")]
     Lost {
         /// The connection.
         name: ConnectionName,
         /// The store.
         store: secrets::StoreKind,
-        /// What it said.
+        /// Its message.
         second: String,
     },
-    /// The new key is the one that is stored already.
+    /// The new key is already stored.
     #[error("that is the key that is stored already")]
     SameKey,
-    /// The new key does not reach what the old one reaches.
+    /// The new key does not reach all tenants of the old one.
     #[error("the new key does not reach the tenant {missing}, which the old one reaches")]
     OtherTenant {
-        /// The tenants that it does not reach.
+        /// The missing tenants.
         missing: String,
     },
-    /// The new key has not all the scopes of the old one.
+    /// The new key does not have all scopes of the old one.
     #[error("the new key does not have the scopes {missing}, which the old one has")]
     FewerScopes {
-        /// The scopes that it does not have.
+        /// The missing scopes.
         missing: String,
     },
-    /// The server describes the old key too badly for an administrator to replace it.
+    /// The server's description of the old key is not enough to replace it with an admin token.
     #[error("an administrator cannot replace the key of `{name}`: {reason}")]
     Undescribed {
         /// The connection.
         name: ConnectionName,
-        /// What is missing.
+        /// The missing part.
         reason: String,
     },
-    /// The new key was made, and its secret was lost on the way.
+    /// The new key was created, but the response with it was lost.
     #[error("`{origin}` made a new key, but the answer with it was lost")]
     AnswerLost {
         /// The server.
         origin: ntro_base::Origin,
     },
-    /// The server does not accept the administrator's token.
+    /// The server rejected the admin token.
     #[error("`{}` rejected the admin token ({refusal})", refusal.origin)]
     TokenRejected {
-        /// What the server said.
+        /// The server's message.
         refusal: Box<api::Refusal>,
     },
-    /// An administrator's token is needed to go on.
+    /// Continuing needs an admin token.
     #[error("an admin token is needed to finish the rotation of the key of `{name}`")]
     AdminNeeded {
         /// The connection.
         name: ConnectionName,
     },
-    /// A step failed, and so did taking back what was made before it.
+    /// A step failed, and so did undoing the ones before it.
     #[error("{first}; what was made before could not be taken back: {second}")]
     NotRolledBack {
         /// Why the step failed.
         first: Box<Error>,
-        /// Why nothing was taken back.
+        /// Why undoing them failed.
         second: Box<Error>,
     },
 }
 
 impl Error {
-    /// Says of which credential a server speaks that rejects an administrator's.
+    /// Marks a rejected credential as the admin token.
     pub(super) fn of_admin(self) -> Self {
         match self {
             Self::Api(error) => match *error {
@@ -125,7 +125,7 @@ impl Error {
         }
     }
 
-    /// Returns whether the server has no way to make the new key by the method that was tried.
+    /// Returns whether the server cannot create the new key by the method that was tried.
     #[must_use]
     pub fn is_not_offered(&self) -> bool {
         matches!(self, Self::Api(error) if matches!(**error, api::Error::NotOffered { .. }))

@@ -1,14 +1,14 @@
-//! Rotating a key so that there is no moment without one that works, wherever it is cut off.
+//! Rotating a key so that one always works, even after a kill at any moment.
 //!
-//! A new key is made, checked, put in the place of the old one, and checked again through the
-//! store; only then the old one is revoked. Each step that has an effect is recorded in
-//! `rotations.toml` before it is taken ([`Rotations`]), without any key. After a kill, what is
-//! stored decides how it goes on ([`Next`]): with the old key there, whatever was made in its place
-//! is revoked; with the new one there, the old one is.
+//! A new key is created, checked, stored instead of the old one, and checked again through the
+//! store; only then is the old one revoked. Each step with an effect is first recorded in
+//! `rotations.toml` ([`Rotations`]), without any key. After a kill, the stored key decides how to
+//! continue ([`Next`]): if it is the old key, any new one is revoked; if it is the new one, the old
+//! key is.
 //!
-//! Nothing here asks a person or knows where an administrator's token comes from: the caller takes
-//! the steps of a [`Rotation`] one after the other. They block, for the network on the runtime
-//! that is given, so that stores are never called inside of it.
+//! This module neither prompts nor knows the source of an admin token: the caller runs the steps of
+//! a [`Rotation`] in turn. They block on the given runtime for network calls, so that stores are
+//! never called inside the runtime.
 
 mod admin;
 mod error;

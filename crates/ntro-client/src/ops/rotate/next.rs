@@ -1,30 +1,30 @@
-//! What is to be done about a rotation, from what is recorded and what is stored.
+//! Decides how a rotation continues, from its record and the stored key.
 
 use super::journal::{Method, Unfinished};
 use ntro_base::KeyPrefix;
 
-/// What the next step of a rotation is.
+/// The next step of a rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// None is under way: one may begin.
+    /// No rotation is unfinished: one may start.
     Begin,
-    /// The old key is stored: whatever was made in its place is to be revoked.
+    /// The old key is stored: revoke any new one.
     RollBack(Method),
-    /// The new key is stored: the old one is to be revoked.
+    /// The new key is stored: revoke the old one.
     Complete(Method),
-    /// Another key is stored than either of the two: somebody has replaced it.
+    /// Another key is stored than either of the two: another program replaced it.
     Stranded,
 }
 
 impl Next {
-    /// Decides, for the key that is stored now.
+    /// Decides by the prefix of the stored key.
     #[must_use]
     pub fn of(recorded: Option<&Unfinished>, stored: &KeyPrefix) -> Self {
         let Some(recorded) = recorded else {
             return Self::Begin;
         };
-        // The old one first: where a person brings the new key, the heads of both may be alike.
-        // Both keys are live then, and beginning anew is the one answer that claims nothing.
+        // Checks the old key first: if the user provides the new key, both prefixes may be equal.
+        // Both keys are then valid, and starting again is the only safe answer.
         if recorded.old_prefix == stored.as_str() {
             Self::RollBack(recorded.method)
         } else if recorded.new_prefix.as_deref() == Some(stored.as_str()) {
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_stored_decides() {
+    fn stored_key_decides_next_step() {
         let recorded = |method, new: Option<&str>| Unfinished {
             method,
             provider: "ontora".into(),
@@ -63,15 +63,15 @@ mod tests {
         assert_eq!(next(None, "old"), Next::Begin);
         for method in Method::ALL {
             for (new, stored, expected) in [
-                // Killed before, while or after the key was made.
+                // Killed before, during or after creating the key.
                 (None, "old", Next::RollBack(method)),
                 (Some("new"), "old", Next::RollBack(method)),
-                // Killed after it was stored.
+                // Killed after storing it.
                 (Some("new"), "new", Next::Complete(method)),
-                // Somebody logged in with another key meanwhile.
+                // Another login stored another key meanwhile.
                 (None, "new", Next::Stranded),
                 (Some("new"), "other", Next::Stranded),
-                // Two heads that cannot be told apart.
+                // Two equal prefixes.
                 (Some("old"), "old", Next::RollBack(method)),
             ] {
                 let recorded = recorded(method, new);

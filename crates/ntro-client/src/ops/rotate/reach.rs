@@ -1,4 +1,4 @@
-//! What a key reaches, and whether another reaches all of that.
+//! The tenants and scopes of a key, compared with those of another.
 
 use std::collections::BTreeMap;
 
@@ -6,17 +6,17 @@ use super::Error;
 use crate::api::{self, Client, KeyInfo, Tenant};
 use ntro_base::TenantSlug;
 
-/// What a server tells of a key that it has accepted.
+/// The server's description of an accepted key.
 #[derive(Clone, Debug)]
 pub(super) struct Reach {
-    /// The tenants, by id, with what they are called.
+    /// The tenants by id, with their names.
     pub(super) tenants: BTreeMap<String, TenantSlug>,
-    /// The key itself, as far as it is told.
+    /// The key itself, as far as the server describes it.
     pub(super) key: KeyInfo,
 }
 
 impl Reach {
-    /// Asks the server, which accepts the key or answers with an error.
+    /// Asks the server, which fails if it does not accept the key.
     pub(super) async fn ask(client: &Client) -> Result<Self, api::Error> {
         let whoami = client.whoami().await?;
         let key = whoami.identity.key.unwrap_or_default();
@@ -33,7 +33,7 @@ impl Reach {
         }
     }
 
-    /// Holds another key to reach no less.
+    /// Checks that another key reaches at least as much.
     pub(super) fn covered_by(&self, other: &Self) -> Result<(), Error> {
         let missing: Vec<_> = self
             .tenants
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_key_must_not_reach_less() {
+    fn new_key_must_reach_as_much() {
         let old = reach(&["acme"], None);
         assert!(old.covered_by(&reach(&["acme"], None)).is_ok());
         assert!(old.covered_by(&reach(&["acme", "globex"], None)).is_ok());

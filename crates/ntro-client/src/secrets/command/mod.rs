@@ -1,12 +1,12 @@
-//! The `command` store: any secret manager with a command line, by helpers of the user's choice.
+//! The `command` store: any secret manager with a command line, by configured helpers.
 //!
-//! Protects keys as well as the manager behind it does, and no better: whoever can run the helper
-//! has the keys. A helper is a program and its arguments, run without a shell. The key goes to it
-//! on standard input and comes from it on standard output, never in an argument or a variable;
-//! its output is shown to nobody, what it complains of is.
+//! It is as safe as that manager: a program that can run the helper can read the keys. A helper is
+//! a program and its arguments, run without a shell. It reads the key from standard input and
+//! prints it on standard output; no argument or variable contains it. Its output is never shown,
+//! its standard error is.
 //!
-//! A helper that fails is an error and not an empty store, unless it fails in the way in which, as
-//! the settings say, it tells that there is no such item.
+//! A failing helper is an error and not an empty store, unless the failure matches the setting for
+//! missing items.
 
 mod placeholders;
 mod run;
@@ -24,7 +24,7 @@ use ntro_base::disk::FileLock;
 use ntro_base::{ApiKey, printable};
 use run::{Failure, Ran};
 
-/// As much of what a helper says as fits into an error.
+/// The length of helper messages in errors.
 const SHOWN: usize = 500;
 
 type Report = Arc<dyn Fn(&str) + Send + Sync>;
@@ -34,7 +34,7 @@ pub(super) struct CommandStore {
     report: Report,
 }
 
-/// What came of running a helper.
+/// The outcome of a helper.
 enum HelperOutput {
     Done(Zeroizing<Vec<u8>>),
     Missing,
@@ -136,12 +136,12 @@ impl SecretStore for CommandStore {
         StoreKind::Command
     }
 
-    /// Asks for an item that nobody has: a manager that is locked, out of reach or hung says so.
+    /// Requests a nonexistent item: a locked, unreachable or hung manager then fails.
     fn probe(&self) -> Result<(), Error> {
         let nobody = Item::from_account("ntro-probe@https://ntro.invalid");
         match self.run(HelperCall::Get, nobody.as_ref(), None)? {
             HelperOutput::Missing => Ok(()),
-            // One that finds it all the same would find one key for every connection.
+            // A helper that finds it would return the same key for every connection.
             HelperOutput::Done(_) => Err(Error::NotConfigured {
                 reason: "`get` ends well for an item that does not exist, so nothing tells whether there is a key".to_owned(),
             }),
@@ -153,7 +153,7 @@ impl SecretStore for CommandStore {
             return Ok(None);
         };
         let fault = |fault| Err(self.fault(HelperCall::Get, fault, ""));
-        // What is not text is not a key either, and comes out as one that says so.
+        // Text that is not UTF-8 is not a key either, and is reported as such.
         let text = Zeroizing::new(String::from_utf8_lossy(&output).into_owned());
         match text.trim().lines().count() {
             0 => fault(HelperFault::Nothing),
@@ -165,8 +165,8 @@ impl SecretStore for CommandStore {
         }
     }
 
-    /// Reads back what was stored: helpers that ignore their input, or that keep a line break
-    /// more, end as well as others.
+    /// Reads the stored key back: helpers that ignore their input, or add a line break, succeed
+    /// like others.
     fn put(&self, item: &Item, key: &ApiKey, _lock: &FileLock) -> Result<(), Error> {
         self.run(HelperCall::Store, Some(item), Some(key))?;
         match self.get(item)? {
@@ -175,7 +175,7 @@ impl SecretStore for CommandStore {
         }
     }
 
-    /// Looks first, since most helpers erase what is not there as gladly as what is.
+    /// Looks first, since most helpers also succeed when there is nothing to erase.
     fn erase(&self, item: &Item, _lock: &FileLock) -> Result<bool, Error> {
         if let HelperOutput::Missing = self.run(HelperCall::Get, Some(item), None)? {
             return Ok(false);
@@ -205,7 +205,7 @@ fn fault_of(status: ExitStatus) -> HelperFault {
     }
 }
 
-/// The end of what a helper said, where it was a lot: there the reason stands.
+/// Returns the end of a long message, which has the reason.
 fn last_of(said: &str) -> String {
     let said = printable(said, usize::MAX);
     let count = said.chars().count();

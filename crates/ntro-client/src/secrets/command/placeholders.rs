@@ -1,8 +1,8 @@
 use super::super::Item;
 
-/// Puts what an item is stored under in the place of the placeholders of one argument.
+/// Replaces the placeholders in an argument with the parts of an item.
 ///
-/// Goes through the argument once: a connection may be called `{origin}`.
+/// Makes a single pass: a connection may be named `{origin}`.
 pub(super) fn fill(argument: &str, item: &Item) -> String {
     let mut filled = String::with_capacity(argument.len() + 64);
     let mut rest = argument;
@@ -34,8 +34,8 @@ pub(super) fn fill(argument: &str, item: &Item) -> String {
     filled
 }
 
-/// The account in letters, digits, `.`, `-` and `_` alone; every other byte is `_` and two
-/// hexadecimal digits.
+/// Returns the account with only letters, digits, `.`, `-` and `_`; every other byte becomes `_`
+/// and two hexadecimal digits.
 fn plain_name(item: &Item) -> String {
     let mut name = String::new();
     for byte in item.account().bytes() {
@@ -47,7 +47,7 @@ fn plain_name(item: &Item) -> String {
     name
 }
 
-/// The item that a line of a list names, in one spelling or the other; most lines name none.
+/// Returns the item that a line of a list names, in either spelling; most lines name none.
 pub(super) fn item_of(line: &str) -> Option<Item> {
     let line = line.trim();
     Item::from_account(line).or_else(|| {
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_names_items_in_either_spelling() {
+    fn list_accepts_both_spellings() {
         let item = item("a_b@c");
         assert_eq!(item_of(" a_b@c@http://[::1]:3000 "), Some(item.clone()));
         assert_eq!(item_of(&plain_name(&item)), Some(item));
@@ -114,7 +114,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_plain_name_leads_back_to_its_item(connection in "[^-\\p{C}\\p{Z}][^\\p{C}\\p{Z}]{0,30}") {
+        fn plain_name_parses_back(connection in "[^-\\p{C}\\p{Z}][^\\p{C}\\p{Z}]{0,30}") {
             let item = item(&connection);
             let name = plain_name(&item);
             prop_assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)));

@@ -10,15 +10,15 @@ use zeroize::Zeroizing;
 use ntro_base::env;
 use ntro_base::{ApiKey, printable};
 
-/// More than the longest key, and than a list of thousands of names needs.
+/// Enough for the longest key, and for a list of thousands of names.
 const LONGEST: usize = 1 << 20;
-/// What a helper says before this much time has passed waits for how it ends; after it, it is
-/// shown as it comes, for it may ask a person to touch something.
+/// Helper messages are held back for this time, until the exit status is known. Later ones are
+/// shown immediately, since the helper may be asking the user to touch a device.
 const HOLD_BACK: Duration = Duration::from_millis(500);
-/// How long something that the helper has left behind may keep its output open.
+/// The time for which processes left by the helper may keep its output open.
 const LINGER: Duration = Duration::from_millis(250);
 
-/// How a helper ended, and what it wrote.
+/// The exit status and output of a helper.
 pub(super) struct Ran {
     pub(super) status: ExitStatus,
     pub(super) output: Zeroizing<Vec<u8>>,
@@ -28,9 +28,9 @@ pub(super) struct Ran {
 pub(super) enum Failure {
     /// It could not be started.
     Start(io::Error),
-    /// It did not end in time, and was killed with all that it had started.
+    /// It exceeded its time limit, and was killed with its child processes.
     Late,
-    /// Its end could not be waited for.
+    /// Waiting for its end failed.
     Wait(io::Error),
 }
 
@@ -39,7 +39,7 @@ enum Event {
     End,
 }
 
-/// Runs a helper to its end, with the key on its standard input where there is one.
+/// Runs a helper to its end, with the key on standard input if there is one.
 pub(super) fn run(
     program: &str,
     arguments: &[String],
@@ -61,13 +61,13 @@ pub(super) fn run(
     for variable in env::SECRETS {
         command.env_remove(variable.name);
     }
-    // A group of its own, so that what it starts can be ended with it.
+    // A separate process group, so that child processes can be killed with it.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let mut child = command.spawn().map_err(Failure::Start)?;
 
     let (events, received) = mpsc::channel();
-    // Large enough from the start for any key: a buffer that grows leaves copies behind.
+    // Allocated for any key: a growing buffer leaves copies behind.
     let output = Arc::new(Mutex::new(Zeroizing::new(Vec::with_capacity(4_096))));
     if let Some(pipe) = child.stdout.take() {
         let (output, events) = (Arc::clone(&output), events.clone());
@@ -79,7 +79,7 @@ pub(super) fn run(
     }
     drop(events);
     if let (Some(mut pipe), Some(key)) = (child.stdin.take(), key) {
-        // A key is shorter than what a pipe holds. Who does not read it is found out later.
+        // A key fits into the pipe's buffer. A helper that does not read it is detected later.
         let _ = pipe.write_all(key.expose().as_bytes());
     }
 
@@ -115,7 +115,7 @@ pub(super) fn run(
     })
 }
 
-/// Waits for the end of the helper; `None` when the time is up.
+/// Waits for the helper to end; `None` on timeout.
 fn wait(
     child: &mut Child,
     received: &Receiver<Event>,
@@ -136,7 +136,7 @@ fn wait(
         match received.recv_timeout(pause.min(left)) {
             Ok(event) => said.take(event),
             Err(RecvTimeoutError::Timeout) => pause = (pause * 2).min(Duration::from_millis(20)),
-            // It closed its output and goes on.
+            // The helper closed its output and keeps running.
             Err(RecvTimeoutError::Disconnected) => thread::sleep(pause.min(left)),
         }
         if start.elapsed() > HOLD_BACK {
@@ -145,7 +145,7 @@ fn wait(
     }
 }
 
-/// Ends the helper and everything in its group.
+/// Kills the helper and its process group.
 fn end(child: &mut Child) {
     #[cfg(unix)]
     {
@@ -157,7 +157,7 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// What a helper says, and how much of it was shown.
+/// The messages of a helper, and how many were shown.
 struct Said<'a> {
     text: String,
     shown: usize,
@@ -199,19 +199,19 @@ fn keep(mut pipe: impl Read, output: &Mutex<Zeroizing<Vec<u8>>>, events: &Sender
     let _ = events.send(Event::End);
 }
 
-/// Passes lines on, with their ends.
+/// Passes lines on, including line breaks.
 fn listen(pipe: impl Read, events: &Sender<Event>) {
     let mut pipe = io::BufReader::new(pipe);
     let mut line = Vec::new();
     loop {
         line.clear();
-        // A line that does not end comes in parts.
+        // An overlong line is passed on in parts.
         let mut part = io::Read::take(&mut pipe, 8_192);
         match io::BufRead::read_until(&mut part, b'\n', &mut line) {
             Ok(1..) => {
                 let text = String::from_utf8_lossy(&line).into_owned();
                 if events.send(Event::Said(text)).is_err() {
-                    // Nobody listens any more, and the helper may still want to be read.
+                    // The receiver is gone, but the helper may block on a full pipe.
                     let _ = io::copy(&mut pipe, &mut io::sink());
                     return;
                 }

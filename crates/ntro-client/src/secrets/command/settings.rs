@@ -2,41 +2,41 @@ use std::time::Duration;
 
 use super::super::Error;
 
-/// The helpers of the `command` store: for each thing to be done a program and its arguments.
+/// The helpers of the `command` store: a program and its arguments for each operation.
 ///
-/// In every argument `{connection}`, `{origin}`, `{account}` and `{item}` stand for what a key is
-/// stored under: its connection, its origin, both as `<connection>@<origin>`, and the same in
-/// letters, digits, `.`, `-` and `_` alone, for managers whose names are paths.
+/// In arguments, `{connection}`, `{origin}`, `{account}` and `{item}` stand for the connection, the
+/// origin, both as `<connection>@<origin>`, and the same with only letters, digits, `.`, `-` and
+/// `_`, for managers whose names are paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandSettings {
     /// Prints the key, and nothing else.
     pub get: Vec<String>,
-    /// Stores the key that it reads from standard input, in the place of an older one.
+    /// Reads the key from standard input and stores it, replacing an older one.
     pub store: Vec<String>,
     /// Erases the key.
     pub erase: Vec<String>,
-    /// Prints what is stored, one account or item a line.
+    /// Prints the stored accounts or items, one per line.
     pub list: Option<Vec<String>>,
-    /// How a helper that fails says that there is no such item.
+    /// How a failing helper reports a missing item.
     pub missing: Vec<Missing>,
-    /// How long each run may take.
+    /// The time limit of each run.
     pub timeout: Duration,
 }
 
-/// A sign that there is no such item, from a helper that fails.
+/// A failure that means a missing item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
     /// Its exit code.
     Code(i32),
-    /// A part of what it says on standard error.
+    /// Part of its standard error.
     Text(String),
 }
 
 impl CommandSettings {
-    /// How long a helper may take when nothing else is said.
+    /// The default time limit of a helper.
     pub const TIMEOUT: Duration = Duration::from_secs(10);
 
-    /// Makes sure that every helper names a program and tells items apart.
+    /// Checks that every helper has a program and distinguishes items.
     pub(super) fn check(&self) -> Result<(), Error> {
         let wrong = |name: &str, what: &str| {
             Err(Error::NotConfigured {
@@ -55,7 +55,8 @@ impl CommandSettings {
                 }
                 Some((_, arguments)) => {
                     let has = |name: &str| arguments.iter().any(|word| word.contains(name));
-                    // Else a connection that is pointed elsewhere would get the key of before.
+                    // Otherwise a connection with a changed host would get the key of the previous
+                    // one.
                     let tells_apart = has("{account}")
                         || has("{item}")
                         || (has("{connection}") && has("{origin}"));
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn every_helper_has_to_tell_origins_apart() {
+    fn helpers_must_distinguish_origins() {
         let good = CommandSettings {
             get: words("pass show ntro/{item}"),
             store: words("tee {account}"),
@@ -107,7 +108,7 @@ mod tests {
         };
         let get = |text: &str| reason(&|settings| settings.get = words(text));
         assert!(get("pass show {connection}").contains("`get` does not tell"));
-        // The program itself is never made of a name.
+        // The program itself has no placeholders.
         assert!(get("{account}").contains("`get` does not tell"));
         assert!(get("").contains("`get` is missing"));
         assert!(reason(&|settings| settings.list = Some(Vec::new())).contains("`list` names no"));

@@ -9,10 +9,10 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::{Error, Item};
 use ntro_base::ApiKey;
 
-/// The version that we write, and the only one there is.
+/// The version that we write, and the only one so far.
 const VERSION: u32 = 1;
 
-/// The keys in the file, as readable TOML.
+/// The keys in the file, as TOML.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     keys: BTreeMap<Item, ApiKey>,
@@ -45,7 +45,7 @@ impl Drop for WireKey<'_> {
 
 impl Contents {
     pub(super) fn parse(plain: &[u8], path: &Path) -> Result<Self, Error> {
-        // The parser's own messages quote the file, so only the place is taken from them.
+        // The parser's messages quote the file, so only the position is used.
         let corrupt = |reason: String| Error::Corrupt {
             path: path.to_owned(),
             reason,
@@ -87,7 +87,7 @@ impl Contents {
                 .iter()
                 .map(|(item, key)| 100 + 2 * (item.account().len() + key.expose().len()))
                 .sum::<usize>();
-        // Large enough from the start: a buffer that grows leaves copies behind.
+        // Allocated in full: a growing buffer leaves copies behind.
         let mut text = Zeroizing::new(String::with_capacity(size));
         text.push_str("# The API keys of `ntro`, which rewrites this file.\n");
         let _ = writeln!(text, "version = {VERSION}");
@@ -121,7 +121,7 @@ impl Contents {
     }
 }
 
-/// Adds `name = "value"`. None of our values can hold a control character.
+/// Adds `name = "value"`. Our values never contain a control character.
 fn push_line(text: &mut String, name: &str, value: &str) {
     text.push_str(name);
     text.push_str(" = \"");
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_reads_well_and_back() {
+    fn written_contents_parse_back() {
         let mut contents = Contents::default();
         contents.put(&item("production"), &"ntro_prod_abc".parse().unwrap());
         contents.put(&item(r#"a "b" \c"#), &r#"k"\'#"#.parse().unwrap());
@@ -172,7 +172,7 @@ api_key = "ntro_prod_abc"
     }
 
     #[test]
-    fn what_is_damaged_is_named_without_being_shown() {
+    fn damage_is_reported_without_content() {
         let key = "ntro_prod_topsecret";
         for (text, reason) in [
             (format!("version = 1\nkey = \"{key}\""), "line 2"),

@@ -7,10 +7,10 @@ use zeroize::Zeroizing;
 use super::super::{Error, Passphrase, PassphraseFor};
 use ntro_base::disk::{self, FileLock};
 
-/// FileIdentity files hold some lines.
+/// Identity files have a few lines.
 const LARGEST: u64 = 1 << 20;
 
-/// The identities in an identity file as `age-keygen` makes it, or the SSH private key that it is.
+/// The identities of a file made by `age-keygen`, or an SSH private key.
 pub(super) struct Identities {
     pub(super) path: PathBuf,
     list: Vec<FileIdentity>,
@@ -19,12 +19,12 @@ pub(super) struct Identities {
 enum FileIdentity {
     Age(x25519::Identity),
     Ssh(ssh::Identity),
-    /// An SSH key whose passphrase was not given yet.
+    /// An SSH key whose passphrase is not known yet.
     Locked(ssh::EncryptedKey),
 }
 
 impl Identities {
-    /// Reads an identity file; `None` when there is none.
+    /// Reads an identity file; `None` when it does not exist.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, Error> {
         let Some(bytes) = disk::read_bounded(path, LARGEST)? else {
             return Ok(None);
@@ -46,13 +46,13 @@ impl Identities {
         }))
     }
 
-    /// Returns whether a passphrase has to be given before they open anything.
+    /// Returns whether they need a passphrase first.
     pub(super) fn are_locked(&self) -> bool {
         let locked = |identity: &FileIdentity| matches!(identity, FileIdentity::Locked(_));
         self.list.iter().any(locked)
     }
 
-    /// Unlocks an SSH key that a passphrase protects.
+    /// Unlocks an SSH key with its passphrase.
     pub(super) fn unlock(mut self, passphrase: &Passphrase) -> Result<Self, Error> {
         for identity in &mut self.list {
             if let FileIdentity::Locked(key) = identity {
@@ -69,7 +69,7 @@ impl Identities {
         Ok(self)
     }
 
-    /// What opens the file.
+    /// Returns the identities that open the file.
     pub(super) fn openers(&self) -> Vec<Box<dyn age::Identity>> {
         let opener = |identity: &FileIdentity| -> Option<Box<dyn age::Identity>> {
             match identity {
@@ -81,7 +81,7 @@ impl Identities {
         self.list.iter().filter_map(opener).collect()
     }
 
-    /// What the file is sealed for.
+    /// Returns the recipients to encrypt the file for.
     pub(super) fn recipients(&self) -> Result<Vec<Box<dyn age::Recipient>>, Error> {
         let ssh = |identity: ssh::Identity| match ssh::Recipient::try_from(identity) {
             Ok(recipient) => Ok(Box::new(recipient) as Box<dyn age::Recipient>),
@@ -115,7 +115,7 @@ fn age_identities(text: &str) -> Result<Vec<FileIdentity>, String> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        // The line itself may be somebody's secret.
+        // The line may be a secret.
         let identity = line.parse().map_err(|_| {
             format!(
                 "line {} is not an identity as `age-keygen` makes it",
@@ -150,13 +150,9 @@ fn ssh_key(text: &str) -> Result<FileIdentity, String> {
     }
 }
 
-/// Makes a new identity file, readable by its owner alone, unless there is one already.
+/// Creates an identity file, readable by its owner alone, unless one exists.
 ///
-/// Returns whether it was made.
-///
-/// # Errors
-///
-/// Fails when the file cannot be written, or what stands there is no identity file.
+/// Returns whether it was created. Fails if the existing file is not an identity file.
 pub fn create_identity(path: &Path, lock: &FileLock) -> Result<bool, Error> {
     if Identities::read(path)?.is_some() {
         return Ok(false);

@@ -2,25 +2,25 @@ use std::time::Duration;
 
 use ntro_base::env::{self, Env};
 
-/// What a keyring needs to know.
+/// The settings of the keyring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyringSettings {
-    /// How long the keyring may stay silent, over all calls together.
+    /// The total time limit for all calls to the keyring.
     pub timeout: Duration,
-    /// The address of the session bus on which the Secret Service is found, on systems with one.
+    /// The address of the session bus with the Secret Service, on systems with one.
     pub session_bus: Option<String>,
-    /// Whether a person is there to answer the system's prompt.
+    /// Whether the user can answer the system's prompt.
     pub interactive: bool,
 }
 
 impl KeyringSettings {
-    /// How long a keyring may stay silent when nothing else is said.
+    /// The default time limit of the keyring.
     pub const TIMEOUT: Duration = Duration::from_secs(3);
 
-    /// How long a person may take to answer the system's prompt.
+    /// The time limit for the system's prompt.
     pub const PROMPT_TIMEOUT: Duration = Duration::from_secs(60);
 
-    /// Returns the address of the session bus that the environment names, if it names one.
+    /// Returns the address of the session bus from the environment, if it is set.
     #[must_use]
     pub fn session_bus(env: &Env) -> Option<String> {
         if let Ok(Some(address)) = env.text(&env::DBUS_SESSION_BUS_ADDRESS) {
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bus_is_where_the_environment_says() {
+    fn environment_gives_bus_address() {
         let bus = |variables: &[(&'static env::EnvVar, &'static str)]| {
             KeyringSettings::session_bus(&Env::from_pairs(variables.iter().copied()))
         };

@@ -10,10 +10,10 @@ use super::super::{Error, Item, SecretStore, StoreKind};
 use ntro_base::ApiKey;
 use ntro_base::disk::FileLock;
 
-/// The kernel takes no more than this for one key.
+/// The kernel's size limit for one key.
 const LARGEST: usize = 32_767;
 
-/// The kernel's keyring of this user.
+/// The kernel's keyring of the user.
 pub(in super::super) struct KeyutilsStore {
     index: String,
 }
@@ -25,14 +25,14 @@ impl KeyutilsStore {
         }
     }
 
-    /// Opens the keyring so that what lies in it may be read.
+    /// Opens the keyring for reading.
     ///
-    /// The kernel lets a thread read and change the keys that it *possesses*: those that its
-    /// thread, process or session keyring leads to. A login through PAM links `@u` into the
-    /// session's; a service, a container, `sudo` and a plain `keyctl session` do not, and there
-    /// every read is refused. So it is linked into this process's own keyring, which needs
-    /// nobody's leave, changes nothing for other processes and ends with this one. Each thread
-    /// has that keyring of its own, so it is done for each call.
+    /// The kernel lets a thread read and change only keys that it *possesses*: those reachable from
+    /// its thread, process or session keyring. A login through PAM links `@u` into the session
+    /// keyring; services, containers, `sudo` and a plain `keyctl session` do not, and then every
+    /// read is refused. So `@u` is linked into the process keyring, which needs no permission, does
+    /// not affect other processes and ends with this one. Each thread has its own process keyring,
+    /// so each call does this.
     fn ring() -> Result<KeyRing, Error> {
         let ring = KeyRing::from_special_id(KeyRingIdentifier::User, true).map_err(explain)?;
         KeyRing::from_special_id(KeyRingIdentifier::Process, true)
@@ -41,7 +41,7 @@ impl KeyutilsStore {
         Ok(ring)
     }
 
-    /// The items named in the index; others' folders have indexes of their own.
+    /// Returns the items in the index; other folders have separate indexes.
     fn indexed(&self, ring: KeyRing) -> Result<BTreeSet<Item>, Error> {
         let Some(key) = find(ring, &self.index)? else {
             return Ok(BTreeSet::new());
@@ -95,7 +95,7 @@ impl SecretStore for KeyutilsStore {
         let Some(bytes) = read(key)? else {
             return Ok(None);
         };
-        // What is not text is not a key either, and comes out as one that says so.
+        // Text that is not UTF-8 is not a key either, and is reported as such.
         let text = String::from_utf8_lossy(&bytes).into_owned();
         match ApiKey::from_secret(text) {
             Ok(key) => Ok(Some(key)),
@@ -110,7 +110,8 @@ impl SecretStore for KeyutilsStore {
     fn put(&self, item: &Item, key: &ApiKey, _lock: &FileLock) -> Result<(), Error> {
         let ring = Self::ring()?;
         let mut items = self.indexed(ring)?;
-        // First, for a name with no key is passed over, and a key with no name would be lost.
+        // Adds the name first: a name without a key is skipped, but a key without a name would be
+        // lost.
         if items.insert(item.clone()) {
             self.write_index(ring, &items)?;
         }
@@ -160,7 +161,7 @@ fn find(ring: KeyRing, description: &str) -> Result<Option<Key>, Error> {
     }
 }
 
-/// The content of a key; `None` when it went meanwhile.
+/// Returns the content of a key; `None` if it was removed meanwhile.
 fn read(key: Key) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
     let mut bytes = Zeroizing::new(vec![0; LARGEST]);
     match key.read(&mut bytes) {
@@ -188,7 +189,7 @@ fn explain(error: KeyError) -> Error {
         reason: reason.to_owned(),
     };
     match error {
-        // A filter of system calls answers one or the other.
+        // A system call filter returns either of these.
         KeyError::PermissionDenied | KeyError::Unknown(NO_SYSTEM_CALL) => Error::Absent {
             store,
             reason: "the kernel's keyring is blocked, as it is in most containers".to_owned(),

@@ -24,16 +24,16 @@ const ITEM: &str = "org.freedesktop.Secret.Item";
 const PROMPT: &str = "org.freedesktop.Secret.Prompt";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
-/// What a path is when there is no such object.
+/// The path that stands for no object.
 const NOTHING: &str = "/";
 const CONTENT_TYPE: &str = "text/plain";
-/// The name of the collection that new items go into.
+/// The name of the default collection.
 const DEFAULT: &(&str,) = &("default",);
 
-/// A secret as it travels: session, parameters, value, content type.
+/// A secret on the wire: session, parameters, value, content type.
 type Secret = (OwnedObjectPath, Vec<u8>, Vec<u8>, String);
 
-/// The items that a search found.
+/// The result of a search.
 pub(super) struct Found {
     pub(super) unlocked: Vec<OwnedObjectPath>,
     pub(super) locked: Vec<OwnedObjectPath>,
@@ -45,13 +45,13 @@ impl Found {
     }
 }
 
-/// What came of storing an item.
+/// The result of storing an item.
 pub(super) enum Created {
     Item(OwnedObjectPath),
     Prompt(OwnedObjectPath),
 }
 
-/// The calls of the Secret Service that we need, each within what is left of the time.
+/// The calls of the Secret Service that the store needs, each within the remaining time.
 pub(super) struct Bus {
     connection: Connection,
     session: OnceLock<OwnedObjectPath>,
@@ -65,7 +65,7 @@ impl Bus {
             store: StoreKind::Keyring,
             reason: reason.to_owned(),
         };
-        // Several addresses are alternatives. Secrets go through a Unix socket only.
+        // Several addresses are alternatives. Secrets are only sent over a Unix socket.
         let address = address
             .ok_or_else(|| absent("there is no session bus"))?
             .split(';')
@@ -97,16 +97,16 @@ impl Bus {
         within(&self.budget, None, self.find(attributes)).await?
     }
 
-    /// Searches, and meanwhile opens the session that reading needs.
+    /// Searches, and in parallel opens the session for reading.
     pub(super) async fn prepare_to_read(&self, name: &Attributes<'_>) -> Result<Found, Error> {
-        // What is waited for at once costs its time once.
+        // Parallel waits count once.
         let both = async { tokio::join!(self.find(name), self.open_session()) };
         let (found, session) = within(&self.budget, None, both).await?;
         session?;
         found
     }
 
-    /// Searches, and meanwhile opens the session and finds the collection that storing needs.
+    /// Searches, and in parallel opens the session and finds the collection for storing.
     pub(super) async fn prepare_to_store(
         &self,
         name: &Attributes<'_>,
@@ -123,7 +123,7 @@ impl Bus {
         Ok((found?, collection.map(something)?))
     }
 
-    /// As [`Bus::search`], for whoever bounds it.
+    /// As [`Bus::search`], without a time limit.
     async fn find(&self, attributes: &Attributes<'_>) -> Result<Found, Error> {
         let (unlocked, locked) = self.ask_service("SearchItems", &(attributes,)).await?;
         Ok(Found { unlocked, locked })
@@ -145,7 +145,7 @@ impl Bus {
             .ok_or_else(|| unavailable("no session was opened"))
     }
 
-    /// The collection that new items go into, if there is one.
+    /// Returns the default collection, if there is one.
     pub(super) async fn default_collection(&self) -> Result<Option<OwnedObjectPath>, Error> {
         self.service("ReadAlias", DEFAULT).await.map(something)
     }
@@ -161,7 +161,8 @@ impl Bus {
         self.property(item, ITEM, "Attributes").await
     }
 
-    /// The item that was changed last. Other tools may have made several of one name.
+    /// Returns the item that was changed last. Other programs may have created several with the
+    /// same name.
     pub(super) async fn newest(
         &self,
         mut items: Vec<OwnedObjectPath>,
@@ -174,7 +175,7 @@ impl Bus {
             let modified: u64 = self.property(&item, ITEM, "Modified").await?;
             ranked.push((modified, item));
         }
-        // Paths end in a number that grows, which decides where the seconds are the same.
+        // Paths end in an increasing number, which decides between equal times.
         let rank = |(modified, item): &(u64, OwnedObjectPath)| {
             (*modified, item.as_str().len(), item.as_str().to_owned())
         };
@@ -191,7 +192,7 @@ impl Bus {
         Ok(secrets.next().map(|(_, _, value, _)| Zeroizing::new(value)))
     }
 
-    /// Stores an item, in the place of one with the same attributes.
+    /// Stores an item, replacing one with the same attributes.
     pub(super) async fn create_item(
         &self,
         collection: &OwnedObjectPath,
@@ -221,7 +222,7 @@ impl Bus {
         })
     }
 
-    /// Erases an item, or returns the prompt that does.
+    /// Erases an item, or returns the prompt for it.
     pub(super) async fn delete(
         &self,
         item: &OwnedObjectPath,
@@ -229,7 +230,7 @@ impl Bus {
         self.change(item, ITEM, "Delete", &()).await.map(something)
     }
 
-    /// Unlocks items or collections, or returns the prompt that does.
+    /// Unlocks items or collections, or returns the prompt for it.
     pub(super) async fn unlock(
         &self,
         objects: &[OwnedObjectPath],
@@ -238,7 +239,7 @@ impl Bus {
         Ok(something(prompt))
     }
 
-    /// Makes the default collection, or returns the prompt that does.
+    /// Creates the default collection, or returns the prompt for it.
     pub(super) async fn create_collection(&self) -> Result<Option<OwnedObjectPath>, Error> {
         let properties = HashMap::from([(
             "org.freedesktop.Secret.Collection.Label",
@@ -250,7 +251,7 @@ impl Bus {
         Ok(something(prompt))
     }
 
-    /// Has a prompt shown and waits until a person has answered it, or the service itself.
+    /// Shows a prompt and waits until the user or the service has answered it.
     pub(super) async fn prompt(
         &self,
         prompt: &OwnedObjectPath,
@@ -260,7 +261,7 @@ impl Bus {
         let () = self.call(prompt, PROMPT, "Prompt", &("",)).await?;
         let next = std::future::poll_fn(|cx| Pin::new(&mut completed).poll_next(cx));
         let Ok(message) = tokio::time::timeout(bound, next).await else {
-            // It would stay on the screen with nobody to hear the answer.
+            // Otherwise the prompt would stay on the screen without effect.
             let _: Result<(), Error> = self.call(prompt, PROMPT, "Dismiss", &()).await;
             return Err(Error::TimedOut {
                 store: StoreKind::Keyring,
@@ -318,7 +319,7 @@ impl Bus {
         within(&self.budget, None, self.ask_service(method, body)).await?
     }
 
-    /// As [`Bus::service`], for whoever bounds it.
+    /// As [`Bus::service`], without a time limit.
     async fn ask_service<T: DeserializeOwned + zbus::Type>(
         &self,
         method: &str,
@@ -338,7 +339,7 @@ impl Bus {
         within(&self.budget, None, self.ask(path, interface, method, body)).await?
     }
 
-    /// As [`Bus::call`], but leaves some time to find out what happened if it gets no answer.
+    /// As [`Bus::call`], but reserves some time to check the result if there is no answer.
     async fn change<T: DeserializeOwned + zbus::Type>(
         &self,
         path: &OwnedObjectPath,
@@ -364,7 +365,7 @@ impl Bus {
     }
 }
 
-/// Waits within what is left of the time, or a share of it.
+/// Waits within the remaining time, or a share of it.
 async fn within<T>(
     budget: &Budget,
     share: Option<f32>,
@@ -391,7 +392,7 @@ fn read<T: DeserializeOwned + zbus::Type>(message: &Message) -> Result<T, Error>
     body.deserialize().map_err(|error| explain(&error))
 }
 
-/// A path, unless it stands for none.
+/// Returns a path, unless it stands for no object.
 fn something(path: OwnedObjectPath) -> Option<OwnedObjectPath> {
     (path.as_str() != NOTHING).then_some(path)
 }
@@ -403,7 +404,7 @@ fn unavailable(reason: &str) -> Error {
     }
 }
 
-/// Says what an answer of the bus or the service means.
+/// Converts an error of the bus or the service.
 fn explain(error: &zbus::Error) -> Error {
     let store = StoreKind::Keyring;
     let (name, text) = match error {
@@ -431,7 +432,7 @@ fn explain(error: &zbus::Error) -> Error {
     }
 }
 
-/// What another program says, made fit for a terminal.
+/// Cleans a message of another program for a terminal.
 fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
