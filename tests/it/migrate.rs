@@ -11,6 +11,7 @@ use ntro_client::config::Config;
 use ntro_client::ops::migrate::KeyLocation;
 use ntro_client::resolve;
 use ntro_client::secrets::{Item, SecretStore, StoreKind, StoreSettings};
+use ntro_client::state::KeyRecords;
 use serde_json::{Value, json};
 
 use crate::stores::helpers;
