@@ -97,6 +97,7 @@ impl SecretService {
     }
 
     /// Returns the process id of the daemon, or 0 where there is none.
+    #[allow(dead_code, reason = "the tests of the client crate use it")]
     pub fn daemon_id(&self) -> i32 {
         Pid::as_raw(self.daemon)
     }
