@@ -2,7 +2,7 @@
 
 mod options;
 
-pub use options::{AskPassphrase, Notice, Options};
+pub use options::{AskPassphrase, ConfirmReveal, Notice, Options};
 
 use std::collections::BTreeSet;
 use std::fmt;

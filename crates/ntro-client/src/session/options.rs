@@ -15,6 +15,9 @@ use ntro_base::ApiKey;
 pub type AskPassphrase =
     Arc<dyn Fn(PassphraseFor) -> Result<SecretString, secrets::Error> + Send + Sync>;
 
+/// Asks a person whether to reveal the key of a connection.
+pub type ConfirmReveal = Arc<dyn Fn(&ConnectionName) -> bool + Send + Sync>;
+
 /// The inputs of a [`Session`](super::Session), as plain data.
 #[derive(Clone)]
 pub struct Options {
@@ -30,7 +33,7 @@ pub struct Options {
     /// is no person to ask, so a locked keyring is not unlocked either.
     pub ask_passphrase: Option<AskPassphrase>,
     /// Asks whether to reveal a key whose policy is `confirm`. `None` refuses.
-    pub confirm: Option<Arc<dyn Fn(&ConnectionName) -> bool + Send + Sync>>,
+    pub confirm: Option<ConfirmReveal>,
     /// Receives warnings. By default they are logged.
     pub notice: Arc<dyn Fn(&Notice<'_>) + Send + Sync>,
 }
