@@ -1,7 +1,7 @@
 //! The files below the folder of `ntro`, and the project's pin.
 //!
 //! `config.toml` is shared with the official clients: [`Config`] is what it says, [`Document`] is
-//! how it is edited, in place. `logins.toml` ([`KeyRecords`]) is ours alone. `.ntro.toml` ([`Pin`])
+//! how it is edited, in place. `logins.toml` (`KeyRecords` of the module `state`) is ours alone. `.ntro.toml` ([`Pin`])
 //! belongs to a project and may name a connection and a tenant only. [`OntoraFile`] is the file of
 //! Ontora's official client, for its key to be taken over.
 

@@ -1,6 +1,6 @@
 //! What `ntro` records between commands: where keys are stored, and which changes are unfinished.
 //!
-//! Each kind of record is one [`StateFile`] in the folder of `ntro`. [`KeyRecords`] is
+//! Each kind of record is one `StateFile` in the folder of `ntro`. [`KeyRecords`] is
 //! `logins.toml`; the journals in [`ops`](crate::ops) are the others. None of them holds a key.
 
 mod key_records;
