@@ -3,7 +3,6 @@
 //! Every error type of the library has one `From` here, which is the whole policy for exit codes
 //! and hints. A new variant falls into the last arm of its `match`; look here when adding one.
 
-#[cfg(feature = "authority")]
 use ntro_base::Policy;
 use ntro_base::disk;
 use ntro_base::env::{self, Env, NotUnicode};
