@@ -63,15 +63,12 @@ impl Client {
     /// key reaches several.
     pub async fn active_tenant(&self) -> Result<Tenant, Error> {
         let tenants = self.api.tenants().await?;
-        match (&self.connection.tenant, tenants.as_slice()) {
-            (Some(wanted), _) => tenants
-                .iter()
-                .find(|tenant| tenant.is(&wanted.value))
-                .cloned()
-                .ok_or_else(|| Error::out_of_reach(wanted, &tenants)),
-            (None, [only]) => Ok(only.clone()),
-            (None, _) => Err(Error::no_tenant(&tenants)),
-        }
+        let named = self.connection.tenant.as_ref();
+        let active = Tenant::active(named.map(|named| &named.value), &tenants);
+        active.cloned().ok_or_else(|| match named {
+            Some(wanted) => Error::out_of_reach(wanted, &tenants),
+            None => Error::no_tenant(&tenants),
+        })
     }
 
     /// Returns what the server knows of the key: its scopes, when it expires, and so on.

@@ -33,6 +33,17 @@ impl Tenant {
     pub fn is(&self, name: &TenantSlug) -> bool {
         self.slug == *name || self.id == name.as_str()
     }
+
+    /// Returns the tenant that a call uses, of those that the key reaches: the named one, or, where
+    /// none is named, the only one.
+    #[must_use]
+    pub fn active<'t>(named: Option<&TenantSlug>, reached: &'t [Self]) -> Option<&'t Self> {
+        match (named, reached) {
+            (Some(named), _) => reached.iter().find(|tenant| tenant.is(named)),
+            (None, [only]) => Some(only),
+            (None, _) => None,
+        }
+    }
 }
 
 /// Returns a tenant of which only id and slug are known.

@@ -14,17 +14,6 @@ pub struct Whoami {
     pub tenants: Vec<Tenant>,
 }
 
-impl Whoami {
-    /// Returns the only tenant that the key reaches: the one that a call uses which names none.
-    #[must_use]
-    pub fn only_tenant(&self) -> Option<&Tenant> {
-        match self.tenants.as_slice() {
-            [only] => Some(only),
-            _ => None,
-        }
-    }
-}
-
 impl Client {
     /// Returns who the key belongs to, and which tenants it reaches.
     pub async fn whoami(&self) -> Result<Whoami, Error> {

@@ -5,12 +5,12 @@ use ntro_base::ConnectionName;
 
 use super::{Error, safety};
 
-/// The two files, as they are now. What `config.toml` says of the safety of connections is in the
-/// records as well, and is to be saved with them.
+/// The contents of `config.toml` and `logins.toml`. The records include the safety settings of
+/// `config.toml`; saving them keeps both files in step.
 pub(crate) struct ConfigFiles {
     pub(crate) config: Config,
     pub(crate) records: KeyRecords,
-    /// Whether that was new to the records.
+    /// Whether the records lacked any of those settings.
     pub(crate) recorded: bool,
 }
 
@@ -35,16 +35,16 @@ impl ConfigFiles {
         })
     }
 
-    /// Reads `config.toml` to be edited. Whatever it is that gets changed, what was recorded of the
-    /// safety of connections is put back where somebody else has dropped it.
+    /// Reads `config.toml` for an edit, and restores recorded safety settings that another program
+    /// has dropped from it.
     pub(crate) fn document(&self, home: &NtroDir) -> Result<Document, Error> {
         let mut document = Document::read(&home.config())?;
         safety::put_back(&self.config, &self.records, &mut document)?;
         Ok(document)
     }
 
-    /// Writes what is recorded of the safety of a connection into the entry that it is about to get,
-    /// if it has none now: that would speak for itself, and say that there is no policy.
+    /// Writes the recorded safety settings of a connection into its new entry. Without them, the
+    /// new entry would mean that the connection has no policy.
     pub(crate) fn guard_new(&self, name: &str, document: &mut Document) -> Result<(), Error> {
         match self.config.connections.contains_key(name) {
             true => Ok(()),

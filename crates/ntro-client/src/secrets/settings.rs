@@ -34,8 +34,8 @@ pub struct StoreSettings {
 }
 
 impl StoreSettings {
-    /// Returns settings for the stores of a folder: nobody is asked for a passphrase, there is no
-    /// session bus, and no helpers are configured.
+    /// Returns settings for the stores of a folder, without a passphrase prompt, a session bus or
+    /// helpers.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
         Self {

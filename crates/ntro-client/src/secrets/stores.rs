@@ -6,7 +6,7 @@ use super::{SecretStore, StoreKind, StoreSettings};
 /// The secret stores of a command.
 ///
 /// Each is opened once, when it is first asked for, and keeps what it has unlocked: a file that
-/// was decrypted is not decrypted again, and nobody is asked for a passphrase twice.
+/// was decrypted is not decrypted again, and a passphrase is not asked for twice.
 pub struct Stores {
     settings: StoreSettings,
     opened: [OnceLock<Box<dyn SecretStore>>; StoreKind::COUNT],

@@ -71,27 +71,25 @@ impl From<&Tenant> for TenantName {
     }
 }
 
-/// Decides the tenant of a call: the one that is named, if the key reaches it, or else the only
-/// one that the key reaches.
+/// Returns the [active](Tenant::active) tenant of a connection. Fails where the key does not reach
+/// the named one.
 pub(crate) fn active_tenant<'a>(
     cx: &Context,
     connection: &Connection,
     tenants: &'a [Tenant],
 ) -> Result<Option<&'a Tenant>, CliError> {
-    match &connection.tenant {
-        Some(wanted) => match tenants.iter().find(|tenant| tenant.is(&wanted.value)) {
-            Some(tenant) => Ok(Some(tenant)),
-            None => Err(out_of_reach(
-                cx,
-                &wanted.value,
-                &wanted.source.to_string(),
-                tenants,
-            )),
-        },
-        None => Ok(match tenants {
-            [only] => Some(only),
-            _ => None,
-        }),
+    let named = connection.tenant.as_ref();
+    match (
+        named,
+        Tenant::active(named.map(|named| &named.value), tenants),
+    ) {
+        (Some(wanted), None) => Err(out_of_reach(
+            cx,
+            &wanted.value,
+            &wanted.source.to_string(),
+            tenants,
+        )),
+        (_, active) => Ok(active),
     }
 }
 

@@ -5,7 +5,7 @@
 //! only Keychain asks before another program reads a key.
 //!
 //! macOS and Windows use the stores of the `keyring` crate. Linux has its own client of the Secret
-//! Service, which bounds every wait, connects once and tells locked, empty and absent apart. Other
+//! Service, which bounds every wait, connects once and distinguishes locked, empty and absent. Other
 //! tools find the keys under the service `ntro` and the user name `<connection>@<origin>`.
 
 #[cfg(any(target_os = "macos", windows, feature = "native-keyring-test"))]
