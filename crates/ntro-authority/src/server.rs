@@ -45,7 +45,11 @@ impl Authority {
                 let per_minute = settings.limits.tenant_per_minute;
                 KeyCache::new(hasher, &settings.region, per_minute)
             })?;
-        let tokens = Verifier::new(&settings.issuers, &registry.jwks())?;
+        let tokens = Verifier::new(
+            &settings.issuers,
+            settings.proxies.clone(),
+            &registry.jwks(),
+        )?;
         Ok(Self(Arc::new(Inner {
             registry,
             key_cache,

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use ntro_base::env::Env;
+use ntro_base::http::Proxies;
 use url::Url;
 
 use crate::key_material::KeyMaterial;
@@ -71,6 +73,8 @@ pub struct AuthoritySettings {
     pub limits: Limits,
     /// The trusted OpenID Connect issuers, beside the built-in one.
     pub issuers: Vec<Issuer>,
+    /// The proxies to their key sets. By default there are none.
+    pub proxies: Proxies,
     /// The most connections at one time; further ones wait.
     pub connections: usize,
     /// The timeout for a request's head, for its body, and for an idle connection.
@@ -86,6 +90,7 @@ impl Default for AuthoritySettings {
             region: "us".to_owned(),
             limits: Limits::default(),
             issuers: Vec::new(),
+            proxies: Proxies::from_env(&Env::empty()),
             connections: 8_192,
             timeout: Duration::from_secs(30),
             drain: Duration::from_secs(10),

@@ -4,7 +4,6 @@ use serde_json::Value;
 use url::Url;
 
 use ntro_base::Host;
-use ntro_base::env::Env;
 use ntro_base::http::{HttpClient, Proxies, read_body, root_cause};
 
 /// The most bytes of a key set or a discovery document.
@@ -19,12 +18,11 @@ pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Fetcher(HttpClient);
 
 impl Fetcher {
-    /// Makes a fetcher with the proxies of the process environment.
-    pub(super) fn from_process() -> Self {
+    pub(super) fn new(proxies: Proxies) -> Self {
         Self(HttpClient::new(
             concat!("ntro/", env!("CARGO_PKG_VERSION")),
             FETCH_TIMEOUT,
-            Proxies::from_env(&Env::from_process()),
+            proxies,
         ))
     }
 

@@ -152,6 +152,8 @@ mod tests {
     use axum::http::StatusCode;
     use axum::routing::get;
     use jsonwebtoken::Algorithm;
+    use ntro_base::env::Env;
+    use ntro_base::http::Proxies;
     use serde_json::json;
 
     use super::super::fetch::LARGEST_DOCUMENT;
@@ -231,7 +233,11 @@ mod tests {
     }
 
     fn key_set(location: KeySetLocation, pace: Pace) -> FetchedKeySet {
-        FetchedKeySet::new(location, pace, Arc::new(Fetcher::from_process()))
+        FetchedKeySet::new(
+            location,
+            pace,
+            Arc::new(Fetcher::new(Proxies::from_env(&Env::empty()))),
+        )
     }
 
     /// Returns how many keys may have signed a token with this key id.

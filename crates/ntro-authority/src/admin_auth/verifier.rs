@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use ntro_base::http::Proxies;
 use serde_json::Value;
 
 use super::fetch::Fetcher;
@@ -21,9 +22,14 @@ pub(crate) struct Verifier {
 }
 
 impl Verifier {
-    /// Trusts these issuers, and the built-in one with this key set.
-    pub(crate) fn new(issuers: &[Issuer], built_in: &Value) -> Result<Self, Error> {
-        let fetcher = Arc::new(Fetcher::from_process());
+    /// Trusts these issuers, whose key sets are fetched through `proxies`, and the built-in one with
+    /// this key set.
+    pub(crate) fn new(
+        issuers: &[Issuer],
+        proxies: Proxies,
+        built_in: &Value,
+    ) -> Result<Self, Error> {
+        let fetcher = Arc::new(Fetcher::new(proxies));
         let mut trusted = vec![TrustedIssuer {
             issuer: ISSUER.to_owned(),
             audience: None,

@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ntro_authority::{Authority, AuthoritySettings, Claims, Issuer, JwksSource, Limits};
+use ntro_base::http::Proxies;
 use serde::Serialize;
 use url::Url;
 
@@ -153,6 +154,7 @@ pub(crate) fn run(args: ServeArgs, cx: &Context) -> Result<Exit, CliError> {
             failures_per_minute: args.failure_limit,
         },
         issuers: args.issuers.issuers()?,
+        proxies: Proxies::from_env(cx.env()),
         ..AuthoritySettings::default()
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
