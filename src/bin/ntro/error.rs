@@ -1,7 +1,7 @@
-//! What a failure means to the one who typed the command: its kind, and what to do next.
+//! Errors as the user sees them: their kind, and a hint to fix them.
 //!
-//! Every error type of the library has one `From` here, which is the whole policy for exit codes
-//! and hints. A new variant falls into the last arm of its `match`; look here when adding one.
+//! Every error type of the library has one `From` here. Together they define all exit codes and
+//! hints. A new variant falls into the last arm of its `match`; check here when adding one.
 
 use ntro_base::Policy;
 use ntro_base::disk;
@@ -14,7 +14,7 @@ use ntro_client::{api, config, resolve, secrets};
 use crate::exit::Kind;
 use crate::shell::quoted;
 
-/// A failure, fit to be printed.
+/// An error ready to print.
 #[derive(Debug)]
 pub(crate) struct CliError {
     pub(crate) kind: Kind,
@@ -37,7 +37,7 @@ impl CliError {
         Self::new(Kind::Usage, message)
     }
 
-    /// A connection is needed, and the environment alone says what is called.
+    /// A connection is required, but only environment variables select the server.
     pub(crate) fn no_connection() -> Self {
         Self::new(Kind::Config, "no connection is chosen")
             .hint("name one with `-c`; `NTRO_HOST` and `NTRO_API_KEY` are not one")
@@ -47,8 +47,8 @@ impl CliError {
         Self::new(Kind::Interrupted, "interrupted")
     }
 
-    /// Adds what became of a new key that reached nobody, and so was to be revoked; `fix` is the
-    /// command that revokes it.
+    /// Adds whether a new key that could not be delivered was revoked; `fix` is the command that
+    /// revokes it.
     pub(crate) fn after_revoking(self, revoked: Result<(), Self>, fix: &str) -> Self {
         let message = &self.message;
         match revoked {
@@ -73,7 +73,7 @@ impl CliError {
     }
 }
 
-/// "The connections are: a, b", or how to make the first one.
+/// Returns "The connections are: a, b", or how to create the first one.
 fn known_connections(known: &[String]) -> String {
     match known {
         [] => "there are no connections yet: run `ntro auth login`".to_owned(),
@@ -98,7 +98,7 @@ fn permissions(error: &disk::Error) -> Option<String> {
             "`NTRO_HOME` names no folder: set it to one that can be made and written".to_owned(),
         );
     }
-    // A file is written as a new one beside it, so its folder is what has to allow it.
+    // Files are replaced by a new file in the same folder, so the folder needs the permission.
     let refusing = match (*action, path.parent()) {
         ("write" | "remove", Some(folder)) => folder,
         _ => path,
@@ -347,7 +347,7 @@ impl From<ops::Error> for CliError {
             }
             E::RotationUnfinished { name, until } => {
                 let name = quoted(name.as_str());
-                // Until then, nothing but an end of the grace finishes it.
+                // Before this time only a shorter grace period finishes it.
                 let finish = match until {
                     Some(_) => format!("`ntro auth rotate {name} --grace 0s` revokes it now"),
                     None => format!("finish it first: `ntro auth rotate {name}`"),
@@ -465,10 +465,10 @@ impl From<rotate::Error> for CliError {
     }
 }
 
-/// What to do where something else answers than was called.
+/// Hint when another service answers.
 const NOT_THERE: &str = "check the host: most Ntropii APIs have a path that ends in `/v1`";
 
-/// What to do about a variable that names no proxy.
+/// Returns the hint for a variable with an invalid proxy.
 pub(crate) fn proxy_hint(bad: &api::BadProxy) -> String {
     let upper = bad.variable;
     format!(
@@ -595,7 +595,7 @@ mod tests {
 
     use super::*;
 
-    /// Most commands that open a store have no option that names another one.
+    /// Most commands that open a store have no option to choose another one.
     #[test]
     fn a_store_is_chosen_where_that_can_be_done() {
         let store = StoreKind::Keyring;

@@ -1,8 +1,8 @@
-//! Exit codes, in one place.
+//! All exit codes.
 
 use std::process::ExitCode;
 
-/// How the process ends.
+/// Outcome of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Exit code 0.
@@ -20,28 +20,28 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// What kind of failure it was: chooses the exit code, and the `code` in JSON.
+/// Kind of an error: determines the exit code, and `code` in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Anything that is none of the others.
+    /// Any other error.
     Failure,
-    /// The command line does not make sense.
+    /// The command line is invalid.
     Usage,
-    /// A file of ours is missing something or cannot be used.
+    /// A configuration file or value is missing or invalid.
     Config,
-    /// The connection named does not exist.
+    /// The named connection does not exist.
     UnknownConnection,
-    /// There is no key, or the server does not take it.
+    /// There is no key, or the server rejects it.
     NotAuthenticated,
-    /// The key is good, but not for this.
+    /// The key is valid but does not permit the call.
     Forbidden,
-    /// No answer from the server.
+    /// The server does not answer.
     Unreachable,
-    /// The server asks for timeout.
+    /// The server limits the rate of calls.
     RateLimited,
-    /// The secret store is not there, locked, hung or refusing.
+    /// The secret store is missing, locked, not responding or refuses.
     Store,
-    /// Something else stands in the way.
+    /// Existing state conflicts with the command.
     Conflict,
     /// Ctrl-C.
     Interrupted,
@@ -64,7 +64,7 @@ impl Kind {
         Self::Interrupted,
     ];
 
-    /// Returns the exit code.
+    /// Returns the exit code as a number.
     pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Failure => 1,
@@ -80,7 +80,7 @@ impl Kind {
         }
     }
 
-    /// Returns the name that programs read.
+    /// Returns the name in JSON.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Failure => "failure",

@@ -1,50 +1,49 @@
 //! Ctrl-C while a question is on the screen.
 //!
 //! The prompts switch the terminal's echo off or hide its cursor, and a signal would end the
-//! process with the terminal left like that. So the first question starts a thread that waits for
-//! signals, puts the terminal back and ends the process with the signal's code.
+//! process and leave the terminal in that state. So the first question starts a thread that waits
+//! for signals, restores the terminal and ends the process with the signal's code.
 //!
-//! The thread goes on when the question is answered, since a handler cannot be taken back. It ends
-//! the process as the system would, unless a command waits for the signal itself, to clear up.
+//! The thread continues after the answer, since a handler cannot be removed. It ends the process as
+//! the system would, unless a command handles the signal itself to clean up.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[cfg(unix)]
 pub(crate) use unix::{guard_terminal, restore_terminal};
 
-/// Whether the command waits for Ctrl-C itself.
+/// Whether the command handles Ctrl-C itself.
 static INTERRUPT: AtomicBool = AtomicBool::new(false);
-/// Whether it waits for the signal that asks a service to end.
+/// Whether the command handles the termination signal of a service itself.
 static TERMINATION: AtomicBool = AtomicBool::new(false);
 
 /// Leaves Ctrl-C to the command, except while a question is on the screen.
 ///
-/// For good: the thread may get its turn only when the command has heard of the signal and is
-/// clearing up.
+/// This cannot be undone: the thread may be scheduled only after the command has received the
+/// signal and is cleaning up.
 pub(crate) fn leave_interrupt() {
     INTERRUPT.store(true, Ordering::SeqCst);
 }
 
-/// Leaves Ctrl-C and the signal that asks a service to end to the command, as
-/// [`leave_interrupt`] does.
+/// Leaves Ctrl-C and the termination signal of a service to the command, like [`leave_interrupt`].
 #[cfg(feature = "authority")]
 pub(crate) fn leave_shutdown() {
     leave_interrupt();
     TERMINATION.store(true, Ordering::SeqCst);
 }
 
-/// A question that is on the screen, until this is dropped.
+/// Marks a question as on the screen until dropped.
 #[cfg(not(unix))]
 #[must_use]
 pub(crate) struct Asking(());
 
-/// On Windows the console's own handler restores its modes.
+/// On Windows the console's handler restores its modes.
 #[cfg(not(unix))]
 pub(crate) fn guard_terminal() -> Asking {
     Asking(())
 }
 
-/// On Windows the console's own handler restores its modes.
+/// On Windows the console's handler restores its modes.
 #[cfg(not(unix))]
 pub(crate) fn restore_terminal() {}
 
@@ -60,18 +59,18 @@ mod unix {
 
     use super::{INTERRUPT, TERMINATION};
 
-    /// The terminal's modes before the first question; none where they cannot be told.
+    /// The terminal's modes before the first question; `None` if they cannot be read.
     static BEFORE: OnceLock<Option<Termios>> = OnceLock::new();
 
-    /// Whether a question is on the screen. Who ends the process holds this to the end, so that no
-    /// question changes the terminal any more that was just put back.
+    /// Whether a question is on the screen. The thread that ends the process keeps this lock, so
+    /// that no question changes the restored terminal again.
     static ASKING: Mutex<bool> = Mutex::new(false);
 
     fn asking() -> MutexGuard<'static, bool> {
         ASKING.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A question that is on the screen, until this is dropped.
+    /// Marks a question as on the screen until dropped.
     #[must_use]
     pub(crate) struct Asking(());
 
@@ -81,7 +80,7 @@ mod unix {
         }
     }
 
-    /// Sees to it that a signal leaves the terminal as it was before the first question.
+    /// Ensures that a signal restores the terminal to its state before the first question.
     pub(crate) fn guard_terminal() -> Asking {
         BEFORE.get_or_init(|| {
             let before = tcgetattr(std::io::stdin()).ok()?;
@@ -105,8 +104,8 @@ mod unix {
         Asking(())
     }
 
-    /// Ends the process. The terminal's modes come last, and after them nothing: a prompt that is
-    /// just about to change them has no time left to do so.
+    /// Ends the process. The terminal's modes are restored last, so that a prompt about to change
+    /// them has no time left to do so.
     fn end(signal: i32, asking: bool) -> ! {
         if asking {
             let _ = std::io::stderr().write_all(b"\n");
@@ -115,13 +114,13 @@ mod unix {
         signal_hook::low_level::exit(128 + signal)
     }
 
-    /// Puts the terminal back as it was before the first question.
+    /// Restores the terminal to its state before the first question.
     ///
-    /// A prompt that reads keys one by one takes Ctrl-C as one of them: the main thread then
-    /// learns of it as well, and may end the process before the other one has got its turn.
+    /// A prompt that reads single keys receives Ctrl-C as a key: the main thread then sees it as
+    /// well, and may end the process before the signal thread runs.
     pub(crate) fn restore_terminal() {
         if let Some(Some(before)) = BEFORE.get() {
-            // The cursor is shown again.
+            // Shows the cursor again.
             let _ = std::io::stderr().write_all(b"\x1b[?25h");
             let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
         }

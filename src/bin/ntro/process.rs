@@ -1,25 +1,25 @@
-//! What the process keeps from others, before it holds anything worth keeping.
+//! Hardens the process before it holds any secret.
 //!
-//! Three system calls, first of all in `main`:
+//! Makes three system calls at the start of `main`:
 //!
-//! * Not dumpable: other processes of the same user can neither read its memory and environment
-//!   nor attach a debugger to it, and it leaves no core, not even to a program that collects them.
-//!   Programs that it starts are dumpable again.
-//! * No core file, for it and for what it starts.
-//! * What it makes belongs to the user alone, whatever mode it was made with.
+//! * Not dumpable: other processes of the same user can neither read its memory and environment nor
+//!   attach a debugger to it, and it leaves no core dump, not even for a crash handler. Programs
+//!   that it starts are dumpable again.
+//! * No core file, for it and its child processes.
+//! * A umask that limits new files to the user, whatever mode they are created with.
 //!
-//! Only Linux knows the first. On macOS a program that is signed with the hardened runtime cannot
-//! be attached to, which is a matter of its packaging; Windows guards a process by the access list
-//! of its user, and files by that of their folder.
+//! The first exists only on Linux. On macOS the hardened runtime, which is part of the packaging,
+//! prevents debuggers from attaching. Windows protects a process by the access list of its user,
+//! and files by that of their folder.
 
 #[cfg(unix)]
 pub(crate) use unix::{harden, with_users_umask};
 
-/// There is nothing to be set.
+/// Does nothing on this system.
 #[cfg(not(unix))]
 pub(crate) fn harden() {}
 
-/// There is no umask.
+/// Calls `act`: this system has no umask.
 #[cfg(not(unix))]
 pub(crate) fn with_users_umask<T>(act: impl FnOnce() -> T) -> T {
     act()
@@ -32,12 +32,12 @@ mod unix {
     use rustix::fs::Mode;
     use rustix::process::{Resource, Rlimit, setrlimit, umask};
 
-    /// The umask that the user has set.
+    /// The user's umask.
     static USERS: OnceLock<Mode> = OnceLock::new();
 
-    /// Shuts the process off. To be called before anything else.
+    /// Hardens the process. Must be called first.
     pub(crate) fn harden() {
-        // None of these can fail on a system that knows them: they only give something up.
+        // None of these can fail on a system that supports them: they only drop rights.
         #[cfg(target_os = "linux")]
         let _ =
             rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
@@ -50,12 +50,12 @@ mod unix {
         let _ = USERS.set(users);
     }
 
-    /// Does something under the user's own umask: starts a program whose files are the user's own
-    /// matter, or makes files that the user has asked for. The helpers of the `command` store are
-    /// not started so: what they make may hold a key, and is the user's alone.
+    /// Calls `act` under the user's umask: for programs whose files belong to the user, and for
+    /// files that the user asked for. Helpers of the `command` store are not started this way:
+    /// their files may hold a key and must stay private.
     ///
-    /// The umask is the whole process's. The private files of `ntro` do not count on it, they
-    /// are made with their mode.
+    /// The umask applies to the whole process. The private files of `ntro` do not depend on it,
+    /// since they are created with their mode.
     pub(crate) fn with_users_umask<T>(act: impl FnOnce() -> T) -> T {
         let Some(users) = USERS.get() else {
             return act();

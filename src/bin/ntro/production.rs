@@ -1,6 +1,6 @@
-//! Asking before something is changed at a production server, or a key of it destroyed.
+//! Confirmation before changes to a production server or the loss of its keys.
 //!
-//! Every command that does either goes through [`confirm`], before its first request.
+//! Every such command calls [`confirm`] before its first request.
 
 use ntro_client::resolve::{Production, Resolution};
 
@@ -16,8 +16,8 @@ pub(crate) struct ConfirmArgs {
     pub(crate) yes: bool,
 }
 
-/// Makes sure that a change is meant, if it is one of production. `what` says it as an order, such
-/// as "create the key `ci`".
+/// Asks for confirmation if the connection is production. `what` is imperative, such as "create the
+/// key `ci`".
 pub(crate) fn confirm(
     cx: &Context,
     resolution: &Resolution,
@@ -37,8 +37,8 @@ pub(crate) fn confirm(
     }
 }
 
-/// Returns what is production about a change that is yet to be confirmed, for a command that asks
-/// in any case and in its own words. Where nobody can be asked, that is refused.
+/// Returns the production connection that still needs confirmation, for a command that always asks
+/// its own question. Fails if there is no terminal to ask on.
 pub(crate) fn unanswered(
     cx: &Context,
     resolution: &Resolution,
@@ -51,7 +51,7 @@ pub(crate) fn unanswered(
     }
 }
 
-/// Refuses a change of production that is not said to be meant, for a command that asks nobody.
+/// Refuses a change to production without `--yes`, for a command that never asks.
 pub(crate) fn require_yes(
     resolution: &Resolution,
     sure: ConfirmArgs,

@@ -1,4 +1,4 @@
-//! Questions to a person, behind one trait: on a terminal, or refused.
+//! Questions to a person behind one trait: asked on a terminal, or refused.
 
 use std::io::{IsTerminal as _, Write as _};
 
@@ -13,12 +13,12 @@ use crate::exit::Kind;
 use crate::interrupt;
 use crate::output::plain;
 
-/// Checks an answer; the text says what is wrong with it and the question is asked again.
+/// Checks an answer; the error text is shown and the question asked again.
 pub(crate) type Check<'a> = dyn Fn(&str) -> Result<(), String> + 'a;
 
 /// Asks a person.
 pub(crate) trait Prompter {
-    /// Returns whether anybody can be asked.
+    /// Returns whether questions can be asked.
     fn is_interactive(&self) -> bool;
     /// Asks for one line.
     fn line(
@@ -27,18 +27,19 @@ pub(crate) trait Prompter {
         default: Option<&str>,
         check: &Check<'_>,
     ) -> Result<String, CliError>;
-    /// Asks for one line that is not shown.
+    /// Asks for one line without echo.
     fn secret(&self, question: &str, check: &Check<'_>) -> Result<SecretString, CliError>;
-    /// Asks for one of several.
+    /// Asks for one of several items.
     fn select(&self, question: &str, items: &[String], default: usize) -> Result<usize, CliError>;
-    /// Asks for yes or no.
+    /// Asks a yes-or-no question.
     fn confirm(&self, question: &str, default: bool) -> Result<bool, CliError>;
 }
 
-/// Returns the terminal if there is one on both sides, else a prompter that refuses.
+/// Returns a prompter for the terminal if both standard input and standard error are one, else a
+/// prompter that refuses.
 ///
-/// The prompt library looks at standard error only, and reads the controlling terminal where
-/// standard input is something else: a script would hang. So both are looked at here.
+/// The prompt library checks standard error only, and reads the controlling terminal when standard
+/// input is not one, so a script would hang. So both are checked here.
 pub(crate) fn prompter(no_interactive: bool, colour: bool) -> Box<dyn Prompter> {
     let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     if no_interactive || !terminal {
@@ -179,7 +180,7 @@ impl Prompter for Refusing {
     }
 }
 
-/// Asks for the passphrase of the encrypted key file; for a new file, twice.
+/// Asks for the passphrase of the encrypted key file; twice for a new file.
 pub(crate) fn passphrase(
     purpose: PassphraseFor,
     colour: bool,

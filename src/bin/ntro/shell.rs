@@ -1,8 +1,8 @@
-//! Commands that are told to be typed.
+//! Commands for the user to type.
 
 use std::borrow::Cow;
 
-/// Quotes a word for a shell, where it needs that: a name may have blanks in it and more.
+/// Quotes a word for a shell if needed: a name may contain spaces and other special characters.
 pub(crate) fn quoted(word: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@%+=,".contains(c);
     match !word.is_empty() && word.chars().all(plain) {

@@ -1,4 +1,4 @@
-//! What is said when the command line is invalid: by clap to people, as JSON to programs.
+//! Errors for invalid command lines: clap's text for people, JSON for programs.
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -11,16 +11,15 @@ use crate::error::CliError;
 use crate::exit::{Exit, Kind};
 use crate::output;
 
-/// What stands in the place of a word that is not repeated.
+/// Replaces a redacted word.
 const HIDDEN: &str = "…";
 /// A longer word may be a secret of any form.
 const LONGEST_SHOWN: usize = 40;
 
-/// Prints what clap has to say, which may be the help that was asked for, and returns how the
-/// process ends.
+/// Prints clap's error, or the help that was asked for, and returns the exit code.
 pub(crate) fn report(error: clap::Error, arguments: &[OsString]) -> Exit {
     let mut error = match error.kind() {
-        // Says the same, whatever the tree.
+        // The version is the same in every tree.
         ErrorKind::DisplayVersion => error,
         _ => explained(arguments),
     };
@@ -34,7 +33,7 @@ pub(crate) fn report(error: clap::Error, arguments: &[OsString]) -> Exit {
                 output::early_failure(&failure, wants_json(arguments));
                 Exit::Failure(failure.kind)
             }
-            // A reader that has gone away is no failure.
+            // A closed pipe is not an error.
             _ => Exit::Success,
         };
     }
@@ -48,8 +47,8 @@ pub(crate) fn report(error: clap::Error, arguments: &[OsString]) -> Exit {
     Exit::Failure(Kind::Usage)
 }
 
-/// Parses the arguments once more, against the whole tree: only that knows what every command is
-/// about, and which words are like the one that was mistyped.
+/// Parses the arguments again, against the whole tree: only that knows every command and suggests
+/// similar words.
 fn explained(arguments: &[OsString]) -> clap::Error {
     let mut tree = Cli::tree();
     tree.build();
@@ -60,8 +59,8 @@ fn explained(arguments: &[OsString]) -> clap::Error {
     }
 }
 
-/// Takes words out of an error that may be secrets: whoever mistypes an option may have put a key
-/// where none belongs, and what is printed is often logged.
+/// Redacts words in an error that may be secrets: a mistyped option may be followed by a key, and
+/// output is often logged.
 fn hide_secrets(error: &mut clap::Error) {
     let of_host = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(argument)) => argument.starts_with("--host"),
@@ -76,7 +75,7 @@ fn hide_secrets(error: &mut clap::Error) {
         let Some(ContextValue::String(word)) = error.get(kind) else {
             continue;
         };
-        // A URL may have a password in it, wherever its mistake lies.
+        // A URL may contain a password, wherever it is invalid.
         let is_url = of_host && kind == ContextKind::InvalidValue;
         if is_url || !may_be_shown(word) {
             error.insert(kind, ContextValue::String(HIDDEN.to_owned()));
@@ -84,7 +83,7 @@ fn hide_secrets(error: &mut clap::Error) {
         }
     }
     if hidden {
-        // Among the tips is the word itself, as it would be given after `--`.
+        // A suggestion repeats the word itself after `--`.
         error.remove(ContextKind::Suggested);
     }
 }
@@ -94,7 +93,7 @@ fn may_be_shown(word: &str) -> bool {
     word.chars().count() <= LONGEST_SHOWN && !marks.iter().any(|mark| word.contains(mark))
 }
 
-/// Returns whether JSON is asked for anywhere in arguments that could not be parsed.
+/// Returns whether JSON is requested anywhere in arguments that cannot be parsed.
 fn wants_json(arguments: &[OsString]) -> bool {
     let words: Vec<_> = arguments
         .iter()
@@ -104,7 +103,7 @@ fn wants_json(arguments: &[OsString]) -> bool {
         .collect();
     words.iter().enumerate().any(|(index, word)| {
         let next = words.get(index + 1).copied();
-        // `-o` may stand behind `-q` in one word, and its value in the same one.
+        // `-o` may follow `-q` in one word, with its value in the same word.
         let short = word
             .strip_prefix('-')
             .and_then(|word| word.trim_start_matches('q').strip_prefix('o'))
@@ -119,7 +118,7 @@ fn wants_json(arguments: &[OsString]) -> bool {
     })
 }
 
-/// Takes the message and the advice out of clap's text.
+/// Splits clap's text into message and hint.
 fn split(kind: ErrorKind, text: &str) -> CliError {
     if kind == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return CliError::usage("a command is missing").hint("see `ntro --help` for the commands");

@@ -1,4 +1,4 @@
-//! What `--debug` tells: the library's own events, on standard error.
+//! `--debug`: the library's events on standard error.
 
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
@@ -6,12 +6,12 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Starts telling. The libraries below stay silent: what they log is not known to be free of keys.
+/// Starts logging. Dependencies stay silent: their events may contain keys.
 pub(crate) fn install() {
     install_from(Level::DEBUG);
 }
 
-/// Starts telling what whoever runs a server must hear of, unless everything is told already.
+/// Logs the events that a server operator must see, unless `--debug` logs everything.
 #[cfg(feature = "authority")]
 pub(crate) fn install_for_server(debug: bool) {
     if !debug {
@@ -25,7 +25,7 @@ fn install_from(level: Level) {
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .without_time();
-    // A second call could only come from a test in this process, which has its own.
+    // Only a test in this process can call this twice, and it has its own subscriber.
     let _ = tracing_subscriber::registry()
         .with(ours)
         .with(lines)

@@ -1,6 +1,6 @@
 use super::{Paint, plain};
 
-/// Names and values, one pair a line, the values below each other.
+/// Names and values, one pair per line, with aligned values.
 pub(crate) struct Fields {
     paint: Paint,
     lines: Vec<(&'static str, String)>,
@@ -18,14 +18,14 @@ impl Fields {
         self.lines.push((name, plain(value).into_owned()));
     }
 
-    /// Leaves the line out where there is nothing to tell.
+    /// Omits the line if there is no value.
     pub(crate) fn put_some(&mut self, name: &'static str, value: Option<&str>) {
         if let Some(value) = value {
             self.put(name, value);
         }
     }
 
-    /// Leaves the line out where the list is empty.
+    /// Omits the line if the list is empty.
     pub(crate) fn put_list(&mut self, name: &'static str, values: &[String]) {
         if !values.is_empty() {
             self.put(name, &values.join(", "));

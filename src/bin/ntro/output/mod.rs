@@ -1,4 +1,4 @@
-//! The only way out: results on standard output, everything else on standard error.
+//! Prints results on standard output and everything else on standard error.
 
 pub(crate) mod debug;
 mod fields;
@@ -21,9 +21,8 @@ use crate::cli::{Format, Global, When};
 use crate::error::CliError;
 use crate::exit::Kind;
 
-/// Returns a text that may come from anywhere, such as out of a file that was edited by hand, without
-/// what steers a terminal. Everything that is printed for people passes through here before colour
-/// is added to it.
+/// Removes terminal control sequences from text of any origin, such as a file edited by hand. All
+/// text for people passes through here before colour is added.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     match is_printable(text) {
         true => text.into(),
@@ -31,13 +30,13 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A result: for programs as JSON, for people as text, from the same value.
+/// A result, printed as JSON or as text from the same value.
 pub(crate) trait Report: Serialize {
-    /// Returns the text for people, ending in a line break where there is any text.
+    /// Returns the text for people; it ends in a newline unless it is empty.
     fn text(&self, paint: Paint) -> String;
 }
 
-/// Adds colour where colour is wanted. It never carries a meaning alone.
+/// Adds colour if enabled. Colour never carries meaning alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Paint {
     colour: bool,
@@ -73,7 +72,7 @@ impl Paint {
     }
 }
 
-/// Prints. Knows the format, the colour and how much is wanted.
+/// Prints in the chosen format, colour and verbosity.
 #[derive(Clone, Debug)]
 pub(crate) struct Printer {
     format: Format,
@@ -115,18 +114,18 @@ impl Printer {
         self.stderr
     }
 
-    /// Returns whether progress may be drawn: on a terminal, for people who want to see it.
+    /// Returns whether to draw progress: on a terminal, without `--quiet`.
     pub(crate) fn draws_progress(&self) -> bool {
         !self.quiet && io::stderr().is_terminal()
     }
 
-    /// Prints a result that was asked for.
+    /// Prints the result of a command.
     pub(crate) fn print(&self, report: &impl Report) -> Result<(), CliError> {
         self.raw(self.rendered(report)?.as_bytes())
     }
 
-    /// Prints a result that nobody can have again. A reader that has gone away is a failure here,
-    /// and so is one that there never was.
+    /// Prints a result that cannot be retrieved again. A closed pipe, and a standard output that is
+    /// closed or the null device, are errors here.
     pub(crate) fn reveal(&self, report: &impl Report) -> Result<(), CliError> {
         if leads_nowhere() {
             let message = "cannot write to standard output: it is closed, or the null device";
@@ -149,7 +148,7 @@ impl Printer {
         }
     }
 
-    /// Prints that something was done; `--quiet` leaves the text out.
+    /// Prints a confirmation; `--quiet` omits the text.
     pub(crate) fn confirm(&self, report: &impl Report) -> Result<(), CliError> {
         if self.quiet && self.format == Format::Text {
             return Ok(());
@@ -157,7 +156,7 @@ impl Printer {
         self.print(report)
     }
 
-    /// Writes bytes to standard output. A reader that has gone away is no failure.
+    /// Writes bytes to standard output. A closed pipe is not an error.
     pub(crate) fn raw(&self, bytes: &[u8]) -> Result<(), CliError> {
         match write(bytes) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(cannot_write(&error)),
@@ -165,7 +164,7 @@ impl Printer {
         }
     }
 
-    /// Prints a part of a result that has no end. Returns `false` when the reader has gone away.
+    /// Prints part of an endless result. Returns `false` once the reader has closed the pipe.
     pub(crate) fn stream(&self, text: &str) -> Result<bool, CliError> {
         match write(text.as_bytes()) {
             Ok(()) => Ok(true),
@@ -174,19 +173,19 @@ impl Printer {
         }
     }
 
-    /// Tells something on standard error that nobody asked for.
+    /// Prints additional information on standard error; `--quiet` omits it.
     pub(crate) fn note(&self, text: &str) {
         if !self.quiet {
             stderr_line(&plain(text));
         }
     }
 
-    /// Warns on standard error; also when it is to be quiet.
+    /// Prints a warning on standard error, even with `--quiet`.
     pub(crate) fn warn(&self, text: &str) {
         stderr_line(&format!("{}: {}", self.stderr.warn("warning"), plain(text)));
     }
 
-    /// Prints why a command failed, and returns how the process ends.
+    /// Prints the error of a command and returns its kind.
     pub(crate) fn fail(&self, error: &CliError) -> Kind {
         match self.format {
             Format::Json => json_failure(error),
@@ -212,8 +211,8 @@ fn write(bytes: &[u8]) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Returns whether nobody can read what is written to standard output. One that was closed has been
-/// opened again, on the null device, before `main`.
+/// Returns whether standard output is discarded. A closed one was reopened on the null device
+/// before `main`.
 #[cfg(unix)]
 fn leads_nowhere() -> bool {
     use std::os::unix::fs::MetadataExt as _;
@@ -239,7 +238,7 @@ pub(crate) fn cannot_write(error: &io::Error) -> CliError {
     )
 }
 
-/// Prints why nothing could be printed, before it is known what colours are wanted.
+/// Prints an error that occurs before the colour settings are known.
 pub(crate) fn early_failure(error: &CliError, json: bool) {
     match json {
         true => json_failure(error),
@@ -269,7 +268,7 @@ struct FailureDetails<'a> {
     request_id: Option<&'a str>,
 }
 
-/// Prints why a command failed as JSON.
+/// Prints the error of a command as JSON.
 pub(crate) fn json_failure(error: &CliError) {
     let failure = Failure {
         error: FailureDetails {
@@ -285,17 +284,17 @@ pub(crate) fn json_failure(error: &CliError) {
     }
 }
 
-/// Passes on a line that a helper of the `command` store has said.
+/// Forwards a line of output from a helper of the `command` store.
 pub(crate) fn helper_said(paint: Paint, line: &str) {
     stderr_line(&format!("{}: {}", paint.bold("helper"), plain(line)));
 }
 
 fn stderr_line(line: &str) {
-    // There is nobody left to tell that standard error is closed.
+    // A closed standard error cannot be reported.
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// A short text that says that something was done.
+/// A short confirmation.
 #[derive(Debug, Serialize)]
 pub(crate) struct Done<T: Serialize> {
     #[serde(skip)]

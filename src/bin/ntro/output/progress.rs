@@ -1,4 +1,4 @@
-//! Progress, drawn on a terminal only.
+//! Progress bars and spinners, drawn only on a terminal.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Printer;
 
-/// Between two turns of a spinner.
+/// Interval between two frames of a spinner.
 const TURN: Duration = Duration::from_millis(100);
 
-/// Returns a bar over `length` things; where nothing is to be drawn, one that draws nothing.
+/// Returns a progress bar of `length` steps; hidden if progress is not drawn.
 pub(crate) fn bar(printer: &Printer, what: &'static str, length: usize) -> ProgressBar {
     if !printer.draws_progress() || length < 2 {
         return ProgressBar::hidden();
@@ -22,7 +22,7 @@ pub(crate) fn bar(printer: &Printer, what: &'static str, length: usize) -> Progr
     bar
 }
 
-/// Returns a turning spinner; where nothing is to be drawn, one that draws nothing.
+/// Returns a spinner; hidden if progress is not drawn.
 pub(crate) fn spinner(printer: &Printer, what: String) -> ProgressBar {
     if !printer.draws_progress() {
         return ProgressBar::hidden();

@@ -5,14 +5,14 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::{Paint, plain};
 
-/// What stands between two columns.
+/// Number of spaces between two columns.
 const GAP: usize = 2;
 
-/// A table without lines that fits the terminal. Its cells are plain text: colours would count as
-/// width.
+/// A table without borders that fits the terminal. Its cells are plain text, since colour codes
+/// would count as width.
 pub(crate) struct Table {
     paint: Paint,
-    /// The head is the first.
+    /// The first row is the head.
     rows: Vec<Vec<String>>,
 }
 
@@ -51,7 +51,7 @@ impl Table {
     }
 }
 
-/// Breaks cells so that no line is wider than a terminal.
+/// Wraps cells so that no line is wider than the terminal.
 fn fitted(rows: &[Vec<String>], width: u16) -> String {
     let mut table = comfy_table::Table::new();
     table
@@ -66,17 +66,17 @@ fn fitted(rows: &[Vec<String>], width: u16) -> String {
         table.add_row(row);
     }
     let lines = table.lines();
-    // Every cell has a blank on either side of it, also the first.
+    // Every cell has a space on either side, including the first.
     let lines = lines.map(|line| line.strip_prefix(' ').unwrap_or(&line).to_owned() + "\n");
     lines.collect()
 }
 
-/// Sets columns below each other, as wide as they are. Where nobody's lines are to be broken, that
-/// takes a fifth of the time, which a thousand rows show.
+/// Aligns columns at their natural width. Where no cell wraps, this takes a fifth of the time,
+/// which is noticeable with a thousand rows.
 fn aligned(rows: &[Vec<String>]) -> String {
     let mut widths = Vec::new();
     for row in rows {
-        // An empty column is seen as one.
+        // An empty column has a width of one.
         widths.resize(row.len().max(widths.len()), 1);
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = cell.width().max(*width);
@@ -93,20 +93,21 @@ fn aligned(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// The width of the terminal on standard output; elsewhere lines are as long as they are.
+/// Returns the width of the terminal on standard output; `None` elsewhere, so that lines are not
+/// wrapped.
 #[cfg(unix)]
 fn width() -> Option<u16> {
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
     (size.ws_col > 0).then_some(size.ws_col)
 }
 
-/// On Windows rows are as long as they are, and the console wraps them.
+/// On Windows lines are not wrapped; the console wraps them.
 #[cfg(not(unix))]
 fn width() -> Option<u16> {
     None
 }
 
-/// The height of the terminal on standard output, if it is one that can be drawn on again.
+/// Returns the height of the terminal on standard output, if it can be redrawn.
 #[cfg(unix)]
 pub(crate) fn terminal_height() -> Option<usize> {
     use std::io::IsTerminal as _;
@@ -115,11 +116,11 @@ pub(crate) fn terminal_height() -> Option<usize> {
         return None;
     }
     let rows = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| size.ws_row);
-    // A terminal that does not tell is taken for the smallest there was.
+    // A terminal of unknown height counts as the smallest common one.
     Some(if rows > 0 { usize::from(rows) } else { 24 })
 }
 
-/// Windows' consoles are not drawn on again: what has changed is told in lines.
+/// Windows consoles are not redrawn: changes are printed as lines.
 #[cfg(not(unix))]
 pub(crate) fn terminal_height() -> Option<usize> {
     None
