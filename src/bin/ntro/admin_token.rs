@@ -1,4 +1,4 @@
-//! Getting an administrator's token from where the library says that it is.
+//! Reads an administrator's token from the source that the library resolves.
 
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -18,9 +18,9 @@ use crate::exit::Kind;
 use crate::process::with_users_umask;
 use crate::stdin;
 
-/// How long the command of a connection may take. A person may have to confirm something.
+/// Timeout for the command of a connection. A person may have to confirm something.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// More than any token, with room to say by how much it is too long.
+/// Larger than any token; leaves room to report by how much the output is too long.
 const LONGEST: u64 = 64 * 1024;
 
 /// Returns the admin token of a call to `origin`.
@@ -28,8 +28,8 @@ pub(crate) fn get(cx: &Context, on_stdin: bool, origin: Origin) -> Result<AdminT
     of(cx, cx.resolution()?, on_stdin, origin)
 }
 
-/// Returns the admin token of one connection, whichever is the active one; `None` where there is
-/// none to be had.
+/// Returns the admin token of the named connection, active or not; `None` if it has no source for
+/// one.
 pub(crate) fn of_connection(
     cx: &Context,
     name: &ConnectionName,
@@ -39,9 +39,9 @@ pub(crate) fn of_connection(
     if_any(cx, &cx.inputs()?.resolve_for(name), on_stdin, origin)
 }
 
-/// Returns the admin token that a connection has a command for; `None` where it has none.
+/// Returns the admin token that the connection's own command prints; `None` if it has no command.
 ///
-/// `NTRO_ADMIN_TOKEN` is for one server, and does not go to each of many.
+/// Ignores `NTRO_ADMIN_TOKEN`, which is for one server and must not be sent to others.
 pub(crate) fn of_each(
     cx: &Context,
     name: &ConnectionName,
@@ -88,7 +88,7 @@ fn of(
     })
 }
 
-/// Runs a command and returns what it prints. What it complains of goes to the person.
+/// Runs a command and returns its standard output. Its standard error goes to the terminal.
 async fn printed(
     command: &AdminTokenCommand,
     timeout: Duration,
@@ -156,7 +156,7 @@ mod tests {
 
     use super::*;
 
-    /// What a shell prints, within 10 seconds or less.
+    /// Returns the output of a shell script, with a timeout of at most 10 seconds.
     fn shell(script: &str, timeout: Duration) -> Result<String, CliError> {
         run("sh", &["-c", script], timeout)
     }
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn what_is_printed_is_the_token() {
         assert_eq!(shell("echo a.b.c", LONG).unwrap(), "a.b.c\n");
-        // No shell takes the arguments apart.
+        // No shell expands the arguments.
         assert_eq!(run("echo", &["$HOME  x"], LONG).unwrap(), "$HOME  x\n");
     }
 

@@ -1,4 +1,4 @@
-//! What commands work with. Nothing is read or built before it is needed.
+//! State shared by all commands, read and built on first use.
 
 use std::cell::OnceCell;
 use std::future::Future;
@@ -48,8 +48,8 @@ impl Context {
         }
     }
 
-    /// Returns a context that has read no file yet, for after a change. It shares the stores, so
-    /// nobody is asked for a passphrase twice.
+    /// Returns a context that rereads the files after a change. It shares the stores, so a
+    /// passphrase is not asked for again.
     #[cfg(feature = "authority")]
     pub(crate) fn fresh(&self) -> Self {
         Self {
@@ -84,7 +84,7 @@ impl Context {
         })
     }
 
-    /// Returns the files, stores and connections of this command.
+    /// Returns the session of this command: its files, stores and connections.
     pub(crate) fn session(&self) -> &Session {
         self.session.get_or_init(|| Session::new(self.options()))
     }
@@ -104,7 +104,7 @@ impl Context {
                 ..Flags::default()
             },
             env: self.env.clone(),
-            // A folder that was removed holds no `.ntro.toml`.
+            // A deleted working directory has no `.ntro.toml`.
             folder: std::env::current_dir().ok(),
             insecure_http: self.global.insecure_http,
             ask_passphrase: ask,
@@ -128,28 +128,28 @@ impl Context {
         Ok(self.session().records()?)
     }
 
-    /// Returns everything that values are decided from.
+    /// Returns the inputs of all decisions.
     pub(crate) fn inputs(&self) -> Result<Inputs<'_>, CliError> {
         Ok(self.session().inputs()?)
     }
 
-    /// Returns every value of this call, each decided once.
+    /// Returns the resolved values of this call, each resolved once.
     pub(crate) fn resolution(&self) -> Result<&Resolution, CliError> {
         Ok(self.session().resolution()?)
     }
 
-    /// Returns the connection that is meant, with its key, and warns about what hides what.
+    /// Returns the active connection with its key, and warns about variables that override it.
     pub(crate) fn connection(&self) -> Result<Connection, CliError> {
         Ok(self.session().connection()?)
     }
 
-    /// Warns, once each, about variables that hide some of these values. With `NTRO_STRICT` that
+    /// Warns once about each variable that overrides one of these values. With `NTRO_STRICT` that
     /// is an error.
     pub(crate) fn tell_shadows(&self, of: &[ResolvedValue]) -> Result<(), CliError> {
         self.tell_shadows_of(self.resolution()?, of)
     }
 
-    /// As [`Context::tell_shadows`], where another connection is meant than the active one.
+    /// Like [`Context::tell_shadows`], for a connection other than the active one.
     pub(crate) fn tell_shadows_of(
         &self,
         resolution: &Resolution,
@@ -158,7 +158,7 @@ impl Context {
         Ok(self.session().check_shadows(resolution, of)?)
     }
 
-    /// Reveals the key of a connection, if its policy allows that.
+    /// Reveals the key of a connection if its policy allows it.
     pub(crate) fn reveal<'c>(&self, connection: &'c Connection) -> Result<&'c ApiKey, CliError> {
         connection.reveal(|name| {
             if !self.prompter().is_interactive() {
@@ -173,7 +173,7 @@ impl Context {
         })
     }
 
-    /// Returns the name of the connection that is meant, where a command is about a connection.
+    /// Returns the name of the active connection, for a command that requires one.
     pub(crate) fn connection_name(&self) -> Result<ConnectionName, CliError> {
         let name = self.resolution()?.name()?;
         self.tell_shadows(&[ResolvedValue::Connection])?;
@@ -187,7 +187,7 @@ impl Context {
         Ok(self.session().client(connection)?)
     }
 
-    /// Returns the limits of calls.
+    /// Returns the timeouts and limits of calls.
     pub(crate) fn api_settings(&self) -> Result<&api::Settings, CliError> {
         Ok(self.session().calls()?)
     }
@@ -200,7 +200,7 @@ impl Context {
         Ok(self.session().stores()?)
     }
 
-    /// Runs a future to its end, on a runtime that is made when the first one comes.
+    /// Runs a future to completion, on a runtime that is created on first use.
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> Result<T, CliError> {
         Ok(self.runtime()?.block_on(future))
     }
@@ -216,8 +216,8 @@ impl Context {
         Ok(self.runtime.get_or_init(|| runtime))
     }
 
-    /// Returns another connection than the one that is meant whose default tenant this is, to name it
-    /// in an error. Of the same provider: another one's tenants are others.
+    /// Returns another connection of the same provider with this default tenant, to name it in an
+    /// error. Tenants of other providers are unrelated.
     pub(crate) fn connection_for(&self, tenant: &TenantSlug) -> Option<String> {
         let config = self.config().ok()?;
         let resolution = self.resolution().ok()?;

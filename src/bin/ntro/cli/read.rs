@@ -7,13 +7,13 @@ use crate::commands::group::Alone;
 use crate::commands::{auth, key, tenant};
 
 impl Cli {
-    /// Returns the whole tree, in which the global options go with every command.
+    /// Returns the whole command tree; every command accepts the global options.
     pub(crate) fn tree() -> clap::Command {
         Self::command().mut_args(|option| option.global(true))
     }
 
-    /// Parses the command line: against the one command that its first words name, or else against
-    /// the whole tree. Making and searching that takes longer than most commands.
+    /// Parses the command line against the one command that its first words name, or else against
+    /// the whole tree. Building and searching the tree takes longer than most commands run.
     pub(crate) fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
         match Self::read_alone(arguments) {
             Some(cli) => Ok(cli),
@@ -21,9 +21,9 @@ impl Cli {
         }
     }
 
-    /// Understands what most people write: a group, a command in it, and options either before
-    /// these or after. What this understands means the same in the tree; all else, also what is
-    /// mistyped, is left to that.
+    /// Parses the usual form: a group, a command in it, and options either before or after both.
+    /// Accepted arguments mean the same in the whole tree, which handles all other lines, including
+    /// mistyped ones.
     fn read_alone(arguments: &[OsString]) -> Option<Self> {
         let line = arguments.get(1..)?;
         if is_option(line.first()?) {
@@ -56,15 +56,15 @@ impl Cli {
         rest: &[OsString],
     ) -> Option<Self> {
         let mut command = (alone.arguments)(bare());
-        // Most lines have no option here, and the global ones are most of what would be made.
+        // Most lines have no option here, and the global options are most of the command to build.
         let has_options = rest.iter().any(is_option);
         if has_options {
             command = Global::augment_args(command);
         }
-        // The first of the rest stands where the program's name would.
+        // The first word of the rest takes the position of the program's name.
         let mut matches = command.try_get_matches_from_mut(rest).ok()?;
         let global = match before {
-            // How these go together with those after the command is for the tree to say.
+            // The whole tree merges these with the options after the command.
             Some(_) if has_options => return None,
             Some(global) => global,
             None if has_options => Global::from_arg_matches_mut(&mut matches).ok()?,
@@ -87,7 +87,7 @@ impl Cli {
     }
 }
 
-/// A command that knows of nothing yet, not even of help, which is the tree's.
+/// An empty command without `--help`; the whole tree handles help.
 fn bare() -> clap::Command {
     clap::Command::new("").disable_help_flag(true)
 }
@@ -96,9 +96,9 @@ fn is_option(word: &OsString) -> bool {
     word.as_encoded_bytes().starts_with(b"-")
 }
 
-/// Takes off the options before the first word that is none and belongs to none.
+/// Splits off the options before the first word that is neither an option nor an option's value.
 fn options_before(line: &[OsString]) -> Option<(Global, Vec<OsString>)> {
-    // What follows this names no command, but might one that is external.
+    // A word after `--` names no built-in command, but may name an external one.
     if line.iter().any(|word| word == "--") {
         return None;
     }
@@ -114,8 +114,8 @@ fn options_before(line: &[OsString]) -> Option<(Global, Vec<OsString>)> {
     Some((global, line))
 }
 
-/// Leaves them to the end of the process: taking them apart would be a tenth of all that a short
-/// command does.
+/// Leaks them until the process exits: dropping them takes a tenth of the run time of a short
+/// command.
 fn forget(tree: clap::Command, matches: clap::ArgMatches) {
     std::mem::forget((tree, matches));
 }
@@ -127,7 +127,7 @@ mod tests {
 
     use super::*;
 
-    /// Every word that a command line may have: names of commands, options, and values for them.
+    /// Every word that can appear in a command line: command names, options and option values.
     fn words() -> Vec<String> {
         fn collect(command: &clap::Command, words: &mut Vec<String>) {
             for argument in command.get_arguments() {
@@ -160,7 +160,7 @@ mod tests {
         words
     }
 
-    /// The two words that name each command in a group.
+    /// The group and command name of each command in a group.
     fn commands() -> Vec<[String; 2]> {
         let mut tree = Cli::tree();
         tree.build();

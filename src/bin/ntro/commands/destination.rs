@@ -1,4 +1,4 @@
-//! Where a key will lie: decided, and found possible, before there is a key to be stored.
+//! Chooses the store of a new key and checks that it works, before the key is entered.
 
 use ntro_base::{ConnectionName, Host};
 use ntro_client::ops::{self, Replaced};
@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Kind;
 
-/// The stores that can be named in an option.
+/// The stores that options can name.
 pub(super) const STORES: [&str; StoreKind::ALL.len()] = {
     let mut names = [""; StoreKind::ALL.len()];
     let mut index = 0;
@@ -19,7 +19,7 @@ pub(super) const STORES: [&str; StoreKind::ALL.len()] = {
     names
 };
 
-/// Decides whether what is there may be replaced; asks where it can be asked.
+/// Decides whether an existing connection may be replaced; asks if it can.
 pub(super) fn overwrite(
     overwrite: bool,
     cx: &Context,
@@ -65,7 +65,7 @@ pub(super) fn overwrite(
     }
 }
 
-/// Decides where the key will lie, and makes sure that it can, before anybody is asked for it.
+/// Chooses the store and checks that it can keep a key, before a person is asked for the key.
 pub(super) fn store(
     wanted: Option<&str>,
     cx: &Context,
@@ -79,7 +79,7 @@ pub(super) fn store(
         Some(store) => store
             .parse()
             .map_err(|error| CliError::usage(format!("{error}")))?,
-        // Never into the clear because an older key lay there: only where it was asked for.
+        // An older key in plain text does not select plain text: only an explicit setting does.
         None if named => facts.store?.value,
         None => StoreKind::Keyring,
     };
@@ -104,7 +104,7 @@ pub(super) fn store(
             .prompter()
             .select("Where should the key be kept instead?", &items, 0)?;
         let kind = others[choice];
-        // A key that is pasted here by mistake moves the choice with its letters.
+        // The letters of a key pasted here by mistake move the selection.
         let sure = kind != StoreKind::Plaintext
             || cx.prompter().confirm(
                 "Really in plain text, readable by anyone with access to your files?",

@@ -1,4 +1,4 @@
-//! When a key ends, in words, and the warning that it does soon.
+//! Expiry of a key as text, and the warning before it.
 
 use std::fmt;
 
@@ -7,17 +7,17 @@ use ntro_base::Period;
 
 use crate::context::Context;
 
-/// How long before its end a key is warned about where nothing else is said.
+/// Default period before the expiry in which a warning is printed.
 pub(crate) const SOON: Period = Period::days(14);
 
-/// What is said of a key that its server accepts, and that has ended by this machine's clock.
+/// Message for a key that the server accepts although it has expired by the local clock.
 pub(crate) const ACCEPTED_AFTER_ITS_END: &str = "the server accepts it, and by this machine's clock it has ended; `ntro doctor` compares the clocks";
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// The milliseconds that a key has left; none or fewer where it has expired.
+/// Milliseconds until the key expires; zero or negative once it has expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Remaining(i64);
 
@@ -37,7 +37,7 @@ impl Remaining {
         u128::try_from(self.0).is_ok_and(|left| left <= period.duration().as_millis())
     }
 
-    /// Returns the whole days.
+    /// Returns the number of whole days.
     pub(crate) fn days(self) -> i64 {
         self.0.div_euclid(DAY)
     }
@@ -56,7 +56,7 @@ impl fmt::Display for Remaining {
     }
 }
 
-/// Tells on standard error of a key, which its server has accepted, that it ends within two weeks.
+/// Warns on standard error if an accepted key expires within two weeks.
 pub(crate) fn warn(cx: &Context, connection: Option<&str>, expires_at: Option<Timestamp>) {
     let Some(at) = expires_at else {
         return;

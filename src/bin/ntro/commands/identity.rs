@@ -1,4 +1,4 @@
-//! Who a key belongs to and what it reaches: asked by `auth whoami`, shown by login as well.
+//! Owner of a key and the tenants it reaches, for `auth whoami` and `auth login`.
 
 use jiff::Timestamp;
 use ntro_base::TenantSlug;
@@ -71,8 +71,8 @@ impl From<&Tenant> for TenantName {
     }
 }
 
-/// Returns the [active](Tenant::active) tenant of a connection. Fails where the key does not reach
-/// the named one.
+/// Returns the [active](Tenant::active) tenant of a connection. Fails if the key does not reach the
+/// named tenant.
 pub(crate) fn active_tenant<'a>(
     cx: &Context,
     connection: &Connection,
@@ -93,8 +93,8 @@ pub(crate) fn active_tenant<'a>(
     }
 }
 
-/// Makes sure that the key of the connection that is meant reaches the tenant that a project's pin
-/// names, before it is used for something that is not about a tenant.
+/// Checks that the key of the active connection reaches the tenant of the project's pin, before the
+/// key is used for a call that is not about a tenant.
 pub(crate) fn require_pinned_tenant(cx: &Context) -> Result<(), CliError> {
     let tenant = cx.resolution()?.tenant()?;
     if !tenant.is_some_and(|tenant| matches!(&tenant.source, Source::Pin(_))) {
@@ -105,7 +105,8 @@ pub(crate) fn require_pinned_tenant(cx: &Context) -> Result<(), CliError> {
     active_tenant(cx, &connection, &tenants).map(drop)
 }
 
-/// The error for a tenant that the key does not reach. Names the connection that does, if one does.
+/// Returns the error for a tenant that the key does not reach. Names a connection that reaches it,
+/// if one does.
 pub(crate) fn out_of_reach(
     cx: &Context,
     wanted: &TenantSlug,
@@ -127,7 +128,7 @@ pub(crate) fn out_of_reach(
     })
 }
 
-/// Asks and puts together what `auth whoami` tells.
+/// Calls the server and builds the output of `auth whoami`.
 pub(crate) fn whoami(cx: &Context, connection: &Connection) -> Result<Whoami, CliError> {
     let client = cx.client(connection)?;
     let api::Whoami { identity, tenants } = cx.block_on(client.whoami())??;
@@ -207,7 +208,7 @@ impl Report for Whoami {
     }
 }
 
-/// Returns when a key ends, if the server tells.
+/// Returns the expiry of a key, if the server reports it.
 pub(crate) fn expiry(identity: &Identity) -> Option<Timestamp> {
     identity
         .key

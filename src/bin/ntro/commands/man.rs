@@ -22,7 +22,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
     let page = match &args.folder {
         Some(folder) => {
-            // For whoever the user lets read them.
+            // The user's umask decides who can read the pages.
             with_users_umask(|| {
                 std::fs::create_dir_all(folder)
                     .and_then(|()| clap_mangen::generate_to(Cli::tree(), folder))

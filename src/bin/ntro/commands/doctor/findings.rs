@@ -63,13 +63,13 @@ impl Findings {
         self.add(check, Level::Problem, message.into(), Some(fix.into()));
     }
 
-    /// Adds what kept something from working, with what its error says to do.
+    /// Adds an error as a problem, with the fix that the error suggests.
     pub(super) fn failure(&mut self, check: &'static str, error: impl Into<CliError>) {
         let error = error.into();
         self.problem(check, error.message, error.hint.unwrap_or_default());
     }
 
-    /// Adds something that was wrong until now.
+    /// Adds a problem that was just fixed.
     pub(super) fn fixed(&mut self, check: &'static str, message: impl Into<String>) {
         self.add(check, Level::Ok, message.into(), None);
         if let Some(finding) = self.findings.last_mut() {
@@ -77,7 +77,7 @@ impl Findings {
         }
     }
 
-    /// Says that all is well, unless this check has found something already.
+    /// Adds an `ok` finding unless the check has found something already.
     pub(super) fn ok_otherwise(&mut self, check: &'static str, message: impl Into<String>) {
         if self.findings.iter().all(|finding| finding.check != check) {
             self.ok(check, message);
@@ -89,7 +89,7 @@ impl Findings {
     }
 
     fn add(&mut self, check: &'static str, level: Level, message: String, fix: Option<String>) {
-        // Of some failures nobody knows the fix.
+        // Some errors have no known fix.
         let fix = fix.filter(|fix| !fix.is_empty());
         self.findings.push(Finding {
             check,

@@ -1,4 +1,4 @@
-//! CheckedFiles that a killed writer has left.
+//! Temporary files left by killed writers.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ pub(super) fn check(
         findings.ok(CHECK, "no leftover files");
         return Ok(());
     }
-    // Whoever takes the lock clears up.
+    // Taking the lock removes the leftovers.
     let done = fix && home.lock().is_ok() && home.leftovers().next().is_none();
     for path in left {
         let message = format!("`{}` is left over from a killed command", path.display());

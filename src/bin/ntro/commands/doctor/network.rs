@@ -1,4 +1,4 @@
-//! What the environment says of the way to the servers.
+//! Variables that affect connections to the servers.
 
 use ntro_base::env::{self, EnvVar};
 use ntro_client::api::BadProxy;
@@ -16,7 +16,7 @@ pub(super) fn check(cx: &Context, findings: &mut Findings) {
     for variable in PROXIES {
         match BadProxy::find(cx.env(), variable) {
             Some(bad) => findings.problem(CHECK, bad.to_string(), error::proxy_hint(&bad)),
-            // The value may hold a password.
+            // The value may contain a password.
             None if cx.env().is_set(variable) => set.push(format!("`{}`", variable.name)),
             None => {}
         }

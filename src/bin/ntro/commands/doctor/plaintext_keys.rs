@@ -1,4 +1,4 @@
-//! Keys that lie somewhere in the clear.
+//! Keys stored in plain text.
 
 use std::cell::OnceCell;
 
@@ -35,7 +35,7 @@ pub(super) fn check(cx: &Context, files: &CheckedFiles, findings: &mut Findings)
     findings.ok_otherwise(CHECK, "no connection has a plain-text key");
 }
 
-/// Returns the option that a migration needs, if any: without one the key goes into the keyring.
+/// Returns the option that a migration needs: empty when the keyring works.
 fn elsewhere(cx: &Context) -> &'static str {
     let keyring = cx.store(StoreKind::Keyring);
     match keyring.is_ok_and(|keyring| keyring.probe().is_ok()) {
@@ -44,7 +44,7 @@ fn elsewhere(cx: &Context) -> &'static str {
     }
 }
 
-/// The official client of Ontora keeps its key in a file of its own, and in no other way.
+/// Checks the key file of the official Ontora client, which has no other store.
 fn ontora(cx: &Context, to: &OnceCell<&str>, findings: &mut Findings) {
     let Some(path) = OntoraFile::locate(cx.env()) else {
         return;

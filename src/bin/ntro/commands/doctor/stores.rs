@@ -1,4 +1,4 @@
-//! The stores that connections count on: there, unlocked, quick, and holding what they should.
+//! The stores in use: available, unlocked, fast, and holding the expected keys.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use crate::shell::quoted;
 
 pub(super) const CHECK: &str = "stores";
 
-/// What connections look for in a store, and whether they are known to have stored it there.
+/// The items expected in a store, and whether each is recorded there.
 type Items = BTreeMap<Item, bool>;
 
-/// A store that takes longer is worth a word.
+/// A slower store is reported.
 const SLOW: Duration = Duration::from_secs(1);
 
 pub(super) fn check(
@@ -25,7 +25,7 @@ pub(super) fn check(
 ) -> Result<(), CliError> {
     let mut expected: BTreeMap<StoreKind, Items> = BTreeMap::new();
     for name in files.names() {
-        // What cannot be told from the files is a finding about them.
+        // The check of the files reports entries that cannot be read.
         if let Ok(stored) = files.inputs().facts(&name).stored {
             let items = expected.entry(stored.kind).or_default();
             items.insert(stored.item, stored.prefix.is_some());
@@ -40,7 +40,7 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Nothing counts on the keyring yet, so that there is none is no problem so far.
+/// No connection uses the keyring yet, so its absence is not a problem.
 fn default_store(cx: &Context, findings: &mut Findings) -> Result<(), CliError> {
     match cx.store(StoreKind::Keyring)?.probe() {
         Ok(()) => findings.ok(CHECK, "the `keyring` store answers"),
@@ -92,7 +92,7 @@ fn one(
         Err(secrets::Error::Locked { .. }) => {
             findings.ok(CHECK, format!("the `{kind}` store answers, but is locked"));
         }
-        // The probe found it set up, all but for this, which it may go without.
+        // The probe succeeded: only the optional list command is not configured.
         Err(secrets::Error::NotConfigured { .. }) => {
             findings.ok(
                 CHECK,
@@ -122,7 +122,7 @@ fn missing<'a>(kind: StoreKind, items: impl Iterator<Item = &'a Item>, findings:
     }
 }
 
-/// A key that no connection uses is not erased unasked: somebody may have edited a host.
+/// Reports keys that no connection uses. Does not erase them unasked: a host may have been edited.
 fn no_longer_used<'a>(
     files: &CheckedFiles,
     kind: StoreKind,
@@ -131,7 +131,8 @@ fn no_longer_used<'a>(
 ) {
     for item in items {
         let name = item.connection.as_str();
-        // The official clients take a connection out of `config.toml`, and know no store.
+        // The official clients remove a connection from `config.toml` but not its key from the
+        // store.
         let removed = !files.config.connections.contains_key(name)
             && files.records.get(name).is_some_and(|login| {
                 login.store == kind.as_str() && login.origin == item.origin.as_str()

@@ -1,4 +1,4 @@
-//! What a command was cut off in: keys on their way to another store, and rotations.
+//! Unfinished migrations and rotations.
 
 use jiff::Timestamp;
 use ntro_client::ops::migrate::Journal;
@@ -52,7 +52,7 @@ fn rotations(files: &CheckedFiles, now: Timestamp, findings: &mut Findings) {
                 "the rotation of the key of `{name}`, begun at {begun}, is not finished{until}"
             ),
             match recorded.revoke_after {
-                // Nothing else ends it before its time.
+                // Only `--grace 0s` ends it before this time.
                 Some(at) if at > now => {
                     format!(
                         "wait for it, or ntro auth rotate {} --grace 0s",

@@ -1,4 +1,4 @@
-//! Variables of this shell that hide what is stored.
+//! Environment variables that override stored values.
 
 use ntro_client::resolve::{self, Source};
 
@@ -30,7 +30,7 @@ pub(super) fn check(cx: &Context, findings: &mut Findings) {
                 }
             }
         }
-        // Told by the check of the files.
+        // The check of the files reports this.
         Err(resolve::Error::NoConnection { .. }) => {}
         Err(resolve::Error::UnknownConnection {
             source_of_value: Source::Config { .. },

@@ -1,4 +1,4 @@
-//! Every connection, one after the other, past those that fail.
+//! Rotates the key of every connection in turn, continuing after failures.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -35,8 +35,8 @@ pub(super) fn run(args: &RotateArgs, cx: &Context) -> Result<Exit, CliError> {
     Ok(failed.map_or(Exit::Success, Exit::Failure))
 }
 
-/// Has every store unlocked that is going to be asked, before anything is drawn: one may ask for its
-/// passphrase. What does not open is told of with its connections.
+/// Unlocks every store in use before progress is drawn, since a store may ask for its passphrase.
+/// Errors are reported with the connections of the store.
 fn open_stores(cx: &Context, names: &[ConnectionName]) -> Result<(), CliError> {
     let inputs = cx.inputs()?;
     let kinds = names
@@ -53,7 +53,7 @@ fn open_stores(cx: &Context, names: &[ConnectionName]) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The connections that a key is recorded or written for.
+/// Returns the connections with a recorded or plain-text key.
 fn logged_in(cx: &Context) -> Result<Vec<ConnectionName>, CliError> {
     let (config, records) = (cx.config()?, cx.logins()?);
     let names = config
@@ -68,7 +68,7 @@ fn rotate(args: &RotateArgs, cx: &Context, name: &ConnectionName) -> Result<Rota
     let Some(limit) = args.older_than else {
         return one.rotate();
     };
-    // What was begun is finished, however old the key is.
+    // Finishes an unfinished rotation whatever the age of the key.
     let skipped = one.with(|rotation| {
         if rotation.next() != Next::Begin {
             return Ok(None);
@@ -91,12 +91,12 @@ fn rotate(args: &RotateArgs, cx: &Context, name: &ConnectionName) -> Result<Rota
     }
 }
 
-/// A key of unknown age is as good as old.
+/// Returns whether the key is younger than `limit`. Keys of unknown age count as old.
 fn is_young(made: Timestamp, limit: Duration, now: Timestamp) -> bool {
     SignedDuration::try_from(limit).is_ok_and(|limit| now.duration_since(made) < limit)
 }
 
-/// Waits for each grace to end, in order, and revokes the old keys.
+/// Waits for the end of each grace period, in order, and revokes the old keys.
 fn finish(
     args: &RotateArgs,
     cx: &Context,

@@ -1,4 +1,4 @@
-//! The rotation of one connection's key: which way it goes, and what is asked for on it.
+//! Rotates the key of one connection: selects the method and asks for its input.
 
 use std::cell::OnceCell;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(super) struct RotateOne<'a> {
     args: &'a RotateArgs,
     cx: &'a Context,
     name: &'a ConnectionName,
-    /// Standard input gives it once only.
+    /// Caches the token, since standard input can be read only once.
     token_on_stdin: OnceCell<AdminToken>,
 }
 
@@ -37,8 +37,7 @@ impl<'a> RotateOne<'a> {
         }
     }
 
-    /// Does something with the rotation of this connection, and explains how things stand when it
-    /// fails.
+    /// Runs `act` on the rotation of this connection, and adds the state of the rotation to errors.
     pub(super) fn with<T>(
         &self,
         act: impl FnOnce(&mut Rotation<'_>) -> Result<T, CliError>,
@@ -49,7 +48,7 @@ impl<'a> RotateOne<'a> {
         done.map_err(|error| self.explained(error, &rotation))
     }
 
-    /// Rotates, or finishes what an earlier run has begun.
+    /// Rotates the key, or finishes an unfinished rotation.
     pub(super) fn rotate(&self) -> Result<RotationRow, CliError> {
         let migrations = Journal::read(&self.cx.home()?.migrations())?;
         if migrations.get(self.name.as_str()).is_some() {
@@ -102,11 +101,12 @@ impl<'a> RotateOne<'a> {
         })
     }
 
-    /// Makes sure that it is meant, where the key is one of production. What was begun was meant.
+    /// Asks for confirmation if the connection is production. An unfinished rotation is already
+    /// confirmed.
     fn confirm(&self, rotation: &Rotation<'_>) -> Result<(), CliError> {
         let resolution = self.cx.inputs()?.alone(self.name);
         let what = format!("replace the key {}… and revoke it", rotation.stored());
-        // In a fleet nobody is asked again and again.
+        // `--all` does not ask once per connection.
         match self.args.all {
             true => production::require_yes(&resolution, self.args.sure, &what),
             false => production::confirm(self.cx, &resolution, self.args.sure, &what),
@@ -129,7 +129,7 @@ impl<'a> RotateOne<'a> {
         }
     }
 
-    /// Gets the new key in whichever way there is, and puts it in its place.
+    /// Creates the new key with the available method and stores it.
     fn replace(&self, rotation: &mut Rotation<'_>) -> Result<(), CliError> {
         if self.args.api_key_stdin {
             let key = stdin::secret("key", "--api-key-stdin")?.parse();
@@ -153,7 +153,7 @@ impl<'a> RotateOne<'a> {
         self.walk_through(rotation)
     }
 
-    /// Asks a person for a key made elsewhere.
+    /// Asks a person for a key created elsewhere.
     fn walk_through(&self, rotation: &mut Rotation<'_>) -> Result<(), CliError> {
         let origin = rotation.host().origin();
         if rotation.provider() == Provider::Ontora {
@@ -200,7 +200,7 @@ impl<'a> RotateOne<'a> {
         }
     }
 
-    /// Revokes the old key, when its time has come.
+    /// Revokes the old key once its grace period is over.
     fn settle(
         &self,
         rotation: &mut Rotation<'_>,
@@ -212,7 +212,7 @@ impl<'a> RotateOne<'a> {
         let now = self.cx.now();
         if let Some(due) = rotation.revoke_after().filter(|due| *due > now) {
             let later = RotationRow::of(self.name, RotationState::InGrace, &recorded);
-            // What an earlier run has begun is not waited for: a timer would hang.
+            // Does not wait for the grace period of an earlier run: a timer job would hang.
             if self.args.no_wait || self.args.all || self.args.grace.is_none() {
                 return Ok(later);
             }
@@ -278,7 +278,7 @@ impl<'a> RotateOne<'a> {
         Ok(self.token_on_stdin.get().cloned())
     }
 
-    /// Adds how things stand, where a rotation is left unfinished.
+    /// Adds the state of an unfinished rotation to an error.
     fn explained(&self, error: CliError, rotation: &Rotation<'_>) -> CliError {
         let word = quoted(self.name.as_str());
         let what = match rotation.next() {
@@ -303,7 +303,7 @@ impl<'a> RotateOne<'a> {
     }
 }
 
-/// Whether another key may do better.
+/// Returns whether another key may succeed.
 fn is_about_the_key(error: &rotate::Error) -> bool {
     use rotate::Error as E;
     match error {

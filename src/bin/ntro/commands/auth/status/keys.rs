@@ -1,7 +1,7 @@
-//! The keys of all connections, out of their stores, before any server is asked.
+//! Reads the keys of all connections from their stores, before any request is sent.
 //!
-//! One after the other and before anything is drawn, since a store may ask for its passphrase; a
-//! store that fails as a whole is asked no more.
+//! Reads them one at a time and before anything is drawn, since a store may ask for its passphrase.
+//! A store that fails as a whole is not read again.
 
 use std::collections::BTreeMap;
 
@@ -15,27 +15,27 @@ use super::row::{ConnectionState, StatusRow};
 use crate::error::CliError;
 use crate::exit::Kind;
 
-/// A connection, and what its server is to be asked with.
+/// A connection with the key and target of its check.
 pub(super) struct Asked {
     pub(super) row: StatusRow,
     pub(super) key: Option<KeyToCheck>,
 }
 
-/// What a server is asked with.
+/// The key and the target of a check.
 pub(super) struct KeyToCheck {
     pub(super) target: Target,
-    /// When the key ends, as its server told at login.
+    /// Expiry of the key, as the server reported it at login.
     pub(super) recorded: Option<Timestamp>,
 }
 
-/// Why a store gives no key out.
+/// Why a store cannot be read.
 struct Closed {
     state: ConnectionState,
     kind: Kind,
     message: String,
 }
 
-/// Takes the keys of connections out of their stores.
+/// Reads the keys of connections from their stores.
 pub(super) struct KeyReader<'a> {
     inputs: Inputs<'a>,
     stores: &'a Stores,
@@ -53,7 +53,7 @@ impl<'a> KeyReader<'a> {
         }
     }
 
-    /// Takes the key of the connection that is meant, as a call would.
+    /// Reads the key of the active connection, as a call does.
     pub(super) fn active(&mut self) -> Result<Asked, CliError> {
         let resolution = self.inputs.resolve();
         let Some(name) = resolution.name()? else {
@@ -62,8 +62,7 @@ impl<'a> KeyReader<'a> {
         self.take(&name.value, &resolution)
     }
 
-    /// Takes the keys of all connections, each by itself: without the variables that override the
-    /// active one.
+    /// Reads the keys of all connections, ignoring the variables that override the active one.
     pub(super) fn all(&mut self) -> Result<Vec<Asked>, CliError> {
         let names = self.inputs.config.names();
         names
@@ -142,7 +141,7 @@ fn state(error: &resolve::Error) -> ConnectionState {
     match error {
         E::NoKey { .. } | E::KeyBoundElsewhere { .. } => ConnectionState::NoKey,
         E::Store(error) if error.is_locked() => ConnectionState::Locked,
-        // The store works, and has something else there.
+        // The store works, but the item is not a key.
         E::Store(error) if error.is_no_key() => ConnectionState::Failed,
         E::Store(_) => ConnectionState::StoreUnavailable,
         _ => ConnectionState::Failed,

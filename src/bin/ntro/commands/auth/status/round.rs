@@ -1,4 +1,4 @@
-//! One round of checks: so many servers at a time, each with a deadline of its own.
+//! One round of checks: a bounded number of servers in parallel, each with its own deadline.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::output::progress;
 
-/// What all rounds share: the stores with what they were told once, and the way out.
+/// State shared by all rounds: the stores, which ask for a passphrase once, and the HTTP client.
 pub(super) struct Checks<'a> {
     cx: &'a Context,
     transport: Transport,
@@ -25,7 +25,7 @@ pub(super) struct Checks<'a> {
     warning: Warning,
 }
 
-/// What a server said: when the key ends, if it does, or why there is no good answer.
+/// The expiry of the key, if it has one, or why the check failed.
 type CheckResult = Result<Option<Timestamp>, api::Error>;
 
 impl<'a> Checks<'a> {
@@ -54,7 +54,7 @@ impl<'a> Checks<'a> {
         })
     }
 
-    /// Takes the keys out of their stores. Blocks, and may ask a person.
+    /// Reads the keys from their stores. Blocks, and may ask a person.
     pub(super) fn keys(&self, inputs: Inputs<'_>) -> Result<Vec<Asked>, CliError> {
         let insecure_http = self.cx.global().insecure_http;
         let mut keys = KeyReader::new(inputs, self.cx.stores()?, insecure_http);
@@ -64,10 +64,11 @@ impl<'a> Checks<'a> {
         }
     }
 
-    /// Asks all servers, so many at a time, and returns what came of each in the same order.
+    /// Checks the keys with a bounded number of parallel calls and returns the rows in the same
+    /// order.
     ///
-    /// A call is made when its turn comes, so what is under way is bounded and not merely what is
-    /// sent.
+    /// Each call is created when its turn comes, which bounds the calls in progress and not only
+    /// the requests sent.
     pub(super) async fn ask(&self, asked: Vec<Asked>, draw: bool) -> Vec<StatusRow> {
         let bar = match draw {
             true => progress::bar(self.cx.printer(), "checking", asked.len()),
@@ -92,7 +93,7 @@ impl<'a> Checks<'a> {
                 Some(Ok((index, recorded, answer))) => {
                     self.answered(&mut rows[index], recorded, answer);
                 }
-                // The row says that it was not checked.
+                // The row already says that it was not checked.
                 Some(Err(_)) => {}
                 None => break,
             }

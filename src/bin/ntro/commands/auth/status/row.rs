@@ -62,7 +62,7 @@ pub(super) enum ConnectionState {
     Failed,
 }
 
-/// When a key that ends is told of, and whether that counts.
+/// When to warn about an expiring key, and whether the warning fails the command.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Warning {
     pub(super) within: Period,
@@ -70,7 +70,7 @@ pub(super) struct Warning {
 }
 
 impl StatusRow {
-    /// A connection that was not looked at yet: it counts as failed until it was.
+    /// Returns a row that has not been checked; it counts as failed until it is.
     pub(super) fn new(name: String, host: Option<String>) -> Self {
         Self {
             name,
@@ -85,7 +85,7 @@ impl StatusRow {
         }
     }
 
-    /// The server has accepted the key.
+    /// Records that the server accepts the key.
     pub(super) fn accepted(
         &mut self,
         expires_at: Option<Timestamp>,
@@ -97,7 +97,7 @@ impl StatusRow {
         let within = |remaining: Remaining| remaining.is_within(warning.within);
         let (state, kind) = match self.remaining {
             Some(remaining) if remaining.is_over() || within(remaining) => {
-                // The server's word counts, so one of the two clocks is wrong.
+                // The server's answer takes precedence; one of the two clocks is wrong.
                 if remaining.is_over() {
                     self.message = Some(expiry::ACCEPTED_AFTER_ITS_END.to_owned());
                 }
@@ -113,7 +113,7 @@ impl StatusRow {
         self.kind = kind;
     }
 
-    /// The server has not accepted the key, which had been recorded to end at `recorded`.
+    /// Records that the server does not accept the key, whose recorded expiry is `recorded`.
     pub(super) fn refused(&mut self, error: CliError, recorded: Option<Timestamp>, now: Timestamp) {
         let state = match error.kind {
             Kind::NotAuthenticated if recorded.is_some_and(|at| at <= now) => {
@@ -141,12 +141,12 @@ impl StatusRow {
         self.expires_in_days = self.remaining.map(Remaining::days);
     }
 
-    /// Returns whether anything changed that is worth a line: not that a day went by.
+    /// Returns whether the row changed, ignoring the number of days left.
     pub(super) fn differs(&self, before: &Self) -> bool {
         (self.state, &self.host, &self.message) != (before.state, &before.host, &before.message)
     }
 
-    /// Returns the state as people read it.
+    /// Returns the state as text for people.
     pub(super) fn status(&self) -> String {
         match self.state {
             ConnectionState::Valid => "valid".to_owned(),
@@ -181,8 +181,8 @@ impl StatusRow {
 pub(in crate::commands::auth) struct Statuses(pub(super) Vec<StatusRow>);
 
 impl Statuses {
-    /// How the command ends: as the first connection says that is not well. A key that merely
-    /// expires soon counts after all others.
+    /// Returns the exit code of the first connection that is not ok. A key that merely expires soon
+    /// counts after all others.
     pub(super) fn exit(&self) -> Exit {
         let first = |soon: bool| {
             let mut rows = self.0.iter();
@@ -196,7 +196,7 @@ impl Statuses {
             .map_or(Exit::Success, Exit::Failure)
     }
 
-    /// Returns the table of these rows.
+    /// Returns these rows as a table.
     pub(super) fn table<'a>(paint: Paint, rows: impl Iterator<Item = &'a StatusRow>) -> String {
         let mut table = Table::new(paint, &["NAME", "STATUS", "HOST", ""]);
         for row in rows {

@@ -1,8 +1,8 @@
-//! `--watch`: round after round until Ctrl-C.
+//! `--watch`: repeats the checks until Ctrl-C.
 //!
-//! A terminal shows the last round in the place of the one before, without any mode that would
-//! have to be undone; elsewhere a line is printed for each connection that has changed, and with
-//! `-o json` one for each round.
+//! On a terminal each round replaces the one before, without a terminal mode that would have to be
+//! restored. Elsewhere it prints a line for each changed connection, and with `-o json` one line
+//! for each round.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -42,7 +42,7 @@ pub(super) fn run(cx: &Context, checks: &Checks<'_>, interval: Period) -> Result
     let mut screen = Screen::new(cx);
     let mut first = true;
     loop {
-        // Read anew each time: somebody may have logged in meanwhile.
+        // Reads the configuration again in each round: a login may have changed it.
         let config = Config::read(&cx.home()?.config())?;
         let records = KeyRecords::read(&cx.home()?.logins())?;
         let asked = checks.keys(Inputs {
@@ -56,7 +56,7 @@ pub(super) fn run(cx: &Context, checks: &Checks<'_>, interval: Period) -> Result
             return Ok(Exit::Failure(Kind::Interrupted));
         };
         if !screen.show(rows)? {
-            // Nobody reads any more.
+            // The reader has closed the pipe.
             return Ok(Exit::Success);
         }
         let pause = async { tokio::time::sleep(interval.duration()).await };
@@ -66,20 +66,20 @@ pub(super) fn run(cx: &Context, checks: &Checks<'_>, interval: Period) -> Result
     }
 }
 
-/// Ctrl-C, from the first time that it is waited for: one that comes between two waits counts too.
+/// Ctrl-C, from the first wait on: a signal between two waits counts too.
 struct Interrupt(Pin<Box<dyn Future<Output = ()>>>);
 
 impl Interrupt {
     fn new() -> Self {
         Self(Box::pin(async {
             if tokio::signal::ctrl_c().await.is_err() {
-                // It cannot be waited for; the system ends the process then, as it always would.
+                // The handler cannot be installed; Ctrl-C then ends the process as usual.
                 std::future::pending::<()>().await;
             }
         }))
     }
 
-    /// Runs a future to its end, unless Ctrl-C comes before that.
+    /// Runs a future to completion unless Ctrl-C comes first.
     fn before<T>(
         &mut self,
         cx: &Context,
@@ -96,11 +96,11 @@ impl Interrupt {
     }
 }
 
-/// What was shown, and where.
+/// The rows shown last, and the output that they were shown on.
 struct Screen<'a> {
     cx: &'a Context,
     before: BTreeMap<String, StatusRow>,
-    /// Lines that the last round took on the terminal; none before the first.
+    /// Number of lines of the last round on the terminal; `None` before the first round.
     lines: Option<usize>,
 }
 
@@ -113,7 +113,7 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// Shows a round. Returns `false` when nobody reads any more.
+    /// Shows a round. Returns `false` once the reader has closed the pipe.
     fn show(&mut self, rows: Vec<StatusRow>) -> Result<bool, CliError> {
         let printer = self.cx.printer();
         let now = self.cx.now().round(Unit::Second);
@@ -141,11 +141,11 @@ impl<'a> Screen<'a> {
         printer.stream(&text)
     }
 
-    /// The round in the place of the one before, in as many lines as the terminal has. What is not
-    /// well comes first where not all fit.
+    /// Returns the round as text that replaces the one before and fits the terminal's height. If
+    /// not all rows fit, those that are not ok come first.
     fn redrawn(&mut self, rows: &[StatusRow], height: usize, now: Timestamp) -> String {
         let paint = self.cx.printer().stdout();
-        // The head, the line below, and the one that the cursor stands in.
+        // Leaves room for the table head, the summary line and the line of the cursor.
         let room = height.saturating_sub(3).max(1);
         let mut shown: Vec<&StatusRow> = rows.iter().collect();
         if shown.len() > room {
@@ -153,10 +153,10 @@ impl<'a> Screen<'a> {
         }
         let mut text = String::new();
         if let Some(lines) = self.lines {
-            // To the first line of it, and clear all from there.
+            // Moves the cursor to the first line of the last round and clears the rest.
             let _ = write!(text, "\x1b[{lines}A\r\x1b[J");
         }
-        // Long remarks take several lines, so rows are left out until the table fits.
+        // Long remarks take several lines, so rows are dropped until the table fits.
         let mut count = shown.len().min(room);
         let table = loop {
             let table = Statuses::table(paint, shown[..count].iter().copied());
@@ -178,7 +178,7 @@ impl<'a> Screen<'a> {
         text
     }
 
-    /// A line for each connection that is new, has changed or is gone.
+    /// Returns a line for each connection that is new, changed or removed.
     fn changes(&mut self, rows: &[StatusRow], now: Timestamp) -> String {
         let mut text = String::new();
         for row in rows {
