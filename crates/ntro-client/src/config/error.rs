@@ -36,7 +36,7 @@ pub enum Error {
         path: PathBuf,
         /// The key of the value.
         key: &'static str,
-        /// Why not.
+        /// The reason.
         reason: &'static str,
     },
     /// A change would replace a value of another type.
@@ -64,7 +64,7 @@ impl Error {
         span: Option<Range<usize>>,
         message: &str,
     ) -> Self {
-        // The parser lists the expected tokens on lines of their own.
+        // The parser lists the expected tokens on separate lines.
         let message = &in_words_of_toml(&without_value(message.trim())).replace('\n', ", ");
         let before = &text[..span.map_or(0, |span| text.floor_char_boundary(span.start))];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);

@@ -7,7 +7,7 @@ use ntro_base::ConnectionName;
 use ntro_base::disk::{self, FileLock};
 use ntro_base::env::{self, Env};
 
-/// Every file in the folder that is replaced as a whole.
+/// Every file in the folder that is rewritten as a whole.
 const FILES: [&str; 6] = [
     "config.toml",
     "logins.toml",
@@ -17,8 +17,8 @@ const FILES: [&str; 6] = [
     "rotations.toml",
 ];
 
-/// As much of a name as goes into the name of a file: systems take 255 bytes and less, and 64
-/// characters of most scripts are three times as many.
+/// The longest part of an encoded connection name in a file name, in bytes: systems limit file
+/// names to 255 bytes or less, and 64 characters of most scripts take three times as many.
 const LONGEST: usize = 200;
 
 /// The folder of `ntro`, and the files in it.
@@ -27,7 +27,7 @@ pub struct NtroDir {
     folder: PathBuf,
 }
 
-/// Neither `NTRO_HOME` is set nor does the system know a home folder.
+/// `NTRO_HOME` is not set and the system has no home folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no home folder, and `NTRO_HOME` is not set")]
 pub struct NoHome;
@@ -72,24 +72,24 @@ impl NtroDir {
         self.folder.join("logins.toml")
     }
 
-    /// Returns the path of the encrypted file with the keys of the `file` store.
+    /// Returns the path of the encrypted file of the `file` store.
     #[must_use]
     pub fn keys(&self) -> PathBuf {
         self.folder.join(disk::KEYS)
     }
 
-    /// Returns the path of the identity that opens it when no other is named.
+    /// Returns the path of the default identity that decrypts it.
     #[must_use]
     pub fn identity(&self) -> PathBuf {
         self.folder.join(disk::IDENTITY)
     }
 
-    /// Returns every file in the folder that `ntro` keeps, whether it is there or not.
+    /// Returns the path of every file that `ntro` keeps in the folder, whether it exists or not.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> {
         FILES.iter().map(|file| self.folder.join(file))
     }
 
-    /// Returns what writers have left who were killed. The next one clears it up.
+    /// Returns the temporary files of killed writers. The next writer removes them.
     pub fn leftovers(&self) -> impl Iterator<Item = PathBuf> {
         self.files().filter_map(|file| disk::leftover(&file))
     }
@@ -106,7 +106,7 @@ impl NtroDir {
         self.folder.join("rotations.toml")
     }
 
-    /// Returns the path of the file that says that a connection's key is being rotated.
+    /// Returns the path of the file that marks a connection's key as being rotated.
     #[must_use]
     pub fn rotating(&self, name: &ConnectionName) -> PathBuf {
         let mut file = format!(
@@ -114,7 +114,8 @@ impl NtroDir {
             utf8_percent_encode(name.as_str(), NON_ALPHANUMERIC)
         );
         if file.len() > LONGEST {
-            // Two names that share a file cannot be rotated at once, which is all that comes of it.
+            // If two names share a file, they cannot be rotated in parallel; nothing else is
+            // affected.
             file.truncate(LONGEST);
             file.push_str(&format!(
                 "-{:08x}",
@@ -124,8 +125,8 @@ impl NtroDir {
         self.folder.join(file)
     }
 
-    /// Waits for the right to write anything in the folder, making it if it is missing, and
-    /// removes what a writer left that was killed.
+    /// Waits for the lock of the folder, which every writer holds. Creates the folder if it is
+    /// missing, and removes the temporary files of killed writers.
     ///
     /// # Errors
     ///
@@ -134,7 +135,7 @@ impl NtroDir {
         self.lock_within(FileLock::TIMEOUT)
     }
 
-    /// Waits as [`NtroDir::lock`], for at most `timeout`.
+    /// Like [`NtroDir::lock`], but waits for at most `timeout`.
     ///
     /// # Errors
     ///
@@ -177,7 +178,7 @@ mod tests {
         assert_eq!(first, file(&format!("{long}a")));
         assert_ne!(first, second);
         assert!(first.len() < 255, "{first:?}");
-        // No other name is encoded with a dash.
+        // A dash in a name is encoded.
         assert_eq!(file("a-b"), ".rotating-a%2Db");
     }
 

@@ -12,7 +12,7 @@ use super::error::read_text;
 use super::{Error, HelperEntry, SafetySettings};
 use ntro_base::Policy;
 
-/// What `config.toml` says. Unknown keys are passed over: they belong to other programs, or to a
+/// The contents of `config.toml`. Unknown keys are ignored: they belong to other programs or to a
 /// later version of this one.
 #[derive(Debug, Default)]
 pub struct Config {
@@ -24,19 +24,19 @@ pub struct Config {
     pub default_connection_name: Option<String>,
     /// The connections, by name.
     pub connections: BTreeMap<String, ConnectionEntry>,
-    /// `[stores.command]`; ours, and may be missing.
+    /// `[stores.command]`; specific to `ntro`, optional.
     pub command: Option<HelperEntry>,
 }
 
-/// One `[connections.<name>]`. The values are texts: each is parsed where it is used, so that a
-/// mistake in one connection does not keep the others from working.
+/// One `[connections.<name>]`. The values are strings: each is parsed where it is used, so that an
+/// error in one connection does not affect the others.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(expecting = "a table")]
 pub struct ConnectionEntry {
     /// Base URL.
     #[serde(default, deserialize_with = "non_empty")]
     pub host: Option<String>,
-    /// The key in the clear, as the official clients keep it.
+    /// The key in plain text, as the official clients store it.
     #[serde(default, deserialize_with = "secret")]
     pub api_key: Option<SecretString>,
     /// Slug or id of the tenant used when no other is named.
@@ -45,27 +45,29 @@ pub struct ConnectionEntry {
     /// Slug or id of an entity; kept for the official clients.
     #[serde(default, deserialize_with = "non_empty")]
     pub default_entity: Option<String>,
-    /// `ntropii` or `ontora`; ours, and may be missing.
+    /// `ntropii` or `ontora`; specific to `ntro`, optional.
     #[serde(default, deserialize_with = "non_empty")]
     pub provider: Option<String>,
-    /// Where the key lies; ours, and may be missing.
+    /// The store of the key; specific to `ntro`, optional.
     #[serde(default, deserialize_with = "non_empty")]
     pub store: Option<String>,
-    /// Command and arguments that print a fresh admin JWT; ours.
+    /// Command and arguments that print a fresh admin JWT; specific to `ntro`.
     #[serde(default)]
     pub admin_token_command: Option<Vec<String>>,
-    /// What may become of the key; ours. A value that is not known is an error of the file: what
-    /// it was to protect is not to be guessed.
+    /// The policy of the key; specific to `ntro`. An unknown value is an error, since guessing it
+    /// could expose the key.
     #[serde(default, deserialize_with = "policy")]
     pub policy: Option<Policy>,
-    /// Whether the connection counts as production, whatever its name and host are; ours.
+    /// Whether the connection counts as production, whatever its name and host are; specific to
+    /// `ntro`.
     #[serde(default)]
     pub production: Option<bool>,
 }
 
 impl ConnectionEntry {
-    /// Returns what the entry says of safety, or `None` where the official clients have rewritten
-    /// it: they drop all of our keys, so an entry that still has any of them is as we left it.
+    /// Returns the safety settings of the entry, or `None` if the official clients have rewritten
+    /// it: they drop all keys of `ntro`, so an entry that has any of them was last written by
+    /// `ntro`.
     #[must_use]
     pub fn safety(&self) -> Option<SafetySettings> {
         let is_ours = self.has_own_keys() || self.policy.is_some() || self.production.is_some();
@@ -76,7 +78,7 @@ impl ConnectionEntry {
     }
 }
 
-/// The file as it is read.
+/// The file as it is deserialized.
 #[derive(Deserialize)]
 pub(super) struct Wire {
     #[serde(default, deserialize_with = "non_empty")]
@@ -87,8 +89,7 @@ pub(super) struct Wire {
     stores: StrictTable<StoresTable>,
 }
 
-/// A table and nothing else: an array would be taken for one without the keys, its values in the
-/// order in which they stand here.
+/// Accepts only a table: serde would also accept an array, as the values of the fields in order.
 #[derive(Default)]
 struct StrictTable<T>(T);
 
@@ -139,7 +140,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// Fails when the file cannot be read or is no text.
+    /// Fails when the file cannot be read or is not UTF-8.
     pub fn text(path: &Path) -> Result<Option<zeroize::Zeroizing<String>>, Error> {
         read_text(path)
     }
@@ -170,8 +171,8 @@ impl Config {
         self.connections.keys().map(String::as_str)
     }
 
-    /// Returns the default connection: the one named, or `production` where none is named, as the
-    /// official clients have it.
+    /// Returns the default connection: the named one, or `production` if none is named, like the
+    /// official clients.
     #[must_use]
     pub fn default_name(&self) -> Option<&str> {
         self.default_connection_name.as_deref().or_else(|| {
@@ -183,15 +184,16 @@ impl Config {
 }
 
 impl ConnectionEntry {
-    /// Returns whether the entry has a key that a login here has written. No official login leaves
-    /// one. Policies do not count: they are put back wherever they were dropped.
+    /// Returns whether the entry has a key that only a login of `ntro` writes; an official login
+    /// leaves none. Safety settings do not count, since they are restored wherever they were
+    /// dropped.
     #[must_use]
     pub fn has_own_keys(&self) -> bool {
         self.provider.is_some() || self.store.is_some() || self.admin_token_command.is_some()
     }
 }
 
-/// The official clients write empty texts where they have nothing.
+/// The official clients write empty strings for missing values.
 fn non_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(deserializer)?;
     Ok(Some(text).filter(|text| !text.trim().is_empty()))
@@ -205,7 +207,7 @@ pub(super) fn policy<'de, D: Deserializer<'de>>(
     text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
-/// As [`non_empty`], without an error message that could repeat the value.
+/// Like [`non_empty`], without an error message that could repeat the value.
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
     struct Visitor;
 
