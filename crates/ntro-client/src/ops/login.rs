@@ -10,7 +10,7 @@ use ntro_base::{
     ApiKey, ConnectionName, Host, KeyPrefix, Policy, Provider, TenantSlug, shown_host,
 };
 
-/// A key that is to be stored, with its connection.
+/// A new key and its connection.
 #[derive(Debug)]
 pub struct NewLogin {
     /// The connection's name.
@@ -21,46 +21,46 @@ pub struct NewLogin {
     pub provider: Provider,
     /// The key.
     pub key: ApiKey,
-    /// When the key expires, where the provider told.
+    /// When the key expires, if the provider reports it.
     pub expires_at: Option<Timestamp>,
-    /// The tenant to use when no other is named; `None` leaves what is there.
+    /// The tenant to use when no other is named; `None` keeps the current one.
     pub default_tenant: Option<TenantSlug>,
-    /// Where the key is to lie.
+    /// The store for the key.
     pub store: StoreKind,
-    /// Whether the connection becomes the default one; `None`: if there is no default yet.
+    /// Whether to make the connection the default; `None`: only if there is no default yet.
     pub make_default: Option<bool>,
-    /// Whether a connection of that name may be pointed to another origin.
+    /// Whether an existing connection may be pointed to another origin.
     pub overwrite: bool,
-    /// What may become of the key; `None` leaves what is there.
+    /// The policy of the key; `None` keeps the current one.
     pub policy: Option<Policy>,
-    /// The clock.
+    /// The current time.
     pub now: Timestamp,
 }
 
-/// What a login did.
+/// The result of a login.
 #[derive(Debug)]
 pub struct Stored {
-    /// Whether the connection is the default one now.
+    /// Whether the connection is now the default.
     pub is_default: bool,
-    /// Why an older key of the connection is still in its store, if it is.
+    /// Why an older key of the connection could not be erased, if so.
     pub left_behind: Option<secrets::Error>,
 }
 
-/// What a login would replace.
+/// The existing connection that a login would replace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replaced {
-    /// The host that the connection has now, fit to be shown.
+    /// The current host, safe to display.
     pub host: Option<String>,
-    /// Whether it is of the same origin.
+    /// Whether the current host has the same origin.
     pub same_origin: bool,
-    /// The system that it is for, where that is written down.
+    /// The current provider, if recorded.
     pub provider: Option<Provider>,
-    /// The prefix of the key that is stored now, where one is recorded.
+    /// The prefix of the current key, if recorded.
     pub key_prefix: Option<KeyPrefix>,
 }
 
 impl Replaced {
-    /// Refuses what would make another connection of it.
+    /// Fails if the login would change the origin or the provider.
     fn check(self, login: &NewLogin) -> Result<(), Error> {
         let name = login.name.clone();
         match self.provider {
@@ -79,7 +79,7 @@ impl Replaced {
     }
 }
 
-/// Returns what a login of this name and host would replace, if there is such a connection.
+/// Returns the connection that a login with this name and host would replace, if it exists.
 ///
 /// # Errors
 ///
@@ -103,7 +103,7 @@ impl ConfigFiles {
         Some(Replaced {
             host: entry.host.as_deref().map(shown_host),
             provider: provider.and_then(|provider| provider.parse().ok()),
-            // A connection that never had a host is nobody's yet.
+            // A connection without a host can be pointed to any origin.
             same_origin: entry.host.is_none() || existing.as_ref() == Some(&host.origin()),
             key_prefix: login.map(|login| KeyPrefix::recorded(&login.key_prefix)),
         })
@@ -114,8 +114,8 @@ impl ConfigFiles {
 ///
 /// # Errors
 ///
-/// Fails when the connection exists for another origin and must not be overwritten, and when any
-/// of the three places cannot be written. What was written before is then taken back.
+/// Fails when the connection exists for another origin and must not be overwritten, and when the
+/// store, `logins.toml` or `config.toml` cannot be written. Earlier writes are then undone.
 pub fn store(home: &NtroDir, login: &NewLogin, stores: &Stores) -> Result<Stored, Error> {
     let lock = home.lock()?;
     let files = ConfigFiles::read(home)?;
@@ -147,18 +147,18 @@ pub fn store(home: &NtroDir, login: &NewLogin, stores: &Stores) -> Result<Stored
         && error.is_no_key()
         && !old.as_ref().is_some_and(|old| old.recorded)
     {
-        // It does not come back as it was given, and no connection counts on what is there.
+        // The store returns something else than was written, and no connection uses the item.
         let _ = store.erase(&item, &lock);
     }
     let before = put?;
     if let Err(first) = write(home, &document, &records, &lock) {
         let undone = match (login.store, before) {
-            // The key was to stand in the file that could not be written.
+            // The key is part of the file that could not be written.
             (StoreKind::Plaintext, _) => Ok(()),
             (_, Some(key)) => store.put(&item, &key, &lock),
             (_, None) => store.erase(&item, &lock).map(drop),
         };
-        // `logins.toml` was perhaps written; what it says then has no key, which is what it is for.
+        // Restores `logins.toml`, which may have been written. A record without a key is harmless.
         let _ = files.records.save(&home.logins(), &lock);
         return Err(match undone {
             Ok(()) => first,
@@ -174,7 +174,7 @@ pub fn store(home: &NtroDir, login: &NewLogin, stores: &Stores) -> Result<Stored
     })
 }
 
-/// Puts the key and returns the one that was there. The `plaintext` store gets it with the rest of
+/// Stores the key and returns the previous one. The `plaintext` store gets the key together with
 /// the connection, in one write.
 fn put(
     store: &dyn SecretStore,
@@ -186,7 +186,7 @@ fn put(
         return Ok(None);
     }
     let before = match store.get(item) {
-        // What is there is no key, and nothing to come back to.
+        // The item is not a key, so there is nothing to restore.
         Err(error) if error.is_no_key() => None,
         answer => answer?,
     };
@@ -204,7 +204,7 @@ fn edited(
     let mut document = files.document(home)?;
     let moved = files.replaced(&login.name, &login.host);
     if moved.is_some_and(|replaced| !replaced.same_origin) {
-        // What it prints is for the server of before.
+        // The command prints tokens for the previous server.
         document.unset(name, "admin_token_command")?;
     }
     document.set(name, "host", login.host.as_str())?;
@@ -250,7 +250,7 @@ fn write(
     Ok(document.save(lock)?)
 }
 
-/// Erases the key that the login has replaced, where it lies elsewhere than the new one.
+/// Erases the replaced key if the new key does not overwrite it.
 fn erase_old(
     old: &StoredKey,
     login: &NewLogin,

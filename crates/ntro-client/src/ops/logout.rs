@@ -4,18 +4,18 @@ use crate::resolve::StoredKey;
 use crate::secrets::{self, Item, StoreKind, Stores};
 use ntro_base::{ConnectionName, KeyPrefix};
 
-/// What a logout did.
+/// The result of a logout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forgotten {
     /// The store that held the key.
     pub store: StoreKind,
     /// Whether there was a key.
     pub had_key: bool,
-    /// Its prefix, where it was recorded.
+    /// Its prefix, if recorded.
     pub key_prefix: Option<KeyPrefix>,
 }
 
-/// Erases the key of a connection; its other settings stay for the next login.
+/// Erases the key of a connection. The other settings remain for the next login.
 ///
 /// # Errors
 ///
@@ -27,8 +27,8 @@ pub fn logout(home: &NtroDir, name: &ConnectionName, stores: &Stores) -> Result<
     })
 }
 
-/// Erases the key of a connection, and the connection; also what is left of one that somebody else
-/// has taken out of `config.toml`.
+/// Erases a connection and its key. Also erases the rest of a connection that another program has
+/// removed from `config.toml`.
 ///
 /// # Errors
 ///
@@ -43,12 +43,12 @@ pub fn remove(home: &NtroDir, name: &ConnectionName, stores: &Stores) -> Result<
     })
 }
 
-/// What a connection is that is on record and not in `config.toml`.
+/// How to treat a connection that is recorded but missing from `config.toml`.
 #[derive(PartialEq, Eq)]
 enum Gone {
-    /// One that there is not.
+    /// As unknown.
     Unknown,
-    /// One that can be forgotten all the same.
+    /// As removable.
     IfRecorded,
 }
 
@@ -76,14 +76,14 @@ fn forget(
             continue;
         }
         let had_key = match stores.get(stored.kind).erase(&stored.item, &lock) {
-            // Nothing says that there is a key, so there is none to be kept from harm.
+            // No record says that a key exists, so an absent store is not an error.
             Err(secrets::Error::Absent { .. }) if !stored.recorded => false,
             answer => answer?,
         };
         erased = erased.or(had_key.then_some(stored));
     }
     let mut document = files.document(home)?;
-    // Where there is nothing to take out, nothing is written: somebody else may be at it.
+    // Leaves `config.toml` alone if there is nothing to remove: another program may be writing it.
     if is_there || document.default_name() == Some(name.as_str()) {
         edit(&mut document)?;
         document.save(&lock)?;
@@ -107,10 +107,10 @@ fn forget(
 }
 
 impl ConfigFiles {
-    /// Returns where the key of a connection lies, or may lie: where `config.toml` says, and where
-    /// the record of the login says, should somebody have edited the store or the host since.
+    /// Returns every place that may hold the key of a connection: the one in `config.toml`, and the
+    /// recorded one, which differs if the store or the host was edited since the login.
     fn places(&self, home: &NtroDir, name: &ConnectionName) -> Vec<StoredKey> {
-        // One whose host or store cannot be read says nothing.
+        // An unreadable host or store yields no place.
         let configured = self.stored_key(home, name).ok();
         let recorded = self.records.get(name.as_str()).and_then(|login| {
             Some(StoredKey {

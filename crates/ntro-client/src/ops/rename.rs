@@ -3,13 +3,13 @@ use crate::config::{NtroDir, SafetySettings};
 use crate::secrets::{self, Item, StoreKind, Stores};
 use ntro_base::ConnectionName;
 
-/// Gives a connection another name; its key, and its place as the default, go along.
+/// Renames a connection, together with its key and its role as the default.
 ///
-/// The key and its record are there under both names for a moment: whoever looks for either finds it.
+/// The key and its record briefly exist under both names, so that either name works at any time.
 ///
 /// # Errors
 ///
-/// Fails when there is no such connection, when the new name is taken, and when the key cannot be
+/// Fails when the connection does not exist, when the new name is taken, and when the key cannot be
 /// moved.
 pub fn rename(
     home: &NtroDir,

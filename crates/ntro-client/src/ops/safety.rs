@@ -1,8 +1,8 @@
-//! What `config.toml` says of the safety of connections, kept from vanishing.
+//! Records the safety settings of connections in `config.toml`, so that they are not lost.
 //!
-//! The official clients drop every key of ours when they rewrite the file, and a policy that is
-//! gone with it would protect nothing. So it is recorded in `logins.toml`: with every change that is
-//! made here, and, for what was set with an editor, when the connection is used.
+//! The official clients drop every key of `ntro` when they rewrite the file, and a policy dropped
+//! with it would protect nothing. So the settings are recorded in `logins.toml`: with every change
+//! made by `ntro`, and when a connection is used, for settings edited by hand.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use super::{ConfigFiles, Error};
 use crate::config::{Config, Document, NtroDir, SafetySettings};
 use crate::state::KeyRecords;
 
-/// Returns whether the configuration says anything of the safety of connections that is not recorded.
+/// Returns whether the configuration has safety settings that are not recorded.
 #[must_use]
 pub fn has_unrecorded_safety(config: &Config, records: &KeyRecords) -> bool {
     record(config, &mut records.clone())
 }
 
-/// How long is waited for other writers. Whoever only uses a connection is not to stand in line.
+/// Timeout for the lock. Commands that only use a connection should not wait long for writers.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Notes what the configuration says of the safety of connections.
+/// Records the safety settings in the configuration.
 ///
 /// # Errors
 ///
@@ -33,11 +33,11 @@ pub fn record_safety(home: &NtroDir) -> Result<(), Error> {
     Ok(())
 }
 
-/// Notes what the entries say that speak for themselves, and forgets what is recorded of connections
-/// that are gone; returns whether anything has changed.
+/// Records the settings of entries that have them, and removes the records of deleted connections.
+/// Returns whether anything has changed.
 ///
-/// The official clients write the file in place: read meanwhile, it has no connection. So one of
-/// which a login is on record is not gone.
+/// The official clients write the file in place, so it may appear without connections. Therefore a
+/// connection with a recorded login does not count as deleted.
 pub(super) fn record(config: &Config, records: &mut KeyRecords) -> bool {
     let mut changed = false;
     for (name, entry) in &config.connections {
@@ -56,7 +56,7 @@ pub(super) fn record(config: &Config, records: &mut KeyRecords) -> bool {
     changed
 }
 
-/// Writes what is recorded into the entries that do not speak for themselves.
+/// Restores the recorded settings of entries that the official clients have rewritten.
 pub(super) fn put_back(
     config: &Config,
     records: &KeyRecords,
@@ -70,7 +70,7 @@ pub(super) fn put_back(
     Ok(())
 }
 
-/// Writes a safety into the entry of a connection, which is made if there is none.
+/// Writes safety settings into the entry of a connection, which is created if it does not exist.
 pub(super) fn write(
     safety: SafetySettings,
     name: &str,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::secrets::StoreKind;
 use crate::state::text;
 
-/// Where a key can lie.
+/// A place that can hold a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeyLocation {
     /// A secret store.
@@ -16,7 +16,7 @@ pub enum KeyLocation {
 }
 
 impl KeyLocation {
-    /// Returns the name that programs read.
+    /// Returns the name used in JSON and in the journal.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -26,7 +26,7 @@ impl KeyLocation {
     }
 }
 
-/// For people.
+/// Formats the name for people.
 impl fmt::Display for KeyLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -36,7 +36,7 @@ impl fmt::Display for KeyLocation {
     }
 }
 
-/// Reads the name that programs read.
+/// Parses the name returned by [`KeyLocation::as_str`].
 impl FromStr for KeyLocation {
     type Err = <StoreKind as FromStr>::Err;
 
@@ -48,7 +48,7 @@ impl FromStr for KeyLocation {
     }
 }
 
-/// As [`KeyLocation::as_str`] and [`FromStr`].
+/// Serializes the name returned by [`KeyLocation::as_str`].
 impl Serialize for KeyLocation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())

@@ -1,12 +1,12 @@
-//! Moving keys from any store to any other, so that none is lost wherever it is cut off.
+//! Moves keys between stores. An interruption at any point loses no key.
 //!
-//! One connection after the other: the key is looked for in every key_location where it may lie, and
-//! where two places differ nothing is done. Then it is written to the new store and read back,
-//! the record of the connection is switched, and only then is the key erased where it was. What
-//! is about to happen is written into a [`Journal`] first and taken out last, so the next run
-//! finds what a killed one has left. Each run looks at everything anew: finishing a move is the
-//! same as making it, with some of it done. A key whose connection was removed meanwhile is not
-//! moved any further, and what is left of it is erased by [`Migrator::forget`] alone.
+//! Connections are moved one at a time. A move reads every location that may hold the key, and
+//! fails if two locations differ. It writes the key to the new store, reads it back, switches the
+//! record of the connection, and only then erases the key from its old location. Each move is
+//! recorded in a [`Journal`] before its first step and removed after its last, so the next run
+//! finds an unfinished move. Each run reads all locations again: finishing a move is the same as
+//! making it, with some steps already done. If the connection was removed meanwhile, the move
+//! stops, and only [`Migrator::forget`] erases its remaining copies.
 
 mod error;
 mod journal;
@@ -32,80 +32,80 @@ use plan::MigrationPlan;
 /// Moves keys to a store.
 #[derive(Clone, Copy)]
 pub struct Migrator<'a> {
-    /// Where the files lie.
+    /// The folder of `ntro`.
     pub home: &'a NtroDir,
     /// The secret stores.
     pub stores: &'a Stores,
-    /// The file of Ontora's official client, where the system knows one.
+    /// The file of Ontora's official client, if the system has a path for it.
     pub ontora: Option<&'a Path>,
-    /// The store that is to have the keys.
+    /// The store to move keys to.
     pub to: StoreKind,
-    /// Whether a person has agreed that keys whose policy is `confirm` go into the clear.
+    /// Whether a person has confirmed that keys with the policy `confirm` are stored in plain text.
     pub confirmed: bool,
-    /// Whether to find out what would be done, and do nothing.
+    /// Whether to report the changes without making them.
     pub dry_run: bool,
-    /// The clock.
+    /// The current time.
     pub now: Timestamp,
 }
 
-/// What came of one connection.
+/// The result for one connection.
 #[derive(Debug)]
 pub struct Outcome {
-    /// What was done, or would be.
+    /// The change, made or planned.
     pub change: Change,
-    /// The places that had the key.
+    /// The locations that had the key.
     pub from: Vec<KeyLocation>,
-    /// The head of the key.
+    /// The prefix of the key.
     pub key_prefix: Option<KeyPrefix>,
-    /// A key_location that still has the key, and why. The next run tries again.
+    /// A location that still has the key, and why. The next run tries again.
     pub left_behind: Option<(KeyLocation, Error)>,
-    /// Where an earlier key of the connection stays, that belongs to another origin.
+    /// The store and origin of an earlier key of the connection, which remains because it is bound
+    /// to another origin.
     pub earlier: Option<(StoreKind, Origin)>,
 }
 
-/// What was erased of a connection that is orphaned.
+/// The copies erased for an orphaned move.
 #[derive(Debug, Default)]
 pub struct Forgotten {
-    /// The places that had the key.
+    /// The locations that had the key.
     pub from: Vec<KeyLocation>,
-    /// A key_location that still has it, and why.
+    /// A location that still has the key, and why.
     pub left_behind: Option<(KeyLocation, Error)>,
 }
 
-/// What was done with a key, or would be.
+/// The change for one key, made or planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It lies in the new store.
+    /// The key was moved to the new store.
     Moved,
-    /// It lay there before.
+    /// The key was in the new store already.
     AlreadyThere,
-    /// There is none.
+    /// There is no key.
     NoKey,
 }
 
-/// Whether the policy of a connection has its say.
+/// Whether the policy of a connection is checked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Permission {
-    /// It has.
+    /// It is checked.
     Asked,
-    /// It had, when the move was begun.
+    /// It was checked when the move began.
     Noted,
 }
 
 impl Migrator<'_> {
-    /// Moves the key of a connection, and finishes what an earlier run has left of it.
+    /// Moves the key of a connection, or finishes an unfinished move.
     ///
     /// # Errors
     ///
-    /// Fails when two places have different keys, when the policy of the connection is against the
-    /// move, and when a store does not do its part. The connection works as before then, and no key
-    /// is lost.
+    /// Fails when two locations have different keys, when the policy of the connection forbids the
+    /// move, and when a store fails. The connection then still works, and no key is lost.
     pub fn connection(&self, name: &ConnectionName) -> Result<Outcome, Error> {
         self.run(name, None)
     }
 
-    /// Imports the key of Ontora's official client as the key of a connection, which is made if
-    /// there is none. With `keep` the client's file stays as it is.
+    /// Imports the key of Ontora's official client into a connection, which is created if it does
+    /// not exist. With `keep` the client's file is not changed.
     ///
     /// # Errors
     ///
@@ -114,7 +114,7 @@ impl Migrator<'_> {
         self.run(name, Some(keep))
     }
 
-    /// Finishes what an earlier run has left of a connection, if it has left anything.
+    /// Finishes the unfinished move of a connection, if there is one.
     ///
     /// # Errors
     ///
@@ -198,8 +198,8 @@ impl Migrator<'_> {
         Ok(outcome)
     }
 
-    /// Keeps a key out of the clear where the policy of its connection says so. In the clear it can
-    /// be had without asking `ntro`.
+    /// Refuses to store a key in plain text if the policy of its connection forbids it, since
+    /// reading it there bypasses `ntro`.
     fn check(&self, plan: &MigrationPlan) -> Result<(), Error> {
         let goes_into_the_clear =
             self.to == StoreKind::Plaintext && plan.key.is_some() && !plan.has_target();
@@ -215,7 +215,7 @@ impl Migrator<'_> {
         }
     }
 
-    /// Puts the key into the new store, reads it back, and lets the connection count on it.
+    /// Writes the key to the new store, reads it back, and points the connection to it.
     fn establish(&self, plan: &MigrationPlan, lock: &FileLock) -> Result<(), Error> {
         let Some(key) = &plan.key else {
             return Ok(());
@@ -225,7 +225,7 @@ impl Migrator<'_> {
         let document = self.edited(plan, key)?;
         let path = self.home.logins();
         if self.to == StoreKind::Plaintext {
-            // Key and record are in one file, and the other one counts on it.
+            // `config.toml` has the key and its store; `logins.toml` relies on both.
             document.save(lock)?;
             self.read_back(plan, key)?;
             records.save(&path, lock)?;
@@ -250,8 +250,8 @@ impl Migrator<'_> {
         }
     }
 
-    /// Takes back what was done before a failure, as far as that can be done and the key is where
-    /// it was. What cannot be taken back is left to the next run.
+    /// Undoes a failed move, as far as possible and only if an old location still has the key. The
+    /// next run undoes the rest.
     fn take_back(&self, plan: &mut MigrationPlan, lock: &FileLock) {
         let still_there = plan.others().into_iter().any(|key_location| {
             self.read_location(plan, key_location)
@@ -270,13 +270,13 @@ impl Migrator<'_> {
             || self.to == StoreKind::Plaintext
             || self.stores.get(self.to).erase(&plan.item, lock).is_ok();
         if erased {
-            // One that stays is found to be done by the next run.
+            // If the entry remains, the next run resolves it.
             let _ = plan.journal.end(plan.name.as_str(), lock);
         }
     }
 
-    /// Returns whether `config.toml` still says of the connection what it said. A write can fail
-    /// after it was made.
+    /// Returns whether the store and key of the connection in `config.toml` are unchanged. A write
+    /// can report an error after it took effect.
     fn is_as_before(&self, plan: &MigrationPlan) -> bool {
         let said = |config: &Config| {
             let entry = config.connections.get(plan.name.as_str())?;
@@ -307,14 +307,14 @@ impl Migrator<'_> {
         lock: &FileLock,
     ) -> Result<(), Error> {
         match (key_location, self.ontora) {
-            // It went with the record, in one write.
+            // The key was removed together with its record, in one write.
             (KeyLocation::Store(StoreKind::Plaintext), _) => {}
             (KeyLocation::Store(kind), _) => {
                 self.stores.get(kind).erase(&plan.item, lock)?;
             }
             (KeyLocation::Ontora, Some(path)) => {
                 let file = OntoraFile::read(path)?;
-                // Another key that somebody has put there meanwhile is not ours to erase.
+                // Keeps a different key that was written to the file meanwhile.
                 if plan::ontora_key(file.as_ref())? == plan.key
                     && let Some(file) = file
                 {
@@ -329,7 +329,7 @@ impl Migrator<'_> {
     fn record(&self, plan: &MigrationPlan, key: &ApiKey) -> KeyRecord {
         let prefix = key.prefix();
         let old = plan.files.records.get(plan.name.as_str());
-        // The key is no younger for having been moved.
+        // A move does not change the age of the key.
         let old = old.filter(|old| old.key_prefix == prefix.as_str());
         KeyRecord {
             store: self.to.to_string(),

@@ -1,8 +1,7 @@
-//! What a killed run has left of a connection that somebody has removed since.
+//! Cleanup after an unfinished move whose connection was removed.
 //!
-//! With the connection its key has gone as well, as far as whoever removed it is concerned: the
-//! official clients know nothing of the stores. What is left there are copies that nobody finds
-//! any more.
+//! Removing the connection with an official client does not erase its key, because those clients do
+//! not know the stores. The copies there are no longer reachable.
 
 use super::{Begun, Error, Forgotten, Journal, KeyLocation, Migrator, plan};
 use crate::config::{Config, OntoraFile, SafetySettings};
@@ -12,13 +11,13 @@ use ntro_base::ConnectionName;
 use ntro_base::disk::FileLock;
 
 impl Migrator<'_> {
-    /// Erases what an earlier run has left of a connection that is gone, if it has left anything.
-    /// The file of Ontora's official client stays as it is.
+    /// Erases the copies of an unfinished move whose connection is gone, if there is one. The file
+    /// of Ontora's official client is not changed.
     ///
     /// # Errors
     ///
-    /// Fails when the files cannot be read or written. A copy that cannot be erased is told in the
-    /// outcome.
+    /// Fails when the files cannot be read or written. The outcome reports a copy that cannot be
+    /// erased.
     pub fn forget(&self, name: &ConnectionName) -> Result<Option<Forgotten>, Error> {
         let lock = self.home.lock()?;
         match Journal::read(&self.home.migrations())?.get(name.as_str()) {
@@ -29,11 +28,11 @@ impl Migrator<'_> {
         }
     }
 
-    /// Refuses to go on where the connection of an unfinished move is gone, and is not about to be
-    /// made for the key in the file of Ontora's official client.
+    /// Fails if the connection of an unfinished move is gone, unless the move is an import that is
+    /// about to create it.
     ///
-    /// Nothing is erased for that: a file that another program is writing, or that lies elsewhere
-    /// for a while, has no connections either.
+    /// Erases nothing: `config.toml` also has no connections while another program is writing it or
+    /// when it is temporarily moved.
     pub(super) fn require_connection(
         &self,
         name: &ConnectionName,
@@ -60,8 +59,8 @@ impl Migrator<'_> {
         Ok(config.connections.contains_key(name.as_str()))
     }
 
-    /// Erases the copies of the key that was on its way, and forgets the move and the login that it
-    /// was for. Other keys stay, whosever they are.
+    /// Erases the copies of the moved key, and removes the move from the journal and its login from
+    /// the records. Other keys remain.
     fn clear_away(
         &self,
         name: &ConnectionName,
@@ -80,7 +79,7 @@ impl Migrator<'_> {
             let KeyLocation::Store(kind) = place else {
                 continue;
             };
-            // What stood in the clear went with the connection.
+            // A plain-text key was removed with the connection.
             if kind == StoreKind::Plaintext {
                 continue;
             }
@@ -115,7 +114,7 @@ impl Migrator<'_> {
 
 fn has_copy(store: &dyn SecretStore, item: &Item, begun: &Begun) -> Result<bool, secrets::Error> {
     match store.get(item) {
-        // A run that was killed may have left anything where it was about to put the key.
+        // A killed run may have left a partial write in the target store.
         Err(error) if store.kind() == begun.to && error.is_no_key() => Ok(true),
         answer => Ok(answer?.is_some_and(|key| key.prefix() == begun.key_prefix)),
     }

@@ -7,7 +7,7 @@ use ntro_base::{
     ApiKey, ConnectionName, Host, HostError, KeyPrefix, Origin, Policy, Provider, TenantSlug,
 };
 
-/// Where the key of a connection lies: everything that is known before anything is changed.
+/// The locations of a connection's key and everything else that is known before the first change.
 pub(super) struct MigrationPlan {
     pub(super) files: ConfigFiles,
     pub(super) journal: Journal,
@@ -15,39 +15,39 @@ pub(super) struct MigrationPlan {
     pub(super) item: Item,
     pub(super) provider: Provider,
     pub(super) policy: Policy,
-    /// The key, which all places of `found` have.
+    /// The key, identical in all locations of `found`.
     pub(super) key: Option<ApiKey>,
-    /// Places with copies that a login has overtaken since a move was begun.
+    /// Locations with copies that a login has replaced since the move began.
     pub(super) stale: Vec<KeyLocation>,
-    /// What the connection becomes, if there is none yet.
+    /// The connection to create, if it does not exist.
     pub(super) new: Option<NewConnection>,
     found: Vec<KeyLocation>,
     to: StoreKind,
     keep: bool,
-    /// Whether the connection says itself that its key is in the new store.
+    /// Whether the connection already names the new store.
     settled: bool,
     earlier: Option<(StoreKind, Origin)>,
 }
 
-/// A connection that is made for an imported key.
+/// A connection to create for an imported key.
 pub(super) struct NewConnection {
     pub(super) host: Host,
     pub(super) default_tenant: Option<TenantSlug>,
 }
 
-/// What the files say of a connection.
+/// The data about a connection in the files.
 struct Known {
     item: Item,
     provider: Provider,
-    /// Where the connection says that its key is; not known of a new connection, nor of one that
-    /// another program has logged in.
+    /// The location that the connection names; `None` for a new connection and for one that another
+    /// program has logged in.
     stored: Option<StoredKey>,
     earlier: Option<(StoreKind, Origin)>,
     new: Option<NewConnection>,
 }
 
 impl Migrator<'_> {
-    /// Looks at every place where the key of a connection may lie.
+    /// Reads every location that may hold the key of a connection.
     pub(super) fn plan(
         &self,
         name: &ConnectionName,
@@ -71,7 +71,7 @@ impl Migrator<'_> {
             });
         }
         if let (Some(false), Some(file)) = (import, &file) {
-            // Found out before anything is done.
+            // Fails before any change if the key cannot be removed from the file.
             file.without_key()?;
         }
         let known = self.known(&files, name, file.as_ref().filter(|_| imported.is_some()))?;
@@ -96,7 +96,7 @@ impl Migrator<'_> {
         }
         let own = places.contains(&KeyLocation::Store(self.to));
         places.push(KeyLocation::Store(self.to));
-        // A run that was killed may have left anything where it was about to put the key.
+        // A killed run may have left a partial write in the target store.
         let half_written = begun.as_ref().map(|begun| begun.to);
         let mut keys: Vec<(KeyLocation, ApiKey)> = Vec::new();
         let mut asked = Vec::new();
@@ -129,7 +129,7 @@ impl Migrator<'_> {
                 to: self.to,
             });
         }
-        // What lies in the new store alone, unrecorded, is nobody's word for this connection.
+        // Ignores a key found only in the target store: no record links it to this connection.
         let is_own = own
             || keys
                 .iter()
@@ -224,13 +224,14 @@ impl Migrator<'_> {
             .as_ref()
             .is_some_and(|stored| stored.kind == kind && !stored.recorded);
         match self.stores.get(kind).get(&known.item) {
-            // Nothing says that a key was ever stored: no keyring is as good as an empty one.
+            // No record says that a key was stored: a missing keyring counts as an empty one.
             Err(secrets::Error::Absent { .. }) if unrecorded && kind != self.to => Ok(None),
             answer => Ok(answer?),
         }
     }
 
-    /// In the clear a key is bound to nothing but the host that it stands beside.
+    /// Fails unless the key belongs to the connection's host: in plain text only that host binds
+    /// it.
     fn beside_its_host(&self, files: &ConfigFiles, item: &Item) -> Result<(), Error> {
         let wanted = files.inputs(self.home).facts(&item.connection).configured?;
         if wanted == item.origin {
@@ -250,12 +251,12 @@ impl Migrator<'_> {
 }
 
 impl MigrationPlan {
-    /// Returns whether the new store has the key already.
+    /// Returns whether the new store already has the key.
     pub(super) fn has_target(&self) -> bool {
         self.found.contains(&KeyLocation::Store(self.to))
     }
 
-    /// Returns the places that the key is to be erased from.
+    /// Returns the locations to erase the key from.
     pub(super) fn sources(&self) -> Vec<KeyLocation> {
         let others = self.others().into_iter();
         others
@@ -263,7 +264,7 @@ impl MigrationPlan {
             .collect()
     }
 
-    /// Returns the places that have the key, apart from the new store.
+    /// Returns the locations that have the key, apart from the new store.
     pub(super) fn others(&self) -> Vec<KeyLocation> {
         let found = self.found.iter().copied();
         found
@@ -271,7 +272,7 @@ impl MigrationPlan {
             .collect()
     }
 
-    /// Returns what is written down before anything is changed.
+    /// Returns the journal entry to write before the first change.
     pub(super) fn begun(&self) -> Begun {
         Begun {
             from: self.others(),
@@ -320,8 +321,8 @@ fn ontora_host(file: &OntoraFile) -> Result<Host, Error> {
     host.map_err(|error: HostError| file.bad_base_url(&error.to_string()).into())
 }
 
-/// Returns the places with copies of the key that was on its way when a login put another one in
-/// its place: the record tells another key than the journal, and is the younger of the two.
+/// Returns the locations with copies of the moved key if a login has replaced it: the key in the
+/// login record differs from the journal's and is newer.
 fn overtaken(
     begun: &Begun,
     files: &ConfigFiles,

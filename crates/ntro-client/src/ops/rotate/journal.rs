@@ -69,7 +69,7 @@ pub struct Unfinished {
     /// When the old key may be revoked; set once the new one is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoke_after: Option<Timestamp>,
-    /// What was requested of an administrator, so that a retry requests the same.
+    /// The key properties requested by an administrator, so that a retry requests the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Asked>,
 }

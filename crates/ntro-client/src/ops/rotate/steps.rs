@@ -16,15 +16,15 @@ use crate::state::KeyRecords;
 use ntro_base::disk::Claim;
 use ntro_base::{ApiKey, ConnectionName, Host, KeyPrefix, Provider};
 
-/// The rotation of one connection's key. While it is there, no other process can begin one.
+/// The rotation of one connection's key. While it exists, no other process can start one.
 pub struct Rotation<'a> {
     session: &'a Session,
     runtime: &'a Runtime,
     name: ConnectionName,
     place: StoredLocation,
-    /// The key that is stored.
+    /// The stored key.
     key: ApiKey,
-    /// What the server told of it.
+    /// The server's description of the stored key.
     reach: Option<Reach>,
     recorded: Option<Unfinished>,
     /// The key that this run has recorded in `logins.toml`.
@@ -32,19 +32,19 @@ pub struct Rotation<'a> {
     _claim: Claim,
 }
 
-/// A key that was made and checked, and is not stored yet.
+/// A new key that is checked but not stored yet.
 #[derive(Debug)]
 struct Made {
     key: ApiKey,
     info: KeyInfo,
 }
 
-/// Forgets an unfinished rotation as it stands, and returns what was recorded of it. Which of its
-/// keys live on is left to whoever does this.
+/// Removes the record of an unfinished rotation and returns it. The caller decides which of its
+/// keys to revoke.
 ///
 /// # Errors
 ///
-/// Fails when another process is at it, and when the file cannot be written.
+/// Fails when another process is rotating the key, and when the file cannot be written.
 pub fn abandon(home: &NtroDir, name: &ConnectionName) -> Result<Option<Unfinished>, Error> {
     let _claim = claim(home, name)?;
     let lock = home.lock()?;
@@ -56,7 +56,7 @@ fn claim(home: &NtroDir, name: &ConnectionName) -> Result<Claim, Error> {
 }
 
 impl<'a> Rotation<'a> {
-    /// Finds out how things stand with the stored key of a connection. Asks no server.
+    /// Reads the state of the rotation of a connection's key. Sends no request.
     ///
     /// # Errors
     ///
@@ -71,8 +71,8 @@ impl<'a> Rotation<'a> {
         let claim = claim(home, name)?;
         let (mut place, mut key) = StoredLocation::find(session, name)?;
         if place.kind == StoreKind::Plaintext {
-            // Another process may have rotated it before the claim was taken, after `config.toml`
-            // was read.
+            // Another process may have rotated the key after `config.toml` was read and before the
+            // claim was taken.
             (place, key, _) = StoredLocation::find_again(session, name)?;
         }
         let recorded = Rotations::read(&home.rotations())?
@@ -91,31 +91,31 @@ impl<'a> Rotation<'a> {
         })
     }
 
-    /// Returns what is to be done next.
+    /// Returns the next step.
     #[must_use]
     pub fn next(&self) -> Next {
         Next::of(self.recorded.as_ref(), &self.key.prefix())
     }
 
-    /// Returns what is recorded of a rotation that is not finished.
+    /// Returns the record of an unfinished rotation.
     #[must_use]
     pub fn recorded(&self) -> Option<&Unfinished> {
         self.recorded.as_ref()
     }
 
-    /// Returns the displayable head of the key that is stored.
+    /// Returns the displayable prefix of the stored key.
     #[must_use]
     pub fn stored(&self) -> KeyPrefix {
         self.key.prefix()
     }
 
-    /// Returns the system that the key is for.
+    /// Returns the provider of the key.
     #[must_use]
     pub fn provider(&self) -> Provider {
         self.place.provider
     }
 
-    /// Returns the base URL that the key is for.
+    /// Returns the base URL of the connection.
     #[must_use]
     pub fn host(&self) -> &Host {
         &self.place.host
@@ -127,16 +127,16 @@ impl<'a> Rotation<'a> {
         self.place.kind
     }
 
-    /// Asks the server about the stored key, and returns what it tells.
+    /// Requests the description of the stored key from the server.
     ///
     /// # Errors
     ///
-    /// Fails when the server does not accept the key, or gives no answer.
+    /// Fails when the server rejects the key or does not answer.
     pub fn inspect(&mut self) -> Result<&KeyInfo, Error> {
         Ok(&self.reach()?.key)
     }
 
-    /// Asks once what the stored key reaches.
+    /// Returns the description and permissions of the stored key; requests them once.
     fn reach(&mut self) -> Result<&Reach, Error> {
         let reach = match self.reach.take() {
             Some(reach) => reach,
@@ -145,12 +145,12 @@ impl<'a> Rotation<'a> {
         Ok(self.reach.insert(reach))
     }
 
-    /// Takes an unfinished rotation back: revokes whatever was made in the place of the stored key.
+    /// Rolls back an unfinished rotation: revokes every key created to replace the stored one.
     ///
     /// # Errors
     ///
-    /// Fails when the server cannot be asked, or an administrator's token is needed. Nothing has
-    /// changed then.
+    /// Fails when the server cannot be reached, or when an administrator's token is needed. Nothing
+    /// has changed then.
     pub fn roll_back(&mut self, token: Option<&AdminToken>) -> Result<(), Error> {
         let Some(recorded) = self.recorded.clone() else {
             return Ok(());
@@ -158,7 +158,7 @@ impl<'a> Rotation<'a> {
         match recorded.method {
             Method::Itself => {
                 match self.run(self.client(&self.key)?.revoke_successor(&recorded.nonce)) {
-                    // A server without this function has made nothing.
+                    // A server without this function has created no key.
                     Ok(()) | Err(api::Error::NotOffered { .. }) => {}
                     Err(error) => return Err(error.into()),
                 }
@@ -173,13 +173,13 @@ impl<'a> Rotation<'a> {
         self.end()
     }
 
-    /// Has the key mint its successor, and puts that in its place.
+    /// Lets the key create its successor, and stores that in its place.
     ///
     /// # Errors
     ///
-    /// [`Error::is_not_offered`] when the server has no such function, or not for this key. After
-    /// any error the old key is stored, or [`Rotation::next`] tells otherwise; what was made is
-    /// revoked, or recorded so that the next run revokes it.
+    /// [`Error::is_not_offered`] when the server lacks the function, or refuses it to this key.
+    /// After any error the old key is stored, unless [`Rotation::next`] says otherwise. A new key
+    /// is revoked, or recorded so that the next run revokes it.
     pub fn by_itself(&mut self, grace: Duration) -> Result<(), Error> {
         self.inspect()?;
         self.begin(Method::Itself, grace)?;
@@ -189,7 +189,8 @@ impl<'a> Rotation<'a> {
         if let Err(api::Error::Conflict(refusal)) = &minted
             && refusal.code.as_deref() == Some("rotation_pending")
         {
-            // The key came from a rotation whose record was lost: it has yet to end its predecessor.
+            // The key comes from a rotation whose record was lost, and must first revoke its
+            // predecessor.
             minted = self
                 .run(client.revoke_predecessor())
                 .and_then(|()| self.run(client.rotate_current(&attempt)));
@@ -206,12 +207,12 @@ impl<'a> Rotation<'a> {
                 self.end()?;
                 Err(error.into())
             }
-            // Whatever it says, the server may have made the key.
+            // The server may have created the key despite the error.
             Err(error) => Err(self.take_back(error.into(), None)),
         }
     }
 
-    /// Has an administrator make a key like the stored one, and puts it in its place.
+    /// Lets an administrator create a key like the stored one, and stores that in its place.
     ///
     /// # Errors
     ///
@@ -222,7 +223,7 @@ impl<'a> Rotation<'a> {
         let nonce = nonce();
         let described = admin::Old::describe(&admin, &self.name, &self.key, &reach, &nonce);
         let old = match self.run(described) {
-            // Ntropii itself manages no keys, which only an authority does.
+            // Ntropii itself does not manage keys; only an authority does.
             Err(Error::Api(error))
                 if self.place.provider == Provider::Ntropii
                     && matches!(*error, api::Error::NotFound(_)) =>
@@ -245,7 +246,7 @@ impl<'a> Rotation<'a> {
         let made = self.run(admin.create_key_once(&old.request, &self.attempt()));
         match made {
             Ok((info, Some(key))) => self.replace(Made { key, info }, Some(token)),
-            // The first answer was lost, and the second one comes without the secret.
+            // The first response was lost, and the repeated response omits the secret.
             Ok((_, None)) => {
                 let origin = self.place.item.origin.clone();
                 Err(self.take_back(Error::AnswerLost { origin }, Some(token)))
@@ -254,12 +255,12 @@ impl<'a> Rotation<'a> {
         }
     }
 
-    /// Puts a key that a person has brought in the place of the stored one.
+    /// Replaces the stored key with a key that a person has created.
     ///
     /// # Errors
     ///
-    /// Fails when the key is the stored one, or reaches less. The old key is stored then, or
-    /// [`Rotation::next`] tells otherwise.
+    /// Fails when the key is the stored one, or has fewer permissions. The old key is then stored,
+    /// unless [`Rotation::next`] says otherwise.
     pub fn with_key(&mut self, key: ApiKey) -> Result<(), Error> {
         if key == self.key {
             return Err(Error::SameKey);
@@ -271,7 +272,7 @@ impl<'a> Rotation<'a> {
         self.replace(Made { key, info: new.key }, None)
     }
 
-    /// Returns from when on the old key is to be revoked.
+    /// Returns the time at which the old key may be revoked.
     #[must_use]
     pub fn revoke_after(&self) -> Option<Timestamp> {
         self.recorded
@@ -279,11 +280,11 @@ impl<'a> Rotation<'a> {
             .and_then(|recorded| recorded.revoke_after)
     }
 
-    /// Sets for how long from now the old key is to live on.
+    /// Sets how long from now the old key remains valid.
     ///
     /// # Errors
     ///
-    /// Fails when that cannot be written down.
+    /// Fails when the time cannot be recorded.
     pub fn set_grace(&mut self, grace: Duration) -> Result<(), Error> {
         if let Some(recorded) = &mut self.recorded {
             recorded.grace = grace.as_secs();
@@ -293,12 +294,11 @@ impl<'a> Rotation<'a> {
         Ok(())
     }
 
-    /// Holds the new key, which is stored, to be accepted by the server, and brings the record of
-    /// the login up to date.
+    /// Checks that the server accepts the stored new key, and updates the record of the login.
     ///
     /// # Errors
     ///
-    /// Fails when the server does not accept it, or gives no answer. Nothing has changed then.
+    /// Fails when the server rejects the key or does not answer. Nothing has changed then.
     pub fn confirm(&mut self) -> Result<(), Error> {
         self.inspect()?;
         let expires_at = self.reach.as_ref().and_then(|reach| reach.key.expires.at());
@@ -313,7 +313,7 @@ impl<'a> Rotation<'a> {
         match &mut self.recorded {
             Some(recorded) if recorded.revoke_after.is_none() => {
                 recorded.revoke_after = Some(later(Timestamp::now(), recorded.grace));
-                // At once needs no note: the next run would come to the same.
+                // Without a grace period nothing is recorded: the next run computes the same time.
                 match recorded.grace {
                     0 => Ok(()),
                     _ => self.record(),
@@ -323,18 +323,18 @@ impl<'a> Rotation<'a> {
         }
     }
 
-    /// Revokes the old key, now that the new one is stored and accepted, and ends the rotation.
+    /// Revokes the old key after the new one is stored and accepted, and ends the rotation.
     ///
     /// # Errors
     ///
-    /// Fails when the server cannot be asked, or an administrator's token is needed. The new key
-    /// is stored; the next run tries again.
+    /// Fails when the server cannot be reached, or when an administrator's token is needed. The new
+    /// key remains stored, and the next run tries again.
     pub fn complete(&mut self, token: Option<&AdminToken>) -> Result<(), Error> {
         let Some(recorded) = self.recorded.clone() else {
             return Ok(());
         };
         if recorded.grace > 0 {
-            // Much may have happened meanwhile.
+            // The stored key may have changed during the grace period.
             let (place, key, _) = StoredLocation::find_again(self.session, &self.name)?;
             if place != self.place || key != self.key {
                 return Err(Error::Changed {
@@ -360,10 +360,10 @@ impl<'a> Rotation<'a> {
         self.end()
     }
 
-    /// Checks a key that was made, stores it and checks it again through the store.
+    /// Checks a new key, stores it, and checks it again as read from the store.
     fn replace(&mut self, made: Made, token: Option<&AdminToken>) -> Result<(), Error> {
         if made.key == self.key || made.key.prefix() == self.key.prefix() && token.is_some() {
-            // They could not be told apart after a kill.
+            // A later run could not tell the two keys apart.
             return Err(self.take_back(Error::SameKey, token));
         }
         if let Some(recorded) = &mut self.recorded {
@@ -384,7 +384,7 @@ impl<'a> Rotation<'a> {
         let expires_at = reach.key.expires.at();
         let old = self.key.clone();
         if let Err(error) = self.exchange([&old, &made.key], expires_at) {
-            // Which key is stored is known after most errors, and looked up after the others.
+            // Most errors leave a known key stored; after the others the store is read.
             match StoredLocation::find_again(self.session, &self.name) {
                 Ok((_, key, _)) if key == old => return Err(self.take_back(error, token)),
                 Ok((_, key, _)) => self.key = key,
@@ -403,7 +403,7 @@ impl<'a> Rotation<'a> {
     ) -> Result<(), Error> {
         let stored = match self.place.get(self.session) {
             Ok(Some(key)) => key,
-            // It was moved meanwhile.
+            // The key was moved to another store meanwhile.
             _ => StoredLocation::find_again(self.session, &self.name)?.1,
         };
         let changed = stored != *new;
@@ -418,7 +418,8 @@ impl<'a> Rotation<'a> {
             Err(Error::Api(error))
                 if matches!(*error, api::Error::Rejected(_) | api::Error::Forbidden(_)) =>
             {
-                // Accepted a moment ago and refused now. The old key is at hand, this once.
+                // The server accepted the key before and refuses it now. The old key is still in
+                // memory.
                 self.ask(old)?;
                 self.exchange([new, old], None)?;
                 self.key = old.clone();
@@ -436,7 +437,7 @@ impl<'a> Rotation<'a> {
         }
     }
 
-    /// Takes back what was made, after an error that is to be told.
+    /// Rolls back the rotation after an error, and returns that error.
     fn take_back(&mut self, first: Error, token: Option<&AdminToken>) -> Error {
         match self.roll_back(token) {
             Ok(()) => first,
@@ -473,15 +474,15 @@ impl<'a> Rotation<'a> {
             revoke_after: None,
         });
         match method {
-            // It has more to be recorded first.
+            // The caller records it together with the requested key properties.
             Method::Admin => Ok(()),
-            // Noted with the head of the new key.
+            // `replace` records it together with the prefix of the new key.
             Method::Walkthrough => Ok(()),
             Method::Itself => self.record(),
         }
     }
 
-    /// Returns what the attempt is called at the server.
+    /// Returns the id of the attempt for the server.
     fn attempt(&self) -> String {
         let recorded = self.recorded.as_ref();
         recorded.map_or_else(nonce, |recorded| recorded.nonce.clone())
@@ -547,7 +548,7 @@ fn later(now: Timestamp, seconds: u64) -> Timestamp {
         .unwrap_or(Timestamp::MAX)
 }
 
-/// Sixteen hexadecimal digits that no other rotation has.
+/// Returns sixteen random hexadecimal digits that identify a rotation.
 fn nonce() -> String {
     let mut text = uuid::Uuid::new_v4().simple().to_string();
     text.truncate(16);

@@ -1,4 +1,4 @@
-//! Where a connection's key lies, and the exchange of the key that lies there for another.
+//! The location of a connection's key, and the replacement of the key there.
 
 use jiff::Timestamp;
 
@@ -12,7 +12,7 @@ use crate::state::KeyRecords;
 use ntro_base::disk::FileLock;
 use ntro_base::{ApiKey, ConnectionName, Host, Provider};
 
-/// Where the key of a connection lies, and whom it is for.
+/// The location of a connection's key, and the provider and host of the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StoredLocation {
     pub(super) kind: StoreKind,
@@ -22,13 +22,12 @@ pub(super) struct StoredLocation {
 }
 
 impl StoredLocation {
-    /// Finds the stored key of a connection as every command does, without the variables that
-    /// override it.
+    /// Finds the stored key of a connection, ignoring the variables that override it.
     pub(super) fn find(session: &Session, name: &ConnectionName) -> Result<(Self, ApiKey), Error> {
         Ok(Self::of(name, session.stored_connection(name)?))
     }
 
-    /// As [`StoredLocation::find`], from files that are read again. Returns the records as well.
+    /// Like [`StoredLocation::find`], but rereads the files. Returns the records as well.
     pub(super) fn find_again(
         session: &Session,
         name: &ConnectionName,
@@ -44,7 +43,7 @@ impl StoredLocation {
     fn of(name: &ConnectionName, connection: Connection) -> (Self, ApiKey) {
         let (key, item) = parts(name, &connection.key.value);
         let place = Self {
-            // A key in the clear beside a store that has none is where it is found.
+            // A plain-text key counts even if the entry names a store that has no key.
             kind: match connection.key.source {
                 Source::Store(kind) => kind,
                 _ => StoreKind::Plaintext,
@@ -56,13 +55,13 @@ impl StoredLocation {
         (place, key)
     }
 
-    /// Returns the key that is stored there now.
+    /// Returns the currently stored key.
     pub(super) fn get(&self, session: &Session) -> Result<Option<ApiKey>, Error> {
         Ok(session.stores()?.get(self.kind).get(&self.item)?)
     }
 
-    /// Replaces the key `from` by `to`, reads it back, and records it in `logins.toml`; or leaves
-    /// everything as it was.
+    /// Replaces the key `from` with `to`, reads it back, and records it in `logins.toml`. On
+    /// failure nothing changes.
     pub(super) fn exchange(
         &self,
         session: &Session,
@@ -72,8 +71,8 @@ impl StoredLocation {
     ) -> Result<(), Error> {
         let name = &self.item.connection;
         let lock = session.home()?.lock()?;
-        // Everything is read again under the lock: a login, a rename or a removal may have come in
-        // between.
+        // Rereads everything under the lock: a login, a rename or a removal may have happened
+        // meanwhile.
         let records = match Self::find_again(session, name) {
             Ok((place, key, records)) if place == *self && key == *from => records,
             Ok(_) => return Err(Error::Changed { name: name.clone() }),
@@ -85,7 +84,7 @@ impl StoredLocation {
         let store = session.stores()?.get(self.kind);
         let put = store.put(&self.item, to, &lock);
         match (put, store.get(&self.item)) {
-            // Also where the store did not answer in time, and did it all the same.
+            // Also covers a store that timed out but stored the key.
             (_, Ok(Some(key))) if key == *to => {}
             (Err(error), Ok(Some(key))) if key == *from => return Err(error.into()),
             (put, _) => {
@@ -106,7 +105,7 @@ impl StoredLocation {
         self.record(session, records, to, expires_at, now, &lock)
     }
 
-    /// Brings the record of the login up to date, where there is one for this place.
+    /// Updates the record of the login, if there is one for this location.
     pub(super) fn record(
         &self,
         session: &Session,
@@ -133,7 +132,7 @@ impl StoredLocation {
     }
 }
 
-/// Whether a connection is not there any more as it was.
+/// Returns whether the connection was removed or changed.
 fn is_gone(error: &resolve::Error) -> bool {
     use resolve::Error as E;
     matches!(
@@ -145,7 +144,7 @@ fn is_gone(error: &resolve::Error) -> bool {
     )
 }
 
-/// Returns the key itself, and the item that it is stored under.
+/// Returns the key and the item that it is stored under.
 fn parts(name: &ConnectionName, bound: &BoundKey) -> (ApiKey, Item) {
     let origin = bound.origin().clone();
     let key = bound.for_origin(&origin).cloned();
