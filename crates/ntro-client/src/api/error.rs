@@ -108,7 +108,7 @@ impl fmt::Display for InvalidResponse {
     }
 }
 
-/// Why a call failed. The variants say what a caller does next.
+/// Why a call failed. The variants differ in what a caller does next.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -133,17 +133,17 @@ pub enum Error {
     /// 429, after all tries or because the server asks for a pause longer than the limit.
     #[error("`{}` limits the rate of calls ({refusal}){}", .refusal.origin, asks(*.retry_after))]
     RateLimited {
-        /// What the server said.
+        /// The refusal.
         refusal: Box<Refusal>,
-        /// How long it asks to wait.
+        /// The wait that the server requests.
         retry_after: Option<Duration>,
     },
     /// 502, 503 or 504, after all tries: the server or its gateway is unavailable.
     #[error("`{}` is out of order ({refusal}){}", .refusal.origin, asks(*.retry_after))]
     Unavailable {
-        /// What the server said.
+        /// The refusal.
         refusal: Box<Refusal>,
-        /// How long it asks to wait.
+        /// The wait that the server requests.
         retry_after: Option<Duration>,
     },
     /// Any other status that is not a success.

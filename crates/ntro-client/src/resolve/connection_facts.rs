@@ -17,11 +17,12 @@ pub struct StoredKey {
     pub item: Item,
     /// Its prefix, if it was recorded at login.
     pub prefix: Option<KeyPrefix>,
-    /// Whether a file says that the key is there, or the default store is merely tried.
+    /// Whether a file names the store; otherwise the default store is only tried.
     pub recorded: bool,
 }
 
-/// What `config.toml` and `logins.toml` say about one connection, whatever the environment says.
+/// The data about one connection in `config.toml` and `logins.toml`, independent of the
+/// environment.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ConnectionFacts<'a> {
@@ -31,20 +32,20 @@ pub struct ConnectionFacts<'a> {
     pub entry: &'a ConnectionEntry,
     /// The record of its last login.
     pub login: Option<&'a KeyRecord>,
-    /// Its store: the one that the entry names, else the one of the last login, else `plaintext`
-    /// where `api_key` is set, else the keyring. An error where the store is unknown.
+    /// Its store: the one in the entry, else the one of the last login, else `plaintext` if
+    /// `api_key` is set, else the keyring. An error if the store is unknown.
     pub store: Result<Sourced<StoreKind>, Error>,
-    /// The origin of its host. An error where there is no host, or it is not a base URL.
+    /// The origin of its host. An error if the host is missing or is not a base URL.
     pub configured: Result<Origin, Error>,
-    /// Its stored key. An error where it has no usable host, or an unknown store.
+    /// Its stored key. An error if it has no usable host, or an unknown store.
     pub stored: Result<StoredKey, Error>,
-    /// Whether another program has logged it in to another origin since the last login here, as
-    /// the official clients do it: with the key in plain text, beside the host. The store has the
+    /// Whether another program has logged it in to another origin since the last login of `ntro`:
+    /// the official clients store the key in plain text, next to the host. The store then has the
     /// key of the earlier origin.
     ///
-    /// The official login replaces the whole entry, so none of our own keys remains in it. Where
-    /// one remains, the host was edited by hand: a key beside it may be older than that, and was
-    /// given for another server. It goes to no server until the next login.
+    /// An official login replaces the whole entry, so no key of `ntro` remains in it. If one
+    /// remains, the host was edited by hand: a plain-text key next to it may be older and belong to
+    /// another server. It is not sent to any server until the next login.
     pub is_moved: bool,
     inputs: Inputs<'a>,
 }
@@ -98,14 +99,14 @@ impl<'a> ConnectionFacts<'a> {
         self.inputs.entry_source(&self.name, key)
     }
 
-    /// The policy and whether it is production. An entry that the official clients have rewritten
-    /// no longer says; the record of what it said before then holds.
+    /// Returns the safety settings of the entry, and the recorded ones. The recorded ones apply if
+    /// the official clients have rewritten the entry.
     pub(super) fn safety(&self) -> (Option<SafetySettings>, SafetySettings) {
         let recorded = self.inputs.records.safety(self.name.as_str());
         (self.entry.safety(), recorded)
     }
 
-    /// Returns the key in plain text. It is for the host that it stands beside, and for no other.
+    /// Returns the key in plain text, which is bound to the host in the same entry.
     pub(super) fn plain_key(&self, origin: &Origin) -> Result<Sourced<BoundKey>, Error> {
         let source = self.source("api_key");
         let beside = self.configured.clone()? == *origin;
@@ -176,8 +177,8 @@ fn stored(
     let kind = store.as_ref().map_err(Clone::clone)?.value;
     let configured = configured.clone()?;
     let login = login.filter(|login| login.store == kind.as_str());
-    // Another program put a key into config.toml that is not the one stored at login, together
-    // with the host beside it.
+    // Another program wrote a key into `config.toml`, together with the host; it differs from the
+    // key stored at login.
     let is_replaced = |login: &KeyRecord| {
         let key = entry.api_key.as_ref();
         let key = key.and_then(|key| key.expose_secret().parse::<ApiKey>().ok());

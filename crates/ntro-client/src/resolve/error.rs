@@ -5,17 +5,17 @@ use ntro_base::{ConnectionName, Host, Origin};
 
 use super::Source;
 
-/// Why it cannot be decided what a call is to use.
+/// Why the values of a call cannot be resolved.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file of ours cannot be used.
+    /// A configuration file cannot be used.
     #[error(transparent)]
     Config(#[from] config::Error),
-    /// The folder of `ntro` is not known.
+    /// The folder of `ntro` is unknown.
     #[error(transparent)]
     NoHome(#[from] config::NoHome),
-    /// A variable should hold a number of seconds.
+    /// A variable is not a number of seconds.
     #[error("the variable `{variable}` is not a number of seconds above 0")]
     NotSeconds {
         /// The variable.
@@ -24,31 +24,31 @@ pub enum Error {
     /// A variable cannot be used.
     #[error(transparent)]
     Variable(#[from] NotUnicode),
-    /// A secret store does not give the key out.
+    /// The secret store fails.
     #[error(transparent)]
     Store(#[from] secrets::Error),
-    /// A value is not what it should be.
+    /// A value is invalid.
     #[error("{source_of_value}: {reason}")]
     Invalid {
         /// Where the value came from.
         source_of_value: Source,
-        /// What is wrong with it.
+        /// The problem with the value.
         reason: String,
     },
-    /// No connection is named anywhere, and none is the default.
+    /// No connection is named, and there is no default.
     #[error("no connection is chosen, and there is no default one")]
     NoConnection {
-        /// The connections there are.
+        /// The existing connections.
         known: Vec<String>,
     },
-    /// The connection named does not exist.
+    /// The named connection does not exist.
     #[error("there is no connection `{name}` (named by {source_of_value})")]
     UnknownConnection {
         /// The name.
         name: String,
         /// Where it came from.
         source_of_value: Source,
-        /// The connections there are.
+        /// The existing connections.
         known: Vec<String>,
     },
     /// The connection has no host.
@@ -56,21 +56,21 @@ pub enum Error {
     NoHost {
         /// The connection.
         name: ConnectionName,
-        /// The configuration file, fit to be shown.
+        /// The configuration file, safe to display.
         file: String,
     },
-    /// Nobody is logged in.
+    /// There is no key.
     #[error(
         "there is no API key for {}",
         connection.as_ref().map_or_else(|| "this call".to_owned(), |name| format!("the connection `{name}`"))
     )]
     NoKey {
-        /// The connection, where there is one.
+        /// The connection, if there is one.
         connection: Option<ConnectionName>,
         /// The store that has no key for it.
         store: Option<StoreKind>,
     },
-    /// The key belongs to another origin than the one that is to be called.
+    /// The stored key belongs to another origin than that of the call.
     #[error(
         "the stored API key of `{connection}` belongs to {bound}, not to {} (named by {source_of_value})",
         origin_of(wanted)
@@ -78,61 +78,60 @@ pub enum Error {
     KeyBoundElsewhere {
         /// The connection.
         connection: ConnectionName,
-        /// Where the key may be sent.
+        /// The origin that the key is bound to.
         bound: Origin,
-        /// Where it would have been sent: a host, its path included.
+        /// The host of the call, with its path.
         wanted: Box<str>,
-        /// What names that origin.
+        /// The source of the host.
         source_of_value: Source,
     },
-    /// The key is for another origin than the one that it would be used at.
+    /// The key belongs to another origin than that of the call.
     #[error("the API key is not for {wanted}")]
     KeyElsewhere {
-        /// Where it would have been used.
+        /// The origin of the call.
         wanted: Origin,
     },
-    /// The policy of the connection keeps the key inside `ntro`.
+    /// The policy `keyless` forbids revealing the key.
     #[error("the policy of `{connection}` is `keyless`: its API key is handed to nobody")]
     Keyless {
         /// The connection.
         connection: ConnectionName,
     },
-    /// The policy of the connection asks a person, and the answer was no.
+    /// The policy `confirm` requires a confirmation, which was refused.
     #[error("the API key of `{connection}` was not handed over")]
     NotConfirmed {
         /// The connection.
         connection: ConnectionName,
     },
-    /// Nothing says where an administrator's token comes from.
+    /// There is no source for an administrator's token.
     #[error(
         "there is no admin token for {}",
         connection.as_ref().map_or_else(|| "this call".to_owned(), |name| format!("the connection `{name}`"))
     )]
     NoAdminToken {
-        /// The connection, where there is one.
+        /// The connection, if there is one.
         connection: Option<ConnectionName>,
     },
-    /// The command that prints an admin token prints it for another origin than the one that is
-    /// to be called.
+    /// The command that prints an admin token belongs to another origin than that of the call.
     #[error(
         "the `admin_token_command` of `{connection}` is for {bound}, not for {wanted} (named by {source_of_value})"
     )]
     AdminTokenBoundElsewhere {
         /// The connection.
         connection: ConnectionName,
-        /// Where the token may be sent.
+        /// The origin that the token is bound to.
         bound: Origin,
-        /// Where it would have been sent.
+        /// The origin of the call.
         wanted: Origin,
-        /// What names that origin.
+        /// The source of that origin.
         source_of_value: Source,
     },
-    /// A variable overrides what would be used without it, and `NTRO_STRICT` forbids that.
+    /// A variable overrides a stored value, and `NTRO_STRICT` forbids that.
     #[error("the variable `{variable}` overrides {over}, and `NTRO_STRICT` is set")]
     Strict {
         /// The variable.
         variable: &'static str,
-        /// What it overrides.
+        /// The overridden value.
         over: String,
     },
 }

@@ -9,13 +9,13 @@ use crate::secrets::StoreKind;
 pub enum Source {
     /// An option of the command line.
     Flag(&'static str),
-    /// A word of the command line that is no option.
+    /// A positional argument of the command line.
     Argument(&'static str),
     /// An environment variable.
     Variable(&'static str),
     /// A project's `.ntro.toml`.
     Pin(PathBuf),
-    /// That there is no `.ntro.toml` in the folder or above it.
+    /// The absence of a `.ntro.toml` in the folder and its parents.
     NoPin,
     /// A key of `config.toml`.
     Config {
@@ -24,13 +24,13 @@ pub enum Source {
         /// The dotted key.
         key: String,
     },
-    /// What was written down at the last login.
+    /// The record of the last login.
     KeyRecord(PathBuf),
-    /// What was written down of the configuration before somebody else rewrote it.
+    /// The recorded settings of an entry that another program has rewritten.
     Recorded(PathBuf),
     /// A secret store.
     Store(StoreKind),
-    /// The push of another value, such as a key's first characters.
+    /// Inferred from another value, such as the prefix of the key.
     Inferred(&'static str),
     /// The program's own default.
     Default,
@@ -57,7 +57,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// A value that knows where it came from.
+/// A value with its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sourced<T> {
     /// The value.
@@ -66,24 +66,24 @@ pub struct Sourced<T> {
     pub source: Source,
 }
 
-/// One place where a value was looked for.
+/// A source that was checked for a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// The place.
+    /// The source.
     pub source: Source,
-    /// What stood there, fit to be shown: of a key, the prefix only.
+    /// The value there, safe to display: only the prefix of a key.
     pub found: Option<String>,
 }
 
-/// How one value was decided: its sources in order. The first that has something wins.
+/// How a value was resolved: its sources in order of precedence. The first one with a value wins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
-    /// The places, strongest first.
+    /// The sources, highest precedence first.
     pub candidates: Vec<Candidate>,
 }
 
 impl Trace {
-    /// Adds the next weaker place.
+    /// Adds the source with the next lower precedence.
     pub(super) fn push(&mut self, source: Source, found: Option<impl Into<String>>) {
         self.candidates.push(Candidate {
             source,
@@ -91,7 +91,7 @@ impl Trace {
         });
     }
 
-    /// Returns the candidate that won, if any place had something.
+    /// Returns the candidate that won, if any source had a value.
     #[must_use]
     pub fn winner(&self) -> Option<&Candidate> {
         self.candidates
@@ -99,8 +99,8 @@ impl Trace {
             .find(|candidate| candidate.found.is_some())
     }
 
-    /// Returns the strongest place that has something and is neither an option nor a variable,
-    /// where a variable has won over it with something else.
+    /// Returns the first source with a value that is neither an option nor a variable, if a
+    /// variable overrides it with a different value.
     pub(super) fn overridden(&self) -> Option<(&'static str, &Candidate)> {
         let winner = self.winner()?;
         let Source::Variable(variable) = winner.source else {

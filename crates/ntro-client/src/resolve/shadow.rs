@@ -5,7 +5,7 @@ use super::{Candidate, Decided, Error, Inputs};
 use ntro_base::env;
 use ntro_base::{ConnectionName, Host, TenantSlug, printable, shown_host};
 
-/// One of the values that a variable can hide.
+/// A value that a variable can override.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResolvedValue {
@@ -20,18 +20,18 @@ pub enum ResolvedValue {
 }
 
 impl ResolvedValue {
-    /// Every value that can be hidden.
+    /// Every value that can be overridden.
     pub const ALL: [Self; 4] = [Self::Connection, Self::Host, Self::Key, Self::Tenant];
 }
 
-/// A variable that hides what the user would get without it.
+/// A variable that overrides a value of the configuration or the project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shadow {
     /// The value.
     pub value: ResolvedValue,
     /// The variable.
     pub variable: &'static str,
-    /// What it hides, fit to be shown.
+    /// The overridden value, safe to display.
     pub over: String,
 }
 
@@ -45,12 +45,12 @@ impl fmt::Display for Shadow {
     }
 }
 
-/// What a source has, fit for a terminal: a pin comes with another person's project.
+/// Returns the value of a source, safe for a terminal: a pin may be another person's file.
 fn shown(place: &Candidate) -> String {
     printable(place.found.as_deref().unwrap_or_default(), 200)
 }
 
-/// Finds what variables hide.
+/// Finds the variables that override other values.
 pub(super) fn find(
     inputs: &Inputs<'_>,
     facts: Option<&ConnectionFacts<'_>>,
@@ -74,7 +74,7 @@ pub(super) fn find(
         );
         add(ResolvedValue::Connection, variable, over);
     }
-    // Without a connection the user has nothing that could be hidden.
+    // Without a connection there is nothing to override.
     let Some(facts) = facts else {
         return Ok(shadows);
     };
@@ -108,7 +108,7 @@ impl<T> Decided<T> {
     }
 }
 
-/// Whether shadows are refused: by any value of the variable but `0`.
+/// Returns whether shadows are errors: `NTRO_STRICT` is set to anything but `0`.
 pub(super) fn is_strict(inputs: &Inputs<'_>) -> Result<bool, Error> {
     let strict = inputs.env.text(&env::NTRO_STRICT)?;
     Ok(strict.is_some_and(|text| text != "0"))

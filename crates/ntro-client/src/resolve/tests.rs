@@ -355,7 +355,7 @@ fn a_stored_key_stays_with_its_origin() {
     // Another path of the same origin is fine.
     let same = stored().host("https://default.example/v2");
     assert!(same.with_store(Some(("default", there, "k"))).is_ok());
-    // A key that is given goes where the host says.
+    // A key from the environment is sent to the given host.
     let given = stored()
         .host("https://other.example")
         .env([(&env::NTRO_API_KEY, "given")]);
@@ -400,14 +400,14 @@ fn a_plain_key_beside_a_new_host_replaces_the_stored_one_of_the_old() {
             .contains("connections.plain.api_key")
     );
     assert_eq!(moved.key.value.origin().as_str(), "https://plain.example");
-    // The login that is left over was Ntropii's, the key is not.
+    // The remaining login record is for Ntropii, but the key is for Ontora.
     assert_eq!(moved.provider.value, Provider::Ontora);
-    // Neither key goes anywhere else.
+    // Neither key is sent to any other host.
     for host in ["https://other.example", "https://old.example"] {
         let elsewhere = login("https://old.example").host(host).with_store(None);
         assert!(elsewhere.is_err(), "{host}");
     }
-    // At the origin of the login the store comes first.
+    // At the origin of the login the stored key takes precedence.
     let there = Some(("plain", "https://plain.example", "old"));
     let stored = login("https://plain.example").with_store(there).unwrap();
     assert_eq!(stored.key.source, Source::Store(StoreKind::Keyring));
@@ -442,7 +442,7 @@ fn a_host_edited_by_hand_takes_no_older_key_along() {
             "{ours}: {error}"
         );
     }
-    // With none of ours it is what an official login has written.
+    // Without keys of `ntro`, an official login has written the entry.
     assert!(stored().with_store(None).is_ok());
 }
 
@@ -572,7 +572,7 @@ fn variables_that_hide_something_are_told_and_refused_when_strict() {
     assert_eq!(hidden(&login(&[key, host, tenant])), told);
     let told = [(ResolvedValue::Connection, "NTRO_CONNECTION")];
     assert_eq!(hidden(&login(&[connection])), told);
-    // The connection that is meant now has no key and no tenant that could be hidden.
+    // The selected connection has no key and no tenant to hide.
     let told = [
         (ResolvedValue::Connection, "NTRO_CONNECTION"),
         (ResolvedValue::Host, "NTRO_HOST"),
@@ -586,7 +586,7 @@ fn variables_that_hide_something_are_told_and_refused_when_strict() {
         assert_eq!(hidden(&login(&[same])), none);
     }
     assert_eq!(hidden(&World::new().env([key])), none);
-    // An option on the command line hides both.
+    // A command line option hides both.
     let option = login(&[connection, tenant])
         .connection("default")
         .tenant("x");
@@ -633,7 +633,7 @@ fn production_is_what_is_said_then_the_host_then_the_name() {
         ("a", own, "production = true", None, true),
         ("a", vendor, "production = false", None, false),
         ("production", own, "production = false", None, false),
-        // What is said of a connection is said of its own host.
+        // `production` in an entry applies only to the host of that entry.
         ("a", own, "production = false", Some(vendor), true),
         ("a", own, "production = true", Some(local), true),
         ("a", own, "", Some(vendor), true),
@@ -786,7 +786,7 @@ fn a_command_for_admin_tokens_serves_the_origin_of_its_connection_only() {
     );
     let other_path = world().host("https://a.example/v1");
     assert!(other_path.resolve().admin_token(false).is_ok());
-    // A host that was edited after the login is another one than was meant then.
+    // The host was edited after the login, so the command is bound to the earlier host.
     let edited = world().login(
         "admin",
         StoreKind::Keyring,

@@ -1,16 +1,15 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Less time than this is none: a service that answers at all may need as long.
+/// The shortest useful remainder: a healthy service may take as long.
 const LEAST: Duration = Duration::from_millis(50);
-/// What was spent is given back this many times more slowly than it went.
+/// Spent time is restored this many times more slowly than it passes.
 const FORGET: u32 = 20;
 
-/// A bound for all calls to a service together, however many they are.
+/// A time limit for all calls to a service together.
 ///
-/// A command that makes forty calls to a service that hangs waits once. What was spent is slowly
-/// given back, so that a process that runs for days does not use up its time on calls that went
-/// well.
+/// A command that makes forty calls to a hung service waits once. Spent time is slowly restored, so
+/// that a process that runs for days does not use up its budget on successful calls.
 #[derive(Debug)]
 pub(super) struct Budget {
     allowed: Duration,
@@ -34,38 +33,38 @@ impl Budget {
         }
     }
 
-    /// The bound as it was set.
+    /// Returns the configured limit.
     pub(super) fn allowed(&self) -> Duration {
         self.allowed
     }
 
-    /// What is left of it, if that is enough to try.
+    /// Returns the remaining time, or `None` if it is too short for a call.
     pub(super) fn left(&self) -> Option<Duration> {
         let left = self.allowed.saturating_sub(self.spent().time);
         (left >= LEAST.min(self.allowed) && !left.is_zero()).then_some(left)
     }
 
-    /// Takes the time since `start` off what is left.
+    /// Charges the time since `start`.
     pub(super) fn charge(&self, start: Instant) {
         let taken = start.elapsed();
         self.spent().time += taken;
     }
 
-    /// Takes what an answer took longer than any may off what is left.
+    /// Charges the time since `start`, minus the free allowance of an answered call.
     ///
-    /// A service that answers is not one that hangs, so a thousand quick calls use nothing up;
-    /// one that drags its feet at each still ends the timeout with all of them.
+    /// A service that answers does not hang, so a thousand quick calls cost nothing; one that
+    /// answers every call slowly still uses up the budget.
     pub(super) fn charge_answered(&self, start: Instant) {
         let taken = start.elapsed().saturating_sub(LEAST);
         self.spent().time += taken;
     }
 
-    /// Waits for a call that may never return, for at most `bound`; `None` when it has not by then.
-    /// It is made in a thread of its own, which is left behind and ends with the process.
+    /// Runs a call that may never return, for at most `bound`; returns `None` on timeout. The call
+    /// runs on its own thread, which is abandoned and ends with the process.
     ///
     /// # Errors
     ///
-    /// Fails when there can be no further thread.
+    /// Fails when the thread cannot be started.
     #[cfg(any(
         test,
         target_os = "macos",
@@ -83,7 +82,7 @@ impl Budget {
         let start = Instant::now();
         let (sender, answer) = mpsc::channel();
         let thread = thread::Builder::new().spawn(move || {
-            // Whoever has stopped waiting wants no answer.
+            // After a timeout nothing receives the result.
             let _ = sender.send(call());
         })?;
         match answer.recv_timeout(bound) {

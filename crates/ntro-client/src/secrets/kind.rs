@@ -5,22 +5,22 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum StoreKind {
-    /// The system's own: Secret Service, Keychain or Credential Manager.
+    /// The system's keyring: Secret Service, Keychain or Credential Manager.
     Keyring,
     /// An age-encrypted file in the folder of `ntro`.
     File,
     /// The keyring of the Linux kernel, in memory only.
     Keyutils,
-    /// A secret manager with a command line, as `[stores.command]` says.
+    /// A secret manager with a command line, configured in `[stores.command]`.
     Command,
-    /// `api_key` in `config.toml`, readable by whoever can read the file.
+    /// `api_key` in `config.toml`, readable by every program that can read the file.
     Plaintext,
     /// The memory of this process, for tests. No configuration can name it.
     Memory,
 }
 
 impl StoreKind {
-    /// Every store that can be named, in the order in which people are offered them.
+    /// Every configurable store, in the order in which prompts list them.
     pub const ALL: [Self; 5] = [
         Self::Keyring,
         Self::File,
@@ -44,7 +44,7 @@ impl StoreKind {
         }
     }
 
-    /// Returns one line on what the store is, for people who choose.
+    /// Returns a one-line summary of the store.
     #[must_use]
     pub const fn summary(self) -> &'static str {
         match self {

@@ -1,11 +1,11 @@
-//! Where keys are kept: the secret stores behind one small trait.
+//! Secret stores for keys, behind one small trait.
 //!
-//! A store is opened without touching anything, is asked by [`SecretStore::probe`] whether a key
-//! could be kept there now, and tells the ways in which it cannot apart in [`Error`]. Calls block,
-//! so asynchronous callers run them on a thread for blocking work.
+//! Opening a store has no effect. [`SecretStore::probe`] checks whether it can store a key now, and
+//! [`Error`] distinguishes the reasons why it cannot. Calls block, so asynchronous callers run them
+//! on a thread for blocking work.
 //!
-//! Every key is stored as an [`Item`]: under the name of its connection and the one origin it may
-//! be sent to. A connection that is pointed at another origin therefore has no key.
+//! Every key is stored as an [`Item`]: the name of its connection and the one origin that it may be
+//! sent to. A connection that is pointed to another origin therefore has no key.
 
 mod command;
 mod config_keys;
@@ -44,49 +44,49 @@ pub use stores::Stores;
 use ntro_base::ApiKey;
 use ntro_base::disk::FileLock;
 
-/// A place that keeps keys.
+/// A store of keys.
 ///
-/// Writing asks for the lock of the folder of `ntro`, which the caller holds over the whole
-/// change of a connection, so that no two writers mix theirs.
+/// Writing requires the lock of the folder of `ntro`, which the caller holds for the whole change
+/// of a connection, so that the changes of two writers do not mix.
 pub trait SecretStore: Send + Sync {
-    /// Returns which store this is.
+    /// Returns the kind of the store.
     fn kind(&self) -> StoreKind;
 
-    /// Finds out whether a key could be stored now, before a person is asked for one.
+    /// Checks whether a key can be stored now, before a person is asked for one.
     ///
-    /// A locked store is unlocked through the system's own prompt when somebody is there to
-    /// answer it. Nothing is written.
+    /// A locked store is unlocked through the system's prompt if a person can answer it. Nothing is
+    /// written.
     ///
     /// # Errors
     ///
-    /// Says what stands in the way.
+    /// Returns the reason why no key can be stored.
     fn probe(&self) -> Result<(), Error>;
 
-    /// Returns the key of an item, or `None` when the store answers that it has none.
+    /// Returns the key of an item, or `None` if the store has none.
     ///
     /// # Errors
     ///
-    /// Fails when the store cannot tell: a locked or hung store is never taken for an empty one.
+    /// Fails when the store is locked or hangs: neither counts as empty.
     fn get(&self, item: &Item) -> Result<Option<ApiKey>, Error>;
 
-    /// Stores the key of an item, in the place of an older one.
+    /// Stores the key of an item and replaces an older one.
     ///
     /// # Errors
     ///
-    /// Fails when the key was not stored; only [`Error::TimedOut`] may leave that in doubt.
+    /// Fails when the key was not stored; only [`Error::TimedOut`] leaves that uncertain.
     fn put(&self, item: &Item, key: &ApiKey, lock: &FileLock) -> Result<(), Error>;
 
     /// Erases the key of an item. Returns `false` when there was none.
     ///
     /// # Errors
     ///
-    /// Fails when the key is still there; only [`Error::TimedOut`] may leave that in doubt.
+    /// Fails when the key still exists; only [`Error::TimedOut`] leaves that uncertain.
     fn erase(&self, item: &Item, lock: &FileLock) -> Result<bool, Error>;
 
-    /// Returns the items that are stored, in order, without unlocking anything.
+    /// Returns the stored items in order, without unlocking anything.
     ///
     /// # Errors
     ///
-    /// Fails when the store cannot be asked, or cannot be read while it is locked.
+    /// Fails when the store cannot be reached, or cannot be read while locked.
     fn list(&self) -> Result<Vec<Item>, Error>;
 }

@@ -1,4 +1,4 @@
-//! What `ntro` records between commands: where keys are stored, and which changes are unfinished.
+//! State that `ntro` records between commands: key locations and unfinished changes.
 //!
 //! Each kind of record is one `StateFile` in the folder of `ntro`. [`KeyRecords`] is
 //! `logins.toml`; the journals in [`ops`](crate::ops) are the others. None of them holds a key.

@@ -1,16 +1,16 @@
 //! The `file` store: every key in one file of the age format, `keys.age`.
 //!
-//! For machines with no keyring. It protects keys at rest: in a stolen disk, a backup or a synced
-//! folder, as well as the passphrase or the identity file is kept. It does not protect them from
-//! whoever can run programs as the same user while the passphrase is in a variable or the identity
-//! lies beside the file.
+//! For machines without a keyring. It protects keys at rest, on a stolen disk, in a backup or in a
+//! synced folder, as well as the passphrase or the identity file is kept. It does not protect them
+//! from programs run by the same user while the passphrase is in a variable or the identity is next
+//! to the file.
 //!
-//! An identity is an age identity file or an SSH private key (`ssh-ed25519`, `ssh-rsa`); an SSH
-//! key that has a passphrase asks for it in the same way as a file that is sealed with one.
+//! An identity is an age identity file or an SSH private key (`ssh-ed25519`, `ssh-rsa`). An SSH key
+//! with a passphrase asks for it in the same way as a file sealed with a passphrase.
 //!
-//! The `age` tool opens it: `age -d ~/.ntro/keys.age`, with `-i identity.txt` where an identity
-//! seals it. Writing keeps how the file was sealed; several identities in the identity file are
-//! several recipients.
+//! The `age` tool decrypts it: `age -d ~/.ntro/keys.age`, with `-i identity.txt` if an identity
+//! seals it. Writing keeps the kind of seal. Several identities in the identity file become several
+//! recipients.
 
 mod contents;
 mod identity;
@@ -28,7 +28,7 @@ use ntro_base::ApiKey;
 use ntro_base::disk::{self, FileLock};
 use seal::Seal;
 
-/// Thousands of keys; a file that is larger is not ours.
+/// Room for thousands of keys; a larger file is rejected.
 const LARGEST: u64 = 16 << 20;
 
 pub(super) struct FileStore {
@@ -36,13 +36,12 @@ pub(super) struct FileStore {
     path: PathBuf,
     identity: Option<PathBuf>,
     passphrase: Passphrase,
-    /// The file as it was last opened or written. Decrypting it takes tenths of a second with a
-    /// passphrase.
+    /// The file as it was last decrypted or written. Decrypting it with a passphrase takes tenths
+    /// of a second.
     opened: Mutex<Option<Opened>>,
 }
 
-/// The contents of a file. The same sealed bytes hold the same keys, so a file whose bytes have
-/// not changed is not decrypted again.
+/// The decrypted contents of a file. A file with the same sealed bytes is not decrypted again.
 struct Opened {
     sealed: Vec<u8>,
     seal: Seal,
@@ -60,12 +59,12 @@ impl FileStore {
         }
     }
 
-    /// The file as it lies on the disk; `None` when there is none yet.
+    /// Returns the sealed file; `None` if it does not exist.
     fn sealed(&self) -> Result<Option<Vec<u8>>, Error> {
         Ok(disk::read_bounded(&self.path, LARGEST)?)
     }
 
-    /// What seals this file.
+    /// Returns the seal of an existing file.
     fn seal_of(&self, sealed: &[u8]) -> Result<Seal, Error> {
         if Seal::is_passphrase(sealed, &self.path)? {
             return Ok(Seal::Passphrase(
@@ -81,7 +80,7 @@ impl FileStore {
         }
     }
 
-    /// What is to seal a file that does not exist yet.
+    /// Returns the seal for a new file.
     fn new_seal(&self) -> Result<Seal, Error> {
         match self.identities()? {
             Some(identities) => Ok(Seal::Identity(identities.unlock(&self.passphrase)?)),
@@ -91,7 +90,7 @@ impl FileStore {
         }
     }
 
-    /// The identity that was named, which must be there, else the usual one if it is there.
+    /// Returns the named identity, which must exist, else the default one if it exists.
     fn identities(&self) -> Result<Option<Identities>, Error> {
         match &self.identity {
             Some(path) => match Identities::read(path)? {
@@ -105,10 +104,10 @@ impl FileStore {
         }
     }
 
-    /// Returns the file as it is on disk now, decrypted only if it changed since the last call;
-    /// `None` when there is none.
+    /// Returns the current file, decrypted only if it changed since the last call; `None` if it
+    /// does not exist.
     fn opened(&self) -> Result<MutexGuard<'_, Option<Opened>>, Error> {
-        // Held meanwhile, so that two threads do not decrypt it twice.
+        // Held while decrypting, so that two threads do not decrypt the file twice.
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let sealed = self.sealed()?;
         if opened.as_ref().map(|opened| &opened.sealed) != sealed.as_ref() {
@@ -182,8 +181,8 @@ impl SecretStore for FileStore {
         Ok(erased)
     }
 
-    /// A file sealed with a passphrase that only a person knows, or for an SSH key that has one, is
-    /// locked until they gave it.
+    /// A file sealed with a passphrase that only a person knows, or for an SSH key with one, is
+    /// locked until the passphrase is entered.
     fn list(&self) -> Result<Vec<Item>, Error> {
         let Some(sealed) = self.sealed()? else {
             return Ok(Vec::new());

@@ -8,28 +8,28 @@ use zeroize::Zeroizing;
 use super::super::{Error, StoreKind};
 use super::Identities;
 
-/// The work of stretching a passphrase: some tenths of a second and 64 MiB.
+/// The scrypt work factor: tenths of a second and 64 MiB.
 ///
-/// The format's own choice depends on the machine that writes; 2^19 and half a gigabyte on a
-/// fast one, for every key that is read.
+/// The format's default depends on the machine that writes: 2^19 and half a gigabyte on a fast one,
+/// for every key that is read.
 const WORK_FACTOR: u8 = 16;
-/// The most that is done for a file that asks for it: some seconds and 1 GiB.
+/// The highest accepted work factor of a file: seconds and 1 GiB.
 const LARGEST_WORK_FACTOR: u8 = 20;
 
-/// What seals the file and opens it again.
+/// Seals and opens the file: a passphrase or identities.
 pub(super) enum Seal {
     Passphrase(SecretString),
     Identity(Identities),
 }
 
 impl Seal {
-    /// Tells from its head whether a passphrase seals the file.
+    /// Returns whether a passphrase seals the file, according to its header.
     pub(super) fn is_passphrase(sealed: &[u8], path: &Path) -> Result<bool, Error> {
         Ok(decryptor(sealed, path)?.is_scrypt())
     }
 
     pub(super) fn open(&self, sealed: &[u8], path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
-        // Large enough from the start: a buffer that grows leaves copies behind.
+        // Allocated at full size: a buffer that grows leaves copies behind.
         let mut plain = Zeroizing::new(Vec::with_capacity(sealed.len()));
         self.reader(sealed, path)?
             .read_to_end(&mut plain)
