@@ -4,7 +4,7 @@ use ntro_client::session::{self, Session};
 
 use crate::{Client, Error, Options};
 
-/// A host and the key for it, with everything else that a call needs.
+/// A host and its key, with everything else that a call needs.
 #[derive(Clone, Debug)]
 pub struct Connection {
     resolved: resolve::Connection,
@@ -13,9 +13,9 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Decides which connection is meant, and takes its key out of its store.
+    /// Resolves the active connection and reads its key from the store.
     ///
-    /// Makes no call to a server. It may wait for the system's keyring, at most
+    /// Sends no request to a server. It may wait for the system's keyring, at most
     /// `NTRO_KEYRING_TIMEOUT` seconds, and can be called inside a runtime.
     ///
     /// # Errors
@@ -34,7 +34,7 @@ impl Connection {
         })
     }
 
-    /// Returns its name; `None` where the environment alone names host and key.
+    /// Returns its name; `None` if the environment alone provides the host and the key.
     #[must_use]
     pub fn name(&self) -> Option<&ConnectionName> {
         self.resolved.name.as_ref().map(|name| &name.value)
@@ -52,32 +52,32 @@ impl Connection {
         &self.resolved.host.value
     }
 
-    /// Returns the tenant that is named by the options, the environment or the configuration. See
-    /// [`Client::active_tenant`] for the one that a call uses.
+    /// Returns the tenant named by the options, the environment or the configuration. See
+    /// [`Client::active_tenant`] for the tenant that a call uses.
     #[must_use]
     pub fn tenant(&self) -> Option<&TenantSlug> {
         self.resolved.tenant.as_ref().map(|tenant| &tenant.value)
     }
 
-    /// Returns the part of the key that may be shown.
+    /// Returns the displayable prefix of the key.
     #[must_use]
     pub fn key_prefix(&self) -> KeyPrefix {
         self.resolved.key.value.prefix()
     }
 
-    /// Returns what may be done with the key.
+    /// Returns the policy of the key.
     #[must_use]
     pub fn policy(&self) -> Policy {
         self.resolved.policy
     }
 
-    /// Returns the key itself, to give it to another program.
+    /// Returns the key itself, for use by another program.
     ///
     /// # Errors
     ///
-    /// Fails with [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) where the policy of the
-    /// connection is `keyless`, and with [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) where
-    /// it is `confirm` and nobody has confirmed.
+    /// Fails with [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) if the policy of the
+    /// connection is `keyless`, and with [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if it
+    /// is `confirm` and the confirmation is missing.
     pub fn reveal_key(&self) -> Result<&ApiKey, Error> {
         Ok(self.options.reveal(&self.resolved)?)
     }

@@ -19,7 +19,7 @@ enum Inner {
     Tenant(String),
 }
 
-/// What a caller can do about an [`Error`].
+/// The kind of an [`Error`], by what a caller can do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -27,9 +27,9 @@ pub enum ErrorKind {
     Config,
     /// There is no key, or the server does not accept it: log in.
     NotAuthenticated,
-    /// The key is good and may not do this.
+    /// The key is valid but does not permit this.
     Forbidden,
-    /// The server has no such thing.
+    /// The server does not have this.
     NotFound,
     /// The server cannot be reached, or did not answer in time: try again later.
     Unreachable,
@@ -45,7 +45,7 @@ pub enum ErrorKind {
 }
 
 impl Error {
-    /// Returns what a caller can do about it.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match &self.0 {
@@ -55,7 +55,7 @@ impl Error {
         }
     }
 
-    /// Returns the id under which the server has logged the request, where it sent one.
+    /// Returns the id under which the server has logged the request, if it sent one.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         match &self.0 {

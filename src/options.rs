@@ -7,7 +7,7 @@ use ntro_client::secrets::Error as StoreError;
 use ntro_client::session;
 use secrecy::SecretString;
 
-/// What decides which connection is used, and how.
+/// Options for resolving a connection.
 ///
 /// Each method overrides what the environment, the project and the configuration say.
 #[derive(Clone, Default)]
@@ -46,14 +46,14 @@ impl Options {
         self
     }
 
-    /// Lets plain `http` leave this machine.
+    /// Allows plain `http` to other machines.
     #[must_use]
     pub fn allow_insecure_http(mut self) -> Self {
         self.0.insecure_http = true;
         self
     }
 
-    /// Asks `ask` for the passphrase of the encrypted key file, where no variable has it. `None`
+    /// Calls `ask` for the passphrase of the encrypted key file, if no variable has it. `None`
     /// means that the person declined.
     #[must_use]
     pub fn ask_passphrase(
@@ -64,8 +64,8 @@ impl Options {
         self
     }
 
-    /// Asks `confirm` before a key with the policy `confirm` is revealed. Without it, such a key is
-    /// not revealed.
+    /// Calls `confirm` before a key with the policy `confirm` is revealed. Without it, such a key
+    /// is not revealed.
     #[must_use]
     pub fn confirm(
         mut self,
