@@ -1,5 +1,5 @@
-//! A server that answers anything at all, byte for byte from the status line on: every call ends
-//! in a value or an error, and neither holds the key nor what would steer a terminal.
+//! A server with arbitrary responses, from the status line on: every call returns a value or an
+//! error, and neither contains the key or terminal control characters.
 
 #![no_main]
 
@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 
 const KEY: &str = "ntro_prod_f0zz1d_thisIsTheSecretPartOfTheKey";
 
-/// Where the server is, and how it is told what to answer next.
+/// The host of the server, and the sender of its next response.
 static SERVER: LazyLock<(Host, Sender<Vec<u8>>)> = LazyLock::new(|| {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let host = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -25,7 +25,7 @@ static SERVER: LazyLock<(Host, Sender<Vec<u8>>)> = LazyLock::new(|| {
     std::thread::spawn(move || {
         for answer in answers {
             let (mut stream, _) = listener.accept().unwrap();
-            // The head is small enough to come at once.
+            // The request head is small enough to arrive in one read.
             let _ = stream.read(&mut [0; 4096]);
             let _ = stream.write_all(&answer);
         }
@@ -77,7 +77,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(!shown.contains('\u{1b}'), "an escape sequence came through");
 });
 
-/// What a person would get to see.
+/// Formats the result as a person would see it.
 fn said<T: std::fmt::Debug>(answer: Result<T, ntro_client::api::Error>) -> String {
     match answer {
         Ok(value) => format!("{value:?}"),

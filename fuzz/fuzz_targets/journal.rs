@@ -1,4 +1,4 @@
-//! What a killed run has left for the next one to read: it is understood or refused, never a panic.
+//! Journals that a killed run may have left: parsing succeeds or fails, but never panics.
 
 #![no_main]
 

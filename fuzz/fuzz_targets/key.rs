@@ -1,5 +1,5 @@
-//! Everything that is parsed once at the edge: keys, hosts, names. What parses does not show the
-//! key, and parses again from what it shows as the same value.
+//! Parsers of external values: keys, hosts, names. A parsed value does not reveal a key, and its
+//! text parses to the same value.
 
 #![no_main]
 
@@ -11,7 +11,7 @@ fuzz_target!(|text: &str| {
     if let Ok(key) = text.parse::<ApiKey>() {
         assert_eq!(key.expose(), text.trim());
         let shown = format!("{key:?} {}", key.prefix());
-        // What is shorter may stand in the frame around it.
+        // A shorter key may also occur in the surrounding text.
         let long = key.expose().len() > 16;
         assert!(!long || !shown.contains(key.expose()), "the key is shown");
     }

@@ -32,7 +32,7 @@ fn key_works_from_login_to_logout() {
     }
 }
 
-/// Tells the same story for each system; placeholders stand for what differs.
+/// Runs the same steps for each system; placeholders replace the differences.
 fn login_to_logout(provider: Provider, path: &str, owner: &str, tenant: &str) {
     let authority = Authority::start();
     let origin = authority.origin();

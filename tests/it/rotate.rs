@@ -16,7 +16,7 @@ fn stored(sandbox: &Sandbox, name: &str) -> String {
     token.stdout.trim_end().to_owned()
 }
 
-/// An authority, a home that is logged in there as `local`, and the key.
+/// An authority, a home with the login `local`, and the key.
 fn logged_in(provider: Provider) -> (Authority, Sandbox, IssuedKey) {
     let authority = Authority::start();
     let sandbox = Sandbox::new();
@@ -84,7 +84,7 @@ fn where_the_key_may_not_rotate_itself_an_administrator_replaces_it() {
         assert_eq!(live, [row["new_prefix"].as_str().unwrap()]);
         let current = sandbox.ntro("key current -o json").run().success().json();
         assert!(current["expires_at"].is_string(), "{current}");
-        // The new key may not do more than the old one.
+        // The new key must not have more permissions than the old one.
         sandbox.set("NTRO_ADMIN_TOKEN", "");
         let again = sandbox.ntro("auth rotate").run();
         assert_ne!(again.code, Some(0), "{again}");
@@ -144,12 +144,12 @@ fn the_walkthrough_asks_for_a_key_of_the_same_tenant() {
     assert_eq!(stored(&sandbox, "local"), new);
     sandbox.assert_no_litter();
 
-    // Ctrl-C leaves everything as it was.
+    // Ctrl-C changes nothing.
     let mut terminal = Terminal::ntro(&sandbox, "auth rotate local");
     terminal.expect("New API key").interrupt();
     terminal.end().exits(130).done();
     assert_eq!(stored(&sandbox, "local"), new);
-    // Nobody is there to be asked.
+    // Without a terminal nothing can be asked.
     let alone = sandbox.ntro("auth rotate").run();
     alone.exits(2).complains("--api-key-stdin").done();
 }
@@ -176,7 +176,7 @@ fn the_old_key_lives_on_for_the_grace() {
         .says("is not finished, the old key lives on until")
         .says("→ wait for it, or ntro auth rotate local --grace 0s")
         .done();
-    // Not yet, and not by anybody else.
+    // The grace period is not over.
     let early = sandbox
         .ntro("auth rotate --no-wait -o json")
         .run()
@@ -205,7 +205,7 @@ fn the_old_key_lives_on_for_the_grace() {
     }
     assert_eq!(stored(&sandbox, "local"), new);
 
-    // Whoever has had enough of it ends it.
+    // `--grace 0s` ends the grace period.
     let done = sandbox
         .ntro("auth rotate --grace 0s -o json")
         .run()
@@ -213,7 +213,7 @@ fn the_old_key_lives_on_for_the_grace() {
     assert_eq!(done.json()["state"], "finished");
     assert_eq!(authority.live_keys(TENANT).len(), 1);
     sandbox.assert_no_litter();
-    // A short one is waited for.
+    // A short grace period is waited for.
     let waited = sandbox
         .ntro("auth rotate --grace 1s -o json")
         .run()
@@ -227,7 +227,7 @@ fn ctrl_c_in_the_grace_leaves_the_rest_to_the_next_run() {
     let (authority, sandbox, _) = logged_in(Provider::Ontora);
     let mut terminal = Terminal::ntro(&sandbox, "auth rotate --grace 1h");
     terminal.expect("Ctrl-C leaves that to the next");
-    // A second one has to stay away meanwhile.
+    // A second rotation is refused meanwhile.
     let second = sandbox.ntro("auth rotate").run();
     second
         .exits(9)
@@ -305,7 +305,7 @@ fn what_somebody_else_has_stored_meanwhile_is_left_alone() {
     let key = authority.key(Provider::Ontora, TENANT);
     let host = format!("http://{}", faulty.address());
     sandbox.log_in("--store plaintext --name local", &host, &key.key);
-    // Everything but the revocation of the old key.
+    // Fails the revocation of the old key only.
     faulty.plan(5, Fault::Dead, When::Before, true);
     let cut_off = sandbox.ntro("auth rotate").run();
     cut_off
@@ -414,13 +414,13 @@ fn an_admin_token_goes_to_no_server_that_it_was_not_meant_for() {
     let elsewhere = Stub::ntropii(&[TENANT]);
     let login = "--store plaintext --name elsewhere";
     sandbox.log_in(login, &elsewhere.host(), "ntro_good");
-    // One for many is one for none.
+    // One admin token is not used for many servers.
     sandbox.set("NTRO_ADMIN_TOKEN", authority.admin_token());
     let all = sandbox.ntro("auth rotate --all").run();
     all.complains("`NTRO_ADMIN_TOKEN` is not used with `--all`")
         .done();
 
-    // What prints tokens for one server is not run for another.
+    // The command of one connection is not run for another server.
     sandbox.set("NTRO_ADMIN_TOKEN", "");
     let config = sandbox.config();
     let command = "[connections.local]\nadmin_token_command = ['echo', 'a.b.c']";
@@ -473,7 +473,7 @@ fn rotation_repeats_no_work() {
         let reads = count(&["/.ntro/", file, "O_RDONLY"]);
         assert!((1..=most).contains(&reads), "{file}: {reads}: {text}");
     }
-    // The identity is read for each decryption of the key file, and for nothing else.
+    // The identity is read only to decrypt the key file, once per decryption.
     assert_eq!(count(&["/.ntro/identity.txt\""]), 1, "{text}");
     // Plain `http` on this machine needs no certificates.
     assert_eq!(count(&["/etc/ssl/"]), 0, "{text}");

@@ -1,5 +1,5 @@
-//! Each request of a rotation going wrong in each way there is, before and after the server has
-//! done what was asked: the connection works, the next run completes, and one key is live.
+//! Faults in each request of a rotation, before and after the server has processed it: the
+//! connection works, the next run completes, and one key is live.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -13,11 +13,11 @@ use crate::support::{Authority, Fault, Faulty, Sandbox, When, tell};
 
 const TENANT: &str = "acme-fund-admin";
 
-/// More than any rotation sends: whoever gets here goes round in circles.
+/// More requests than any rotation sends; reaching it means an endless loop.
 const LIMIT: usize = 30;
 
-/// Runs rotations again and again, each time with another request going wrong. Most of the time
-/// is spent waiting for what does not come, so several homes wait at once.
+/// Repeats rotations, each time with a fault in another request. Most of the time is spent waiting
+/// for responses that never arrive, so several homes wait in parallel.
 fn survives(provider: Provider, by_itself: bool, least: usize) {
     let refused = |again| move |status| (Fault::Status(status), again);
     let faults = [
@@ -71,7 +71,7 @@ fn survives_each(
             let hit = faulty.heal();
             let place = format!("{fault:?} {when:?}, request {number}, {hit:?}:\n{run}");
             check(&authority, &sandbox, &place);
-            // A machine that is busy may take longer than the deadline all by itself.
+            // A busy machine may exceed the deadline without a fault.
             if hit.is_none() && run.code == Some(0) {
                 break;
             }
@@ -136,7 +136,7 @@ impl Drop for Serving {
     }
 }
 
-/// Ends the server with the test: the listener before it knows it for as long as the process lives.
+/// Stops the server at the end of the test: the earlier listener lives as long as the process.
 struct Ends(Arc<Mutex<Option<Serving>>>);
 
 impl Drop for Ends {
@@ -146,7 +146,7 @@ impl Drop for Ends {
     }
 }
 
-/// `kill -9` of the authority itself at each request: what it has answered is durable.
+/// `kill -9` of the authority at each request: everything it has answered is durable.
 #[test]
 fn an_authority_that_is_killed() {
     std::thread::scope(|scope| {

@@ -1,5 +1,5 @@
-//! `kill -9` in a rotation, before each of its effects and at any instant: the connection works,
-//! the next run completes, one key is live, and nothing is left over.
+//! `kill -9` during a rotation, before each of its effects and at any instant: the connection
+//! works, the next run completes, one key is live, and no files are left over.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::{Authority, Mode, Sandbox, SecretService, at_each_effect, te
 
 const TENANT: &str = "acme-fund-admin";
 
-/// How the new key is had.
+/// How the new key is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum By {
     Itself,
@@ -48,7 +48,7 @@ impl Story {
         }
     }
 
-    /// Holds everything to be in order, after a run that was killed, and makes it whole again.
+    /// Checks that a killed run left a consistent state, and completes the rotation.
     fn check(&self, place: &str) {
         let whoami = self.sandbox.ntro("auth whoami").run();
         assert_eq!(whoami.code, Some(0), "{place}: {whoami}");
@@ -119,7 +119,7 @@ fn a_key_of_ontora_that_an_administrator_replaces() {
     survives_each_effect(Provider::Ontora, "file", By::Admin, 90);
 }
 
-/// `NTRO_TEST_KILLS` is how many kills there are to be, over all four stories together.
+/// `NTRO_TEST_KILLS` is the number of kills, over all four stories together.
 #[test]
 fn a_rotation_survives_kills_at_any_instant() {
     let wanted = match std::env::var("NTRO_TEST_KILLS") {

@@ -1,4 +1,4 @@
-//! Checking many connections at once, and what happens to the others when one changes its name.
+//! Checks of many connections in parallel, and renaming one of them.
 
 use std::io::{BufRead as _, BufReader, Lines};
 use std::net::{Ipv4Addr, TcpListener};
@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 
 use crate::support::{Authority, Mode, Outcome, Reply, Sandbox, SecretService, Stub, Terminal};
 
-/// A connection in the clear, for `config.toml`.
+/// Returns a plain-text connection for `config.toml`.
 fn plain(name: &str, host: &str, key: &str) -> String {
     format!("[connections.{name}]\nhost = \"{host}\"\napi_key = \"{key}\"\n\n")
 }
 
-/// The answer of an Ontora server to a key that ends then.
+/// Returns the response of an Ontora server for a key with this expiry.
 fn ontora(expires_at: &str) -> Reply {
     Reply::Json(
         200,
@@ -30,7 +30,7 @@ fn ontora(expires_at: &str) -> Reply {
     )
 }
 
-/// A port at which nobody listens.
+/// Returns a host without a listener.
 fn stopped() -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     format!("http://{}/v1", listener.local_addr().unwrap())
@@ -40,7 +40,7 @@ fn rows(status: &Outcome) -> Vec<Value> {
     status.json().as_array().unwrap().clone()
 }
 
-/// Runs a check as text and as JSON, and holds both and the exit code to say the same.
+/// Runs a check as text and as JSON, and checks that both and the exit code agree.
 fn agreeing(sandbox: &Sandbox, line: &str, code: i32) -> (String, Vec<Value>) {
     let text = sandbox.ntro(line).run().exits(code);
     let json = sandbox.ntro(line).args("-o json").run().exits(code);
@@ -240,7 +240,7 @@ fn what_stands_in_the_way_of_each_is_told_apart() {
     }
     sandbox.set("NTRO_PASSPHRASE", "open sesame");
     agreeing(&sandbox, "auth status -c h-locked", 0);
-    // The variables of the active connection are none of the others' business.
+    // The variables of the active connection do not affect the others.
     sandbox.set("NTRO_API_KEY", "ntro_prod_bad");
     agreeing(&sandbox, "auth status -c h-locked", 4);
     let (_, rows) = agreeing(&sandbox, "auth status --all", 5);
@@ -257,7 +257,7 @@ fn a_server_that_never_answers_costs_its_own_row_only() {
         config += &plain(&format!("b-{number:02}"), &good.host(), "ntro_prod_good");
     }
     sandbox.write_config(&config);
-    // With two at a time, one place is held by the silent one while all others pass through.
+    // With two jobs, the silent server occupies one while all others use the other.
     let (_, rows) = agreeing(&sandbox, "auth status --all --jobs 2 --timeout 2s", 6);
     assert_eq!(rows[0]["state"], "unreachable");
     assert!(rows[1..].iter().all(|row| row["state"] == "valid"));
@@ -271,7 +271,7 @@ fn no_more_servers_are_asked_at_once_than_allowed_and_no_fewer() {
     let (seen, all_there) = (Arc::clone(&most), Barrier::new(JOBS));
     let server = Stub::start(move |_| {
         seen.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        // Nobody is answered before as many have come as may.
+        // No request is answered before the maximum number has arrived.
         all_there.wait();
         now.fetch_sub(1, Ordering::SeqCst);
         Reply::Json(
@@ -340,7 +340,7 @@ fn people_see_how_far_it_is_and_nobody_else_does() {
     assert_eq!(outcome.stderr, "");
 }
 
-/// A server whose answer a test changes.
+/// Returns a server whose answer a test changes.
 fn switched() -> (Arc<AtomicBool>, Stub) {
     let well = Arc::new(AtomicBool::new(true));
     let state = Arc::clone(&well);
@@ -408,7 +408,7 @@ impl Watch {
 
     fn interrupt(mut self) -> Option<i32> {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
-        // What was written meanwhile.
+        // Reads the lines written before the interrupt.
         self.lines.by_ref().for_each(drop);
         self.child.wait().unwrap().code()
     }
@@ -424,7 +424,7 @@ fn elsewhere_only_what_has_changed_is_told() {
     well.store(false, Ordering::SeqCst);
     let change = watch.change();
     assert!(change.starts_with("one: valid → rejected ("), "{change}");
-    // What is in the configuration is read anew for each round.
+    // Each round rereads the configuration.
     sandbox.write_config(
         &(plain("one", &server.host(), "ntro_prod_good") + "[connections.two]\nstore = 'file'\n"),
     );
@@ -493,7 +493,7 @@ fn a_keyring_that_hangs_is_given_up_once_for_all_connections() {
             .all(|row| row["state"] == "store_unavailable")
     );
     assert_eq!(rows[30]["state"], "valid");
-    // Not once for each: that would be half a minute.
+    // The timeout applies once and not to each connection, which would take half a minute.
     assert!(taken < Duration::from_secs(10), "{taken:?}");
 }
 
@@ -526,7 +526,7 @@ fn a_name_that_is_taken_is_not_given_twice() {
           hint: the connections are: one, two
         ");
     assert_eq!(sandbox.contents(), before);
-    // The default connection stays the default one under its new name, and is none when it goes.
+    // A renamed default connection stays the default; a removed one leaves no default.
     assert_snapshot!(sandbox.ntro("auth rename one first").transcript(), @r"
         exit code: 0
         ----- stdout -----

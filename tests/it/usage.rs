@@ -1,4 +1,4 @@
-//! Command lines that make no sense.
+//! Invalid command lines.
 
 use crate::support::{Sandbox, Terminal};
 
@@ -103,7 +103,7 @@ fn no_secret_is_repeated() {
                 .exits(2)
                 .done();
         }
-        // The library's own parsers say no more than clap.
+        // The library's own parsers reveal no more than clap.
         for variable in ["NTRO_HOST", "NTRO_TENANT"] {
             sandbox
                 .ntro(&format!("{format}auth whoami"))
@@ -130,7 +130,7 @@ fn a_reader_that_goes_away_is_no_failure() {
         "auth lgin -o json 2>&1",
     ] {
         let ntro = env!("CARGO_BIN_EXE_ntro");
-        // Standard output is a pipe that nobody reads any more.
+        // Standard output is a pipe without a reader.
         let script = format!(
             "exec 3>&1; {{ {{ read _ <&4; '{ntro}' {line}; echo $? >&3; }} | exec true; }} 4<<end\ngo\nend"
         );
@@ -176,7 +176,7 @@ fn a_terminal_that_knows_nothing_gets_no_colour() {
     let sandbox = Sandbox::new();
     sandbox.write_config("[connections.local]\nhost = 'http://localhost:1'\n");
     let line = |setting: &str| {
-        // The sandbox has no colour anywhere.
+        // The sandbox disables colour everywhere.
         Terminal::shell(
             &sandbox,
             &format!("unset NO_COLOR; {setting} ntro auth list"),

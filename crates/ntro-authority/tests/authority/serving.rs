@@ -81,7 +81,7 @@ async fn whoever_sends_too_slowly_is_cut_off_and_others_are_served() {
         ..impatient()
     })
     .await;
-    // All the places there are, each taken by someone who never ends a head.
+    // Occupies every connection slot with a client that never completes its request head.
     let slow: Vec<_> = (0..8)
         .map(|_| {
             let mut stream = wire::connect(served.address);

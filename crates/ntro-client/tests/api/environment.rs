@@ -1,4 +1,4 @@
-//! Certificates and proxies from the process environment: each case runs in a process of its own.
+//! Certificates and proxies from the process environment: each case runs in a separate process.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -102,7 +102,7 @@ impl Process {
     }
 }
 
-/// An HTTPS server whose certificate is from a CA of its own.
+/// An HTTPS server with a certificate from a private CA.
 struct Secure {
     port: u16,
     seen: Arc<Mutex<Vec<Seen>>>,

@@ -1,4 +1,4 @@
-//! One story that every store has to tell the same way.
+//! The contract of every secret store.
 
 use std::thread;
 
@@ -12,13 +12,13 @@ use crate::writer::{self, Task};
 
 const ORIGIN: &str = "https://api.ntropii.com";
 
-/// What a store can be expected to do beyond keeping a key for each connection.
+/// Capabilities of a store beyond keeping one key per connection.
 pub struct Powers {
-    /// It keeps the origins of one connection apart.
+    /// Whether it keeps the origins of one connection apart.
     origins: bool,
-    /// How many may write at once before that takes long.
+    /// The number of parallel writers that still finish quickly.
     writers: usize,
-    /// What the names end in, so that a store that all share has room for several tests.
+    /// A suffix for names, so that several tests can use a shared store.
     suffix: String,
 }
 
@@ -41,7 +41,7 @@ pub fn story(store: &dyn SecretStore, home: &NtroDir, powers: &Powers) {
     let local = item(&powers.name("local me@work \"x\" \\ é"), ORIGIN);
     let (one, two) = (key("ntro_prod_one"), key("ntro_prod_\"two\"_\\"));
 
-    // Nothing yet: that is an answer, not an error.
+    // An empty store is not an error.
     assert_eq!(store.list().unwrap(), []);
     store.probe().unwrap();
     assert_eq!(store.get(&production).unwrap(), None);
@@ -52,13 +52,13 @@ pub fn story(store: &dyn SecretStore, home: &NtroDir, powers: &Powers) {
     assert_eq!(store.get(&local).unwrap(), None);
     store.probe().unwrap();
 
-    // The same again, and another in its place.
+    // Writes the same key again, then replaces it.
     store.put(&production, &one, &home.lock()).unwrap();
     store.put(&production, &two, &home.lock()).unwrap();
     assert_eq!(store.get(&production).unwrap().as_ref(), Some(&two));
     assert_eq!(store.list().unwrap(), std::slice::from_ref(&production));
 
-    // The longest key there can be.
+    // The longest possible key.
     let longest = key(&"k".repeat(2_500));
     if powers.origins {
         store.put(&local, &longest, &home.lock()).unwrap();
@@ -84,7 +84,7 @@ pub fn story(store: &dyn SecretStore, home: &NtroDir, powers: &Powers) {
     assert!(!store.erase(&production, &home.lock()).unwrap());
     assert_eq!(store.list().unwrap(), []);
 
-    // Writers on several threads of this process lose nothing.
+    // Parallel writers on several threads of this process lose no key.
     let names: Vec<_> = (0..powers.writers)
         .map(|number| powers.name(&format!("thread-{number}")))
         .collect();
@@ -106,7 +106,7 @@ pub fn story(store: &dyn SecretStore, home: &NtroDir, powers: &Powers) {
     assert_eq!(store.list().unwrap().len(), names.len());
 }
 
-/// Several processes that write at once lose nothing.
+/// Checks that several processes writing in parallel lose no key.
 fn processes(store: &dyn SecretStore, task: &Task, powers: &Powers) {
     let before = store.list().unwrap().len();
     let tasks: Vec<_> = (0..powers.writers)
@@ -131,7 +131,7 @@ fn processes(store: &dyn SecretStore, task: &Task, powers: &Powers) {
     assert_eq!(store.list().unwrap().len(), before + 2 * powers.writers);
 }
 
-/// Leaves nothing behind, in a store that outlives the test.
+/// Removes all keys from a store that outlives the test.
 fn clear(store: &dyn SecretStore, home: &NtroDir) {
     for item in store.list().unwrap() {
         assert!(store.erase(&item, &home.lock()).unwrap());
@@ -167,7 +167,7 @@ fn file_with_an_identity() {
 
 #[test]
 fn file_with_a_passphrase() {
-    // Each write stretches the passphrase twice.
+    // Each write derives a key from the passphrase twice.
     file(&NtroDir::new(), Some("open sesame"), 2);
 }
 
@@ -236,7 +236,7 @@ fn keyring(mode: Mode) {
     });
 }
 
-/// The kernel's keyring of whoever runs this, in which others may have keys.
+/// The kernel keyring of the current user, which may hold other keys.
 #[test]
 #[ignore = "needs a kernel that lets it have a keyring: run scripts/test"]
 fn keyutils() {

@@ -1,4 +1,4 @@
-//! The encrypted file and what can be wrong with it, its identity and its passphrase.
+//! The encrypted file: errors of the file, its identity and its passphrase.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -38,7 +38,7 @@ fn store(settings: &StoreSettings) -> Box<dyn SecretStore> {
     open(StoreKind::File, settings)
 }
 
-/// What every call says, and that none of them changed a file or shows a key.
+/// Returns the error of every call, and checks that no call changes a file or reveals a key.
 fn all(home: &NtroDir, settings: &StoreSettings) -> Vec<Error> {
     let before = home.files();
     let store = store(settings);
@@ -121,8 +121,8 @@ fn what_is_torn_or_garbage_is_damaged_and_left_alone() {
     *flipped.last_mut().unwrap() ^= 1;
     let mut head = whole.clone();
     head[60] ^= 1;
-    // What is torn in the sealed contents shows when they are opened, and not to a probe, which
-    // leaves them sealed. All else shows to all.
+    // Damage to the sealed contents is found when they are decrypted, which a probe does not do.
+    // Every call finds any other damage.
     for bytes in [&flipped[..], &whole[..whole.len() - 1]] {
         fs::write(&path, bytes).unwrap();
         let error = store(&settings)
@@ -216,7 +216,7 @@ fn a_passphrase_is_needed_and_must_be_the_right_one() {
     let mut settings = home.settings();
     let production = item("production", ORIGIN);
 
-    // Nothing to open yet: only writing needs one.
+    // There is no file yet: only writing needs a passphrase.
     let nobody = store(&settings);
     assert_eq!(nobody.get(&production).unwrap(), None);
     assert_eq!(nobody.list().unwrap(), []);
@@ -299,7 +299,7 @@ fn a_person_is_asked_once_for_all_calls() {
         .put(&production, &key("one"), &home.lock())
         .unwrap();
     assert_eq!(store(&settings).get(&production).unwrap(), Some(key("one")));
-    // Known by now, so that listing asks nobody.
+    // The passphrase is cached, so listing does not ask.
     assert_eq!(store(&settings).list().unwrap(), [production]);
     assert_eq!(asked.load(Ordering::Relaxed), 1);
 }
@@ -327,7 +327,7 @@ fn more_work_than_is_done_is_refused_at_once() {
             "{error:?}"
         );
     }
-    // Less than we do is fine, and becomes ours when it is written.
+    // A lower work factor is accepted, and raised by the next write.
     fs::write(home.folder.join("keys.age"), sealed).unwrap();
     let production = item("production", ORIGIN);
     store(&settings)
@@ -398,9 +398,7 @@ fn a_link_to_a_file_elsewhere_stays_one() {
 
 const READ_ONLY: &str = "NTRO_TEST_READ_ONLY";
 
-/// Runs in a process of its own, which is nobody's where the tests are root's: no folder is
-/// read-only to root.
-/// This test again, in a process whose working folder is one of its own.
+/// Runs this test again in a new process, whose working folder is a temporary one.
 #[test]
 fn a_name_alone_is_a_file_in_the_working_folder() {
     const AGAIN: &str = "NTRO_TEST_IN_A_FOLDER_OF_ITS_OWN";
@@ -441,7 +439,8 @@ fn a_folder_that_cannot_be_written_to_is_told_by_the_probe() {
     }
     let home = NtroDir::new();
     let _ = home.lock();
-    // The way there has to be open to nobody.
+    // As root, the child process runs as the user `nobody`, since no folder is read-only to root.
+    // That user needs access to the parent folder.
     fs::set_permissions(
         home.folder.parent().unwrap(),
         fs::Permissions::from_mode(0o755),
@@ -468,7 +467,7 @@ fn a_folder_that_cannot_be_written_to_is_told_by_the_probe() {
     );
 }
 
-/// Whatever a killed writer leaves is the file before a write or after it.
+/// A killed writer leaves the file from before a write or from after it.
 #[test]
 fn a_kill_leaves_the_old_file_or_the_new_one() {
     let (home, settings) = with_identity();
@@ -483,14 +482,14 @@ fn a_kill_leaves_the_old_file_or_the_new_one() {
         };
         let mut child = writer::start(&task);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        // Killed at another moment each time: so many writes after it began, and within the next.
+        // Kills at a different moment each time: after a number of writes, within the next.
         let told = (&mut lines)
             .map_while(Result::ok)
             .filter(|line| line.starts_with("wrote "))
             .take(1 + round % 7)
             .count();
         child.kill().unwrap();
-        // What it still said before it died.
+        // Reads the lines written before the kill.
         let later = lines
             .map_while(Result::ok)
             .filter(|line| line.starts_with("wrote "))
@@ -503,7 +502,7 @@ fn a_kill_leaves_the_old_file_or_the_new_one() {
             .iter()
             .filter(|item| item.connection.as_str().starts_with(&mine))
             .collect();
-        // One more may have been written and not been told.
+        // The last write may be missing from the output.
         let (kept, told) = (mine.len(), told + later);
         assert!(kept == told || kept == told + 1, "{kept} kept, {told} told");
         for item in mine {
@@ -515,7 +514,7 @@ fn a_kill_leaves_the_old_file_or_the_new_one() {
             names.iter().all(|name| expected.contains(&name.as_str())),
             "{names:?}"
         );
-        // The lock went with its holder.
+        // The lock is released when its holder dies.
         store(&settings)
             .put(&item("after", ORIGIN), &key("k"), &home.lock())
             .unwrap();
@@ -537,7 +536,7 @@ fn a_store_that_stays_open_sees_what_others_write() {
     assert_eq!(open().get(&item("other", ORIGIN)).unwrap(), None);
     assert!(open().erase(&production, &lock).unwrap());
     assert_eq!(open().get(&production).unwrap(), None);
-    // What was opened before opens nothing that has changed since.
+    // A decrypted file is not reused once the file on disk has changed.
     let file = home.folder.join("keys.age");
     let mut bytes = fs::read(&file).unwrap();
     *bytes.last_mut().unwrap() ^= 1;

@@ -1,7 +1,7 @@
 //! The keyring of macOS and Windows, run on Linux over the `keyring` crate's Secret Service store.
 //!
-//! That store opens the bus named by the environment once in a process, so each test starts this
-//! test binary again, with a task in [`TASK`] and a Secret Service of its own.
+//! That store opens the bus named by the environment once per process, so each test starts this
+//! test binary again, with a task in [`TASK`] and a separate Secret Service.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ fn other_programs_share_native_items() {
 
     run("put", &service);
     assert_eq!(service.lookup(&name).as_deref(), Some("native"));
-    // The store of Linux finds the same item and replaces it.
+    // The Linux store finds the same item and replaces it.
     let store = open(StoreKind::Keyring, &home.settings_for(&service));
     assert_eq!(store.get(&production).unwrap(), Some(key("native")));
     assert_eq!(store.list().unwrap(), std::slice::from_ref(&production));

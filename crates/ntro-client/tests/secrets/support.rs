@@ -1,4 +1,4 @@
-//! A folder with a lock, stores that lie in it, and a bound for what might hang.
+//! A folder with a lock, stores in that folder, and a timeout for calls that may hang.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -51,14 +51,14 @@ impl NtroDir {
         .unwrap();
     }
 
-    /// A word that no other home has.
+    /// Returns a word that is unique to this folder.
     pub fn unique(&self) -> String {
         let name = self.folder.parent().unwrap().file_name().unwrap();
         let name = name.to_str().unwrap().trim_start_matches("ntro-secrets-");
         format!("{}-{name}", std::process::id())
     }
 
-    /// Settings with nobody to ask and no bus.
+    /// Returns settings without prompts and without a bus.
     pub fn settings(&self) -> StoreSettings {
         settings(self.folder.clone())
     }
@@ -69,7 +69,7 @@ impl NtroDir {
         settings
     }
 
-    /// Every file in the folder but the lock, with what is in it.
+    /// Returns every file in the folder except the lock, with its contents.
     pub fn files(&self) -> Vec<(String, Vec<u8>)> {
         let Ok(entries) = std::fs::read_dir(&self.folder) else {
             return Vec::new();
@@ -102,7 +102,7 @@ pub fn settings(folder: PathBuf) -> StoreSettings {
     }
 }
 
-/// A keyring with nobody to ask.
+/// Returns settings of a keyring without prompts.
 pub fn keyring(session_bus: Option<String>) -> KeyringSettings {
     KeyringSettings {
         timeout: KeyringSettings::TIMEOUT,
@@ -134,7 +134,7 @@ pub fn key(text: &str) -> ApiKey {
     text.parse().unwrap()
 }
 
-/// Makes an SSH private key.
+/// Creates an SSH private key.
 pub fn ssh_key(path: &Path, kind: &str, passphrase: &str) {
     disk::create_private_folder(path.parent().unwrap()).unwrap();
     let output = Command::new("ssh-keygen")
@@ -146,7 +146,7 @@ pub fn ssh_key(path: &Path, kind: &str, passphrase: &str) {
     assert!(output.status.success(), "{output:?}");
 }
 
-/// Ends the test if this takes so long that it must hang.
+/// Fails the test if `work` hangs.
 pub fn bounded<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, wait) = mpsc::channel();
     let thread = thread::spawn(move || {
@@ -160,7 +160,7 @@ pub fn bounded<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     thread.join().unwrap()
 }
 
-/// Keys in a file of lines, in the place of those in `config.toml`.
+/// Keys in a line-based file instead of `config.toml`.
 struct PlainFile(PathBuf);
 
 impl PlainFile {
