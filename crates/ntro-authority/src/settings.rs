@@ -101,8 +101,8 @@ impl Default for AuthoritySettings {
 /// Rate limits, in requests a minute, all of which may come together. 0 is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Requests of one tenant's keys, and of one organisation's users. Revocations have a limit of
-    /// the same size of their own.
+    /// Requests of one tenant's keys, and of one organisation's users. Revocations have a separate
+    /// limit of the same size.
     pub tenant_per_minute: u32,
     /// Failed authentications from one source address. Requests with a live key never count.
     pub failures_per_minute: u32,

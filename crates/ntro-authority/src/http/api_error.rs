@@ -22,7 +22,7 @@ use crate::verify::VerifyRefusal;
 use ntro_base::wire::errors::InvalidField;
 
 /// The message for a key that is missing, malformed, unknown, revoked, expired, or the other
-/// provider's: the caller cannot tell which.
+/// provider's: it does not reveal which.
 const UNKNOWN_KEY: &str = "Invalid or missing API key";
 
 /// An error body that callers understand.

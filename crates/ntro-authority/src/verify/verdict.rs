@@ -16,7 +16,8 @@ pub(crate) enum Verdict {
 /// Why a key is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum VerifyRefusal {
-    /// Malformed, unknown, revoked, expired, or of the other provider: the caller cannot tell which.
+    /// Malformed, unknown, revoked, expired, or of the other provider; the response does not reveal
+    /// which.
     Unknown,
     /// The key is live, but its tenant is not active.
     Suspended,

@@ -6,13 +6,13 @@ use super::loopback_addresses;
 
 /// Resolves loopback names to this machine and asks the system for all others.
 ///
-/// The system's resolver runs on a thread of its own. The runtime's blocking threads would keep
-/// the process alive until the resolver returns, long after the call has timed out.
+/// The system's resolver runs on a dedicated thread. The runtime's blocking threads would keep the
+/// process alive until the resolver returns, long after the call has timed out.
 pub(super) struct Resolver;
 
 /// The system's resolver found no address.
 ///
-/// A type of its own, so that it can be found in a chain of errors.
+/// A separate type, so that it can be found in a chain of errors.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct DnsFailure(String);

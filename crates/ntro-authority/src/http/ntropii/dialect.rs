@@ -9,7 +9,8 @@ use crate::server::Authority;
 use ntro_base::Provider;
 use ntro_base::wire::errors::{InvalidField, Messages, NtropiiError};
 
-/// The body for an unknown key, ready to send: anyone can ask for it, so it must cost little.
+/// The serialized body for an unknown key: unauthenticated callers can cause it, so it must be
+/// cheap.
 const UNAUTHENTICATED: &str = concat!(
     r#"{"statusCode":401,"message":"Invalid or missing API key","#,
     r#""error":"Unauthorized"}"#

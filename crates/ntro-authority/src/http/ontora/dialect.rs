@@ -10,7 +10,8 @@ use ntro_base::wire::errors::{OntoraError, OntoraInvalid};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// The body for an unknown key, ready to send: anyone can ask for it, so it must cost little.
+/// The serialized body for an unknown key: unauthenticated callers can cause it, so it must be
+/// cheap.
 const UNAUTHENTICATED: &str = r#"{"detail":"Invalid or missing API key","code":"invalid_api_key"}"#;
 
 /// Ontora's dialect.

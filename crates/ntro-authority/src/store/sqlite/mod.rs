@@ -1,8 +1,8 @@
 //! SQLite, with one writer thread.
 //!
-//! Every change goes through the writer: it takes what is queued, runs it in one transaction
-//! (WAL, `synchronous=FULL`: one sync for the whole batch), hands the changed rows to the
-//! subscriber, and then answers all. Reads have a thread and a connection of their own.
+//! Every change goes through the writer: it takes what is queued, runs it in one transaction (WAL,
+//! `synchronous=FULL`: one sync for the whole batch), hands the changed rows to the subscriber, and
+//! then answers all. Reads use a separate thread and connection.
 //!
 //! **Two processes on one database.** One process serves, and holds a lock file until it ends.
 //! `ntro admin` writes to the same file meanwhile. The serving writer reads SQLite's `data_version`
