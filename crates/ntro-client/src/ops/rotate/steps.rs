@@ -363,7 +363,7 @@ impl<'a> Rotation<'a> {
     /// Checks a new key, stores it, and checks it again as read from the store.
     fn replace(&mut self, made: Made, token: Option<&AdminToken>) -> Result<(), Error> {
         if made.key == self.key || made.key.prefix() == self.key.prefix() && token.is_some() {
-            // A later run could not tell the two keys apart.
+            // After a kill the next run could not distinguish the two keys.
             return Err(self.take_back(Error::SameKey, token));
         }
         if let Some(recorded) = &mut self.recorded {
