@@ -17,26 +17,22 @@
 )]
 
 mod programs;
+mod server;
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ntro_authority::{
-    Actor, Authority, AuthoritySettings, DataPlatform, Database, Limits, NewApiKey, NewTenant,
-    serve,
-};
 use ntro_base::{ApiKey, Provider};
 use ntro_client::config::NtroDir;
 use ntro_client::secrets::{self, Item, StoreKind, StoreSettings, Stores};
 use ntro_client::state::{KeyRecord, KeyRecords};
 use programs::{Linked, found, hello, installed};
-use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
+use server::Server;
 
 /// The concurrency of `auth status`.
 const CONCURRENCY: usize = 16;
@@ -50,7 +46,11 @@ fn main() {
     let (connections, rounds) = (number("--connections", 1_000), number("--rounds", 11));
     let folder = tempfile::tempdir().unwrap();
     let program = installed(Path::new(env!("CARGO_BIN_EXE_ntro")), folder.path(), "ntro");
-    let server = Server::start(&folder.path().join("registry.db"), connections);
+    let server = Server::start(
+        &folder.path().join("registry.db"),
+        Provider::Ntropii,
+        connections,
+    );
     let in_file = lay_out(&folder.path().join("file"), StoreKind::File, &server);
     let in_clear = lay_out(&folder.path().join("clear"), StoreKind::Plaintext, &server);
     println!("{connections} connections, {rounds} rounds\n");
@@ -213,63 +213,6 @@ fn peak(command: &mut Command) -> u64 {
         std::thread::sleep(Duration::from_micros(500));
     }
     most
-}
-
-/// An authority in this process, and its keys.
-struct Server {
-    _runtime: Runtime,
-    address: SocketAddr,
-    keys: Vec<ApiKey>,
-}
-
-impl Server {
-    fn start(database: &Path, count: usize) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
-        let settings = AuthoritySettings {
-            limits: Limits::OFF,
-            ..AuthoritySettings::default()
-        };
-        let database = Database::Sqlite(database.to_owned());
-        let (listener, served, keys) = runtime.block_on(async {
-            let served = Authority::open(&database, settings).unwrap();
-            let registry = served.registry(Actor::CommandLine);
-            let organisation = registry.create_organisation("Acme", None).await.unwrap();
-            let tenant = NewTenant {
-                organisation_id: organisation.id,
-                slug: "acme".to_owned(),
-                name: "Acme".to_owned(),
-                data_platform: DataPlatform::ManagedPostgres,
-                data_platform_config_id: None,
-            };
-            let tenant = registry.create_tenant(tenant).await.unwrap();
-            let mut keys = Vec::new();
-            for _ in 0..count {
-                let new = NewApiKey {
-                    provider: Provider::Ntropii,
-                    environment: None,
-                    name: "bench".parse().unwrap(),
-                    scopes: Vec::new(),
-                    expires_in_days: None,
-                    created_by: None,
-                    may_rotate: true,
-                };
-                keys.push(registry.create_key(&tenant, new).await.unwrap().key);
-            }
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-            (listener, served, keys)
-        });
-        let address = listener.local_addr().unwrap();
-        runtime.spawn(serve(listener, served, std::future::pending()));
-        Self {
-            _runtime: runtime,
-            address,
-            keys,
-        }
-    }
 }
 
 /// Writes a home with a connection for each key, like that of a thousand logins.

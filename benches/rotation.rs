@@ -16,19 +16,14 @@
     reason = "a benchmark prints, and stops where something is wrong"
 )]
 
+mod server;
+
 use std::io::Write as _;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ntro_authority::{
-    Actor, Authority, AuthoritySettings, DataPlatform, Database, Limits, NewApiKey, NewTenant,
-    serve,
-};
-use ntro_base::{ApiKey, Provider, Scope};
-use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
+use ntro_base::Provider;
+use server::Server;
 
 /// The most that a rotation may take, in times of `auth token`.
 const MOST: f64 = 3.0;
@@ -38,10 +33,10 @@ fn main() {
     let rounds = arguments.iter().position(|argument| argument == "--rounds");
     let rounds = rounds.map_or(11, |at| arguments[at + 1].parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let (_runtime, address, key) = start(&folder.path().join("registry.db"));
+    let server = Server::start(&folder.path().join("registry.db"), Provider::Ontora, 1);
     let home = folder.path().join("home");
     std::fs::create_dir(&home).unwrap();
-    let host = format!("http://{address}");
+    let host = format!("http://{}", server.address);
     let ntro = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ntro"));
         command
@@ -68,7 +63,7 @@ fn main() {
     ];
     let mut login = ntro(&login).stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = login.stdin.take().unwrap();
-    stdin.write_all(key.expose().as_bytes()).unwrap();
+    stdin.write_all(server.keys[0].expose().as_bytes()).unwrap();
     drop(stdin);
     assert!(login.wait().unwrap().success());
 
@@ -109,46 +104,4 @@ fn main() {
 fn run(command: &mut Command) {
     let status = command.status().unwrap();
     assert!(status.success(), "{command:?}: {status}");
-}
-
-/// Starts an authority in this process, with one key.
-fn start(database: &Path) -> (Runtime, SocketAddr, ApiKey) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
-    let settings = AuthoritySettings {
-        limits: Limits::OFF,
-        ..AuthoritySettings::default()
-    };
-    let database = Database::Sqlite(database.to_owned());
-    let (listener, served, key) = runtime.block_on(async {
-        let served = Authority::open(&database, settings).unwrap();
-        let registry = served.registry(Actor::CommandLine);
-        let organisation = registry.create_organisation("Acme", None).await.unwrap();
-        let tenant = NewTenant {
-            organisation_id: organisation.id,
-            slug: "acme".to_owned(),
-            name: "Acme".to_owned(),
-            data_platform: DataPlatform::ManagedPostgres,
-            data_platform_config_id: None,
-        };
-        let tenant = registry.create_tenant(tenant).await.unwrap();
-        let new = NewApiKey {
-            provider: Provider::Ontora,
-            environment: None,
-            name: "bench".parse().unwrap(),
-            scopes: vec![Scope::All],
-            expires_in_days: None,
-            created_by: None,
-            may_rotate: true,
-        };
-        let key = registry.create_key(&tenant, new).await.unwrap().key;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        (listener, served, key)
-    });
-    let address = listener.local_addr().unwrap();
-    runtime.spawn(serve(listener, served, std::future::pending()));
-    (runtime, address, key)
 }

@@ -19,7 +19,7 @@ use crate::process::with_users_umask;
 use crate::stdin;
 
 /// Timeout for the command of a connection. A person may have to confirm something.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// Larger than any token; leaves room to report by how much the output is too long.
 const LONGEST: u64 = 64 * 1024;
 
@@ -78,7 +78,7 @@ fn of(
             format!("the variable `{}`", env::NTRO_ADMIN_TOKEN.name),
         ),
         AdminTokenSource::Command(command) => (
-            cx.block_on(printed(&command, PATIENCE))??,
+            cx.block_on(printed(&command, TIMEOUT))??,
             format!("{}, which ran `{}`", command.source, command.program),
         ),
     };

@@ -109,7 +109,7 @@ impl Context {
             insecure_http: self.global.insecure_http,
             ask_passphrase: ask,
             notice: Arc::new(move |notice| match notice {
-                Notice::Helper(line) => output::helper_said(printer.stderr_paint(), line),
+                Notice::Helper(line) => output::print_helper_line(printer.stderr_paint(), line),
                 notice => printer.warn(&notice.to_string()),
             }),
             ..Options::default()
@@ -145,12 +145,12 @@ impl Context {
 
     /// Warns once about each variable that overrides one of these values. With `NTRO_STRICT` that
     /// is an error.
-    pub(crate) fn tell_shadows(&self, of: &[ResolvedValue]) -> Result<(), CliError> {
-        self.tell_shadows_of(self.resolution()?, of)
+    pub(crate) fn check_shadows(&self, of: &[ResolvedValue]) -> Result<(), CliError> {
+        self.check_shadows_of(self.resolution()?, of)
     }
 
-    /// Like [`Context::tell_shadows`], for a connection other than the active one.
-    pub(crate) fn tell_shadows_of(
+    /// Like [`Context::check_shadows`], for a connection other than the active one.
+    pub(crate) fn check_shadows_of(
         &self,
         resolution: &Resolution,
         of: &[ResolvedValue],
@@ -176,7 +176,7 @@ impl Context {
     /// Returns the name of the active connection, for a command that requires one.
     pub(crate) fn connection_name(&self) -> Result<ConnectionName, CliError> {
         let name = self.resolution()?.name()?;
-        self.tell_shadows(&[ResolvedValue::Connection])?;
+        self.check_shadows(&[ResolvedValue::Connection])?;
         match name {
             Some(name) => Ok(name.value.clone()),
             None => Err(CliError::no_connection()),

@@ -17,7 +17,7 @@ pub fn has_unrecorded_safety(config: &Config, records: &KeyRecords) -> bool {
 }
 
 /// Timeout for the lock. Commands that only use a connection should not wait long for writers.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Records the safety settings in the configuration.
 ///
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// Fails when the files cannot be read or written.
 pub fn record_safety(home: &NtroDir) -> Result<(), Error> {
-    let lock = home.lock_within(PATIENCE)?;
+    let lock = home.lock_within(TIMEOUT)?;
     let files = ConfigFiles::read(home)?;
     if files.recorded {
         files.records.save(&home.logins(), &lock)?;

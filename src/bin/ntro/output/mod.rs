@@ -127,7 +127,7 @@ impl Printer {
     /// Prints a result that cannot be retrieved again. A closed pipe, and a standard output that is
     /// closed or the null device, are errors here.
     pub(crate) fn reveal(&self, report: &impl Report) -> Result<(), CliError> {
-        if leads_nowhere() {
+        if stdout_is_discarded() {
             let message = "cannot write to standard output: it is closed, or the null device";
             return Err(CliError::new(Kind::Failure, message));
         }
@@ -214,7 +214,7 @@ fn write(bytes: &[u8]) -> io::Result<()> {
 /// Returns whether standard output is discarded. A closed one was reopened on the null device
 /// before `main`.
 #[cfg(unix)]
-fn leads_nowhere() -> bool {
+fn stdout_is_discarded() -> bool {
     use std::os::unix::fs::MetadataExt as _;
 
     let Ok(null) = std::fs::metadata("/dev/null") else {
@@ -227,7 +227,7 @@ fn leads_nowhere() -> bool {
 }
 
 #[cfg(not(unix))]
-fn leads_nowhere() -> bool {
+fn stdout_is_discarded() -> bool {
     false
 }
 
@@ -285,7 +285,7 @@ pub(crate) fn json_failure(error: &CliError) {
 }
 
 /// Forwards a line of output from a helper of the `command` store.
-pub(crate) fn helper_said(paint: Paint, line: &str) {
+pub(crate) fn print_helper_line(paint: Paint, line: &str) {
     stderr_line(&format!("{}: {}", paint.bold("helper"), plain(line)));
 }
 

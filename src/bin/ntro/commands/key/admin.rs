@@ -32,7 +32,7 @@ impl Admin {
     pub(super) fn open(args: &AdminArgs, cx: &Context) -> Result<Self, CliError> {
         let resolution = cx.resolution()?;
         // These calls use no key.
-        cx.tell_shadows(&[
+        cx.check_shadows(&[
             ResolvedValue::Connection,
             ResolvedValue::Host,
             ResolvedValue::Tenant,

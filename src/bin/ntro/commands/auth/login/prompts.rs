@@ -43,7 +43,7 @@ pub(super) fn host(name: &ConnectionName, cx: &Context) -> Result<Host, CliError
         let known = cx.config()?.connections.contains_key(name.as_str());
         if known {
             let resolution = cx.inputs()?.resolve_for(name);
-            cx.tell_shadows_of(&resolution, &[ResolvedValue::Host])?;
+            cx.check_shadows_of(&resolution, &[ResolvedValue::Host])?;
         }
         return Ok(host);
     }

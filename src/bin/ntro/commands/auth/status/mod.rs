@@ -70,7 +70,7 @@ fn some_time(text: &str) -> Result<Period, String> {
 
 pub(crate) fn run(args: StatusArgs, cx: &Context) -> Result<Exit, CliError> {
     if !args.all {
-        cx.tell_shadows(&ResolvedValue::ALL)?;
+        cx.check_shadows(&ResolvedValue::ALL)?;
     }
     let checks = Checks::new(
         cx,
