@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ntro_base::{ConnectionName, Host, TenantSlug};
 use ntro_client::secrets::Error as StoreError;
-use ntro_client::session;
+use ntro_client::session::{self, AskPassphrase};
 use secrecy::SecretString;
 
 /// Options for resolving a connection.
@@ -60,7 +60,8 @@ impl Options {
         mut self,
         ask: impl Fn() -> Option<SecretString> + Send + Sync + 'static,
     ) -> Self {
-        self.0.ask_passphrase = Some(Arc::new(move |_| ask().ok_or(StoreError::Cancelled)));
+        let ask: AskPassphrase = Arc::new(move |_| ask().ok_or(StoreError::Cancelled));
+        self.0.prompt = Arc::new(move || Some(Arc::clone(&ask)));
         self
     }
 

@@ -225,14 +225,15 @@ impl Session {
     pub fn stores(&self) -> Result<&Stores, Error> {
         let stores = fill(&self.stores, || {
             let notice = Arc::clone(&self.options.notice);
+            let ask = (self.options.prompt)();
             Ok(Arc::new(Stores::new(StoreSettings {
                 keyring: Keyring::new(KeyringSettings {
                     timeout: self.seconds(&env::NTRO_KEYRING_TIMEOUT, KeyringSettings::TIMEOUT)?,
                     session_bus: KeyringSettings::session_bus(self.env()),
-                    interactive: self.options.ask_passphrase.is_some(),
+                    interactive: ask.is_some(),
                 }),
                 identity: self.identity(),
-                passphrase: self.passphrase()?,
+                passphrase: self.passphrase(ask)?,
                 command: resolve::helpers(self.config()?, self.records()?),
                 report: Arc::new(move |line| notice(&Notice::Helper(line))),
                 plain: Arc::new(ConfigKeys::new(self.home()?.config())),
@@ -306,7 +307,7 @@ impl Session {
         path.try_exists().unwrap_or(true).then_some(path)
     }
 
-    fn passphrase(&self) -> Result<Passphrase, Error> {
+    fn passphrase(&self, ask: Option<AskPassphrase>) -> Result<Passphrase, Error> {
         if let Some(text) = self.env().text(&env::NTRO_PASSPHRASE)? {
             return Ok(Passphrase::from_value(SecretString::from(text)));
         }
@@ -316,11 +317,8 @@ impl Session {
         if let Some(path) = self.credential("ntro-passphrase") {
             return Ok(Passphrase::from_file(path));
         }
-        Ok(match &self.options.ask_passphrase {
-            Some(ask) => {
-                let ask = Arc::clone(ask);
-                Passphrase::ask(move |purpose| ask(purpose))
-            }
+        Ok(match ask {
+            Some(ask) => Passphrase::ask(move |purpose| ask(purpose)),
             None => Passphrase::none(),
         })
     }

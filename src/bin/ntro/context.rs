@@ -91,10 +91,10 @@ impl Context {
 
     fn options(&self) -> Options {
         let colour = self.printer.stderr_colour();
-        let ask = self
-            .prompter()
-            .is_interactive()
-            .then(|| Arc::new(move |purpose| prompt::passphrase(purpose, colour)) as AskPassphrase);
+        let no_interactive = self.global.no_interactive;
+        let ask = move || -> AskPassphrase {
+            Arc::new(move |purpose| prompt::passphrase(purpose, colour))
+        };
         let printer = self.printer.clone();
         Options {
             flags: Flags {
@@ -107,7 +107,7 @@ impl Context {
             // A deleted working directory has no `.ntro.toml`.
             folder: std::env::current_dir().ok(),
             insecure_http: self.global.insecure_http,
-            ask_passphrase: ask,
+            prompt: Arc::new(move || prompt::is_interactive(no_interactive).then(ask)),
             notice: Arc::new(move |notice| match notice {
                 Notice::Helper(line) => output::print_helper_line(printer.stderr_paint(), line),
                 notice => printer.warn(&notice.to_string()),

@@ -35,14 +35,17 @@ pub(crate) trait Prompter {
     fn confirm(&self, question: &str, default: bool) -> Result<bool, CliError>;
 }
 
-/// Returns a prompter for the terminal if both standard input and standard error are one, else a
-/// prompter that refuses.
+/// Returns whether a person can be asked: standard input and standard error are both a terminal.
 ///
 /// The prompt library checks standard error only, and reads the controlling terminal when standard
 /// input is not one, so a script would hang. So both are checked here.
+pub(crate) fn is_interactive(no_interactive: bool) -> bool {
+    !no_interactive && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Returns a prompter for the terminal, or one that refuses where no person can be asked.
 pub(crate) fn prompter(no_interactive: bool, colour: bool) -> Box<dyn Prompter> {
-    let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    if no_interactive || !terminal {
+    if !is_interactive(no_interactive) {
         return Box::new(Refusing { no_interactive });
     }
     let theme: Box<dyn Theme> = if colour {

@@ -15,6 +15,7 @@ mod provenance;
 mod resolution;
 mod reveal;
 mod shadow;
+mod summary;
 #[cfg(test)]
 mod table;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use production::Production;
 pub use provenance::{Candidate, Source, Sourced, Trace};
 pub use resolution::{Decided, KeySource, Resolution};
 pub use shadow::{ResolvedValue, Shadow};
+pub use summary::Summary;
 
 use crate::BoundKey;
 use ntro_base::{ConnectionName, Host, Policy, Provider, TenantSlug};

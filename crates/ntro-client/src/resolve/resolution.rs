@@ -5,7 +5,6 @@ use super::{
 };
 use crate::BoundKey;
 use crate::secrets::{self, Stores};
-use ntro_base::env::Env;
 use ntro_base::{ConnectionName, Host, Policy, Provider, TenantSlug};
 
 /// A value, and how it was decided.
@@ -91,7 +90,7 @@ impl Inputs<'_> {
     #[must_use]
     pub fn resolve(&self) -> Resolution {
         let given = decide::given_key(self);
-        let connection = decide::connection(self);
+        let connection = self.active();
         let facts = match connection.value() {
             Ok(name) => name.map(|name| self.facts(&name.value)),
             Err(error) => return self.unresolved(connection, &error),
@@ -142,13 +141,7 @@ impl Inputs<'_> {
     /// one, and do not count.
     #[must_use]
     pub fn alone(&self, name: &ConnectionName) -> Resolution {
-        static NO_VARIABLES: Env = Env::empty();
-        let inputs = Inputs {
-            env: &NO_VARIABLES,
-            pin: None,
-            ..*self
-        };
-        inputs.resolve_for(name)
+        Inputs::of_files(self.config, self.records, self.home).resolve_for(name)
     }
 
     /// Decides the values of a call to one connection, whichever is the active one.

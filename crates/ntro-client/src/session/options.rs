@@ -29,9 +29,10 @@ pub struct Options {
     pub folder: Option<PathBuf>,
     /// Whether plain `http` may leave this machine.
     pub insecure_http: bool,
-    /// Asks for the passphrase of the key file where no variable has it. `None` means that there
-    /// is no person to ask, so a locked keyring is not unlocked either.
-    pub ask_passphrase: Option<AskPassphrase>,
+    /// Returns the function that asks a person for the passphrase of the key file, which is called
+    /// where no variable has it. `None` means that there is no person to ask, so a locked keyring
+    /// is not unlocked either. Called when a store is first needed.
+    pub prompt: Arc<dyn Fn() -> Option<AskPassphrase> + Send + Sync>,
     /// Asks whether to reveal a key whose policy is `confirm`. `None` refuses.
     pub confirm: Option<ConfirmReveal>,
     /// Receives warnings. By default they are logged.
@@ -68,7 +69,7 @@ impl Default for Options {
             env: Env::empty(),
             folder: None,
             insecure_http: false,
-            ask_passphrase: None,
+            prompt: Arc::new(|| None),
             confirm: None,
             notice: Arc::new(|notice| tracing::warn!("{notice}")),
         }

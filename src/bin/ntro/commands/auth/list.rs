@@ -50,7 +50,7 @@ struct ConnectionRow {
 
 pub(crate) fn run(_args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
     let inputs = cx.inputs()?;
-    let active = inputs.resolve().connection.trace?;
+    let active = inputs.active().trace?;
     let active = active.winner().and_then(|winner| winner.found.as_deref());
     // JSON has a field that the table has no room for.
     let in_full = cx.global().output == Format::Json;
@@ -96,26 +96,31 @@ struct Known {
 
 impl Known {
     fn of(inputs: Inputs<'_>, name: &ConnectionName, in_full: bool) -> Self {
-        let facts = inputs.facts(name);
-        let one = inputs.alone(name);
+        let one = inputs.summary(name);
         let winner = one.key.trace.as_ref().ok().and_then(Trace::winner);
         let (store, is_stored) = match winner.map(|key| &key.source) {
             Some(Source::Store(kind)) => (Some(*kind), true),
             // A key in the file counts as stored until it is edited there.
             Some(_) => {
-                let stored = facts.stored.as_ref();
+                let stored = one.facts.stored.as_ref();
                 let is_own = stored.is_ok_and(|key| key.prefix.is_some());
                 (Some(StoreKind::Plaintext), is_own)
             }
-            None => (facts.store.as_ref().ok().map(|store| store.value), false),
+            None => (
+                one.facts.store.as_ref().ok().map(|store| store.value),
+                false,
+            ),
         };
         Self {
-            provider: one.provider().ok().map(|found| found.value.to_string()),
+            provider: match &one.provider.outcome {
+                Ok(Some(found)) => Some(found.value.to_string()),
+                _ => None,
+            },
             store: store.map(|store| store.to_string()),
             logged_in: winner.is_some(),
             stored: is_stored,
-            policy: facts.policy(),
-            production: in_full && one.production().is_ok_and(|found| found.is_some()),
+            policy: one.facts.policy(),
+            production: in_full && one.is_production(),
         }
     }
 }
