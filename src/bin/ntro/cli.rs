@@ -2,6 +2,8 @@
 
 mod read;
 
+pub(crate) use read::Reader;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 use ntro_base::{ConnectionName, Host, TenantSlug};

@@ -1,19 +1,20 @@
 use std::ffi::OsString;
 
-use clap::{Args as _, CommandFactory as _, FromArgMatches as _};
+use clap::{Args, CommandFactory as _, FromArgMatches as _};
 
-use super::{Cli, Command, Global};
-use crate::commands::group::Alone;
-use crate::commands::{auth, key, tenant};
+#[cfg(feature = "authority")]
+use super::admin;
+use super::{Cli, Command, Global, auth, key, tenant};
 
 impl Cli {
     /// Returns the whole command tree; every command accepts the global options.
     pub(crate) fn tree() -> clap::Command {
-        Self::command().mut_args(|option| option.global(true))
+        with_global_options(Self::command())
     }
 
     /// Parses the command line against the one command that its first words name, or else against
-    /// the whole tree. Building and searching the tree takes longer than most commands run.
+    /// the whole tree. Building and searching the tree takes longer than most commands run: `auth
+    /// list` touches a third more pages with it.
     pub(crate) fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
         match Self::read_alone(arguments) {
             Some(cli) => Ok(cli),
@@ -21,9 +22,9 @@ impl Cli {
         }
     }
 
-    /// Parses the usual form: a group, a command in it, and options either before or after both.
-    /// Accepted arguments mean the same in the whole tree, which handles all other lines, including
-    /// mistyped ones.
+    /// Parses the usual form: a command, and options either before or after its name. Accepted
+    /// arguments mean the same in the whole tree, which handles all other lines, including mistyped
+    /// ones.
     fn read_alone(arguments: &[OsString]) -> Option<Self> {
         let line = arguments.get(1..)?;
         if is_option(line.first()?) {
@@ -35,47 +36,15 @@ impl Cli {
     }
 
     fn of_line(before: Option<Global>, line: &[OsString]) -> Option<Self> {
-        let [group, rest @ ..] = line else {
-            return None;
+        let mut reader = Reader {
+            before,
+            global: None,
         };
-        let name = rest.first()?.to_str()?;
-        match group.to_str()? {
-            "auth" => Self::of_group(auth::Command::alone(name)?, Command::Auth, before, rest),
-            "tenant" => {
-                Self::of_group(tenant::Command::alone(name)?, Command::Tenant, before, rest)
-            }
-            "key" => Self::of_group(key::Command::alone(name)?, Command::Key, before, rest),
-            _ => None,
-        }
-    }
-
-    fn of_group<C>(
-        alone: Alone<C>,
-        group: fn(C) -> Command,
-        before: Option<Global>,
-        rest: &[OsString],
-    ) -> Option<Self> {
-        let mut command = (alone.arguments)(bare());
-        // Most lines have no option here, and the global options are most of the command to build.
-        let has_options = rest.iter().any(is_option);
-        if has_options {
-            command = Global::augment_args(command);
-        }
-        // The first word of the rest takes the position of the program's name.
-        let mut matches = command.try_get_matches_from_mut(rest).ok()?;
-        let global = match before {
-            // The whole tree merges these with the options after the command.
-            Some(_) if has_options => return None,
-            Some(global) => global,
-            None if has_options => Global::from_arg_matches_mut(&mut matches).ok()?,
-            None => Global::default(),
-        };
-        let cli = Self {
-            global,
-            command: group((alone.taken)(&mut matches).ok()?),
-        };
-        forget(command, matches);
-        Some(cli)
+        let command = Command::read(line, &mut reader)?;
+        Some(Self {
+            global: reader.global?,
+            command,
+        })
     }
 
     fn read_in_tree(arguments: &[OsString]) -> Result<Self, clap::Error> {
@@ -85,6 +54,81 @@ impl Cli {
         forget(tree, matches);
         cli
     }
+}
+
+impl Command {
+    /// Parses the command that the first words of a line name.
+    fn read(line: &[OsString], reader: &mut Reader) -> Option<Self> {
+        let below = line.get(1..)?;
+        match line.first()?.to_str()? {
+            "auth" => auth::Command::read(below, reader).map(Self::Auth),
+            "tenant" => tenant::Command::read(below, reader).map(Self::Tenant),
+            "key" => key::Command::read(below, reader).map(Self::Key),
+            #[cfg(feature = "authority")]
+            "dev" => reader.arguments(line).map(Self::Dev),
+            #[cfg(feature = "authority")]
+            "serve" => reader.arguments(line).map(Self::Serve),
+            #[cfg(feature = "authority")]
+            "admin" => reader.group::<admin::AdminArgs>(line).map(Self::Admin),
+            "doctor" => reader.arguments(line).map(Self::Doctor),
+            "completions" => reader.arguments(line).map(Self::Completions),
+            "man" => reader.arguments(line).map(Self::Man),
+            _ => None,
+        }
+    }
+}
+
+/// Parses the arguments of one command without the others. Returns `None` where the tree decides.
+pub(crate) struct Reader {
+    /// The global options before the command.
+    before: Option<Global>,
+    /// All global options, once the command is parsed.
+    global: Option<Global>,
+}
+
+impl Reader {
+    /// Parses a command's name and arguments.
+    pub(crate) fn arguments<A: Args>(&mut self, words: &[OsString]) -> Option<A> {
+        self.parse(A::augment_args, Global::augment_args, words)
+    }
+
+    /// Parses the arguments of a command that has others below it.
+    #[cfg(feature = "authority")]
+    fn group<A: Args>(&mut self, words: &[OsString]) -> Option<A> {
+        let global = |command| with_global_options(Global::augment_args(command));
+        self.parse(A::augment_args, global, words)
+    }
+
+    fn parse<A: Args>(
+        &mut self,
+        own: fn(clap::Command) -> clap::Command,
+        global: fn(clap::Command) -> clap::Command,
+        words: &[OsString],
+    ) -> Option<A> {
+        let mut command = own(bare());
+        // Most lines have no option here, and the global options are most of the command to build.
+        let has_options = words.iter().any(is_option);
+        if has_options {
+            command = global(command);
+        }
+        // The command's name takes the position of the program's.
+        let mut matches = command.try_get_matches_from_mut(words).ok()?;
+        self.global = Some(match self.before.take() {
+            // The whole tree merges these with the options after the command.
+            Some(_) if has_options => return None,
+            Some(global) => global,
+            None if has_options => Global::from_arg_matches_mut(&mut matches).ok()?,
+            None => Global::default(),
+        });
+        let arguments = A::from_arg_matches_mut(&mut matches).ok()?;
+        forget(command, matches);
+        Some(arguments)
+    }
+}
+
+/// Makes the options of a command global: the commands below it accept them too.
+fn with_global_options(command: clap::Command) -> clap::Command {
+    command.mut_args(|option| option.global(true))
 }
 
 /// An empty command without `--help`; the whole tree handles help.
@@ -160,21 +204,27 @@ mod tests {
         words
     }
 
-    /// The group and command name of each command in a group.
-    fn commands() -> Vec<[String; 2]> {
-        let mut tree = Cli::tree();
-        tree.build();
-        let mut commands = Vec::new();
-        for group in ["auth", "tenant", "key"] {
-            let group = tree.find_subcommand(group).unwrap();
-            for command in group.get_subcommands() {
+    /// The words that name each command.
+    fn commands() -> Vec<Vec<String>> {
+        fn collect(command: &clap::Command, path: &[String], paths: &mut Vec<Vec<String>>) {
+            let below = command.get_subcommands();
+            let mut below = below
+                .filter(|command| command.get_name() != "help")
+                .peekable();
+            if below.peek().is_none() {
+                paths.push(path.to_vec());
+            }
+            for command in below {
                 for name in command.get_name_and_visible_aliases() {
-                    commands.push([group.get_name().to_owned(), name.to_owned()]);
+                    collect(command, &[path, &[name.to_owned()]].concat(), paths);
                 }
             }
         }
-        commands.retain(|[_, command]| command != "help");
-        commands
+        let mut tree = Cli::tree();
+        tree.build();
+        let mut paths = Vec::new();
+        collect(&tree, &[], &mut paths);
+        paths
     }
 
     fn line(words: impl IntoIterator<Item = String>) -> Vec<OsString> {
@@ -184,12 +234,14 @@ mod tests {
     }
 
     #[test]
-    fn options_may_stand_before_a_command_that_is_read_alone() {
+    fn options_may_precede_command() {
         for text in [
             "auth list",
             "-c production auth list",
             "--connection=auth -ojson key list",
             "tenant info acme -q --tenant beta",
+            "-q doctor",
+            "admin key list -o json",
         ] {
             let line = line(text.split(' ').map(str::to_owned));
             let alone = Cli::read_alone(&line).map(|cli| format!("{cli:?}"));
@@ -202,7 +254,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(1_000))]
 
         #[test]
-        fn a_command_alone_understands_what_the_tree_does(
+        fn command_alone_parses_like_tree(
             command in select(commands()),
             options in prop::collection::vec(select(words()), 0..4),
             before in prop::collection::vec(select(words()), 0..4),

@@ -1,5 +1,3 @@
-use clap::ArgMatches;
-
 /// Defines `Command`, the enum of a group's commands. Each line has a command's name, its alias, its
 /// arguments, the function that runs it and the types that it prints as JSON.
 macro_rules! group {
@@ -32,17 +30,13 @@ macro_rules! group {
                 ),)+]
             }
 
-            /// Returns the command of this name by itself.
-            pub(crate) fn alone(name: &str) -> Option<$crate::commands::group::Alone<Self>> {
-                use clap::{Args as _, FromArgMatches as _};
-
-                match name {
-                    $($name $(| $alias)? => Some($crate::commands::group::Alone {
-                        arguments: <$arguments>::augment_args,
-                        taken: |matches| {
-                            <$arguments>::from_arg_matches_mut(matches).map(Self::$variant)
-                        },
-                    }),)+
+            /// Parses the command that the first word of a line names.
+            pub(crate) fn read(
+                line: &[std::ffi::OsString],
+                reader: &mut $crate::cli::Reader,
+            ) -> Option<Self> {
+                match line.first()?.to_str()? {
+                    $($name $(| $alias)? => reader.arguments(line).map(Self::$variant),)+
                     _ => None,
                 }
             }
@@ -51,11 +45,3 @@ macro_rules! group {
 }
 
 pub(crate) use group;
-
-/// One command of a group `C`: making its siblings as well would be most of the work.
-pub(crate) struct Alone<C> {
-    /// Gives a command of clap's the arguments of this one.
-    pub(crate) arguments: fn(clap::Command) -> clap::Command,
-    /// Takes them out of what was parsed.
-    pub(crate) taken: fn(&mut ArgMatches) -> Result<C, clap::Error>,
-}
