@@ -63,7 +63,7 @@ impl ConfigFiles {
         home: &NtroDir,
         name: &ConnectionName,
     ) -> Result<StoredKey, Error> {
-        Ok(self.inputs(home).facts(name).stored?)
+        Ok(self.inputs(home).facts(name).stored()?.clone())
     }
 
     pub(crate) fn require(&self, name: &ConnectionName) -> Result<(), Error> {

@@ -74,7 +74,7 @@ fn command(
     // A host that was edited by hand since the login is not the one that it was written for.
     let bound: Origin = match facts.login {
         Some(login) => parse(&login.origin, &Source::KeyRecord(inputs.home.logins()))?,
-        None => facts.configured.clone()?,
+        None => facts.configured()?.clone(),
     };
     let wanted = host.required()?;
     if bound != wanted.value.origin() {

@@ -1,3 +1,5 @@
+use std::cell::OnceCell;
+
 use secrecy::ExposeSecret as _;
 
 use super::{Error, Inputs, Source, Sourced, parse};
@@ -22,7 +24,7 @@ pub struct StoredKey {
 }
 
 /// The data about one connection in `config.toml` and `logins.toml`, independent of the
-/// environment.
+/// environment. URLs are parsed only on demand, and once: a list of connections needs few of them.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ConnectionFacts<'a> {
@@ -35,18 +37,8 @@ pub struct ConnectionFacts<'a> {
     /// Its store: the one in the entry, else the one of the last login, else `plaintext` if
     /// `api_key` is set, else the keyring. An error if the store is unknown.
     pub store: Result<Sourced<StoreKind>, Error>,
-    /// The origin of its host. An error if the host is missing or is not a base URL.
-    pub configured: Result<Origin, Error>,
-    /// Its stored key. An error if it has no usable host, or an unknown store.
-    pub stored: Result<StoredKey, Error>,
-    /// Whether another program has logged it in to another origin since the last login of `ntro`:
-    /// the official clients store the key in plain text, next to the host. The store then has the
-    /// key of the earlier origin.
-    ///
-    /// An official login replaces the whole entry, so no key of `ntro` remains in it. If one
-    /// remains, the host was edited by hand: a plain-text key next to it may be older and belong to
-    /// another server. It is not sent to any server until the next login.
-    pub is_moved: bool,
+    configured: OnceCell<Result<Origin, Error>>,
+    stored: OnceCell<Result<StoredKey, Error>>,
     inputs: Inputs<'a>,
 }
 
@@ -66,25 +58,50 @@ impl<'a> ConnectionFacts<'a> {
         let entry = inputs.config.connections.get(name.as_str());
         let entry = entry.unwrap_or(&NOTHING);
         let login = inputs.records.get(name.as_str());
-        let store = store(inputs, name, entry, login);
-        let configured = configured(inputs, name, entry);
-        let stored = stored(inputs, name, entry, login, &store, &configured);
-        let is_moved = match (&stored, &configured) {
-            _ if entry.api_key.is_none() || entry.has_own_keys() => false,
-            (Ok(stored), Ok(configured)) => {
-                stored.kind != StoreKind::Plaintext && stored.item.origin != *configured
-            }
-            _ => false,
-        };
         Self {
             name: name.clone(),
             entry,
             login,
-            store,
-            configured,
-            stored,
-            is_moved,
+            store: store(inputs, name, entry, login),
+            configured: OnceCell::new(),
+            stored: OnceCell::new(),
             inputs,
+        }
+    }
+
+    /// Returns the origin of the host. Fails if the host is missing or is not a base URL.
+    pub fn configured(&self) -> Result<&Origin, Error> {
+        let parse = || match &self.entry.host {
+            Some(host) => Ok(parse::<Host>(host, &self.source("host"))?.origin()),
+            None => Err(no_host(self.inputs, &self.name)),
+        };
+        let configured = self.configured.get_or_init(parse);
+        configured.as_ref().map_err(Clone::clone)
+    }
+
+    /// Returns the stored key. Fails without a usable host, or if the store is unknown.
+    pub fn stored(&self) -> Result<&StoredKey, Error> {
+        let stored = self.stored.get_or_init(|| self.find_stored());
+        stored.as_ref().map_err(Clone::clone)
+    }
+
+    /// Returns whether another program has logged the connection in to another origin since the
+    /// last login of `ntro`: the official clients store the key in plain text, next to the host.
+    /// The store then has the key of the earlier origin.
+    ///
+    /// An official login replaces the whole entry, so no key of `ntro` remains in it. If one
+    /// remains, the host was edited by hand: a plain-text key next to it may be older and belong to
+    /// another server. It is not sent to any server until the next login.
+    #[must_use]
+    pub fn is_moved(&self) -> bool {
+        if self.entry.api_key.is_none() || self.entry.has_own_keys() {
+            return false;
+        }
+        match (self.stored(), self.configured()) {
+            (Ok(stored), Ok(configured)) => {
+                stored.kind != StoreKind::Plaintext && stored.item.origin != *configured
+            }
+            _ => false,
         }
     }
 
@@ -109,7 +126,7 @@ impl<'a> ConnectionFacts<'a> {
     /// Returns the key in plain text, which is bound to the host in the same entry.
     pub(super) fn plain_key(&self, origin: &Origin) -> Result<Sourced<BoundKey>, Error> {
         let source = self.source("api_key");
-        let beside = self.configured.clone()? == *origin;
+        let beside = self.configured()? == origin;
         match &self.entry.api_key {
             Some(plain) if beside => Ok(Sourced {
                 value: BoundKey::new(parse(plain.expose_secret(), &source)?, origin.clone()),
@@ -120,6 +137,35 @@ impl<'a> ConnectionFacts<'a> {
                 store: self.store.as_ref().ok().map(|store| store.value),
             }),
         }
+    }
+
+    fn find_stored(&self) -> Result<StoredKey, Error> {
+        let entry = self.entry;
+        let kind = self.store.as_ref().map_err(Clone::clone)?.value;
+        let configured = self.configured()?;
+        let login = self.login.filter(|login| login.store == kind.as_str());
+        // Another program wrote a key into `config.toml`, together with the host; it differs from
+        // the key stored at login.
+        let is_replaced = |login: &KeyRecord| {
+            let key = entry.api_key.as_ref();
+            let key = key.and_then(|key| key.expose_secret().parse::<ApiKey>().ok());
+            kind == StoreKind::Plaintext
+                && key.is_some_and(|key| login.key_prefix != key.prefix().as_str())
+        };
+        let login = login.filter(|login| !is_replaced(login));
+        let origin = match login {
+            Some(login) => {
+                let source = Source::KeyRecord(self.inputs.home.logins());
+                parse(&login.origin, &source)?
+            }
+            None => configured.clone(),
+        };
+        Ok(StoredKey {
+            kind,
+            item: Item::new(self.name.clone(), origin),
+            prefix: login.map(|login| KeyPrefix::recorded(&login.key_prefix)),
+            recorded: login.is_some() || entry.store.is_some(),
+        })
     }
 }
 
@@ -148,52 +194,9 @@ fn store(
     Ok(Sourced { value, source })
 }
 
-fn configured(
-    inputs: Inputs<'_>,
-    name: &ConnectionName,
-    entry: &ConnectionEntry,
-) -> Result<Origin, Error> {
-    match &entry.host {
-        Some(host) => Ok(parse::<Host>(host, &inputs.entry_source(name, "host"))?.origin()),
-        None => Err(no_host(inputs, name)),
-    }
-}
-
 pub(super) fn no_host(inputs: Inputs<'_>, name: &ConnectionName) -> Error {
     Error::NoHost {
         name: name.clone(),
         file: format!("`{}`", inputs.config.path.display()),
     }
-}
-
-fn stored(
-    inputs: Inputs<'_>,
-    name: &ConnectionName,
-    entry: &ConnectionEntry,
-    login: Option<&KeyRecord>,
-    store: &Result<Sourced<StoreKind>, Error>,
-    configured: &Result<Origin, Error>,
-) -> Result<StoredKey, Error> {
-    let kind = store.as_ref().map_err(Clone::clone)?.value;
-    let configured = configured.clone()?;
-    let login = login.filter(|login| login.store == kind.as_str());
-    // Another program wrote a key into `config.toml`, together with the host; it differs from the
-    // key stored at login.
-    let is_replaced = |login: &KeyRecord| {
-        let key = entry.api_key.as_ref();
-        let key = key.and_then(|key| key.expose_secret().parse::<ApiKey>().ok());
-        kind == StoreKind::Plaintext
-            && key.is_some_and(|key| login.key_prefix != key.prefix().as_str())
-    };
-    let login = login.filter(|login| !is_replaced(login));
-    let origin = match login {
-        Some(login) => parse(&login.origin, &Source::KeyRecord(inputs.home.logins()))?,
-        None => configured,
-    };
-    Ok(StoredKey {
-        kind,
-        item: Item::new(name.clone(), origin),
-        prefix: login.map(|login| KeyPrefix::recorded(&login.key_prefix)),
-        recorded: login.is_some() || entry.store.is_some(),
-    })
 }

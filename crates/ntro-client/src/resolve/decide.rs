@@ -134,7 +134,7 @@ pub(super) fn provider(
         };
         let entry = facts.entry;
         trace.push(facts.source("provider"), entry.provider.as_deref());
-        let login = facts.login.filter(|_| !facts.is_moved);
+        let login = facts.login.filter(|_| !facts.is_moved());
         trace.push(
             Source::KeyRecord(inputs.home.logins()),
             login.map(|login| login.provider.as_str()),
@@ -194,20 +194,27 @@ pub(super) fn key(
     host: &Decided<Host>,
     given: &GivenKey,
 ) -> Decided<KeySource> {
-    let trace = || -> Result<Trace, Error> {
-        let mut trace = Trace::default();
-        let key = given.as_ref().map_err(Clone::clone)?.as_ref();
-        trace.push(
-            Source::Variable(env::NTRO_API_KEY.name),
-            key.map(|key| shown(&key.prefix())),
-        );
-        let Some(facts) = facts else {
-            return Ok(trace);
-        };
+    Decided {
+        trace: key_trace(facts, given),
+        outcome: key_source(facts, host, given).map(Some),
+    }
+}
+
+pub(super) fn key_trace(
+    facts: Option<&ConnectionFacts<'_>>,
+    given: &GivenKey,
+) -> Result<Trace, Error> {
+    let mut trace = Trace::default();
+    let key = given.as_ref().map_err(Clone::clone)?.as_ref();
+    trace.push(
+        Source::Variable(env::NTRO_API_KEY.name),
+        key.map(|key| shown(&key.prefix())),
+    );
+    if let Some(facts) = facts {
         let kind = facts.store.as_ref().map_err(Clone::clone)?.value;
         if kind != StoreKind::Plaintext {
             let login = facts.login;
-            let login = login.filter(|login| login.store == kind.as_str() && !facts.is_moved);
+            let login = login.filter(|login| login.store == kind.as_str() && !facts.is_moved());
             trace.push(
                 Source::Store(kind),
                 login.map(|login| shown(&KeyPrefix::recorded(&login.key_prefix))),
@@ -219,12 +226,8 @@ pub(super) fn key(
             Err(error) => format!("({error})"),
         });
         trace.push(facts.source("api_key"), plain);
-        Ok(trace)
-    };
-    Decided {
-        trace: trace(),
-        outcome: key_source(facts, host, given).map(Some),
     }
+    Ok(trace)
 }
 
 fn key_source(
@@ -247,14 +250,14 @@ fn key_source(
             store: None,
         });
     };
-    let stored = facts.stored.clone()?;
+    let stored = facts.stored()?.clone();
     if stored.item.origin == wanted {
         return Ok(Sourced {
             source: Source::Store(stored.kind),
             value: KeySource::Stored(stored),
         });
     }
-    if facts.is_moved && facts.configured.clone()? == wanted {
+    if facts.is_moved() && *facts.configured()? == wanted {
         let Sourced { value, source } = facts.plain_key(&wanted)?;
         return Ok(Sourced {
             value: KeySource::Given(value),
@@ -311,7 +314,7 @@ pub(super) fn production(
     let answer = |production: bool| if production { "yes" } else { "no" };
     if let Some(facts) = facts {
         // That a connection is not production says nothing of another host.
-        let elsewhere = facts.configured.as_ref().ok() != Some(&host.origin());
+        let elsewhere = facts.configured().ok() != Some(&host.origin());
         push_safety(inputs, &mut trace, facts, "production", |safety| {
             safety
                 .production

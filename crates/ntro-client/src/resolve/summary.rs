@@ -1,5 +1,5 @@
-use super::{ConnectionFacts, Decided, Inputs, KeySource, decide};
-use ntro_base::{ConnectionName, Host, Provider};
+use super::{ConnectionFacts, Decided, Error, Inputs, Trace, decide};
+use ntro_base::{ConnectionName, Provider};
 
 /// The values that a listing shows of one connection, decided from both files alone.
 ///
@@ -11,9 +11,8 @@ pub struct Summary<'a> {
     pub facts: ConnectionFacts<'a>,
     /// The system that the host belongs to.
     pub provider: Decided<Provider>,
-    /// The place of the key.
-    pub key: Decided<KeySource>,
-    host: Decided<Host>,
+    /// The places of the key, in order of precedence.
+    pub key: Result<Trace, Error>,
     inputs: Inputs<'a>,
 }
 
@@ -30,12 +29,10 @@ impl<'a> Inputs<'a> {
         let inputs = Inputs::of_files(self.config, self.records, self.home);
         let facts = inputs.facts(name);
         let given = Ok(None);
-        let host = decide::host(&inputs, Some(&facts), &given);
         Summary {
             provider: decide::provider(&inputs, Some(&facts), &given),
-            key: decide::key(Some(&facts), &host, &given),
+            key: decide::key_trace(Some(&facts), &given),
             facts,
-            host,
             inputs,
         }
     }
@@ -45,7 +42,9 @@ impl Summary<'_> {
     /// Returns whether the connection is a production one.
     #[must_use]
     pub fn is_production(&self) -> bool {
-        let production = decide::production(&self.inputs, Some(&self.facts), &self.host);
+        let facts = Some(&self.facts);
+        let host = decide::host(&self.inputs, facts, &Ok(None));
+        let production = decide::production(&self.inputs, facts, &host);
         production.outcome.is_ok_and(|found| found.is_some())
     }
 }

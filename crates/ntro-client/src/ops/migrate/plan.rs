@@ -188,11 +188,11 @@ impl Migrator<'_> {
         files.require(name)?;
         let inputs = files.inputs(self.home);
         let facts = inputs.facts(name);
-        let stored = facts.stored?;
+        let stored = facts.stored()?.clone();
         let provider = inputs.alone(name).provider()?.value;
-        let known = if facts.is_moved {
+        let known = if facts.is_moved() {
             Known {
-                item: Item::new(name.clone(), facts.configured?),
+                item: Item::new(name.clone(), facts.configured()?.clone()),
                 provider,
                 stored: None,
                 earlier: Some((stored.kind, stored.item.origin)),
@@ -233,8 +233,9 @@ impl Migrator<'_> {
     /// Fails unless the key belongs to the connection's host: in plain text only that host binds
     /// it.
     fn beside_its_host(&self, files: &ConfigFiles, item: &Item) -> Result<(), Error> {
-        let wanted = files.inputs(self.home).facts(&item.connection).configured?;
-        if wanted == item.origin {
+        let facts = files.inputs(self.home).facts(&item.connection);
+        let wanted = facts.configured()?;
+        if *wanted == item.origin {
             return Ok(());
         }
         Err(resolve::Error::KeyBoundElsewhere {

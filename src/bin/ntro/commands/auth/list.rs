@@ -97,12 +97,12 @@ struct Known {
 impl Known {
     fn of(inputs: Inputs<'_>, name: &ConnectionName, in_full: bool) -> Self {
         let one = inputs.summary(name);
-        let winner = one.key.trace.as_ref().ok().and_then(Trace::winner);
+        let winner = one.key.as_ref().ok().and_then(Trace::winner);
         let (store, is_stored) = match winner.map(|key| &key.source) {
             Some(Source::Store(kind)) => (Some(*kind), true),
             // A key in the file counts as stored until it is edited there.
             Some(_) => {
-                let stored = one.facts.stored.as_ref();
+                let stored = one.facts.stored();
                 let is_own = stored.is_ok_and(|key| key.prefix.is_some());
                 (Some(StoreKind::Plaintext), is_own)
             }

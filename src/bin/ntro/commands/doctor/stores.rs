@@ -26,7 +26,7 @@ pub(super) fn check(
     let mut expected: BTreeMap<StoreKind, Items> = BTreeMap::new();
     for name in files.names() {
         // The check of the files reports entries that cannot be read.
-        if let Ok(stored) = files.inputs().facts(&name).stored {
+        if let Ok(stored) = files.inputs().facts(&name).stored().cloned() {
             let items = expected.entry(stored.kind).or_default();
             items.insert(stored.item, stored.prefix.is_some());
         }
