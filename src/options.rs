@@ -3,6 +3,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ntro_base::{ConnectionName, Host, TenantSlug};
+use ntro_client::resolve::GivenBy;
 use ntro_client::secrets::Error as StoreError;
 use ntro_client::session::{self, AskPassphrase};
 use secrecy::SecretString;
@@ -10,7 +11,7 @@ use secrecy::SecretString;
 /// Options for resolving a connection.
 ///
 /// Each method overrides what the environment, the project and the configuration say.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Options(pub(crate) session::Options);
 
 impl Options {
@@ -21,7 +22,12 @@ impl Options {
     /// `NTRO_STRICT`, a variable that overrides a stored value is an error.
     #[must_use]
     pub fn from_env() -> Self {
-        Self(session::Options::from_env())
+        Self::of(session::Options::from_env())
+    }
+
+    fn of(mut options: session::Options) -> Self {
+        options.flags.given_by = GivenBy::Program;
+        Self(options)
     }
 
     /// Uses the connection of this name.
@@ -88,6 +94,13 @@ impl Options {
     pub fn folder(mut self, folder: impl AsRef<Path>) -> Self {
         self.0.folder = Some(folder.as_ref().to_owned());
         self
+    }
+}
+
+/// Without variables and `.ntro.toml` files.
+impl Default for Options {
+    fn default() -> Self {
+        Self::of(session::Options::default())
     }
 }
 

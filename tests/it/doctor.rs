@@ -97,7 +97,7 @@ fn new_machine_gets_first_step() {
     assert_snapshot!(sandbox.redact(&findings(&report)), @r"
         warning access: there is no `[HOME]/.ntro` yet
           → ntro auth login
-        warning stores: there is no keyring here: the session bus does not take connections
+        warning stores: the keyring store is not available: the session bus refuses connections
           → store the key elsewhere: `ntro auth login --store file` (encrypted) or `--store plaintext`; or give it as `NTRO_API_KEY`
         ");
 }

@@ -127,8 +127,8 @@ const BROKEN: [(Mode, &str); 5] = [
     (Mode::Locked, "the keyring is locked"),
     (Mode::Empty, "no collection"),
     (Mode::Hung, "did not answer within"),
-    (Mode::Absent, "there is no keyring here"),
-    (Mode::NoBus, "there is no keyring here"),
+    (Mode::Absent, "the keyring store is not available"),
+    (Mode::NoBus, "the keyring store is not available"),
 ];
 
 #[test]

@@ -38,6 +38,7 @@ mod rotate;
 mod rotate_faults;
 mod rotate_kills;
 mod safety;
+mod sdk;
 mod secret_service;
 mod serve;
 mod startup;

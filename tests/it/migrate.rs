@@ -213,7 +213,7 @@ fn output_lists_each_connection() {
     assert_snapshot!(migrate(&sandbox, "ours"), @r"
         exit code: 8
         ----- stderr -----
-        error: there is no keyring here: the session bus does not take connections
+        error: the keyring store is not available: the session bus refuses connections
           hint: to move keys elsewhere than there, name another store: `--to file`
         ");
     assert_token(&sandbox, "theirs", "ntro_dev_key");

@@ -328,7 +328,7 @@ fn keyless_policy_never_reveals_key() {
     assert_snapshot!(sandbox.ntro("auth token").transcript(), @r"
         exit code: 5
         ----- stderr -----
-        error: the policy of `local` is `keyless`: its API key is handed to nobody
+        error: the policy of `local` is `keyless`: its API key is never revealed
           hint: `ntro` itself still uses it, as in `ntro auth whoami`; to allow more, log in again with `ntro auth login --name local --policy none`
         ");
     assert_snapshot!(sandbox.ntro("auth list").transcript(), @r"
@@ -449,7 +449,7 @@ fn confirm_policy_asks_before_reveal() {
     for (answer, code) in [("y", 0), ("n", 9)] {
         let mut terminal = Terminal::shell(sandbox, "token=$(ntro auth token)");
         terminal
-            .expect("Hand over the API key of `local`?")
+            .expect("Reveal the API key of `local`?")
             .press(answer);
         let ended = terminal.end().exits(code);
         if code != 0 {

@@ -120,7 +120,7 @@ fn keyutils_errors_give_reason() {
     assert_snapshot!(blocked, @r"
         exit code: 8
         ----- stderr -----
-        error: there is no keyutils here: the kernel's keyring is blocked, as it is in most containers
+        error: the keyutils store is not available: the kernel's keyring is blocked, as it is in most containers
           hint: store the key elsewhere: `ntro auth login --store file` (encrypted) or `--store plaintext`; or give it as `NTRO_API_KEY`
         ");
     assert_snapshot!(answer("keyctl", "EACCES"), @r"

@@ -214,7 +214,7 @@ fn missing_keyring_offers_other_stores() {
 
     let mut terminal = Terminal::ntro(&sandbox, &arguments);
     terminal
-        .expect("there is no keyring here")
+        .expect("the keyring store is not available")
         .expect("kept instead");
     terminal
         .press("\r")

@@ -168,7 +168,7 @@ impl Context {
                 )
                 .hint("run the command on a terminal, without `--no-interactive`"));
             }
-            let question = format!("Hand over the API key of `{name}`?");
+            let question = format!("Reveal the API key of `{name}`?");
             self.prompter().confirm(&question, false)
         })
     }

@@ -95,7 +95,7 @@ pub(super) fn host(
     let trace = || -> Result<Trace, Error> {
         let mut trace = Trace::default();
         let flag = inputs.flags.host.as_ref();
-        trace.push(Source::Flag("--host"), flag.map(Host::as_str));
+        trace.push(inputs.flags.source_of_host(), flag.map(Host::as_str));
         push_variable(inputs, &mut trace, &env::NTRO_HOST)?;
         match facts {
             Some(facts) => trace.push(facts.source("host"), facts.entry.host.as_deref()),
@@ -175,7 +175,10 @@ pub(super) fn tenant(
     let trace = || -> Result<Trace, Error> {
         let mut trace = Trace::default();
         let flag = inputs.flags.tenant.as_ref();
-        trace.push(Source::Flag("--tenant"), flag.map(TenantSlug::as_str));
+        trace.push(
+            inputs.flags.source_of_tenant(),
+            flag.map(TenantSlug::as_str),
+        );
         push_variable(inputs, &mut trace, &env::NTRO_TENANT)?;
         push_pin(inputs, &mut trace, |pin| pin.tenant.as_deref());
         if let Some(facts) = facts {

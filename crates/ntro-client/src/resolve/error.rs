@@ -92,7 +92,7 @@ pub enum Error {
         wanted: Origin,
     },
     /// The policy `keyless` forbids revealing the key.
-    #[error("the policy of `{connection}` is `keyless`: its API key is handed to nobody")]
+    #[error("the policy of `{connection}` is `keyless`: its API key is never revealed")]
     Keyless {
         /// The connection.
         connection: ConnectionName,

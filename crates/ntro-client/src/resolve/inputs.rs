@@ -4,7 +4,7 @@ use crate::state::KeyRecords;
 use ntro_base::env::Env;
 use ntro_base::{ConnectionName, Host, TenantSlug};
 
-/// The values of the command line.
+/// The values of the command line, or those that a program gives instead.
 #[derive(Clone, Debug, Default)]
 pub struct Flags {
     /// `--connection`.
@@ -13,8 +13,20 @@ pub struct Flags {
     pub host: Option<Host>,
     /// `--tenant`.
     pub tenant: Option<TenantSlug>,
-    /// Whether the connection is the command's own argument instead.
-    pub named_by_argument: bool,
+    /// Who gives them.
+    pub given_by: GivenBy,
+}
+
+/// Who gives values that no file and no variable holds; messages name the source accordingly.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum GivenBy {
+    /// The global options of the command line.
+    #[default]
+    Options,
+    /// The connection is the argument `NAME` of a command.
+    Argument,
+    /// A program that uses the SDK.
+    Program,
 }
 
 impl Flags {
@@ -23,16 +35,31 @@ impl Flags {
     pub fn of_connection(name: ConnectionName) -> Self {
         Self {
             connection: Some(name),
-            named_by_argument: true,
+            given_by: GivenBy::Argument,
             ..Self::default()
         }
     }
 
     pub(super) fn source_of_name(&self) -> Source {
-        match self.named_by_argument {
-            true => Source::Argument("NAME"),
-            false => Source::Flag("--connection"),
+        match self.given_by {
+            GivenBy::Options => Source::Flag("--connection"),
+            GivenBy::Argument => Source::Argument("NAME"),
+            GivenBy::Program => Source::Flag("Options::connection"),
         }
+    }
+
+    pub(super) fn source_of_host(&self) -> Source {
+        Source::Flag(match self.given_by {
+            GivenBy::Options | GivenBy::Argument => "--host",
+            GivenBy::Program => "Options::host",
+        })
+    }
+
+    pub(super) fn source_of_tenant(&self) -> Source {
+        Source::Flag(match self.given_by {
+            GivenBy::Options | GivenBy::Argument => "--tenant",
+            GivenBy::Program => "Options::tenant",
+        })
     }
 }
 
@@ -61,7 +88,7 @@ impl<'a> Inputs<'a> {
             connection: None,
             host: None,
             tenant: None,
-            named_by_argument: false,
+            given_by: GivenBy::Options,
         };
         static NO_VARIABLES: Env = Env::empty();
         Self {

@@ -25,7 +25,7 @@ pub use admin_token::{AdminTokenCommand, AdminTokenSource};
 pub use connection_facts::{ConnectionFacts, StoredKey};
 pub use error::Error;
 pub use helpers::helpers;
-pub use inputs::{Flags, Inputs};
+pub use inputs::{Flags, GivenBy, Inputs};
 pub use production::Production;
 pub use provenance::{Candidate, Source, Sourced, Trace};
 pub use resolution::{Decided, KeySource, Resolution};

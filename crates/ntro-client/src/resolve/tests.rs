@@ -682,7 +682,7 @@ fn a_policy_lets_the_key_out_or_not() {
     assert_eq!(out(connection("policy = 'none'", None), None).unwrap(), "k");
     assert_eq!(
         out(connection(keyless, None), None).unwrap_err(),
-        "the policy of `c` is `keyless`: its API key is handed to nobody"
+        "the policy of `c` is `keyless`: its API key is never revealed"
     );
     assert_eq!(out(connection(keyless, Some("e")), None).unwrap(), "e");
     let confirm = || connection("policy = 'confirm'", None);

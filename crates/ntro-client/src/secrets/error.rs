@@ -11,7 +11,7 @@ use ntro_base::disk;
 #[non_exhaustive]
 pub enum Error {
     /// The store is not available on this machine: choose another one.
-    #[error("there is no {store} here: {reason}")]
+    #[error("the {store} store is not available: {reason}")]
     Absent {
         /// The store.
         store: StoreKind,

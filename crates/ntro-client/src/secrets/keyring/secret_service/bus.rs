@@ -67,7 +67,7 @@ impl Bus {
         };
         // Several addresses are alternatives. Secrets are only sent over a Unix socket.
         let address = address
-            .ok_or_else(|| absent("there is no session bus"))?
+            .ok_or_else(|| absent("no session bus is running"))?
             .split(';')
             .find(|address| address.starts_with("unix:"))
             .ok_or_else(|| absent("the session bus is not a Unix socket"))?;
@@ -78,7 +78,7 @@ impl Bus {
                 return Err(absent("the address of the session bus cannot be used"));
             }
             Err(zbus::Error::Connection(..)) => {
-                return Err(absent("the session bus does not take connections"));
+                return Err(absent("the session bus refuses connections"));
             }
             Err(error) => return Err(explain(&error)),
         };
