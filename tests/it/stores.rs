@@ -300,7 +300,7 @@ fn helper_faults_have_hints() {
     assert_snapshot!(login(&sandbox, &authority, &key, "command").transcript(), @r"
         exit code: 8
         ----- stderr -----
-        error: there is no command here: `no-such-program` cannot be run: No such file or directory (os error 2)
+        error: the command store is not available: `no-such-program` cannot be run: No such file or directory (os error 2)
           hint: install it, or correct `[stores.command]` in `config.toml`
         ");
     sandbox.assert_nowhere(&key.key);
