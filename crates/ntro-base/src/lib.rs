@@ -35,4 +35,4 @@ pub use period::{Period, PeriodError};
 pub use policy::{Policy, UnknownPolicy};
 pub use provider::{Provider, UnknownProvider};
 pub use scope::{Scope, UnknownScope};
-pub use text::{is_printable, printable};
+pub use text::{is_printable, printable, without_byte_order_mark};

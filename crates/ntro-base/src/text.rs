@@ -37,6 +37,12 @@ pub fn printable(text: &str, limit: usize) -> String {
     clean
 }
 
+/// Returns `bytes` without the byte order mark of UTF-8 that some editors write before a text.
+#[must_use]
+pub fn without_byte_order_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)
+}
+
 /// Returns whether `text` is one line without characters that control a terminal or reorder the
 /// text, so that it is safe to show unchanged.
 #[must_use]

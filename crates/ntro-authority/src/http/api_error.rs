@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -24,6 +24,8 @@ use ntro_base::wire::errors::InvalidField;
 /// The message for a key that is missing, malformed, unknown, revoked, expired, or the other
 /// provider's: it does not reveal which.
 const UNKNOWN_KEY: &str = "Invalid or missing API key";
+
+const INVALID_TOKEN: &str = "invalid_token";
 
 /// An error body that callers understand.
 pub(crate) trait ErrorShape: 'static {
@@ -43,11 +45,15 @@ impl<E, F: Into<ApiError>> From<F> for ErrorResponse<E> {
 impl<E: ErrorShape> IntoResponse for ErrorResponse<E> {
     fn into_response(self) -> Response {
         let retry_after = self.0.retry_after;
+        let challenge = self.0.challenge();
         let (status, body) = E::render(self.0);
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(challenge) = challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
         if let Some(seconds) = retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -90,7 +96,7 @@ impl ApiError {
     pub(crate) fn bad_token() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
-            "invalid_token",
+            INVALID_TOKEN,
             "Invalid or expired token",
         )
     }
@@ -139,6 +145,20 @@ impl ApiError {
     /// 400: a malformed request.
     pub(crate) fn malformed(message: &'static str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "malformed_request", message)
+    }
+
+    /// 415: a body that is declared as something else than JSON.
+    pub(crate) fn unsupported_media_type() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "The body must be JSON, with the Content-Type application/json",
+        )
+    }
+
+    /// 501.
+    pub(crate) fn not_implemented(message: &'static str) -> Self {
+        Self::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", message)
     }
 
     /// 408: a body that did not arrive in time.
@@ -217,6 +237,15 @@ impl ApiError {
         );
         error.retry_after = Some(1);
         error
+    }
+
+    /// Returns the challenge that RFC 9110 demands of a 401.
+    fn challenge(&self) -> Option<&'static str> {
+        match self.code {
+            _ if !self.is_failed_authentication() => None,
+            INVALID_TOKEN => Some(r#"Bearer realm="ntro", error="invalid_token""#),
+            _ => Some(r#"Bearer realm="ntro""#),
+        }
     }
 
     /// Returns whether the caller's credential is missing or invalid.

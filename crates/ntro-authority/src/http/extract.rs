@@ -3,8 +3,9 @@
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{self, DefaultBodyLimit, FromRequest, FromRequestParts, Request};
-use axum::http::HeaderName;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -12,6 +13,7 @@ use uuid::Uuid;
 use super::api_error::{ApiError, ErrorResponse};
 use super::authentication::only;
 use super::dialect::Dialect;
+use ntro_base::without_byte_order_mark;
 
 /// The largest body that an endpoint reads.
 const LARGEST_BODY: usize = 64 * 1024;
@@ -55,6 +57,9 @@ impl<D: Dialect> FromRequest<D> for Object {
     type Rejection = ErrorResponse<D>;
 
     async fn from_request(mut request: Request, dialect: &D) -> Result<Self, ErrorResponse<D>> {
+        if !may_be_json(request.headers()) {
+            return Err(ApiError::unsupported_media_type().into());
+        }
         DefaultBodyLimit::max(LARGEST_BODY).apply(&mut request);
         let body = Bytes::from_request(request, dialect);
         let bytes = tokio::time::timeout(dialect.authority().settings().timeout, body)
@@ -66,12 +71,37 @@ impl<D: Dialect> FromRequest<D> for Object {
                 }
                 _ => ApiError::malformed("The body breaks off or is malformed"),
             })?;
-        match serde_json::from_slice(&bytes) {
+        match serde_json::from_slice(without_byte_order_mark(&bytes)) {
             Ok(Value::Object(object)) => Ok(Self(object)),
             Ok(_) => Err(ApiError::malformed("The body must be a JSON object").into()),
             Err(_) => Err(ApiError::malformed("The body is not JSON").into()),
         }
     }
+}
+
+/// Returns whether a body with these headers may be JSON. Without a `Content-Type` it may.
+fn may_be_json(headers: &HeaderMap) -> bool {
+    if !headers.contains_key(CONTENT_TYPE) {
+        return true;
+    }
+    let Some(media_type) = only(headers, &CONTENT_TYPE) else {
+        return false;
+    };
+    let mut parts = media_type.split(';').map(str::trim);
+    let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let is_json = match name.strip_prefix("application/") {
+        Some("json") => true,
+        Some(other) => other.ends_with("+json") && !other.contains(char::is_whitespace),
+        None => false,
+    };
+    // JSON is UTF-8; the parameter is common all the same.
+    is_json
+        && parts.all(|parameter| match parameter.split_once('=') {
+            Some((name, charset)) if name.eq_ignore_ascii_case("charset") => {
+                charset.trim_matches('"').eq_ignore_ascii_case("utf-8")
+            }
+            _ => true,
+        })
 }
 
 /// The `Idempotency-Key`, if the request has one.

@@ -8,6 +8,7 @@ mod created;
 mod dialect;
 mod extract;
 mod fields;
+mod framing;
 mod ntropii;
 mod ontora;
 mod own;

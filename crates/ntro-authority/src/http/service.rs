@@ -16,14 +16,18 @@ use std::task::{Context, Poll};
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request};
+use axum::http::header::CONNECTION;
 use axum::http::request::Parts;
 use axum::http::{self, HeaderMap, HeaderName, HeaderValue, Method};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use tower::Service;
 use tracing::Instrument as _;
 
+use super::api_error::{ApiError, ErrorResponse};
 use super::authentication::source;
+use super::framing;
+use super::own::MergedShape;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_REQUEST_ID: usize = 128;
@@ -102,6 +106,9 @@ impl AuthorityService {
         B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
         let head = Head::new(&request, Some(peer.ip()));
+        if let Err(error) = framing::check(&request) {
+            return ServiceResponse::Ready(misframed(error, &head));
+        }
         if let Some(response) = self.fast_response(&head) {
             return ServiceResponse::Ready(response);
         }
@@ -124,6 +131,15 @@ impl AuthorityService {
         let Ok(response) = self.routes.call(request).instrument(span).await;
         finish(response, uri.path(), id)
     }
+}
+
+/// Refuses a request whose end the caller may see elsewhere than the server, and closes the
+/// connection.
+fn misframed(error: ApiError, head: &Head<'_>) -> Response {
+    let mut response = ErrorResponse::<MergedShape>::from(error).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    finish(response, head.path, request_id(head.headers))
 }
 
 /// Adds the request id, and logs an error.

@@ -120,3 +120,98 @@ async fn health_endpoints_report_ready() {
     assert_eq!(set.body["keys"][0]["alg"], "EdDSA");
     assert!(set.body["keys"][0].get("d").is_none());
 }
+
+#[tokio::test]
+async fn unauthenticated_response_has_a_challenge() {
+    let app = App::start().await;
+    let other = App::start().await;
+    let challenge = |reply: &crate::support::Reply| {
+        assert_eq!(reply.status, 401);
+        reply.header("www-authenticate").map(str::to_owned)
+    };
+    for call in [
+        app.get("/v1/me"),
+        app.call("HEAD", "/v1/me"),
+        app.get("/v1/api-keys/current"),
+        app.get("/v1/api-keys/current").api_key("nonsense"),
+        app.get("/v1/workspace/tenants"),
+        app.delete("/v1/api-keys/current"),
+    ] {
+        let reply = call.send().await;
+        let expected = "Bearer realm=\"ntro\"";
+        assert_eq!(challenge(&reply).as_deref(), Some(expected));
+    }
+    for path in ["/v1/workspaces", "/v1/workspace/tenants"] {
+        let reply = app.get(path).bearer(&other.admin()).send().await;
+        let expected = "Bearer realm=\"ntro\", error=\"invalid_token\"";
+        assert_eq!(challenge(&reply).as_deref(), Some(expected));
+    }
+    let key = app.key(Provider::Ontora).await;
+    for call in [app.get("/v1/workspaces").key(&key), app.get("/nowhere")] {
+        assert_eq!(call.send().await.header("www-authenticate"), None);
+    }
+}
+
+#[tokio::test]
+async fn other_content_types_are_refused() {
+    let app = App::start().await;
+    let admin = app.admin();
+    let path = "/v1/workspace/tenants/acme-fund-admin";
+    let post = |content_types: &[&str]| {
+        let mut call = app.call("POST", &format!("{path}/api-keys")).bearer(&admin);
+        call = call.plain_body(r#"{"name": "CI"}"#);
+        content_types
+            .iter()
+            .fold(call, |call, value| call.header("content-type", value))
+    };
+    for wrong in [
+        &["text/plain"][..],
+        &["application/x-www-form-urlencoded"],
+        &["multipart/form-data; boundary=x"],
+        &["application/jsonp"],
+        &["application/json; charset=utf-16"],
+        &["application/xml"],
+        &["json"],
+        &[""],
+        &["*/*"],
+        &["application/json", "text/plain"],
+        &["application/json, text/plain"],
+    ] {
+        let reply = post(wrong).send().await;
+        assert_eq!(reply.status, 415, "{wrong:?}: {}", reply.body);
+        assert_eq!(reply.body["error"], "Unsupported Media Type");
+    }
+    for good in [
+        &["application/json"][..],
+        &["Application/JSON"],
+        &["application/json;charset=UTF-8"],
+        &["application/json; charset=\"utf-8\""],
+        &["application/merge-patch+json"],
+        &[],
+    ] {
+        let reply = post(good).send().await;
+        assert_eq!(reply.status, 201, "{good:?}: {}", reply.body);
+    }
+    app.call("PATCH", path)
+        .bearer(&admin)
+        .plain_body(r#"{"config": {}}"#)
+        .header("content-type", "text/plain")
+        .expect(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+        .await;
+    app.call("POST", "/v1/api-keys")
+        .bearer(&admin)
+        .plain_body("{}")
+        .header("content-type", "text/plain")
+        .expect_code(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
+        .await;
+}
+
+#[tokio::test]
+async fn body_may_begin_with_a_byte_order_mark() {
+    let app = App::start().await;
+    app.call("POST", "/v1/workspace/tenants/acme-fund-admin/api-keys")
+        .bearer(&app.admin())
+        .raw_body("\u{feff}{\"name\": \"CI\"}")
+        .expect(StatusCode::CREATED)
+        .await;
+}

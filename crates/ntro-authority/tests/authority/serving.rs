@@ -223,3 +223,85 @@ async fn a_body_that_breaks_off_or_is_garbage_is_malformed_and_not_too_large() {
         assert!(answer.contains("malformed_request"), "{answer}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn invalid_framing_is_refused() {
+    let served = Served::start(AuthoritySettings::default()).await;
+    let key = served.app.key(Provider::Ntropii).await;
+    let chunked = "0\r\n\r\n";
+    for (version, headers, body, expected) in [
+        ("1.1", "", "", 400),
+        ("1.1", "host: a\r\nhost: a\r\n", "", 400),
+        ("1.0", "host: a\r\nhost: b\r\n", "", 400),
+        ("1.1", "host: a b\r\n", "", 400),
+        ("1.1", "host: a,b\r\nhost: \r\n", "", 400),
+        ("1.1", "host: user@a\r\n", "", 400),
+        ("1.1", "host: a/b\r\n", "", 400),
+        ("1.1", "host: a:b\r\n", "", 400),
+        ("1.1", "host: a:99999\r\n", "", 400),
+        ("1.1", "host: [::1\r\n", "", 400),
+        ("1.1", "host: ::1\r\n", "", 400),
+        ("1.1", "host: a%2\r\n", "", 400),
+        ("1.1", "host: caf\u{e9}\r\n", "", 400),
+        (
+            "1.1",
+            "host: a\r\ntransfer-encoding: gzip, chunked\r\n",
+            chunked,
+            501,
+        ),
+        (
+            "1.1",
+            "host: a\r\ntransfer-encoding: chunked, chunked\r\n",
+            chunked,
+            501,
+        ),
+        (
+            "1.1",
+            "host: a\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n",
+            chunked,
+            501,
+        ),
+        (
+            "1.1",
+            "host: a\r\ntransfer-encoding: identity\r\ntransfer-encoding: chunked\r\n",
+            chunked,
+            501,
+        ),
+        (
+            "1.1",
+            "host: a\r\ntransfer-encoding: Chunked\r\n",
+            chunked,
+            200,
+        ),
+        ("1.1", "host: a-b_c.d:80\r\n", "", 200),
+        ("1.1", "host: [::1]:3000\r\n", "", 200),
+        ("1.1", "host:\r\n", "", 200),
+        ("1.1", "host: a:\r\n", "", 200),
+        ("1.0", "", "", 200),
+    ] {
+        let request = format!(
+            "GET /v1/me HTTP/{version}\r\n{headers}authorization: Bearer {}\r\n\
+             connection: {}\r\n\r\n{body}",
+            key.key.expose(),
+            if expected == 200 {
+                "close"
+            } else {
+                "keep-alive"
+            },
+        );
+        let answer = served.send(request.into_bytes()).await;
+        assert_eq!(wire::status(&answer), Some(expected), "{headers}: {answer}");
+        if expected != 200 {
+            assert!(answer.contains("\"code\":"), "{headers}: {answer}");
+            assert!(answer.contains("connection: close"), "{headers}: {answer}");
+        }
+    }
+    let admin = served.app.admin();
+    let post = format!(
+        "POST /v1/api-keys HTTP/1.1\r\nauthorization: Bearer {admin}\r\n\
+         content-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}"
+    );
+    let answer = served.send(post.into_bytes()).await;
+    assert_eq!(wire::status(&answer), Some(400), "{answer}");
+    assert!(answer.contains("malformed_request"), "{answer}");
+}

@@ -253,9 +253,15 @@ impl Call {
         self.raw_body(body.to_string())
     }
 
-    pub(crate) fn raw_body(mut self, body: impl Into<Body>) -> Self {
+    pub(crate) fn raw_body(self, body: impl Into<Body>) -> Self {
+        self.plain_body(body)
+            .header("content-type", "application/json")
+    }
+
+    /// Sets a body without a `Content-Type`.
+    pub(crate) fn plain_body(mut self, body: impl Into<Body>) -> Self {
         *self.request.body_mut() = body.into();
-        self.header("content-type", "application/json")
+        self
     }
 
     pub(crate) fn extension<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
