@@ -76,7 +76,7 @@ pub(crate) fn identity_response(
 ) -> Box<[u8]> {
     let body = match key.provider {
         Provider::Ntropii => serde_json::to_vec(&ntropii::render::profile(key, tenant)),
-        Provider::Ontora => ontora::render::identity(key, region),
+        Provider::Ontora => ontora::render::identity(key, tenant, region),
     };
     // Strings and numbers always serialize.
     body.unwrap_or_default().into()

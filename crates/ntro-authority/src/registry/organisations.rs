@@ -29,6 +29,19 @@ impl Registry {
         Ok(row)
     }
 
+    /// Renames an organisation.
+    pub async fn rename_organisation(
+        &self,
+        id: Uuid,
+        name: &str,
+    ) -> Result<OrganisationRecord, Error> {
+        let name = display_name(name, "organisation's name")?;
+        let renamed = self.store().rename_organisation(id, name, self.stamp());
+        renamed.await?.ok_or_else(|| Error::NoOrganisation {
+            name: id.to_string(),
+        })
+    }
+
     /// Returns every organisation, oldest first.
     pub async fn organisations(&self) -> Result<Vec<OrganisationRecord>, Error> {
         Ok(self.store().organisations().await?)

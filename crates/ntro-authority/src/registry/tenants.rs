@@ -81,6 +81,15 @@ impl Registry {
         Ok(self.store().tenant(name.to_owned()).await?)
     }
 
+    /// Renames a tenant. Its slug stays: hosts and settings contain it.
+    pub async fn rename_tenant(&self, id: Uuid, name: &str) -> Result<TenantRecord, Error> {
+        let name = display_name(name, "tenant's name")?;
+        let renamed = self.store().rename_tenant(id, name, self.stamp());
+        renamed.await?.ok_or_else(|| Error::NoTenant {
+            name: id.to_string(),
+        })
+    }
+
     /// Changes a tenant's status. Its keys are accepted only while it is active.
     pub async fn set_tenant_status(
         &self,

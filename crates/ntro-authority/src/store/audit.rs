@@ -52,8 +52,10 @@ impl AuditTarget {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum AuditAction {
     CreateOrganisation,
+    RenameOrganisation,
     RecordMember,
     CreateTenant,
+    RenameTenant,
     SetTenantStatus,
     SetTenantConfig,
     CreateKey,
@@ -68,8 +70,10 @@ impl AuditAction {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::CreateOrganisation => "organisation.create",
+            Self::RenameOrganisation => "organisation.rename",
             Self::RecordMember => "member.record",
             Self::CreateTenant => "tenant.create",
+            Self::RenameTenant => "tenant.rename",
             Self::SetTenantStatus => "tenant.set_status",
             Self::SetTenantConfig => "tenant.set_config",
             Self::CreateKey => "key.create",

@@ -56,8 +56,16 @@ pub(crate) trait Store: Send + Sync {
     /// Returns whether changes can be written now, and reach the subscriber.
     fn is_healthy(&self) -> bool;
 
-    /// Adds an organisation; a conflict if its external id is taken, or is the id of another one.
+    /// Adds an organisation; a conflict if its name or external id is the name, id or external id
+    /// of another one.
     fn create_organisation(&self, row: OrganisationRecord, stamp: Stamp) -> StoreFuture<'_, ()>;
+    /// Renames an organisation, under the same rule; returns it as it is now.
+    fn rename_organisation(
+        &self,
+        id: Uuid,
+        name: String,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, Option<OrganisationRecord>>;
     /// Returns every organisation, oldest first.
     fn organisations(&self) -> StoreFuture<'_, Vec<OrganisationRecord>>;
     /// Returns the organisation with this id or external id.
@@ -79,6 +87,13 @@ pub(crate) trait Store: Send + Sync {
     fn tenants(&self, filter: TenantFilter) -> StoreFuture<'_, Vec<TenantRecord>>;
     /// Returns the tenant with this id or slug.
     fn tenant(&self, name: String) -> StoreFuture<'_, Option<TenantRecord>>;
+    /// Renames a tenant; returns it as it is now.
+    fn rename_tenant(
+        &self,
+        id: Uuid,
+        name: String,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, Option<TenantRecord>>;
     /// Changes a tenant's status, unless the present one is final; returns the tenant as it is now.
     fn set_tenant_status(
         &self,

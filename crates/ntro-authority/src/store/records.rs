@@ -269,8 +269,9 @@ pub(crate) struct KeyFilter {
 /// A change that verification must know.
 #[derive(Debug)]
 pub(crate) enum RegistryChange {
-    /// A tenant is new or has another status. Comes before the keys of the tenant.
-    Tenant(Box<TenantRecord>),
-    /// A key is new, or was revoked.
+    /// A tenant is new, has another status, or it or its organisation has another name; with the
+    /// name of its organisation. Comes before the keys of the tenant.
+    Tenant(Box<TenantRecord>, String),
+    /// A key is new, was revoked, or belongs to a tenant with another name.
     Key(Box<ApiKeyRecord>),
 }

@@ -1,5 +1,5 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -13,8 +13,8 @@ pub(crate) struct CachedKey {
     pub(super) hash: KeyHash,
     pub(crate) id: Uuid,
     pub(crate) tenant: Arc<CachedTenant>,
-    /// The rendered answer to the identity request of the key's provider; it never changes. Copied
-    /// for each answer: a shared buffer's count would cost one more memory access.
+    /// The rendered answer to the identity request of the key's provider; renames alone
+    /// change it. Copied for each answer: a shared buffer's count would cost one more memory access.
     pub(crate) identity_response: Box<[u8]>,
     pub(super) expires_at: i64,
     /// Set when the key is first refused as expired, so that a clock set back cannot revive it.
@@ -82,9 +82,29 @@ impl CachedKey {
 /// A tenant in the cache.
 pub(crate) struct CachedTenant {
     pub(crate) id: Uuid,
-    pub(crate) slug: String,
-    pub(crate) name: String,
     pub(crate) organisation_id: Uuid,
+    /// Read where an answer is rendered, never where a key is verified.
+    pub(super) names: RwLock<TenantNames>,
     pub(super) active: AtomicBool,
     pub(super) bucket: Bucket,
+}
+
+/// The names of a tenant and of its organisation.
+#[derive(Clone, Default)]
+pub(crate) struct TenantNames {
+    pub(crate) slug: String,
+    pub(crate) name: String,
+    pub(crate) organisation: String,
+}
+
+impl CachedTenant {
+    /// Returns the present names.
+    pub(crate) fn names(&self) -> TenantNames {
+        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        names.clone()
+    }
+
+    pub(super) fn rename(&self, names: TenantNames) {
+        *self.names.write().unwrap_or_else(PoisonError::into_inner) = names;
+    }
 }

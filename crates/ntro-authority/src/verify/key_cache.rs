@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::rate_limits::Bucket;
-use super::{CachedKey, CachedTenant, Hasher, KeyUse, Verdict, VerifyRefusal};
+use super::{CachedKey, CachedTenant, Hasher, KeyUse, TenantNames, Verdict, VerifyRefusal};
 use crate::http::identity_response;
 use crate::store::{
     ApiKeyRecord, Epoch, KeyHash, RegistryChange, Subscriber, TenantRecord, TenantStatus,
@@ -202,20 +202,24 @@ impl KeyCache {
         &self.shards[usize::from(hash.0[31]) % SHARDS]
     }
 
-    fn put_tenant(&self, row: &TenantRecord) {
+    fn put_tenant(&self, row: &TenantRecord, organisation: String) {
         let active = row.status == TenantStatus::Active;
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
         let tenant = tenants.entry(row.id).or_insert_with(|| {
             Arc::new(CachedTenant {
                 id: row.id,
-                slug: row.slug.clone(),
-                name: row.name.clone(),
                 organisation_id: row.organisation_id,
+                names: RwLock::default(),
                 active: AtomicBool::new(active),
                 bucket: Bucket::per_minute(self.per_minute),
             })
         });
         tenant.active.store(active, Ordering::Release);
+        tenant.rename(TenantNames {
+            slug: row.slug.clone(),
+            name: row.name.clone(),
+            organisation,
+        });
     }
 
     fn put_key(&self, row: &ApiKeyRecord) {
@@ -267,7 +271,7 @@ impl Subscriber for KeyCache {
         }
         for change in changes {
             match change {
-                RegistryChange::Tenant(row) => self.put_tenant(&row),
+                RegistryChange::Tenant(row, organisation) => self.put_tenant(&row, organisation),
                 RegistryChange::Key(row) => self.put_key(&row),
             }
         }
@@ -310,7 +314,7 @@ mod tests {
         let minted = mint(&hasher, tenant.id, new, made).unwrap();
         let key_cache = KeyCache::new(hasher, "us", 0);
         let changes = vec![
-            RegistryChange::Tenant(Box::new(tenant)),
+            RegistryChange::Tenant(Box::new(tenant), "Acme".to_owned()),
             RegistryChange::Key(Box::new(minted.record.clone())),
         ];
         key_cache.apply(Epoch(1), changes);

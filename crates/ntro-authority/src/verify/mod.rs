@@ -6,7 +6,7 @@ mod key_cache;
 pub(crate) mod rate_limits;
 mod verdict;
 
-pub(crate) use cached_key::{CachedKey, CachedTenant, KeyUse};
+pub(crate) use cached_key::{CachedKey, CachedTenant, KeyUse, TenantNames};
 pub(crate) use hasher::{Hasher, PEPPER_LENGTH};
 pub(crate) use key_cache::KeyCache;
 pub(crate) use verdict::{Verdict, VerifyRefusal};

@@ -17,7 +17,7 @@ async fn ntropii_identity_has_the_tenant() {
         reply.body,
         json!({
             "id": id, "email": format!("{id}@keys.invalid"), "name": "CI integration",
-            "orgId": app.organisation.id.to_string(), "roles": ["tenant:admin"],
+            "orgId": app.organisation.id.to_string(), "orgName": "Acme", "roles": ["tenant:admin"],
             "tenants": [{"id": app.tenant.id.to_string(), "slug": "acme-fund-admin", "name": "acme-fund-admin"}],
             "key": {"id": id, "prefix": minted.key.prefix().as_str(), "expiresAt": null,
                     "createdAt": minted.record.created_at.to_string()},
@@ -42,6 +42,8 @@ async fn ontora_identity_has_the_workspace() {
             "name": "CI integration", "key_prefix": minted.key.prefix().as_str(),
             "scopes": ["*"], "expires_at": null, "created_at": minted.record.created_at.to_string(),
             "created_by": null, "region": "us",
+            "workspace_name": "acme-fund-admin", "organisation_name": "Acme",
+            "organisation_id": app.organisation.id.to_string(),
         })
     );
 }

@@ -256,3 +256,107 @@ async fn missing_key_set_stops_the_start() {
         assert!(error.contains(why), "{error}");
     }
 }
+
+#[tokio::test]
+async fn duplicate_organisation_name_is_refused() {
+    let app = App::start().await;
+    let id = app.organisation.id.to_string();
+    for (name, external_id) in [
+        ("Acme", None),
+        (" Acme ", None),
+        ("ACME", None),
+        ("ORG_acme", None),
+        (&id, None),
+        ("Globex", Some("acme")),
+    ] {
+        let error = app.registry().create_organisation(name, external_id).await;
+        let error = error.unwrap_err();
+        assert!(
+            matches!(error, Error::Store(StoreError::Conflict { .. })),
+            "{error}"
+        );
+    }
+    assert_eq!(app.registry().organisations().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn rename_reaches_live_keys() {
+    let app = App::start().await;
+    let (globex, other) = app.stranger().await;
+    let keys = [
+        app.key(Provider::Ntropii).await,
+        app.key(Provider::Ontora).await,
+    ];
+    let theirs = key(app.registry(), &other, Provider::Ontora).await;
+    let names = async |organisation: &str, tenant: &str| {
+        let me = app.get("/v1/me").key(&keys[0]).send().await.body;
+        let current = app.get("/v1/api-keys/current").key(&keys[1]);
+        let current = current.send().await.body;
+        assert_eq!(me["orgName"], organisation, "{me}");
+        assert_eq!(me["tenants"][0]["name"], tenant);
+        assert_eq!(current["organisation_name"], organisation, "{current}");
+        assert_eq!(current["workspace_name"], tenant);
+        let unchanged = app.get("/v1/api-keys/current").key(&theirs).send().await;
+        assert_eq!(unchanged.body["organisation_name"], "Globex");
+        assert_eq!(unchanged.body["workspace_name"], "globex-capital");
+    };
+    names("Acme", "acme-fund-admin").await;
+    // One process serves, the other renames.
+    let beside = open(&app.database()).unwrap();
+    let renamed = beside.rename_organisation(app.organisation.id, " Acme Group ");
+    assert_eq!(renamed.await.unwrap().name, "Acme Group");
+    names("Acme Group", "acme-fund-admin").await;
+    let renamed = beside.rename_tenant(app.tenant.id, "Fund Admin").await;
+    assert_eq!(renamed.unwrap().slug, "acme-fund-admin");
+    names("Acme Group", "Fund Admin").await;
+    // Names stay distinct; the present one may be written anew.
+    for name in ["globex", "org_globex", &globex.id.to_string()] {
+        let error = beside.rename_organisation(app.organisation.id, name);
+        let error = error.await.unwrap_err();
+        assert!(
+            matches!(error, Error::Store(StoreError::Conflict { .. })),
+            "{error}"
+        );
+    }
+    let same = beside.rename_organisation(app.organisation.id, "ACME group");
+    same.await.unwrap();
+    let missing = beside.rename_organisation(app.tenant.id, "A").await;
+    assert!(matches!(missing.unwrap_err(), Error::NoOrganisation { .. }));
+    let missing = beside.rename_tenant(app.organisation.id, "A").await;
+    assert!(matches!(missing.unwrap_err(), Error::NoTenant { .. }));
+    let empty = beside.rename_tenant(app.tenant.id, " ").await;
+    assert!(matches!(empty.unwrap_err(), Error::Name(_)));
+    // A rename leaves the state of keys and tenants alone.
+    let suspended = TenantStatus::Suspended;
+    let changed = beside.set_tenant_status(app.tenant.id, suspended).await;
+    changed.unwrap();
+    let renamed = beside.rename_tenant(app.tenant.id, "Closed").await;
+    assert_eq!(renamed.unwrap().status, suspended);
+    let refused = app.get("/v1/me").key(&keys[0]);
+    refused.expect(StatusCode::FORBIDDEN).await;
+    let changed = beside.set_tenant_status(app.tenant.id, TenantStatus::Active);
+    changed.await.unwrap();
+    names("ACME group", "Closed").await;
+    beside.revoke_key(keys[0].record.id).await.unwrap();
+    beside.rename_tenant(app.tenant.id, "Open").await.unwrap();
+    let refused = app.get("/v1/me").key(&keys[0]);
+    refused.expect(StatusCode::UNAUTHORIZED).await;
+}
+
+#[tokio::test]
+async fn names_of_earlier_versions_are_cleaned() {
+    let app = App::start().await;
+    let minted = app.key(Provider::Ntropii).await;
+    let connection = rusqlite::Connection::open(app.folder.path().join("registry.db")).unwrap();
+    for (name, shown) in [("a\u{1b}[31m\u{202e}b", "a[31mb"), ("\u{7}", "unnamed")] {
+        connection
+            .execute("UPDATE api_keys SET name = ?1", [name])
+            .unwrap();
+        let keys = app.registry().keys(None, None).await.unwrap();
+        assert_eq!(keys[0].id, minted.record.id);
+        assert_eq!(keys[0].name.as_str(), shown);
+    }
+    drop(connection);
+    let app = app.restart().await;
+    app.get("/v1/me").key(&minted).expect(StatusCode::OK).await;
+}

@@ -16,6 +16,9 @@ pub struct UserProfile {
     pub name: String,
     /// Organisation that the key comes from.
     pub org_id: String,
+    /// Name of the organisation. Sent by an authority only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub org_name: Option<String>,
     /// Role names.
     #[serde(default)]
     pub roles: Vec<String>,
@@ -194,6 +197,7 @@ mod tests {
             email: "dev@acme.test".into(),
             name: "Dev".into(),
             org_id: "org1".into(),
+            org_name: None,
             roles: vec!["tenant:admin".into()],
             tenants: None,
             key: None,

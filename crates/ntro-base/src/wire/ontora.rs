@@ -11,6 +11,15 @@ pub struct ApiKeyInfo {
     /// UUID of the workspace that the key belongs to.
     #[serde(default)]
     pub workspace_id: String,
+    /// Display name of the workspace. Sent with the presented key, by an authority only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_name: Option<String>,
+    /// UUID of the workspace's organisation. Sent as the name of the workspace is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organisation_id: Option<String>,
+    /// Display name of the organisation. Sent as the name of the workspace is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organisation_name: Option<String>,
     /// Display name.
     #[serde(default)]
     pub name: String,

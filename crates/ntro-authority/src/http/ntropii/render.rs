@@ -1,22 +1,28 @@
 //! Records in Ntropii's wire format.
 
 use crate::store::{ApiKeyRecord, TenantRecord};
-use crate::verify::CachedTenant;
+use crate::verify::{CachedTenant, TenantNames};
 use ntro_base::ApiKey;
 use ntro_base::wire::ntropii;
 
 /// Renders the response to the identity request.
 pub(crate) fn profile(key: &ApiKeyRecord, tenant: &CachedTenant) -> ntropii::UserProfile {
+    let TenantNames {
+        slug,
+        name,
+        organisation,
+    } = tenant.names();
     ntropii::UserProfile {
         id: key.id.to_string(),
         email: format!("{}@keys.invalid", key.id),
         name: key.name.to_string(),
         org_id: tenant.organisation_id.to_string(),
+        org_name: Some(organisation),
         roles: vec!["tenant:admin".to_owned()],
         tenants: Some(vec![ntropii::TenantRef {
             id: tenant.id.to_string(),
-            slug: tenant.slug.clone(),
-            name: tenant.name.clone(),
+            slug,
+            name,
         }]),
         key: Some(ntropii::KeyRef {
             id: key.id.to_string(),

@@ -1,12 +1,24 @@
 //! Records in Ontora's wire format.
 
 use crate::store::{ApiKeyRecord, MemberRecord, Role, TenantRecord};
+use crate::verify::CachedTenant;
 use ntro_base::ApiKey;
 use ntro_base::wire::ontora;
 
 /// Renders the response to the identity request.
-pub(crate) fn identity(record: &ApiKeyRecord, region: &str) -> serde_json::Result<Vec<u8>> {
-    let mut body = serde_json::to_value(key(record, region, None))?;
+pub(crate) fn identity(
+    record: &ApiKeyRecord,
+    tenant: &CachedTenant,
+    region: &str,
+) -> serde_json::Result<Vec<u8>> {
+    let names = tenant.names();
+    let key = ontora::ApiKeyInfo {
+        workspace_name: Some(names.name),
+        organisation_id: Some(tenant.organisation_id.to_string()),
+        organisation_name: Some(names.organisation),
+        ..key(record, region, None)
+    };
+    let mut body = serde_json::to_value(key)?;
     if let Some(body) = body.as_object_mut() {
         // The key is live and in use, so neither time says anything.
         body.remove("last_used_at");
@@ -20,6 +32,9 @@ pub(crate) fn key(key: &ApiKeyRecord, region: &str, secret: Option<&ApiKey>) -> 
     ontora::ApiKeyInfo {
         id: key.id.to_string(),
         workspace_id: key.tenant_id.to_string(),
+        workspace_name: None,
+        organisation_id: None,
+        organisation_name: None,
         name: key.name.to_string(),
         scopes: key.scopes.iter().map(ToString::to_string).collect(),
         key_prefix: key.prefix.to_string(),

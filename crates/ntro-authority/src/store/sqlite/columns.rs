@@ -6,7 +6,7 @@ use rusqlite::types::Type;
 use uuid::Uuid;
 
 use crate::store::{ApiKeyRecord, KeyHash, OrganisationRecord, StoreError, TenantRecord};
-use ntro_base::{KeyPrefix, Scope};
+use ntro_base::{KeyName, KeyPrefix, Scope, printable};
 
 /// The columns, in the order in which the functions below read them.
 pub(super) const ORGANISATION: &str = "id, name, external_id, created_at";
@@ -55,7 +55,7 @@ pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<ApiKeyRecord> {
         id: parsed(row, 0)?,
         tenant_id: parsed(row, 1)?,
         provider: parsed(row, 2)?,
-        name: parsed(row, 3)?,
+        name: key_name(row, 3)?,
         prefix: KeyPrefix::recorded(&prefix),
         hash: KeyHash(row.get(5)?),
         scopes,
@@ -68,6 +68,16 @@ pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<ApiKeyRecord> {
         predecessor: optional_id(row, 13)?,
         is_pending: row.get(14)?,
     })
+}
+
+/// Returns the name of a key. A name that an earlier version has accepted is cleaned: it must not
+/// keep the server from starting.
+fn key_name(row: &Row<'_>, column: usize) -> rusqlite::Result<KeyName> {
+    let text: String = row.get(column)?;
+    text.parse()
+        .or_else(|_| printable(&text, 255).parse())
+        .or_else(|_| "unnamed".parse())
+        .map_err(|error| invalid(column, error))
 }
 
 pub(super) fn parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use super::SqliteFiles;
 use super::columns::{KEY, TENANT, key, tenant};
@@ -96,10 +96,15 @@ impl ChangeFeed {
         }
         if epoch != self.epoch {
             let mut changes = Vec::new();
-            let mut tenants = connection
-                .prepare_cached(&format!("SELECT {TENANT} FROM tenants WHERE changed > ?1"))?;
-            for tenant in tenants.query_map([self.epoch], tenant)? {
-                changes.push(RegistryChange::Tenant(Box::new(tenant?)));
+            let mut tenants = connection.prepare_cached(&format!(
+                "SELECT {TENANT}, (SELECT organisations.name FROM organisations \
+                 WHERE organisations.id = organisation_id) AS owner \
+                 FROM tenants WHERE changed > ?1"
+            ))?;
+            let with_owner = |row: &Row<'_>| Ok((tenant(row)?, row.get("owner")?));
+            for tenant in tenants.query_map([self.epoch], with_owner)? {
+                let (tenant, organisation) = tenant?;
+                changes.push(RegistryChange::Tenant(Box::new(tenant), organisation));
             }
             // Keys that were revoked before the start are not needed.
             let mut keys = connection.prepare_cached(&format!(

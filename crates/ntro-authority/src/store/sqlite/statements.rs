@@ -27,16 +27,7 @@ impl Store for Sqlite {
 
     fn create_organisation(&self, row: OrganisationRecord, stamp: Stamp) -> StoreFuture<'_, ()> {
         self.change(false, stamp, move |connection, _| {
-            // A look-up by name finds either.
-            let is_an_id: bool = connection
-                .prepare_cached("SELECT EXISTS (SELECT 1 FROM organisations WHERE id = ?1)")?
-                .query_row([&row.external_id], |row| row.get(0))?;
-            if is_an_id {
-                return Err(StoreError::Conflict {
-                    what: "an organisation with the id",
-                    name: row.external_id.unwrap_or_default(),
-                });
-            }
+            require_own_names(connection, &row)?;
             let added = connection.execute(
                 "INSERT INTO organisations (id, name, external_id, created_at) VALUES (?1, ?2, ?3, ?4)",
                 params![id_text(row.id), row.name, row.external_id, millis(row.created_at)],
@@ -55,14 +46,40 @@ impl Store for Sqlite {
         })
     }
 
-    fn organisations(&self) -> StoreFuture<'_, Vec<OrganisationRecord>> {
-        self.read(|connection| {
-            let mut rows = connection.prepare_cached(&format!(
-                "SELECT {ORGANISATION} FROM organisations ORDER BY created_at, rowid"
-            ))?;
-            let rows = rows.query_map([], organisation)?;
-            Ok(rows.collect::<Result<_, _>>()?)
+    fn rename_organisation(
+        &self,
+        id: Uuid,
+        name: String,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, Option<OrganisationRecord>> {
+        self.change(false, stamp, move |connection, _| {
+            let Some(mut row) = organisations(connection)?
+                .into_iter()
+                .find(|one| one.id == id)
+            else {
+                return Ok(Changed::nothing(None));
+            };
+            let before = std::mem::replace(&mut row.name, name);
+            require_own_names(connection, &row)?;
+            connection.execute(
+                "UPDATE organisations SET name = ?2 WHERE id = ?1",
+                params![id_text(id), row.name],
+            )?;
+            let owned = "SELECT id FROM tenants WHERE organisation_id = ?1";
+            show_again(connection, owned, id)?;
+            let event = AuditEvent {
+                action: AuditAction::RenameOrganisation,
+                target: AuditTarget::Organisation(id),
+                organisation: Some(id),
+                tenant: None,
+                details: json!({"from": before, "to": row.name}),
+            };
+            Ok(Changed::audited(Some(row), event))
         })
+    }
+
+    fn organisations(&self) -> StoreFuture<'_, Vec<OrganisationRecord>> {
+        self.read(|connection| Ok(organisations(connection)?))
     }
 
     fn organisation(&self, name: String) -> StoreFuture<'_, Option<OrganisationRecord>> {
@@ -181,6 +198,31 @@ impl Store for Sqlite {
                 "SELECT {TENANT} FROM tenants WHERE id = ?1 OR slug = ?1"
             ))?;
             Ok(row.query_row([name], tenant).optional()?)
+        })
+    }
+
+    fn rename_tenant(
+        &self,
+        id: Uuid,
+        name: String,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, Option<TenantRecord>> {
+        self.change(false, stamp, move |connection, at| {
+            let before = connection
+                .prepare_cached("SELECT name FROM tenants WHERE id = ?1")?
+                .query_row([id_text(id)], |row| row.get::<_, String>(0))
+                .optional()?;
+            let Some(before) = before else {
+                return Ok(Changed::nothing(None));
+            };
+            let mut row = connection.prepare_cached(&format!(
+                "UPDATE tenants SET name = ?2, updated_at = ?3 WHERE id = ?1 RETURNING {TENANT}"
+            ))?;
+            let after = row.query_row(params![id_text(id), name, millis(at)], tenant)?;
+            show_again(connection, "SELECT ?1", id)?;
+            let details = json!({"from": before, "to": name});
+            let event = tenant_event(AuditAction::RenameTenant, id, details);
+            Ok(Changed::audited(Some(after), event))
         })
     }
 
@@ -527,6 +569,69 @@ fn insert_key(connection: &Connection, row: &ApiKeyRecord, changed: i64) -> rusq
             row.is_pending,
             changed
         ])?;
+    Ok(())
+}
+
+/// Returns every organisation, oldest first.
+fn organisations(connection: &Connection) -> rusqlite::Result<Vec<OrganisationRecord>> {
+    let mut rows = connection.prepare_cached(&format!(
+        "SELECT {ORGANISATION} FROM organisations ORDER BY created_at, rowid"
+    ))?;
+    rows.query_map([], organisation)?.collect()
+}
+
+/// Fails if another organisation could be meant by the name or the external id of `row`. Names that
+/// differ only in case are the same.
+fn require_own_names(connection: &Connection, row: &OrganisationRecord) -> Result<(), StoreError> {
+    let same = |one: &str, other: &str| one.to_lowercase() == other.to_lowercase();
+    let conflict = |what, name: &str| {
+        Err(StoreError::Conflict {
+            what,
+            name: name.to_owned(),
+        })
+    };
+    for other in organisations(connection)? {
+        if other.id == row.id {
+            continue;
+        }
+        let id = id_text(other.id);
+        if same(&row.name, &other.name) {
+            return conflict("an organisation with the name", &other.name);
+        }
+        if same(&row.name, &id) {
+            return conflict("an organisation with the id", &id);
+        }
+        if let Some(theirs) = &other.external_id
+            && (same(&row.name, theirs) || row.external_id.as_ref() == Some(theirs))
+        {
+            return conflict("an organisation with the external id", theirs);
+        }
+        if let Some(own) = &row.external_id {
+            if same(own, &other.name) {
+                return conflict("an organisation with the name", &other.name);
+            }
+            if same(own, &id) {
+                return conflict("an organisation with the id", &id);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Begins a new epoch for the tenants that a query selects, and for their keys, whose answers repeat
+/// the names of both.
+fn show_again(connection: &Connection, tenants: &str, id: Uuid) -> rusqlite::Result<()> {
+    let changed = next_epoch(connection)?;
+    for (table, column, live) in [
+        ("tenants", "id", ""),
+        ("api_keys", "tenant_id", " AND revoked_at IS NULL"),
+    ] {
+        connection
+            .prepare_cached(&format!(
+                "UPDATE {table} SET changed = ?2 WHERE {column} IN ({tenants}){live}"
+            ))?
+            .execute(params![id_text(id), changed])?;
+    }
     Ok(())
 }
 
