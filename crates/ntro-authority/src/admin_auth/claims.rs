@@ -3,13 +3,22 @@ use serde_json::Value;
 use super::Denied;
 use crate::settings::Claims;
 use crate::store::Role;
+use ntro_base::printable;
+
+/// The longest subject that OpenID Connect allows.
+const LONGEST_SUBJECT: usize = 255;
+
+/// Returns a subject as it is shown to others, without characters that control a terminal.
+pub(crate) fn shown_subject(subject: &str) -> String {
+    printable(subject, LONGEST_SUBJECT)
+}
 
 /// Returns the subject, which every token must have.
 pub(super) fn subject(claims: &Value) -> Result<&str, Denied> {
     claims
         .get("sub")
         .and_then(Value::as_str)
-        .filter(|subject| !subject.is_empty() && subject.len() <= 255)
+        .filter(|subject| subject.len() <= LONGEST_SUBJECT && !shown_subject(subject).is_empty())
         .ok_or(Denied::Invalid("no subject"))
 }
 

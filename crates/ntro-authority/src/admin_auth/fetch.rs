@@ -3,8 +3,8 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 
-use ntro_base::Host;
 use ntro_base::http::{HttpClient, Proxies, read_body, root_cause};
+use ntro_base::{Host, without_byte_order_mark};
 
 /// The most bytes of a key set or a discovery document.
 pub(super) const LARGEST_DOCUMENT: usize = 256 * 1024;
@@ -35,7 +35,7 @@ impl Fetcher {
         }
         let body = read_body(&mut response, LARGEST_DOCUMENT).await;
         let body = body.map_err(failed)?.ok_or("too large")?;
-        serde_json::from_slice(&body).map_err(|error| error.to_string())
+        serde_json::from_slice(without_byte_order_mark(&body)).map_err(|error| error.to_string())
     }
 }
 

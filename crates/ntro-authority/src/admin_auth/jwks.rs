@@ -10,7 +10,7 @@ use super::header::TokenHeader;
 use super::public_key::{PublicKey, matching, public_keys};
 use crate::error::Error;
 use crate::settings::{Issuer, JwksSource};
-use ntro_base::disk;
+use ntro_base::{disk, without_byte_order_mark};
 
 /// The public keys of an issuer.
 pub(super) enum KeySet {
@@ -57,7 +57,7 @@ fn read_keys(path: &Path) -> Result<Vec<PublicKey>, disk::Error> {
     let cannot = |source: io::Error| disk::Error::io("read the key set", path)(source);
     let bytes = disk::read_bounded(path, LARGEST_DOCUMENT as u64)?
         .ok_or_else(|| cannot(io::Error::new(io::ErrorKind::NotFound, "no such file")))?;
-    serde_json::from_slice(&bytes)
+    serde_json::from_slice(without_byte_order_mark(&bytes))
         .ok()
         .and_then(|set| public_keys(&set))
         .ok_or_else(|| cannot(io::Error::other("it holds no JSON Web Key Set")))

@@ -16,6 +16,7 @@ mod jwks;
 mod public_key;
 mod verifier;
 
+pub(crate) use claims::shown_subject;
 pub(crate) use verifier::Verifier;
 
 use crate::store::Role;

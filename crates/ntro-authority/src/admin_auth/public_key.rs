@@ -1,4 +1,6 @@
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse,
+};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::Value;
 
@@ -51,7 +53,12 @@ fn public_key(jwk: Jwk) -> Option<PublicKey> {
         .public_key_use
         .as_ref()
         .is_some_and(|purpose| *purpose != PublicKeyUse::Signature);
-    if other_algorithm || other_use {
+    let other_operations = jwk
+        .common
+        .key_operations
+        .as_ref()
+        .is_some_and(|operations| !operations.contains(&KeyOperations::Verify));
+    if other_algorithm || other_use || other_operations {
         return None;
     }
     Some(PublicKey {

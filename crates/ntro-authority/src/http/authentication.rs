@@ -22,6 +22,7 @@ use super::api_error::{ApiError, ErrorResponse};
 use super::dialect::{Credential, Dialect};
 use super::service::Head;
 use crate::actor::Actor;
+use crate::admin_auth::shown_subject;
 use crate::registry::Registry;
 use crate::server::Authority;
 use crate::store::{MemberRecord, OrganisationRecord, Role, TenantRecord};
@@ -46,6 +47,7 @@ pub(crate) struct Session {
     pub(crate) actor: Actor,
     /// Issuer and subject, for the hash of an idempotency key.
     pub(crate) principal: String,
+    /// The subject as others see it.
     pub(crate) subject: String,
     pub(crate) role: Role,
     /// `None` if the token names no organisation, or one that is not in the registry.
@@ -204,7 +206,7 @@ impl Authority {
         Ok(Session {
             actor,
             principal,
-            subject: identity.subject,
+            subject: shown_subject(&identity.subject),
             role: identity.role,
             organisation,
         })

@@ -160,3 +160,64 @@ async fn role_belongs_to_named_organisation() {
             .await;
     }
 }
+
+#[tokio::test]
+async fn key_for_other_operations_is_refused() {
+    let (app, clerk) = App::start_with_clerk().await;
+    let token = clerk.sign(&claims());
+    let path = clerk.folder().join("jwks.json");
+    for (operations, expected) in [
+        (json!(["encrypt"]), StatusCode::UNAUTHORIZED),
+        (json!(["sign"]), StatusCode::UNAUTHORIZED),
+        (json!([]), StatusCode::UNAUTHORIZED),
+        (
+            json!(["wrapKey", "something new"]),
+            StatusCode::UNAUTHORIZED,
+        ),
+        (json!("verify"), StatusCode::UNAUTHORIZED),
+        (json!(["verify"]), StatusCode::OK),
+        (json!(["encrypt", "verify"]), StatusCode::OK),
+        (Value::Null, StatusCode::OK),
+    ] {
+        let mut set = clerk.jwks();
+        set["keys"][1]["key_ops"] = operations.clone();
+        if operations.is_null() {
+            set["keys"][1].as_object_mut().unwrap().remove("key_ops");
+        }
+        std::fs::write(&path, set.to_string()).unwrap();
+        let reply = app.get("/v1/workspaces").bearer(&token).send().await;
+        assert_eq!(reply.status, expected.as_u16(), "{operations}");
+    }
+}
+
+#[tokio::test]
+async fn key_set_may_begin_with_a_byte_order_mark() {
+    let (app, clerk) = App::start_with_clerk().await;
+    let path = clerk.folder().join("jwks.json");
+    std::fs::write(path, format!("\u{feff}{}", clerk.jwks())).unwrap();
+    app.get("/v1/workspaces")
+        .bearer(&clerk.sign(&claims()))
+        .expect(StatusCode::OK)
+        .await;
+}
+
+#[tokio::test]
+async fn shown_subject_is_cleaned() {
+    let (app, clerk) = App::start_with_clerk().await;
+    let subject = json!({"sub": "\u{1b}]0;pwned\u{7}user\u{202e}_\u{200b}clerk\n\u{9b}2J"});
+    let token = clerk.sign(&claims_with(&subject));
+    let reply = app
+        .post("/v1/api-keys", &new_key(&app))
+        .bearer(&token)
+        .expect(StatusCode::CREATED)
+        .await;
+    assert_eq!(reply.body["created_by"], "]0;pwneduser_clerk 2J");
+    let members = format!("/v1/workspaces/{}/members", app.tenant.id);
+    let reply = app.get(&members).bearer(&token).send().await;
+    assert_eq!(reply.body[0]["user_id"], "]0;pwneduser_clerk 2J");
+    let invisible = claims_with(&json!({"sub": "\u{200b}\u{1b}"}));
+    app.get("/v1/workspaces")
+        .bearer(&clerk.sign(&invisible))
+        .expect_code(StatusCode::UNAUTHORIZED, "invalid_token")
+        .await;
+}

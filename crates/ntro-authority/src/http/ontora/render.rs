@@ -1,5 +1,6 @@
 //! Records in Ontora's wire format.
 
+use crate::admin_auth::shown_subject;
 use crate::store::{ApiKeyRecord, MemberRecord, Role, TenantRecord};
 use crate::verify::CachedTenant;
 use ntro_base::ApiKey;
@@ -62,7 +63,7 @@ pub(super) fn workspace(tenant: &TenantRecord, role: Role) -> ontora::Workspace 
 /// Renders a member.
 pub(super) fn member(member: &MemberRecord) -> ontora::Member {
     ontora::Member {
-        user_id: member.user_id.clone(),
+        user_id: shown_subject(&member.user_id),
         role: member.role.to_string(),
         created_at: Some(member.created_at.to_string()),
     }
