@@ -122,8 +122,108 @@ fn invalid_input_is_named() {
     assert_snapshot!(run("key revoke nope").transcript(), @r"
         exit code: 2
         ----- stderr -----
-        error: invalid value 'nope' for '<ID>': expected the id of a key, as `ntro admin key list` shows it
-
-        For more information, try '--help'.
+        error: the key is named by neither its id nor its prefix
+          hint: list both: `ntro admin key list`
         ");
+}
+
+#[test]
+fn duplicate_organisation_conflicts() {
+    let sandbox = with_registry();
+    assert_snapshot!(sandbox.ntro(&format!("admin {BOOKS} organisation create Acme")).transcript(), @r"
+        exit code: 9
+        ----- stderr -----
+        error: there is already an organisation with the name `Acme`
+          hint: choose another one
+        ");
+    let list = admin(&sandbox, "organisation list -o json")
+        .success()
+        .json();
+    assert_eq!(list.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn organisation_and_tenant_are_renamed() {
+    let sandbox = with_registry();
+    let renamed = admin(&sandbox, "organisation rename Acme Globex").success();
+    renamed
+        .says("the organisation `Acme` is now `Globex`")
+        .done();
+    let renamed = admin(&sandbox, "tenant rename acme Globex-Capital").success();
+    renamed
+        .says("the tenant `acme` is now called `Globex-Capital`, no longer `acme`")
+        .done();
+    let tenants = admin(&sandbox, "tenant list").success();
+    tenants.says("Globex-Capital").says("Globex").done();
+    admin(&sandbox, "token --organisation Globex")
+        .success()
+        .done();
+    let gone = admin(&sandbox, "organisation rename Acme Initech").exits(1);
+    gone.complains("Acme").done();
+    admin(&sandbox, "organisation create Acme").success().done();
+    let taken = admin(&sandbox, "organisation rename Acme globex").exits(9);
+    taken
+        .complains("an organisation with the name `Globex`")
+        .done();
+    let invalid = sandbox.ntro(&format!("admin {BOOKS} tenant rename acme"));
+    invalid.arg("a\u{1b}b").run().exits(2).done();
+}
+
+#[test]
+fn key_is_revoked_by_prefix() {
+    let sandbox = with_registry();
+    let make = || {
+        let line = "key create --tenant acme --provider ontora --scope interviews,exports -o json";
+        admin(&sandbox, line).success().json()
+    };
+    let (first, second) = (make(), make());
+    assert_eq!(
+        first["scopes"],
+        serde_json::json!(["interviews", "exports"])
+    );
+    let prefix = first["key_prefix"].as_str().unwrap();
+    let revoked = admin(&sandbox, &format!("key revoke {prefix}")).success();
+    revoked.says(prefix).done();
+    // A whole key is named by its prefix, and not repeated.
+    let whole = second["key"].as_str().unwrap();
+    let revoked = admin(&sandbox, &format!("key revoke {whole}")).success();
+    revoked.says(second["key_prefix"].as_str().unwrap()).done();
+    let unknown = admin(&sandbox, "key revoke ont_live_000000000000").exits(1);
+    unknown.complains("no key has this prefix").done();
+    let keys = admin(&sandbox, "key list -o json").success().json();
+    let keys = keys.as_array().unwrap();
+    assert!(keys.iter().all(|key| key["state"] == "revoked"), "{keys:?}");
+}
+
+#[test]
+fn database_may_be_a_path() {
+    let sandbox = with_registry();
+    let path = sandbox.home().join("registry/authority.db");
+    let line = format!("admin tenant list --database {}", path.display());
+    sandbox.ntro(&line).run().success().says("acme").done();
+    let line = "admin tenant list --database";
+    let refused = sandbox.ntro(line).arg("~/t.db").run().exits(2);
+    refused.complains("`~` is not expanded there").done();
+    assert!(!sandbox.home().join("~").exists());
+}
+
+#[test]
+fn database_alone_is_no_backup() {
+    let sandbox = with_registry();
+    let registry = sandbox.home().join("registry");
+    let copy = sandbox.home().join("copy.db");
+    std::fs::copy(registry.join("authority.db"), &copy).unwrap();
+    let list = "admin tenant list --database copy.db";
+    let refused = sandbox.ntro(list).run().exits(3);
+    refused
+        .complains("copy.db.private/pepper` is missing")
+        .complains("a copy or a backup needs this folder too")
+        .done();
+    let folder = sandbox.home().join("copy.db.private");
+    std::fs::create_dir_all(&folder).unwrap();
+    for name in ["pepper", "issuer.pk8"] {
+        let from = registry.join("authority.db.private").join(name);
+        std::fs::copy(from, folder.join(name)).unwrap();
+    }
+    sandbox.ntro(list).run().success().says("acme").done();
 }

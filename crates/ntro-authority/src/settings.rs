@@ -22,9 +22,12 @@ pub enum Database {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatabaseError {
-    /// Neither `sqlite:` nor `postgres:`.
-    #[error("unknown database: expected `sqlite:PATH`")]
+    /// Neither `sqlite:` nor `postgres:` nor a path.
+    #[error("unknown database: expected `sqlite:PATH`, or a path such as `./ntro.db`")]
     Unknown,
+    /// A path that the shell has not expanded.
+    #[error("`~` is not expanded there: write the whole path")]
+    Tilde,
     /// `sqlite:` without a path.
     #[error("`sqlite:` needs the path of a file")]
     NoPath,
@@ -47,19 +50,30 @@ impl FromStr for Database {
     type Err = DatabaseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Some(path) = text.strip_prefix("sqlite:") {
+        let path = match text.split_once(':') {
             // `sqlite:///var/x.db` is how other tools write `sqlite:/var/x.db`.
-            let path = path.strip_prefix("//").unwrap_or(path);
-            if path.is_empty() || path == ":memory:" {
-                return Err(DatabaseError::NoPath);
-            }
-            return Ok(Self::Sqlite(PathBuf::from(path)));
+            Some(("sqlite", path)) => path.strip_prefix("//").unwrap_or(path),
+            Some(("postgres" | "postgresql", _)) => return Err(DatabaseError::Postgres),
+            // A path has a separator or an extension; a word alone is more likely a mistake.
+            _ if is_path(text) => text,
+            _ => return Err(DatabaseError::Unknown),
+        };
+        if path.trim().is_empty() || path == ":memory:" {
+            return Err(DatabaseError::NoPath);
         }
-        if text.starts_with("postgres:") || text.starts_with("postgresql:") {
-            return Err(DatabaseError::Postgres);
+        if path.starts_with('~') {
+            return Err(DatabaseError::Tilde);
         }
-        Err(DatabaseError::Unknown)
+        Ok(Self::Sqlite(PathBuf::from(path)))
     }
+}
+
+/// Returns whether `text` is a path, and not the URL of another database.
+fn is_path(text: &str) -> bool {
+    let path = Path::new(text);
+    let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
+    let is_url = scheme.len() > 1 && !scheme.contains(std::path::is_separator);
+    !is_url && (path.components().count() > 1 || path.extension().is_some())
 }
 
 /// How an authority behaves.
@@ -186,6 +200,11 @@ mod tests {
             ("sqlite:ntro.db", "ntro.db"),
             ("sqlite:/var/lib/ntro.db", "/var/lib/ntro.db"),
             ("sqlite:///var/lib/ntro.db", "/var/lib/ntro.db"),
+            ("/x.db", "/x.db"),
+            ("/var/lib/registry", "/var/lib/registry"),
+            ("./registry", "./registry"),
+            ("ntro.db", "ntro.db"),
+            ("data/a:b.db", "data/a:b.db"),
         ] {
             assert_eq!(text.parse(), Ok(Database::Sqlite(path.into())));
         }
@@ -193,6 +212,11 @@ mod tests {
         assert_eq!(error("sqlite:"), DatabaseError::NoPath);
         assert_eq!(error("sqlite::memory:"), DatabaseError::NoPath);
         assert_eq!(error("postgres://db/ntro"), DatabaseError::Postgres);
-        assert_eq!(error("ntro.db"), DatabaseError::Unknown);
+        assert_eq!(error("sqlite: "), DatabaseError::NoPath);
+        assert_eq!(error("sqlite:~/t.db"), DatabaseError::Tilde);
+        assert_eq!(error("~/t.db"), DatabaseError::Tilde);
+        for unknown in ["", "registry", "mysql://db/ntro", "mysql:ntro.db", "/", "."] {
+            assert_eq!(error(unknown), DatabaseError::Unknown, "{unknown}");
+        }
     }
 }

@@ -569,7 +569,7 @@ impl From<ntro_authority::Error> for CliError {
                     of(Kind::Config).hint("name another file in `--database`; it was not changed")
                 }
                 S::WrongPepper { .. } | S::NoPepper { .. } => of(Kind::Config).hint(
-                    "restore the folder that the database was last used with, or name it with `--key-material`",
+                    "a copy or a backup needs this folder too: restore the folder that the database was last used with, or name it with `--key-material`",
                 ),
                 S::Disk(_) => match error {
                     E::Store(S::Disk(error)) => error.into(),

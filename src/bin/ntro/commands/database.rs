@@ -14,7 +14,7 @@ const DEFAULT: &str = "authority.db";
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct DatabaseArgs {
-    /// Database of the authority: `sqlite:PATH` [env: NTRO_DATABASE] [default: authority.db in
+    /// Database of the authority: a file, or `sqlite:PATH` [env: NTRO_DATABASE] [default: authority.db in
     /// the folder of `ntro`]
     #[arg(long, value_name = "URL", global = true)]
     database: Option<Database>,

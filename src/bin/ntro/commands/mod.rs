@@ -14,6 +14,7 @@ pub(crate) mod expiry;
 pub(crate) mod group;
 pub(crate) mod identity;
 pub(crate) mod key;
+mod key_choice;
 #[cfg(feature = "authority")]
 mod listening;
 pub(crate) mod man;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use url::Url;
 
 use super::database::DatabaseArgs;
-use super::listening::{listen, shutdown};
+use super::listening::{DEFAULT_ADDRESS, listen, listen_address, shutdown};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
@@ -20,8 +20,13 @@ use crate::output::{Paint, Report, debug};
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     database: DatabaseArgs,
-    /// Address to listen on; port 0 picks a free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:3000")]
+    /// Address to listen on, or a port of this machine; port 0 picks a free one
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        default_value = DEFAULT_ADDRESS,
+        value_parser = listen_address
+    )]
     listen: SocketAddr,
     /// Region reported for Ontora keys
     #[arg(long, value_name = "REGION", default_value = "us")]
@@ -164,7 +169,7 @@ pub(crate) fn run(args: ServeArgs, cx: &Context) -> Result<Exit, CliError> {
     runtime.block_on(async {
         // Before the first answer, so that an early signal loses no request.
         let shutdown = shutdown()?;
-        let listener = listen(args.listen).await?;
+        let listener = listen(args.listen, "serve").await?;
         let authority = Authority::open(&database, settings)?;
         let address = listener
             .local_addr()

@@ -9,9 +9,10 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::or_dash;
+use crate::commands::key_choice::KeyChoice;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::exit::Exit;
+use crate::exit::{Exit, Kind};
 use crate::output::{Done, Paint, Report, Table};
 
 #[derive(Subcommand, Debug)]
@@ -37,10 +38,11 @@ pub(super) struct CreateArgs {
     /// live for ontora]
     #[arg(long, value_name = "NAME")]
     env: Option<KeyEnvironment>,
-    /// Scope of the key; repeat it for several. Ontora needs at least one, Ntropii has none
+    /// Scope of the key; repeat it, or separate several with commas. Ontora needs at least one, Ntropii has none
     #[arg(
         long = "scope",
         value_name = "SCOPE",
+        value_delimiter = ',',
         value_parser = PossibleValuesParser::new(Scope::ALL.map(Scope::as_str))
             .try_map(|text| text.parse::<Scope>())
     )]
@@ -66,14 +68,9 @@ pub(super) struct ListArgs {
 
 #[derive(clap::Args, Debug)]
 pub(super) struct RevokeArgs {
-    /// Id of the key
-    #[arg(value_parser = id)]
-    id: Uuid,
-}
-
-fn id(text: &str) -> Result<Uuid, &'static str> {
-    text.parse()
-        .map_err(|_| "expected the id of a key, as `ntro admin key list` shows it")
+    /// Id or prefix of the key
+    #[arg(value_name = "ID|PREFIX", value_parser = KeyChoice::parse)]
+    key: KeyChoice,
 }
 
 fn provider() -> impl TypedValueParser<Value = Provider> {
@@ -213,12 +210,32 @@ fn list(args: &ListArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliE
 }
 
 fn revoke(args: &RevokeArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
-    let key = cx.block_on(registry.revoke_key(args.id))??;
+    let key = cx.block_on(async {
+        let id = chosen(registry, &args.key).await?;
+        Ok::<_, CliError>(registry.revoke_key(id).await?)
+    })??;
     cx.printer().confirm(&Done {
         text: format!("revoked the key `{}` ({})", key.name, key.prefix),
         value: AdminKeyRow::new(&key, None, cx.now()),
     })?;
     Ok(Exit::Success)
+}
+
+/// Returns the id of the key that the command line names.
+async fn chosen(registry: &Registry, choice: &KeyChoice) -> Result<Uuid, CliError> {
+    if let KeyChoice::Id(id) = choice {
+        let bare = id.strip_prefix("key_").unwrap_or(id);
+        return bare.parse().map_err(|_| {
+            CliError::usage("the key is named by neither its id nor its prefix")
+                .hint("list both: `ntro admin key list`")
+        });
+    }
+    let keys = registry.keys(None, None).await?;
+    let found = keys.iter().find(|key| choice.is(None, Some(&key.prefix)));
+    found.map(|key| key.id).ok_or_else(|| {
+        let message = format!("no key has {}", choice.shown());
+        CliError::new(Kind::Failure, message).hint("list them: `ntro admin key list`")
+    })
 }
 
 impl AdminKeyRow {

@@ -32,10 +32,10 @@ pub(crate) struct AdminArgs {
 #[derive(Subcommand, Debug)]
 #[command(defer = true)]
 enum Command {
-    /// Create and list organisations, which own tenants
+    /// Create, rename and list organisations, which own tenants
     #[command(subcommand)]
     Organisation(organisation::Command),
-    /// Create, list, suspend and resume tenants
+    /// Create, rename, list, suspend and resume tenants
     #[command(subcommand)]
     Tenant(tenant::Command),
     /// Create, list and revoke keys
@@ -68,10 +68,15 @@ pub(crate) fn outputs() -> Vec<CommandOutput> {
             schemas![organisation::OrganisationRow],
         ),
         CommandOutput::new(
+            "organisation rename",
+            schemas![organisation::OrganisationRow],
+        ),
+        CommandOutput::new(
             "organisation list",
             schemas![organisation::OrganisationList],
         ),
         CommandOutput::new("tenant create", schemas![tenant::AdminTenantRow]),
+        CommandOutput::new("tenant rename", schemas![tenant::AdminTenantRow]),
         CommandOutput::new("tenant list", schemas![tenant::AdminTenantList]),
         CommandOutput::new("tenant suspend", schemas![tenant::AdminTenantRow]),
         CommandOutput::new("tenant resume", schemas![tenant::AdminTenantRow]),

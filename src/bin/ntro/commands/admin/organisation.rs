@@ -4,7 +4,7 @@ use ntro_authority::Registry;
 use ntro_base::KeyName;
 use serde::Serialize;
 
-use super::{display_name, or_dash};
+use super::{display_name, or_dash, organisation};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -15,6 +15,8 @@ use crate::output::{Done, Paint, Report, Table};
 pub(super) enum Command {
     /// Create an organisation
     Create(CreateArgs),
+    /// Give an organisation another name
+    Rename(RenameArgs),
     /// List organisations
     List,
 }
@@ -27,6 +29,16 @@ pub(super) struct CreateArgs {
     /// Id of the organisation in its admins' tokens
     #[arg(long, value_name = "ID")]
     external_id: Option<String>,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct RenameArgs {
+    /// Organisation: id, external id or name
+    #[arg(value_name = "NAME")]
+    organisation: String,
+    /// New display name
+    #[arg(value_name = "NEW", value_parser = display_name)]
+    name: KeyName,
 }
 
 #[derive(Debug, Serialize)]
@@ -52,6 +64,7 @@ impl Command {
     pub(super) fn run(self, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
         match self {
             Self::Create(args) => create(&args, registry, cx),
+            Self::Rename(args) => rename(&args, registry, cx),
             Self::List => list(registry, cx),
         }
     }
@@ -63,6 +76,19 @@ fn create(args: &CreateArgs, registry: &Registry, cx: &Context) -> Result<Exit, 
     cx.printer().confirm(&Done {
         text: format!("created the organisation `{}` ({})", made.name, made.id),
         value: OrganisationRow::from(made),
+    })?;
+    Ok(Exit::Success)
+}
+
+fn rename(args: &RenameArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
+    let (before, after) = cx.block_on(async {
+        let before = organisation(registry, Some(&args.organisation)).await?;
+        let renamed = registry.rename_organisation(before.id, args.name.as_str());
+        Ok::<_, CliError>((before.name, renamed.await?))
+    })??;
+    cx.printer().confirm(&Done {
+        text: format!("the organisation `{before}` is now `{}`", after.name),
+        value: OrganisationRow::from(after),
     })?;
     Ok(Exit::Success)
 }

@@ -1,7 +1,9 @@
+use std::collections::HashMap;
+
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use jiff::Timestamp;
-use ntro_authority::{DataPlatform, NewTenant, Registry, TenantStatus};
+use ntro_authority::{DataPlatform, NewTenant, Registry, TenantRecord, TenantStatus};
 use ntro_base::{KeyName, TenantSlug};
 use serde::Serialize;
 
@@ -16,6 +18,8 @@ use crate::output::{Done, Paint, Report, Table};
 pub(super) enum Command {
     /// Create an active tenant
     Create(CreateArgs),
+    /// Give a tenant another display name; its slug stays
+    Rename(RenameArgs),
     /// List tenants, oldest first
     List(ListArgs),
     /// Refuse a tenant's keys until it is resumed
@@ -64,6 +68,16 @@ pub(super) struct ListArgs {
 }
 
 #[derive(clap::Args, Debug)]
+pub(super) struct RenameArgs {
+    /// Slug or id of the tenant
+    #[arg(value_name = "SLUG|ID")]
+    slug: String,
+    /// New display name
+    #[arg(value_name = "NEW", value_parser = display_name)]
+    name: KeyName,
+}
+
+#[derive(clap::Args, Debug)]
 pub(super) struct NameArgs {
     /// Slug or id of the tenant
     #[arg(value_name = "SLUG|ID")]
@@ -81,6 +95,8 @@ pub(super) struct AdminTenantRow {
     name: String,
     /// Id of the organisation that owns the tenant.
     organisation_id: String,
+    /// Name of the organisation that owns the tenant.
+    organisation: String,
     /// Status; keys are accepted only while it is `ACTIVE`.
     #[cfg_attr(test, schemars(with = "crate::schema::TenantStatusName"))]
     status: &'static str,
@@ -105,6 +121,7 @@ impl Command {
     pub(super) fn run(self, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
         match self {
             Self::Create(args) => create(args, registry, cx),
+            Self::Rename(args) => rename(&args, registry, cx),
             Self::List(args) => list(&args, registry, cx),
             Self::Suspend(args) => set_status(&args, TenantStatus::Suspended, registry, cx),
             Self::Resume(args) => set_status(&args, TenantStatus::Active, registry, cx),
@@ -113,7 +130,7 @@ impl Command {
 }
 
 fn create(args: CreateArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
-    let made = cx.block_on(async {
+    let (made, owner) = cx.block_on(async {
         let owner = organisation(registry, args.organisation.as_deref()).await?;
         let new = NewTenant {
             organisation_id: owner.id,
@@ -125,25 +142,58 @@ fn create(args: CreateArgs, registry: &Registry, cx: &Context) -> Result<Exit, C
             data_platform: args.data_platform,
             data_platform_config_id: args.data_platform_config,
         };
-        Ok::<_, CliError>(registry.create_tenant(new).await?)
+        Ok::<_, CliError>((registry.create_tenant(new).await?, owner))
     })??;
     cx.printer().confirm(&Done {
         text: format!("created the tenant `{}` ({})", made.slug, made.id),
-        value: AdminTenantRow::from(made),
+        value: AdminTenantRow::new(made, owner.name),
     })?;
     Ok(Exit::Success)
 }
 
+fn rename(args: &RenameArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
+    let (before, after, owner) = cx.block_on(async {
+        let before = registry.tenant(&args.slug).await?;
+        let after = registry
+            .rename_tenant(before.id, args.name.as_str())
+            .await?;
+        let owner = owner(registry, &after).await?;
+        Ok::<_, ntro_authority::Error>((before, after, owner))
+    })??;
+    cx.printer().confirm(&Done {
+        text: format!(
+            "the tenant `{}` is now called `{}`, no longer `{}`",
+            after.slug, after.name, before.name
+        ),
+        value: AdminTenantRow::new(after, owner),
+    })?;
+    Ok(Exit::Success)
+}
+
+/// Returns the name of the organisation that owns a tenant.
+async fn owner(
+    registry: &Registry,
+    tenant: &TenantRecord,
+) -> Result<String, ntro_authority::Error> {
+    let id = tenant.organisation_id.to_string();
+    Ok(registry.organisation(&id).await?.name)
+}
+
 fn list(args: &ListArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
-    let all = cx.block_on(async {
+    let (all, owners) = cx.block_on(async {
         let owner = match &args.organisation {
             Some(name) => Some(organisation(registry, Some(name)).await?.id),
             None => None,
         };
-        Ok::<_, CliError>(registry.tenants(owner, args.status).await?)
+        let tenants = registry.tenants(owner, args.status).await?;
+        Ok::<_, CliError>((tenants, registry.organisations().await?))
     })??;
-    let all = all.into_iter().map(AdminTenantRow::from).collect();
-    cx.printer().print(&AdminTenantList(all))?;
+    let names: HashMap<_, _> = owners.into_iter().map(|one| (one.id, one.name)).collect();
+    let rows = all.into_iter().map(|tenant| {
+        let owner = names.get(&tenant.organisation_id);
+        AdminTenantRow::new(tenant, owner.cloned().unwrap_or_default())
+    });
+    cx.printer().print(&AdminTenantList(rows.collect()))?;
     Ok(Exit::Success)
 }
 
@@ -153,9 +203,11 @@ fn set_status(
     registry: &Registry,
     cx: &Context,
 ) -> Result<Exit, CliError> {
-    let now = cx.block_on(async {
+    let (now, owner) = cx.block_on(async {
         let tenant = registry.tenant(&args.name).await?;
-        registry.set_tenant_status(tenant.id, status).await
+        let tenant = registry.set_tenant_status(tenant.id, status).await?;
+        let owner = owner(registry, &tenant).await?;
+        Ok::<_, ntro_authority::Error>((tenant, owner))
     })??;
     let done = match status {
         TenantStatus::Active => "accepted again",
@@ -163,18 +215,19 @@ fn set_status(
     };
     cx.printer().confirm(&Done {
         text: format!("keys of the tenant `{}` are {done}", now.slug),
-        value: AdminTenantRow::from(now),
+        value: AdminTenantRow::new(now, owner),
     })?;
     Ok(Exit::Success)
 }
 
-impl From<ntro_authority::TenantRecord> for AdminTenantRow {
-    fn from(row: ntro_authority::TenantRecord) -> Self {
+impl AdminTenantRow {
+    fn new(row: TenantRecord, organisation: String) -> Self {
         Self {
             id: row.id.to_string(),
             slug: row.slug,
             name: row.name,
             organisation_id: row.organisation_id.to_string(),
+            organisation,
             status: row.status.as_str(),
             data_platform: row.data_platform.as_str(),
             data_platform_config_id: row.data_platform_config_id,
@@ -193,7 +246,7 @@ impl Report for AdminTenantList {
                 row.slug.clone(),
                 row.name.clone(),
                 row.status.to_owned(),
-                row.organisation_id.clone(),
+                row.organisation.clone(),
             ]);
         }
         table.text()

@@ -53,6 +53,8 @@ pub(super) struct AdminTokenRow<'a> {
     token: &'a str,
     /// Id of the organisation that the token acts for.
     organisation_id: String,
+    /// Name of the organisation that the token acts for.
+    organisation: String,
     /// Role of the token.
     #[cfg_attr(test, schemars(with = "crate::schema::RoleName"))]
     role: &'static str,
@@ -70,6 +72,7 @@ pub(super) fn run(args: TokenArgs, registry: &Registry, cx: &Context) -> Result<
     cx.printer().print(&AdminTokenRow {
         token: token.expose_secret(),
         organisation_id: owner.id.to_string(),
+        organisation: owner.name,
         role: args.role.as_str(),
         subject: args.subject,
         expires_at: expires_at.and_then(|at| Timestamp::from_second(at.as_second()).ok()),

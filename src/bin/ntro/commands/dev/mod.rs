@@ -6,7 +6,7 @@ mod logins;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use ntro_authority::{Actor, Authority, AuthoritySettings, Database};
+use ntro_authority::{Actor, Authority, AuthoritySettings, Database, Error, StoreError};
 use ntro_base::disk;
 use ntro_base::{ConnectionName, Provider};
 use ntro_client::config::NtroDir;
@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use super::identity::{self, Whoami};
-use super::listening::{listen, shutdown};
+use super::listening::{DEFAULT_PORT, listen, listen_address, listen_near_default, shutdown};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
@@ -27,9 +27,10 @@ use crate::output::{Paint, Report};
 /// the next start.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// Address to listen on; port 0 picks a free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:3000")]
-    listen: SocketAddr,
+    /// Address to listen on, or a port of this machine; port 0 picks a free one [default:
+    /// 127.0.0.1:3000, or the next port that is free]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = listen_address)]
+    listen: Option<SocketAddr>,
     /// Folder of the database [default: ~/.ntro/dev]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -57,9 +58,9 @@ pub(crate) struct DevSummary {
 }
 
 pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
-    if !args.listen.ip().is_loopback() {
+    if let Some(listen) = args.listen.filter(|listen| !listen.ip().is_loopback()) {
         return Err(
-            CliError::usage(format!("`{}` is not on this machine", args.listen))
+            CliError::usage(format!("`{listen}` is not on this machine"))
                 .hint("`ntro dev` is for trying things out; `ntro serve` listens on any address"),
         );
     }
@@ -69,7 +70,12 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
         .build()
         .map_err(|error| CliError::new(Kind::Failure, format!("cannot start: {error}")))?;
     // The address first: nothing is made if it is taken.
-    let listener = runtime.block_on(listen(args.listen))?;
+    let listener = runtime.block_on(async {
+        match args.listen {
+            Some(address) => listen(address, "dev").await,
+            None => listen_near_default("dev").await,
+        }
+    })?;
     let address = listener
         .local_addr()
         .map_err(|error| CliError::new(Kind::Failure, error.to_string()))?;
@@ -79,7 +85,17 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
     // The key material stays with the database, whatever the environment says.
     let settings = AuthoritySettings::default();
     let key_material = settings.key_material.folder(&database);
-    let authority = Authority::open(&database, settings)?;
+    let authority = Authority::open(&database, settings).map_err(|error| match error {
+        error @ Error::Store(StoreError::Served { .. }) => CliError::from(error)
+            .hint("`ntro dev` runs already: `ntro auth whoami`; end it first to start it again"),
+        error => error.into(),
+    })?;
+    if args.listen.is_none() && address.port() != DEFAULT_PORT {
+        cx.printer().note(&format!(
+            "port {DEFAULT_PORT} is taken: `ntro dev` listens on port {}",
+            address.port()
+        ));
+    }
     let registry = authority.registry(Actor::CommandLine);
     let fixtures = runtime.block_on(fixtures::build(&registry))?;
 

@@ -23,7 +23,7 @@ pub(crate) struct CreateArgs {
     #[arg(long, value_name = "NAME")]
     name: KeyName,
     /// Scope of the key; repeat for several. Ontora keys need at least one
-    #[arg(long = "scope", value_name = "SCOPE", value_parser = scope_parser())]
+    #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',', value_parser = scope_parser())]
     scopes: Vec<Scope>,
     /// Days until the key expires, 1 to 365 [default: never]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=365))]

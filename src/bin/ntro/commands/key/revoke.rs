@@ -1,9 +1,10 @@
-use ntro_base::{ApiKey, TenantSlug};
+use ntro_base::TenantSlug;
 use ntro_client::api::KeyInfo;
 use ntro_client::resolve::Production;
 use serde::Serialize;
 
 use super::admin::{Admin, AdminArgs};
+use crate::commands::key_choice::KeyChoice;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
@@ -14,20 +15,12 @@ use crate::production::{self, ConfirmArgs};
 #[derive(clap::Args, Debug)]
 pub(crate) struct RevokeArgs {
     /// Id or prefix of the key
-    #[arg(value_name = "ID", value_parser = Which::parse)]
-    key: Which,
+    #[arg(value_name = "ID|PREFIX", value_parser = KeyChoice::parse)]
+    key: KeyChoice,
     #[command(flatten)]
     sure: ConfirmArgs,
     #[command(flatten)]
     admin: AdminArgs,
-}
-
-/// Key named on the command line.
-#[derive(Clone, Debug)]
-enum Which {
-    Id(String),
-    /// Prefix, or by mistake a whole key: kept as a key, so that no message repeats it.
-    Prefix(ApiKey),
 }
 
 #[derive(Debug, Serialize)]
@@ -43,38 +36,8 @@ pub(super) struct RevokedKey {
     revoked: bool,
 }
 
-impl Which {
-    #[expect(clippy::unnecessary_wraps, reason = "a value parser returns a result")]
-    fn parse(text: &str) -> Result<Self, std::convert::Infallible> {
-        let text = text.trim().trim_end_matches('…');
-        let prefix = text.parse::<ApiKey>().ok();
-        Ok(match prefix.filter(|key| key.provider().is_some()) {
-            Some(prefix) => Self::Prefix(prefix),
-            None => Self::Id(text.to_owned()),
-        })
-    }
-
-    fn is(&self, key: &KeyInfo) -> bool {
-        let bare = |id: &str| id.strip_prefix("key_").unwrap_or(id).to_ascii_lowercase();
-        match self {
-            Self::Id(wanted) => key.id.as_deref().is_some_and(|id| bare(id) == bare(wanted)),
-            Self::Prefix(wanted) => key
-                .prefix
-                .as_ref()
-                .is_some_and(|prefix| wanted.expose().starts_with(prefix.as_str())),
-        }
-    }
-
-    fn shown(&self) -> String {
-        match self {
-            Self::Id(id) => format!("the id `{id}`"),
-            Self::Prefix(_) => "this prefix".to_owned(),
-        }
-    }
-}
-
 pub(crate) fn run(args: RevokeArgs, cx: &Context) -> Result<Exit, CliError> {
-    if matches!(&args.key, Which::Id(id) if id.is_empty()) {
+    if matches!(&args.key, KeyChoice::Id(id) if id.is_empty()) {
         return Err(CliError::usage("the id of the key is empty").hint("see `ntro key list`"));
     }
     let resolution = cx.resolution()?;
@@ -83,7 +46,7 @@ pub(crate) fn run(args: RevokeArgs, cx: &Context) -> Result<Exit, CliError> {
     let tenant = admin.tenant(cx)?;
     let asks = !args.sure.yes && cx.prompter().is_interactive();
     let (id, info) = match &args.key {
-        Which::Id(id) if !asks => (id.clone(), None),
+        KeyChoice::Id(id) if !asks => (id.clone(), None),
         which => {
             let (id, info) = found(cx, &admin, &tenant, which)?;
             (id, Some(info))
@@ -115,10 +78,12 @@ fn found(
     cx: &Context,
     admin: &Admin,
     tenant: &TenantSlug,
-    which: &Which,
+    which: &KeyChoice,
 ) -> Result<(String, KeyInfo), CliError> {
     let keys = admin.call(cx, admin.client.list_keys(tenant))?;
-    let mut matches = keys.into_iter().filter(|key| which.is(key));
+    let mut matches = keys
+        .into_iter()
+        .filter(|key| which.is(key.id.as_deref(), key.prefix.as_ref()));
     let problem = match (matches.next(), matches.next()) {
         (Some(key), None) => match key.id.clone() {
             Some(id) => return Ok((id, key)),
