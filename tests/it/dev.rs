@@ -154,3 +154,57 @@ fn interrupt_after_prompt_cleans_up() {
     );
     assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
 }
+
+#[test]
+fn taken_port_is_replaced() {
+    let sandbox = Sandbox::new();
+    // Already taken if this fails.
+    let taken = std::net::TcpListener::bind("127.0.0.1:3000");
+    let dev = Dev::start(&sandbox, &[]);
+    assert_ne!(dev.port(), 3000, "{}", dev.head);
+    let list = sandbox.ntro("key list").run().success();
+    list.says("ntro dev: local").done();
+    let second = sandbox.ntro("dev").run().exits(9);
+    second
+        .complains("another process serves")
+        .complains("`ntro dev` runs already")
+        .done();
+    let line = format!("dev --data other --listen {}", dev.port());
+    let refused = sandbox.ntro(&line).run().exits(9);
+    refused
+        .complains("Address already in use")
+        .complains("`ntro dev --listen 127.0.0.1:0`")
+        .done();
+    drop(taken);
+}
+
+#[test]
+fn names_are_shown_on_both_sides() {
+    let sandbox = Sandbox::new();
+    let _dev = Dev::start(&sandbox, &["--listen", "0"]);
+    for connection in ["local", "local-ontora"] {
+        let run = |line: &str| sandbox.ntro(&format!("-c {connection} {line}")).run();
+        let whoami = run("auth whoami").success();
+        assert!(!whoami.stdout.contains('@'), "{}", whoami.stdout);
+        whoami
+            .says("organisation  Acme\n")
+            .says("Acme Fund Admin (")
+            .done();
+        let whoami = run("auth whoami -o json").success().json();
+        assert_eq!(whoami["organisation"], "Acme");
+        assert_eq!(whoami["tenants"][0]["name"], "Acme Fund Admin");
+        assert_eq!(whoami["email"], serde_json::Value::Null);
+        run("auth test")
+            .success()
+            .says("(organisation Acme)")
+            .done();
+        run("tenant list").success().says("Acme Fund Admin").done();
+        let keys = run("key list -o json").success().json();
+        assert_eq!(keys[0]["tenant_name"], "Acme Fund Admin");
+        let current = run("key current").success();
+        match connection {
+            "local" => current.done(),
+            _ => current.says("Acme Fund Admin (").done(),
+        }
+    }
+}

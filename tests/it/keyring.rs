@@ -28,7 +28,7 @@ fn keyring_key_is_readable_by_others() {
     assert_snapshot!(login(&sandbox, &authority, &key, ""), @r"
         exit code: 0
         ----- stdout -----
-        ✓ logged in to `local` as [UUID]@keys.invalid
+        ✓ logged in to `local` as CI integration
         host     [AUTHORITY]/v1 (ntropii)
         key      [KEY PREFIX]… in the keyring of this system
         tenant   acme-fund-admin
@@ -38,9 +38,8 @@ fn keyring_key_is_readable_by_others() {
         exit code: 0
         ----- stdout -----
         name          CI integration
-        email         [UUID]@keys.invalid
         id            [UUID]
-        organisation  [UUID]
+        organisation  Acme
         roles         tenant:admin
         tenants       acme-fund-admin
         tenant        acme-fund-admin

@@ -26,14 +26,14 @@ fn login(sandbox: &Sandbox, authority: &Authority, name: &str, key: &IssuedKey) 
 #[test]
 fn key_works_from_login_to_logout() {
     insta::allow_duplicates! {
-        login_to_logout(Provider::Ntropii, "/v1", "[UUID]@keys.invalid", "acme-fund-admin");
+        login_to_logout(Provider::Ntropii, "/v1", "acme-fund-admin");
         // The path in Ontora's documentation is cut off: its API adds it to each call.
-        login_to_logout(Provider::Ontora, "", "CI integration", "[UUID]");
+        login_to_logout(Provider::Ontora, "", "[UUID]");
     }
 }
 
 /// Runs the same steps for each system; placeholders replace the differences.
-fn login_to_logout(provider: Provider, path: &str, owner: &str, tenant: &str) {
+fn login_to_logout(provider: Provider, path: &str, tenant: &str) {
     let authority = Authority::start();
     let origin = authority.origin();
     let key = authority.key(provider, "acme-fund-admin");
@@ -49,7 +49,7 @@ fn login_to_logout(provider: Provider, path: &str, owner: &str, tenant: &str) {
     sandbox.redacting_key(&key, "KEY");
     let common = |text: String| {
         let text = text
-            .replace(owner, "[OWNER]")
+            .replace(&format!("acme-fund-admin ({tenant})"), tenant)
             .replace(tenant, "[TENANT]")
             .replace(provider.as_str(), "[PROVIDER]");
         // Columns are as wide as the longest value.
@@ -81,7 +81,7 @@ fn login_to_logout(provider: Provider, path: &str, owner: &str, tenant: &str) {
     assert_snapshot!(common(login.transcript()), @r"
             exit code: 0
             ----- stdout -----
-            ✓ logged in to `local` as [OWNER]
+            ✓ logged in to `local` as CI integration
             host [HOST] ([PROVIDER])
             key [KEY PREFIX]… in an encrypted file in the folder of `ntro`
             tenant [TENANT]
@@ -200,9 +200,8 @@ fn whoami_and_test(sandbox: &Sandbox, provider: Provider) {
                 exit code: 0
                 ----- stdout -----
                 name          CI integration
-                email         [UUID]@keys.invalid
                 id            [UUID]
-                organisation  [UUID]
+                organisation  Acme
                 roles         tenant:admin
                 tenants       acme-fund-admin
                 tenant        acme-fund-admin
@@ -213,27 +212,28 @@ fn whoami_and_test(sandbox: &Sandbox, provider: Provider) {
             assert_snapshot!(test, @r"
                 exit code: 0
                 ----- stdout -----
-                ✓ connected to [HOST] as [UUID]@keys.invalid (organisation [UUID])
+                ✓ connected to [HOST] as CI integration (organisation Acme)
                 ");
         }
         Provider::Ontora => {
             assert_snapshot!(whoami, @r"
                 exit code: 0
                 ----- stdout -----
-                name        CI integration
-                id          [UUID]
-                tenants     [UUID]
-                tenant      [UUID]
-                key         [KEY PREFIX]… from the file store
-                scopes      *
-                region      us
-                connection  local
-                host        [HOST] (ontora)
+                name          CI integration
+                id            [UUID]
+                organisation  Acme
+                tenants       acme-fund-admin ([UUID])
+                tenant        acme-fund-admin ([UUID])
+                key           [KEY PREFIX]… from the file store
+                scopes        *
+                region        us
+                connection    local
+                host          [HOST] (ontora)
                 ");
             assert_snapshot!(test, @r"
                 exit code: 0
                 ----- stdout -----
-                ✓ connected to [HOST] as CI integration
+                ✓ connected to [HOST] as CI integration (organisation Acme)
                 ");
         }
     }
@@ -252,7 +252,7 @@ fn json_reports_each_step() {
         "auth login --store file --name survey -o json --api-key - --host {}/v1",
         authority.host(Provider::Ontora)
     );
-    let tenants = json!([{"id": "[UUID]", "slug": "[UUID]", "name": null}]);
+    let tenants = json!([{"id": "[UUID]", "slug": "[UUID]", "name": "acme-fund-admin"}]);
     let failure = |code: &str, message: &str, hint: &str| json!({"error": {"code": code, "message": message, "hint": hint, "request_id": null}});
     for (line, code, expected) in [
         (
@@ -291,7 +291,8 @@ fn json_reports_each_step() {
                 "id": "[UUID]",
                 "name": "CI integration",
                 "email": null,
-                "organisation": null,
+                "organisation": "Acme",
+                "organisation_id": "[UUID]",
                 "roles": [],
                 "tenant": "[UUID]",
                 "tenants": tenants,
@@ -309,7 +310,7 @@ fn json_reports_each_step() {
                 "connection": "survey",
                 "host": "[AUTHORITY]",
                 "name": "CI integration",
-                "organisation": null,
+                "organisation": "Acme",
             }),
         ),
         (
@@ -585,7 +586,7 @@ fn literal_key_works_with_a_warning() {
         @r"
         exit code: 0
         ----- stdout -----
-        ✓ logged in to `self` as [UUID]@keys.invalid
+        ✓ logged in to `self` as CI integration
         host     [AUTHORITY]/v1 (ntropii)
         key      [KEY PREFIX]… in an encrypted file in the folder of `ntro`
         tenant   acme-fund-admin
@@ -641,7 +642,7 @@ fn other_origin_needs_overwrite() {
     assert_snapshot!(again("--overwrite"), @r"
         exit code: 0
         ----- stdout -----
-        ✓ logged in to `local` as [UUID]@keys.invalid
+        ✓ logged in to `local` as CI integration
         host     [OTHER]/v1 (ntropii)
         key      [ELSEWHERE PREFIX]… in an encrypted file in the folder of `ntro`
         tenant   acme-fund-admin
@@ -691,9 +692,8 @@ fn environment_alone_is_enough_in_ci() {
                 exit code: 0
                 ----- stdout -----
                 name          CI integration
-                email         [UUID]@keys.invalid
                 id            [UUID]
-                organisation  [UUID]
+                organisation  Acme
                 roles         tenant:admin
                 tenants       acme-fund-admin
                 tenant        acme-fund-admin
@@ -703,14 +703,15 @@ fn environment_alone_is_enough_in_ci() {
             Provider::Ontora => assert_snapshot!(sandbox.redact(&whoami), @r"
                 exit code: 0
                 ----- stdout -----
-                name     CI integration
-                id       [UUID]
-                tenants  [UUID]
-                tenant   [UUID]
-                key      [ONTORA PREFIX]… from the variable `NTRO_API_KEY`
-                scopes   *
-                region   us
-                host     [AUTHORITY] (ontora)
+                name          CI integration
+                id            [UUID]
+                organisation  Acme
+                tenants       acme-fund-admin ([UUID])
+                tenant        acme-fund-admin ([UUID])
+                key           [ONTORA PREFIX]… from the variable `NTRO_API_KEY`
+                scopes        *
+                region        us
+                host          [AUTHORITY] (ontora)
                 "),
         }
         sandbox.assert_nowhere(&key.key);
@@ -789,7 +790,7 @@ fn several_tenants_need_a_choice() {
         ✓ logged in to `local` as dev@acme.test
         host     [STUB]/v1 (ntropii)
         key      ntro… in plain text in `config.toml`, where the official SDK reads it
-        tenant   globex
+        tenant   GLOBEX Ltd (globex)
         default  yes
         ");
     // A later login keeps the choice.
@@ -799,7 +800,7 @@ fn several_tenants_need_a_choice() {
         ✓ logged in to `local` as dev@acme.test
         host     [STUB]/v1 (ntropii)
         key      ntro… in plain text in `config.toml`, where the official SDK reads it
-        tenant   globex
+        tenant   GLOBEX Ltd (globex)
         default  yes
         ");
     assert_snapshot!(sandbox.ntro("auth whoami").transcript(), @r"
@@ -810,8 +811,8 @@ fn several_tenants_need_a_choice() {
         id            u1
         organisation  org1
         roles         tenant:admin
-        tenants       acme, globex (active)
-        tenant        globex
+        tenants       ACME Ltd (acme), GLOBEX Ltd (globex, active)
+        tenant        GLOBEX Ltd (globex)
         key           ntro… from the plaintext store
         connection    local
         host          [STUB]/v1 (ntropii)
@@ -824,8 +825,8 @@ fn several_tenants_need_a_choice() {
         id            u1
         organisation  org1
         roles         tenant:admin
-        tenants       acme (active), globex
-        tenant        acme
+        tenants       ACME Ltd (acme, active), GLOBEX Ltd (globex)
+        tenant        ACME Ltd (acme)
         key           ntro… from the plaintext store
         connection    local
         host          [STUB]/v1 (ntropii)

@@ -58,7 +58,7 @@ fn keyutils_login_works() {
     assert_snapshot!(login(&sandbox, &authority, &key, "keyutils").transcript(), @r"
         exit code: 0
         ----- stdout -----
-        ✓ logged in to `local` as [UUID]@keys.invalid
+        ✓ logged in to `local` as CI integration
         host     [AUTHORITY]/v1 (ntropii)
         key      [KEY PREFIX]… in the keyring of the Linux kernel, in memory only: gone at reboot
         tenant   acme-fund-admin
@@ -152,7 +152,7 @@ fn command_store_login_works() {
     assert_snapshot!(login(&sandbox, &authority, &key, "command").transcript(), @r"
         exit code: 0
         ----- stdout -----
-        ✓ logged in to `local` as [UUID]@keys.invalid
+        ✓ logged in to `local` as CI integration
         host     [AUTHORITY]/v1 (ntropii)
         key      [KEY PREFIX]… in a secret manager, by the commands in `[stores.command]`
         tenant   acme-fund-admin

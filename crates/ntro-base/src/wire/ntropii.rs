@@ -144,6 +144,9 @@ pub struct TenantKey {
     pub id: String,
     /// UUID of the tenant.
     pub tenant_id: String,
+    /// Display name of the tenant, in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant_name: Option<String>,
     /// Display name.
     pub name: String,
     /// The displayable start of the key.

@@ -11,13 +11,13 @@ pub struct ApiKeyInfo {
     /// UUID of the workspace that the key belongs to.
     #[serde(default)]
     pub workspace_id: String,
-    /// Display name of the workspace. Sent with the presented key, by an authority only.
+    /// Display name of the workspace. Sent with the presented key and in lists, by an authority only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace_name: Option<String>,
-    /// UUID of the workspace's organisation. Sent as the name of the workspace is.
+    /// UUID of the workspace's organisation. Sent with the presented key, by an authority only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organisation_id: Option<String>,
-    /// Display name of the organisation. Sent as the name of the workspace is.
+    /// Display name of the organisation. Sent with the presented key, by an authority only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organisation_name: Option<String>,
     /// Display name.

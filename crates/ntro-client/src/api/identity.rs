@@ -12,10 +12,13 @@ pub struct Identity {
     pub id: String,
     /// The name of the owner or of the key.
     pub name: String,
-    /// The owner's email address; `None` for Ontora.
+    /// The owner's email address; `None` for Ontora, and for an address that cannot exist.
     pub email: Option<String>,
-    /// The owner's organisation; `None` for Ontora.
+    /// The name of the owner's organisation, or its id if the server does not name it. Only an
+    /// authority reports one for Ontora.
     pub organisation: Option<String>,
+    /// The id of the owner's organisation.
+    pub organisation_id: Option<String>,
     /// Role names. Keys of Ontora have scopes instead.
     pub roles: Vec<String>,
     /// The presented key, if the server describes it.

@@ -21,6 +21,8 @@ pub struct KeyInfo {
     pub name: Option<String>,
     /// The id of the tenant that it belongs to.
     pub tenant: Option<String>,
+    /// The display name of that tenant.
+    pub tenant_name: Option<String>,
     /// Its scopes; `None` where keys have none, as with Ntropii.
     pub scopes: Option<Vec<String>>,
     /// When it expires.
@@ -47,6 +49,7 @@ impl Default for KeyInfo {
             prefix: None,
             name: None,
             tenant: None,
+            tenant_name: None,
             scopes: None,
             expires: Expiry::Unknown,
             created_at: None,

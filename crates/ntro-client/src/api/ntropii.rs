@@ -68,13 +68,24 @@ pub(super) fn identity(answer: &ServerResponse) -> Result<Identity, Error> {
     Ok(Identity {
         id: clean(&profile.id),
         name: clean(&profile.name),
-        email: non_empty(&profile.email),
-        organisation: non_empty(&profile.org_id),
+        email: non_empty(&profile.email).filter(|email| !is_invented(email)),
+        organisation: profile
+            .org_name
+            .as_deref()
+            .and_then(non_empty)
+            .or_else(|| non_empty(&profile.org_id)),
+        organisation_id: non_empty(&profile.org_id),
         roles: all_non_empty(&profile.roles),
         key,
         tenants,
         region: None,
     })
+}
+
+/// Returns whether an address only fills a field that the official client requires: no mail reaches
+/// the domain `invalid` (RFC 2606).
+fn is_invented(email: &str) -> bool {
+    email.ends_with(".invalid")
 }
 
 fn key_ref(answer: &ServerResponse, value: &Value) -> Result<KeyInfo, Error> {
@@ -129,6 +140,7 @@ pub(super) fn tenant_key_of(answer: &ServerResponse, value: Value) -> Result<Key
         prefix: prefix(&key.key_prefix),
         name: non_empty(&key.name),
         tenant: non_empty(&key.tenant_id),
+        tenant_name: key.tenant_name.as_deref().and_then(non_empty),
         scopes: None,
         expires,
         created_at: moment(&key.created_at).ok(),

@@ -52,11 +52,15 @@ pub(super) fn current(answer: &ServerResponse) -> Result<KeyInfo, Error> {
 pub(super) fn identity(answer: &ServerResponse) -> Result<Identity, Error> {
     let key = current(answer)?;
     let workspace = workspace_of(answer, &key)?;
+    let value = answer.value()?;
+    let text = |name: &str| value.get(name).and_then(Value::as_str).and_then(non_empty);
+    let organisation_id = text("organisation_id");
     Ok(Identity {
         id: key.id.clone().unwrap_or_else(|| workspace.id.clone()),
         name: key.name.clone().unwrap_or_default(),
         email: None,
-        organisation: None,
+        organisation: text("organisation_name").or_else(|| organisation_id.clone()),
+        organisation_id,
         roles: Vec::new(),
         region: key.region.clone(),
         tenants: Some(vec![workspace]),
@@ -67,7 +71,10 @@ pub(super) fn identity(answer: &ServerResponse) -> Result<Identity, Error> {
 /// Returns the one workspace of a key.
 pub(super) fn workspace_of(answer: &ServerResponse, key: &KeyInfo) -> Result<Tenant, Error> {
     let id = key.tenant.as_deref().unwrap_or_default();
-    named_tenant(answer, id, id)
+    Ok(Tenant {
+        name: key.tenant_name.clone(),
+        ..named_tenant(answer, id, id)?
+    })
 }
 
 pub(super) fn key_of(answer: &ServerResponse, value: Value) -> Result<KeyInfo, Error> {
@@ -79,6 +86,7 @@ pub(super) fn key_of(answer: &ServerResponse, value: Value) -> Result<KeyInfo, E
         prefix: prefix(&key.key_prefix),
         name: non_empty(&key.name),
         tenant: non_empty(&key.workspace_id),
+        tenant_name: key.workspace_name.as_deref().and_then(non_empty),
         scopes: Some(all_non_empty(&key.scopes)),
         expires,
         created_at: time(key.created_at),

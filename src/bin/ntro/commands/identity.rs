@@ -29,8 +29,10 @@ pub(crate) struct Whoami {
     pub(crate) name: String,
     /// E-mail address of the key's owner.
     pub(crate) email: Option<String>,
-    /// Organisation of the key's owner.
+    /// Name of the organisation of the key's owner; its id if the server does not name it.
     pub(crate) organisation: Option<String>,
+    /// Id of the organisation of the key's owner.
+    pub(crate) organisation_id: Option<String>,
     /// Roles of the key's owner.
     pub(crate) roles: Vec<String>,
     /// Slug of the tenant that a call would use.
@@ -59,6 +61,16 @@ pub(crate) struct TenantName {
     pub(crate) slug: String,
     /// Display name of the tenant.
     pub(crate) name: Option<String>,
+}
+
+impl TenantName {
+    /// Returns the display name with the slug, or the slug alone.
+    pub(crate) fn shown(&self) -> String {
+        match &self.name {
+            Some(name) if *name != self.slug => format!("{name} ({})", self.slug),
+            _ => self.slug.clone(),
+        }
+    }
 }
 
 impl From<&Tenant> for TenantName {
@@ -158,6 +170,7 @@ impl Whoami {
             name: identity.name,
             email: identity.email,
             organisation: identity.organisation,
+            organisation_id: identity.organisation_id,
             roles: identity.roles,
             region: identity.region,
         }
@@ -177,16 +190,19 @@ impl Report for Whoami {
             .iter()
             .map(|tenant| {
                 let active = self.tenant.as_ref() == Some(&tenant.slug);
-                let mark = if active && self.tenants.len() > 1 {
-                    " (active)"
-                } else {
-                    ""
-                };
-                format!("{}{mark}", tenant.slug)
+                match (&tenant.name, active && self.tenants.len() > 1) {
+                    (Some(name), true) if *name != tenant.slug => {
+                        format!("{name} ({}, active)", tenant.slug)
+                    }
+                    (_, true) => format!("{} (active)", tenant.slug),
+                    (_, false) => tenant.shown(),
+                }
             })
             .collect();
         fields.put_list("tenants", &tenants);
-        fields.put_some("tenant", self.tenant.as_deref());
+        let active = |tenant: &&TenantName| self.tenant.as_ref() == Some(&tenant.slug);
+        let active = self.tenants.iter().find(active).map(TenantName::shown);
+        fields.put_some("tenant", active.as_deref());
         fields.put(
             "key",
             &format!("{}… from {}", self.key_prefix, self.key_source),

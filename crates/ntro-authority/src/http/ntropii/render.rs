@@ -39,6 +39,7 @@ pub(crate) fn key(key: &ApiKeyRecord, secret: Option<&ApiKey>) -> ntropii::Tenan
     ntropii::TenantKey {
         id: key.id.to_string(),
         tenant_id: key.tenant_id.to_string(),
+        tenant_name: None,
         name: key.name.to_string(),
         key_prefix: key.prefix.to_string(),
         expires_at: key.expires_at.map(|at| at.to_string()),

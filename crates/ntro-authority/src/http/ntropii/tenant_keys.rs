@@ -28,9 +28,11 @@ pub(super) async fn list(
         .keys(Some(tenant.id), Some(Provider::Ntropii))
         .await?;
     authority.key_cache().add_last_use(&mut keys);
-    Ok(Json(
-        keys.iter().map(|key| render::key(key, None)).collect(),
-    ))
+    let named = |key| TenantKey {
+        tenant_name: Some(tenant.name.clone()),
+        ..render::key(key, None)
+    };
+    Ok(Json(keys.iter().map(named).collect()))
 }
 
 /// `POST /v1/workspace/tenants/{tenant}/api-keys`

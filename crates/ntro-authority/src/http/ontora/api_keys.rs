@@ -118,11 +118,11 @@ pub(super) async fn list(
     let mut keys = session.registry(&authority).key_page(filter).await?;
     authority.key_cache().add_last_use(&mut keys);
     let region = &authority.settings().region;
-    Ok(Json(
-        keys.iter()
-            .map(|key| render::key(key, region, None))
-            .collect(),
-    ))
+    let named = |key| ApiKeyInfo {
+        workspace_name: Some(tenant.name.clone()),
+        ..render::key(key, region, None)
+    };
+    Ok(Json(keys.iter().map(named).collect()))
 }
 
 /// `DELETE /v1/api-keys/{key}`

@@ -19,7 +19,7 @@ pub(super) struct TestedConnection {
     host: String,
     /// Name of the key's owner.
     name: String,
-    /// Organisation of the key's owner.
+    /// Name of the organisation of the key's owner; its id if the server does not name it.
     organisation: Option<String>,
 }
 

@@ -49,7 +49,11 @@ impl Report for CurrentKey {
         fields.put_some("prefix", key.prefix.as_deref());
         fields.put_some("id", key.id.as_deref());
         fields.put_some("name", key.name.as_deref());
-        fields.put_some("tenant", key.tenant.as_deref());
+        let tenant = match (&key.tenant_name, &key.tenant) {
+            (Some(name), Some(id)) => Some(format!("{name} ({id})")),
+            (name, id) => name.clone().or_else(|| id.clone()),
+        };
+        fields.put_some("tenant", tenant.as_deref());
         match key.scopes.as_deref() {
             Some([]) => fields.put("scopes", "none"),
             Some(scopes) => fields.put_list("scopes", scopes),

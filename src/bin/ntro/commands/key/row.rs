@@ -15,8 +15,10 @@ pub(super) struct KeyRow {
     /// Whether the server accepts the key.
     #[cfg_attr(test, schemars(extend("enum" = ["live", "expired", "revoked"])))]
     pub(super) status: &'static str,
-    /// Tenant of the key.
+    /// Id of the tenant of the key.
     pub(super) tenant: Option<String>,
+    /// Display name of the tenant of the key.
+    pub(super) tenant_name: Option<String>,
     /// Scopes of the key.
     pub(super) scopes: Option<Vec<String>>,
     /// When the key expires.
@@ -43,6 +45,7 @@ impl KeyRow {
                 _ => "live",
             },
             tenant: info.tenant.clone(),
+            tenant_name: info.tenant_name.clone(),
             scopes: info.scopes.clone(),
             expires_at: info.expires.at(),
             created_at: info.created_at,

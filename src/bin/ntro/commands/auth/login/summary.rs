@@ -74,7 +74,12 @@ impl Report for LoginSummary {
         let mut fields = Fields::new(paint);
         fields.put("host", &format!("{} ({})", self.host, self.provider));
         fields.put("key", &format!("{}… {place}", self.key_prefix));
-        fields.put_some("tenant", self.default_tenant.as_deref());
+        let reached = self.tenants.iter().flatten();
+        let named = |slug: &String| {
+            let tenant = reached.clone().find(|tenant| tenant.slug == *slug);
+            tenant.map_or_else(|| slug.clone(), TenantName::shown)
+        };
+        fields.put_some("tenant", self.default_tenant.as_ref().map(named).as_deref());
         fields.put_some(
             "expires",
             self.expires_at.map(|at| at.to_string()).as_deref(),
