@@ -31,35 +31,39 @@ fuzz_target!(|text: &str| -> Corpus {
     }
     fs::write(FOLDER.path().join(".ntro.toml"), text).unwrap();
     let _ = Pin::find(FOLDER.path());
-    if config.is_err() {
-        return Corpus::Keep;
+    if let Ok(config) = config {
+        edit(&path, &config);
     }
-    edit(&path, text);
     Corpus::Keep
 });
 
-fn edit(path: &Path, text: &str) {
+/// Edits the file; `finish` checks that it says the same otherwise.
+fn edit(path: &Path, config: &Config) {
     let Ok(mut document) = Document::read(path) else {
         return;
     };
-    document.save(&LOCK).unwrap();
-    assert_eq!(
-        fs::read_to_string(path).unwrap(),
-        text,
-        "saved as it was read"
-    );
-    if document.set("fuzzed", "host", "https://a.example").is_err() {
-        return;
+    document.set_default("fuzzed");
+    for name in config.names().chain(["fuzzed"]) {
+        document.set(name, "host", "https://a.example").unwrap();
+        document.set(name, "production", true).unwrap();
+        document.unset(name, "api_key");
     }
-    document.save(&LOCK).unwrap();
+    document.finish().unwrap().save(&LOCK).unwrap();
     let edited = Config::read(path).expect("what was written reads");
-    assert_eq!(
-        edited.connections["fuzzed"].host.as_deref(),
-        Some("https://a.example")
-    );
+    assert_eq!(edited.default_name(), Some("fuzzed"));
+    assert!(edited.names().eq(edited
+        .connections
+        .iter()
+        .filter(|(_, entry)| entry.host.as_deref() == Some("https://a.example"))
+        .map(|(name, _)| name)));
+
     let mut document = Document::read(path).unwrap();
-    assert!(document.remove_connection("fuzzed").unwrap());
-    document.save(&LOCK).unwrap();
+    document.unset_default();
+    for name in edited.names() {
+        document.rename_connection(name, "renamed ü.\"").unwrap();
+        assert!(document.remove_connection("renamed ü.\""));
+    }
+    document.finish().unwrap().save(&LOCK).unwrap();
     let after = Config::read(path).expect("what was written reads");
-    assert!(!after.connections.contains_key("fuzzed"));
+    assert_eq!((after.default_name(), after.names().next()), (None, None));
 }

@@ -161,6 +161,10 @@ impl From<config::Error> for CliError {
                 kind: Kind::UnknownConnection,
                 ..this
             },
+            config::Error::Entangled { path } => this.hint(format!(
+                "nothing was changed; make the change with an editor: `{}`",
+                path.display()
+            )),
             config::Error::NotEditable { path, .. } => this.hint(format!(
                 "take the key out of `{}` with an editor, after `--keep` has copied it; nothing was changed",
                 path.display()

@@ -39,6 +39,13 @@ pub enum Error {
         /// The reason.
         reason: &'static str,
     },
+    /// A change cannot be made without changing something else as well; a person can make it with
+    /// an editor.
+    #[error("`{}` cannot be changed without changing something else in it", path.display())]
+    Entangled {
+        /// The file.
+        path: PathBuf,
+    },
     /// A change would replace a value of another type.
     #[error("`{}`: `{key}` is not a table, so nothing can be written into it", path.display())]
     NotATable {

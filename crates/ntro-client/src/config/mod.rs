@@ -15,7 +15,7 @@ mod safety_settings;
 mod schema;
 mod unknown;
 
-pub use document::Document;
+pub use document::{Document, EditedDocument, Value};
 pub use error::Error;
 pub(crate) use error::read_text;
 pub use helpers::{HelperEntry, MissingEntry};

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 
 use super::{ConfigFiles, Error};
-use crate::config::{Document, NtroDir};
+use crate::config::{EditedDocument, NtroDir};
 use crate::resolve::StoredKey;
 use crate::secrets::{self, Item, SecretStore, StoreKind, Stores};
 use crate::state::{KeyRecord, KeyRecords};
@@ -199,20 +199,20 @@ fn edited(
     home: &NtroDir,
     login: &NewLogin,
     make_default: bool,
-) -> Result<Document, Error> {
+) -> Result<EditedDocument, Error> {
     let name = login.name.as_str();
     let mut document = files.document(home)?;
     let moved = files.replaced(&login.name, &login.host);
     if moved.is_some_and(|replaced| !replaced.same_origin) {
         // The command prints tokens for the previous server.
-        document.unset(name, "admin_token_command")?;
+        document.unset(name, "admin_token_command");
     }
     document.set(name, "host", login.host.as_str())?;
     document.set(name, "provider", login.provider.as_str())?;
     document.set(name, "store", login.store.as_str())?;
     match login.store {
         StoreKind::Plaintext => document.set(name, "api_key", login.key.expose())?,
-        _ => document.unset(name, "api_key")?,
+        _ => document.unset(name, "api_key"),
     }
     if let Some(tenant) = &login.default_tenant {
         document.set(name, "default_tenant", tenant.as_str())?;
@@ -220,13 +220,13 @@ fn edited(
     files.guard_new(name, &mut document)?;
     match login.policy {
         None => {}
-        Some(Policy::Open) => document.unset(name, "policy")?,
+        Some(Policy::Open) => document.unset(name, "policy"),
         Some(policy) => document.set(name, "policy", policy.as_str())?,
     }
     if make_default {
         document.set_default(name);
     }
-    Ok(document)
+    Ok(document.finish()?)
 }
 
 fn record(login: &NewLogin) -> KeyRecord {
@@ -242,7 +242,7 @@ fn record(login: &NewLogin) -> KeyRecord {
 
 fn write(
     home: &NtroDir,
-    document: &Document,
+    document: &EditedDocument,
     records: &KeyRecords,
     lock: &FileLock,
 ) -> Result<(), Error> {

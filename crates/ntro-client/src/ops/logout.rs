@@ -22,8 +22,7 @@ pub struct Forgotten {
 /// Fails when the key is still in its store.
 pub fn logout(home: &NtroDir, name: &ConnectionName, stores: &Stores) -> Result<Forgotten, Error> {
     forget(home, name, stores, Gone::Unknown, |document| {
-        document.unset(name.as_str(), "api_key")?;
-        Ok(())
+        document.unset(name.as_str(), "api_key");
     })
 }
 
@@ -35,11 +34,10 @@ pub fn logout(home: &NtroDir, name: &ConnectionName, stores: &Stores) -> Result<
 /// Fails when the key is still in its store; the connection then stays.
 pub fn remove(home: &NtroDir, name: &ConnectionName, stores: &Stores) -> Result<Forgotten, Error> {
     forget(home, name, stores, Gone::IfRecorded, |document| {
-        document.remove_connection(name.as_str())?;
-        if document.default_name() == Some(name.as_str()) {
+        document.remove_connection(name.as_str());
+        if document.default_name().as_deref() == Some(name.as_str()) {
             document.unset_default();
         }
-        Ok(())
     })
 }
 
@@ -57,7 +55,7 @@ fn forget(
     name: &ConnectionName,
     stores: &Stores,
     gone: Gone,
-    edit: impl FnOnce(&mut Document) -> Result<(), Error>,
+    edit: impl FnOnce(&mut Document),
 ) -> Result<Forgotten, Error> {
     let lock = home.lock()?;
     let mut files = ConfigFiles::read(home)?;
@@ -70,6 +68,14 @@ fn forget(
     let is_there = entry.is_some();
     let plain = entry.is_some_and(|entry| entry.api_key.is_some());
     let places = files.places(home, name);
+    let mut document = files.document(home)?;
+    // Leaves `config.toml` alone if there is nothing to remove: another program may be writing it.
+    let is_edited = is_there || document.default_name().as_deref() == Some(name.as_str());
+    if is_edited {
+        edit(&mut document);
+    }
+    let stays = document.has_connection(name.as_str());
+    let document = document.finish()?;
     let mut erased = None;
     for stored in &places {
         if stored.kind == StoreKind::Plaintext {
@@ -82,15 +88,12 @@ fn forget(
         };
         erased = erased.or(had_key.then_some(stored));
     }
-    let mut document = files.document(home)?;
-    // Leaves `config.toml` alone if there is nothing to remove: another program may be writing it.
-    if is_there || document.default_name() == Some(name.as_str()) {
-        edit(&mut document)?;
+    if is_edited {
         document.save(&lock)?;
     }
     let mut changed = files.recorded;
     changed |= files.records.remove(name.as_str()).is_some();
-    if !document.has_connection(name.as_str()) {
+    if !stays {
         changed |= files
             .records
             .set_safety(name.as_str(), SafetySettings::default());

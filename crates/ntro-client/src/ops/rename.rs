@@ -47,9 +47,10 @@ pub fn rename(
     let mut change = || {
         let mut document = files.document(home)?;
         document.rename_connection(from.as_str(), to.as_str())?;
-        if document.default_name() == Some(from.as_str()) {
+        if document.default_name().as_deref() == Some(from.as_str()) {
             document.set_default(to.as_str());
         }
+        let document = document.finish()?;
         let login = files.records.get(from.as_str()).cloned();
         let safety = files.records.safety(from.as_str());
         let mut changed = files.records.set_safety(to.as_str(), safety) | files.recorded;

@@ -27,9 +27,8 @@ pub fn set_admin_token_command(
     name: &ConnectionName,
     command: &[String],
 ) -> Result<(), Error> {
-    let command = command.iter().collect::<toml_edit::Array>();
     edit(home, name, |document| {
-        Ok(document.set(name.as_str(), "admin_token_command", command)?)
+        Ok(document.set(name.as_str(), "admin_token_command", command.to_vec())?)
     })
 }
 
@@ -43,6 +42,7 @@ fn edit(
     files.require(name)?;
     let mut document = files.document(home)?;
     change(&mut document)?;
+    let document = document.finish()?;
     if files.recorded {
         files.records.save(&home.logins(), &lock)?;
     }

@@ -94,10 +94,13 @@ impl PlainKeys for ConfigKeys {
         let mut document = Document::read(&self.path).map_err(into_store_error)?;
         let edited = match key {
             Some(key) => document.set(connection.as_str(), "api_key", key.expose()),
-            None => document.unset(connection.as_str(), "api_key"),
+            None => {
+                document.unset(connection.as_str(), "api_key");
+                Ok(())
+            }
         };
         edited
-            .and_then(|()| document.save(lock))
+            .and_then(|()| document.finish()?.save(lock))
             .map_err(into_store_error)?;
         Ok(had)
     }

@@ -1,11 +1,9 @@
 //! Any sequence of edits to any file keeps everything else, byte for byte.
 //!
-//! The files combine every notation that TOML allows. Each line ends in a comment with a unique
-//! number and has a subject. After the edits, the lines of unedited subjects must all be there, in
-//! order, and the values of the file must match a model of the edits.
-//!
-//! One exception, since the parser does not keep it: headers that write their parent table
-//! differently, like `[a.b]` and `[ "a" . c ]`, end up in the same notation.
+//! The files combine every notation that TOML allows. Each statement and comment has a unique
+//! number and a subject. After the edits, the text of unedited subjects must all be there, in order
+//! and byte for byte, every other line must be about something edited, and the values of the file
+//! must match a model of the edits.
 
 use std::collections::BTreeSet;
 
@@ -17,14 +15,16 @@ use super::*;
 
 const NAMES: [&str; 5] = ["local", "a b", "x.y", "ü\"q", "production"];
 const KEYS: [&str; 5] = ["host", "api_key", "provider", "store", "default_tenant"];
-const VALUES: [&str; 4] = [
+const WORDS: &str = "admin_token_command";
+const VALUES: [&str; 5] = [
     "https://new.example/v1",
     "",
     "quo\"te\\ # no comment",
     "ntro_prod_x",
+    "line\r\nbreak",
 ];
 
-/// The subject of a line.
+/// The subject of a statement or a comment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum About {
     Default,
@@ -35,30 +35,34 @@ enum About {
 
 #[derive(Clone, Debug)]
 struct Line {
+    /// One line, or a statement of several.
     text: String,
     about: About,
 }
 
 #[derive(Clone, Debug)]
-enum Edit {
+enum Change {
     SetDefault(&'static str),
     UnsetDefault,
     Set(&'static str, &'static str, &'static str),
+    SetWords(&'static str, &'static str),
     Unset(&'static str, &'static str),
     Remove(&'static str),
     Rename(&'static str, &'static str),
 }
 
-fn edit() -> impl Strategy<Value = Edit> {
+fn change() -> impl Strategy<Value = Change> {
     let name = || select(&NAMES[..]);
     let key = || select(&KEYS[..]);
+    let value = || select(&VALUES[..]);
     prop_oneof![
-        1 => name().prop_map(Edit::SetDefault),
-        1 => Just(Edit::UnsetDefault),
-        6 => (name(), key(), select(&VALUES[..])).prop_map(|(n, k, v)| Edit::Set(n, k, v)),
-        3 => (name(), key()).prop_map(|(n, k)| Edit::Unset(n, k)),
-        2 => name().prop_map(Edit::Remove),
-        2 => (name(), name()).prop_map(|(from, to)| Edit::Rename(from, to)),
+        1 => name().prop_map(Change::SetDefault),
+        1 => Just(Change::UnsetDefault),
+        6 => (name(), key(), value()).prop_map(|(n, k, v)| Change::Set(n, k, v)),
+        1 => (name(), value()).prop_map(|(n, v)| Change::SetWords(n, v)),
+        3 => (name(), key()).prop_map(|(n, k)| Change::Unset(n, k)),
+        2 => name().prop_map(Change::Remove),
+        2 => (name(), name()).prop_map(|(from, to)| Change::Rename(from, to)),
     ]
 }
 
@@ -82,15 +86,33 @@ struct Written {
     ways: Vec<u8>,
 }
 
+/// The line breaks of a file.
+#[derive(Clone, Copy, Debug)]
+enum Endings {
+    Unix,
+    Windows,
+    Mixed,
+}
+
+impl Endings {
+    fn of(self, line: usize) -> &'static str {
+        match self {
+            Self::Mixed if line.is_multiple_of(2) => "\r\n",
+            Self::Windows => "\r\n",
+            _ => "\n",
+        }
+    }
+}
+
 /// A file: a head, connections and other tables, mixed.
 #[derive(Clone, Debug)]
 struct File {
+    head: u8,
     default: Option<u8>,
     inside: bool,
-    spaced: bool,
     written: Vec<Written>,
     others: Vec<u8>,
-    carriage: bool,
+    endings: Endings,
     mark: bool,
     last_break: bool,
 }
@@ -98,17 +120,19 @@ struct File {
 fn file() -> impl Strategy<Value = File> {
     let written = (any::<u8>(), proptest::collection::vec(any::<u8>(), 6..7));
     (
+        any::<u8>(),
         proptest::option::of(any::<u8>()),
-        any::<(bool, bool)>(),
+        any::<bool>(),
         proptest::collection::vec(proptest::option::of(written), NAMES.len()),
         proptest::collection::vec(any::<u8>(), 0..4),
-        any::<(bool, bool, bool)>(),
+        select(&[Endings::Unix, Endings::Windows, Endings::Mixed][..]),
+        any::<(bool, bool)>(),
     )
         .prop_map(
-            |(default, (inside, spaced), written, others, (carriage, mark, last_break))| File {
+            |(head, default, inside, written, others, endings, (mark, last_break))| File {
+                head,
                 default,
                 inside,
-                spaced,
                 written: NAMES
                     .into_iter()
                     .zip(written)
@@ -118,26 +142,39 @@ fn file() -> impl Strategy<Value = File> {
                     })
                     .collect(),
                 others,
-                carriage,
+                endings,
                 mark,
                 last_break,
             },
         )
 }
 
-#[derive(Default)]
 struct Writer {
     lines: Vec<Line>,
+    endings: Endings,
 }
 
 impl Writer {
-    /// Adds a line, sometimes below a comment that belongs to it.
+    /// Adds a statement, sometimes below a comment that belongs to it.
     fn line(&mut self, text: &str, about: &About) {
         let number = self.lines.len();
         if number.is_multiple_of(3) {
             self.raw(&format!("  # above {number}"), about.clone());
         }
         self.raw(&format!("{text}  # c{number}"), about.clone());
+    }
+
+    /// Adds a statement of several lines.
+    fn several(&mut self, lines: &[&str], about: &About) {
+        let text = lines.join(self.endings.of(self.lines.len()));
+        self.line(&text, about);
+    }
+
+    /// Adds a comment that touches nothing.
+    fn comment(&mut self, about: &About) {
+        let number = self.lines.len();
+        self.raw(&format!("\t# own {number}"), about.clone());
+        self.raw("", about.clone());
     }
 
     fn raw(&mut self, text: &str, about: About) {
@@ -150,14 +187,45 @@ impl Writer {
 
 impl File {
     fn lines(&self) -> Vec<Line> {
-        let mut writer = Writer::default();
-        writer.line("top = { a = 1, 'b' = [ 1,2 ] }", &About::Other);
+        let mut writer = Writer {
+            lines: Vec::new(),
+            endings: self.endings,
+        };
+        match self.head % 4 {
+            0 => writer.comment(&About::Other),
+            1 => writer.raw("#:schema https://example.org/x.json", About::Other),
+            2 => writer.raw("", About::Other),
+            _ => {}
+        }
+        if self.head.is_multiple_of(5) {
+            writer.line("top = { a = 1, 'b' = [ 1,2 ] }", &About::Other);
+            writer.line("apple.type = 0x1f", &About::Other);
+            writer.line("\"orange\" . 'type'=-0.0", &About::Other);
+            writer.line("apple.skin=1_000", &About::Other);
+        }
+        if self.head.is_multiple_of(3) {
+            let note = [
+                "note = \"\"\"",
+                "[connections.local]",
+                "",
+                "# no comment\\t\"\"\"",
+            ];
+            writer.several(&note, &About::Other);
+        }
         if let Some(way) = self.default {
             let key = quoted("default_connection_name", way);
             writer.line(&format!("{key}   =  'local'"), &About::Default);
         }
-        for line in ["list = [", "  1,", "]"] {
-            writer.line(line, &About::Other);
+        if self.head.is_multiple_of(2) {
+            let list = [
+                "list = [ # a",
+                "  1,",
+                "",
+                "  '''",
+                "# no comment''', # b",
+                "]",
+            ];
+            writer.several(&list, &About::Other);
         }
         let mut others = self.others.iter();
         if self.inside {
@@ -168,7 +236,7 @@ impl File {
             }
         } else {
             for written in &self.written {
-                written.as_table(self.spaced, &mut writer);
+                written.as_table(&mut writer);
                 if let Some(other) = others.next() {
                     other_table(*other, &mut writer);
                 }
@@ -181,17 +249,24 @@ impl File {
     }
 
     fn text(&self, lines: &[Line]) -> String {
-        let ending = if self.carriage { "\r\n" } else { "\n" };
-        let lines: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
-        let mark = if self.mark { "\u{feff}" } else { "" };
-        let last = if self.last_break { ending } else { "" };
-        format!("{mark}{}{last}", lines.join(ending))
+        let mut text = String::from(if self.mark { "\u{feff}" } else { "" });
+        for (number, line) in lines.iter().enumerate() {
+            text.push_str(&line.text);
+            if self.last_break || number + 1 < lines.len() {
+                text.push_str(self.endings.of(number));
+            }
+        }
+        text
     }
 }
 
 fn other_table(way: u8, writer: &mut Writer) {
     let number = writer.lines.len();
-    writer.raw("", About::Other);
+    if way.is_multiple_of(5) {
+        writer.comment(&About::Other);
+    } else if way.is_multiple_of(2) {
+        writer.raw("", About::Other);
+    }
     let head = match way % 3 {
         0 => format!("[tool.t{number}]"),
         1 => "[[list-of-tables]]".to_owned(),
@@ -199,7 +274,7 @@ fn other_table(way: u8, writer: &mut Writer) {
     };
     writer.line(&head, &About::Other);
     writer.line("host = 'not ours'", &About::Other);
-    writer.line("when = \"1979-05-27\"", &About::Other);
+    writer.several(&["when = '''", "# no comment'''"], &About::Other);
 }
 
 impl Written {
@@ -211,12 +286,17 @@ impl Written {
         About::Key(self.name.to_owned(), key.to_owned())
     }
 
-    fn as_table(&self, spaced: bool, writer: &mut Writer) {
+    fn as_table(&self, writer: &mut Writer) {
         let name = quoted(self.name, self.style);
-        writer.raw("", self.about());
-        let path = match spaced {
-            false => format!("connections.{name}"),
-            true => format!(" connections . {name}"),
+        if self.style.is_multiple_of(3) {
+            writer.comment(&About::Other);
+        } else if !self.style.is_multiple_of(4) {
+            writer.raw("", self.about());
+        }
+        let path = match self.style % 7 {
+            0 => format!(" connections . {name}"),
+            1 => format!("\"connections\".{name}"),
+            _ => format!("connections.{name}"),
         };
         writer.line(&format!("[{path}]"), &self.about());
         self.entries("", writer);
@@ -239,6 +319,11 @@ impl Written {
 
     fn entries(&self, before: &str, writer: &mut Writer) {
         let way = |index: usize| self.ways[index];
+        if way(0).is_multiple_of(5) && before.is_empty() {
+            // Inside the section, between its header and its first key.
+            writer.raw("", self.about());
+            writer.comment(&self.about());
+        }
         let quotes = ["\"", "'", "\"\"\"", "'''"][usize::from(way(0) % 4)];
         let host = format!("{quotes}http://old.example/v1{quotes}");
         let key = quoted("host", way(1));
@@ -274,36 +359,39 @@ impl Model {
         connections.as_object_mut().unwrap()
     }
 
-    fn edit(&mut self, edit: &Edit) {
-        match *edit {
-            Edit::SetDefault(name) => {
+    fn set(&mut self, name: &str, key: &str, value: Json) {
+        let connections = self.connections();
+        let connection = connections.entry(name).or_insert_with(|| json!({}));
+        connection[key] = value;
+        let about = About::Key(name.to_owned(), key.to_owned());
+        self.edited.insert(about);
+    }
+
+    fn edit(&mut self, change: &Change) {
+        match *change {
+            Change::SetDefault(name) => {
                 self.value["default_connection_name"] = json!(name);
                 self.edited.insert(About::Default);
             }
-            Edit::UnsetDefault => {
+            Change::UnsetDefault => {
                 let top = self.value.as_object_mut().unwrap();
                 top.remove("default_connection_name");
                 self.edited.insert(About::Default);
             }
-            Edit::Set(name, key, value) => {
-                let connections = self.connections();
-                let connection = connections.entry(name).or_insert_with(|| json!({}));
-                connection[key] = json!(value);
-                let about = About::Key(name.to_owned(), key.to_owned());
-                self.edited.insert(about);
-            }
-            Edit::Unset(name, key) => {
+            Change::Set(name, key, value) => self.set(name, key, json!(value)),
+            Change::SetWords(name, word) => self.set(name, WORDS, json!([word, word])),
+            Change::Unset(name, key) => {
                 if let Some(connection) = self.connections().get_mut(name) {
                     connection.as_object_mut().unwrap().remove(key);
                 }
                 let about = About::Key(name.to_owned(), key.to_owned());
                 self.edited.insert(about);
             }
-            Edit::Remove(name) => {
+            Change::Remove(name) => {
                 self.connections().remove(name);
                 self.edited.insert(About::Connection(name.to_owned()));
             }
-            Edit::Rename(from, to) => {
+            Change::Rename(from, to) => {
                 if let Some(connection) = self.connections().remove(from) {
                     self.connections().insert(to.to_owned(), connection);
                     self.edited.insert(About::Connection(from.to_owned()));
@@ -343,70 +431,114 @@ fn said(mut value: Json) -> Json {
 }
 
 fn parse(text: &str) -> Document {
-    Document::parse(Path::new("config.toml"), text).unwrap()
+    Document::parse(Path::new("config.toml"), text.to_owned().into()).unwrap()
+}
+
+/// Skips `rest` up to the line that starts with `wanted`, and that too; returns the lines above it.
+fn take<'t>(rest: &mut &'t str, wanted: &str) -> Option<&'t str> {
+    let mut at = 0;
+    while !rest[at..].starts_with(wanted) {
+        at += rest[at..].find('\n')? + 1;
+    }
+    let above = &rest[..at];
+    *rest = &rest[at + wanted.len()..];
+    Some(above)
+}
+
+/// Returns whether a line may be the work of an edit: a new one, or one of an edited statement.
+fn is_own(line: &str, edited: &[&str]) -> bool {
+    let bare = line.trim();
+    let key = bare.split(" = ").next().unwrap_or_default();
+    let is_set = KEYS.iter().chain([&WORDS]).any(|name| {
+        let before = key.strip_suffix(name);
+        before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    });
+    let is_edited = |text: &&str| {
+        let number = text.rfind('#').map(|at| &text[at..]);
+        text.contains(bare) || number.is_some_and(|number| bare.ends_with(number))
+    };
+    bare.is_empty()
+        || bare.starts_with("[connections.")
+        || bare.starts_with("default_connection_name = ")
+        || is_set
+        || edited.iter().any(is_edited)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(1024))]
 
     #[test]
     fn edits_keep_everything_else(
         file in file(),
-        edits in proptest::collection::vec(edit(), 0..8),
+        changes in proptest::collection::vec(change(), 0..8),
+        again in any::<bool>(),
     ) {
         let lines = file.lines();
         let before = file.text(&lines);
         let mut document = parse(&before);
-        let unedited = document.text();
-        prop_assert_eq!(unedited.as_str(), before.as_str());
         let mut model = Model {
             value: toml::from_str(&before).unwrap(),
             edited: BTreeSet::new(),
         };
-        for edit in &edits {
-            match *edit {
-                Edit::SetDefault(name) => document.set_default(name),
-                Edit::UnsetDefault => document.unset_default(),
-                Edit::Set(name, key, value) => document.set(name, key, value).unwrap(),
-                Edit::Unset(name, key) => document.unset(name, key).unwrap(),
-                Edit::Remove(name) => {
+        for change in &changes {
+            match *change {
+                Change::SetDefault(name) => document.set_default(name),
+                Change::UnsetDefault => document.unset_default(),
+                Change::Set(name, key, value) => document.set(name, key, value).unwrap(),
+                Change::SetWords(name, word) => {
+                    document.set(name, WORDS, vec![word.to_owned(); 2]).unwrap();
+                }
+                Change::Unset(name, key) => document.unset(name, key),
+                Change::Remove(name) => {
                     let had = document.has_connection(name);
-                    prop_assert_eq!(document.remove_connection(name).unwrap(), had);
+                    prop_assert_eq!(document.remove_connection(name), had);
                 }
                 // Renaming to an existing name does not happen.
-                Edit::Rename(_, to) if document.has_connection(to) => continue,
-                Edit::Rename(from, to) => {
+                Change::Rename(_, to) if document.has_connection(to) => continue,
+                Change::Rename(from, to) => {
                     let had = document.has_connection(from);
                     prop_assert_eq!(document.rename_connection(from, to).is_ok(), had);
                 }
             }
-            model.edit(edit);
-            // Each edit may be the last before the file is written and read again.
-            let text = document.text();
-            let says: Result<Json, _> = toml::from_str(&text);
-            prop_assert!(says.is_ok(), "{:?}\n{}\n---\n{}", says, before, text.as_str());
-            document = parse(&text);
+            model.edit(change);
+            // Any edit may be the last before the file is written and read again.
+            if again {
+                let text = document.text.clone();
+                prop_assert!(document.finish().is_ok(), "\n{before}\n---\n{}", *text);
+                document = parse(&text);
+            }
         }
-        let after = document.text();
+        let after = document.text.clone();
         let both = || format!("\n{before}\n---\n{}", after.as_str());
-
+        prop_assert!(document.finish().is_ok(), "{}", both());
         let says: Json = toml::from_str(&after).unwrap();
         prop_assert_eq!(said(says), said(model.value.clone()), "{}", both());
 
-        let mut rest = after.trim_start_matches('\u{feff}').split_inclusive('\n');
-        let ending = if file.carriage { "\r\n" } else { "\n" };
-        for (index, line) in lines.iter().enumerate() {
-            if line.text.is_empty() || !model.keeps(line, file.inside) {
+        let is_kept = |line: &&Line| model.keeps(line, file.inside);
+        let edited = lines.iter().filter(|line| !is_kept(line));
+        let edited: Vec<_> = edited.map(|line| line.text.as_str()).collect();
+        let mut rest = after.trim_start_matches('\u{feff}');
+        for (number, line) in lines.iter().enumerate() {
+            if line.text.is_empty() || !is_kept(&line) {
                 continue;
             }
-            let last = index + 1 == lines.len() && !file.last_break;
-            let found = rest.any(|found| {
-                found.strip_suffix(ending) == Some(&*line.text) || (last && found == line.text)
-            });
-            prop_assert!(found, "lost {:?}:{}", line, both());
+            let is_last = number + 1 == lines.len() && !file.last_break;
+            let ending = if is_last { "" } else { file.endings.of(number) };
+            let above = take(&mut rest, &format!("{}{ending}", line.text));
+            prop_assert!(above.is_some(), "lost {:?}:{}", line, both());
+            for new in above.unwrap_or_default().lines() {
+                prop_assert!(is_own(new, &edited), "new {:?}:{}", new, both());
+            }
+        }
+        for new in rest.lines() {
+            prop_assert!(is_own(new, &edited), "new {:?}:{}", new, both());
         }
         let (breaks, returns) = (after.matches('\n').count(), after.matches("\r\n").count());
-        prop_assert_eq!(returns, if file.carriage { breaks } else { 0 });
+        match file.endings {
+            Endings::Unix => prop_assert_eq!(returns, 0),
+            Endings::Windows => prop_assert_eq!(returns, breaks),
+            Endings::Mixed => {}
+        }
         prop_assert_eq!(after.starts_with('\u{feff}'), file.mark);
     }
 }

@@ -22,7 +22,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::config::{Config, Document, NtroDir, OntoraFile};
+use crate::config::{Config, EditedDocument, NtroDir, OntoraFile};
 use crate::secrets::{StoreKind, Stores};
 use crate::state::{KeyRecord, KeyRecords};
 use ntro_base::disk::{self, FileLock};
@@ -341,7 +341,7 @@ impl Migrator<'_> {
         }
     }
 
-    fn edited(&self, plan: &MigrationPlan, key: &ApiKey) -> Result<Document, Error> {
+    fn edited(&self, plan: &MigrationPlan, key: &ApiKey) -> Result<EditedDocument, Error> {
         let name = plan.name.as_str();
         let mut document = plan.files.document(self.home)?;
         if let Some(new) = &plan.new {
@@ -358,8 +358,8 @@ impl Migrator<'_> {
         document.set(name, "store", self.to.as_str())?;
         match self.to {
             StoreKind::Plaintext => document.set(name, "api_key", key.expose())?,
-            _ => document.unset(name, "api_key")?,
+            _ => document.unset(name, "api_key"),
         }
-        Ok(document)
+        Ok(document.finish()?)
     }
 }
