@@ -20,6 +20,7 @@ mod bad_input;
 mod canary;
 mod completions;
 mod concurrency;
+mod config;
 mod dev;
 mod doctor;
 mod explain;

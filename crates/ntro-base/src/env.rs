@@ -92,7 +92,8 @@ variables! {
 /// not need a key.
 pub const SECRETS: &[&EnvVar] = &[&NTRO_API_KEY, &NTRO_PASSPHRASE, &NTRO_ADMIN_TOKEN];
 
-/// A snapshot of the environment. Empty variables count as unset.
+/// A snapshot of the environment. Empty variables count as unset, and a carriage return at the end
+/// of a value does not belong to it.
 #[derive(Clone, Default)]
 pub struct Env {
     /// Few variables are set, so searching a list is faster than building a map.
@@ -128,7 +129,7 @@ impl Env {
             )]
             std::env::var_os(name)
         });
-        env.home = dirs::home_dir();
+        env.home = dirs::home_dir().map(|home| trimmed(home.into()).into());
         env
     }
 
@@ -138,7 +139,7 @@ impl Env {
         let variables = ALL
             .iter()
             .filter_map(|variable| {
-                let look = |name: &str| lookup(name).filter(|value| !value.is_empty());
+                let look = |name: &str| lookup(name).map(trimmed).filter(|value| !value.is_empty());
                 let lower = || look(&variable.name.to_ascii_lowercase());
                 // Proxy variables are read in upper and lower case.
                 let value = match variable.name.ends_with("_PROXY") {
@@ -204,6 +205,16 @@ impl Env {
     }
 }
 
+/// Drops the carriage returns at the end of a value, which a script with Windows line breaks leaves
+/// there.
+fn trimmed(value: OsString) -> OsString {
+    match value.into_string() {
+        Ok(text) if text.ends_with('\r') => text.trim_end_matches('\r').into(),
+        Ok(text) => text.into(),
+        Err(value) => value,
+    }
+}
+
 impl std::fmt::Debug for Env {
     /// Lists the variables that are set, never their values: some are secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -221,6 +232,35 @@ mod tests {
         let env = Env::from_pairs([(&NTRO_HOST, ""), (&NTRO_TENANT, "acme")]);
         assert_eq!(env.text(&NTRO_HOST), Ok(None));
         assert_eq!(env.text(&NTRO_TENANT), Ok(Some("acme")));
+    }
+
+    #[test]
+    fn empty_upper_case_hides_no_lower_case() {
+        for empty in ["", "\r"] {
+            let env = Env::from_lookup(|name| match name {
+                "HTTPS_PROXY" | "NO_PROXY" => Some(empty.into()),
+                "https_proxy" | "no_proxy" => Some("lower".into()),
+                _ => None,
+            });
+            for variable in [&HTTPS_PROXY, &NO_PROXY] {
+                assert_eq!(env.text(variable), Ok(Some("lower")));
+            }
+            assert!(!env.is_set(&ALL_PROXY));
+        }
+    }
+
+    #[test]
+    fn trailing_carriage_return_is_dropped() {
+        let env = Env::from_pairs([
+            (&NTRO_HOME, "/srv/ntro\r"),
+            (&NTRO_TIMEOUT, "5\r\r"),
+            (&NTRO_TENANT, "\ra"),
+            (&NTRO_HOST, "\r"),
+        ]);
+        assert_eq!(env.path(&NTRO_HOME), Some("/srv/ntro".into()));
+        assert_eq!(env.text(&NTRO_TIMEOUT), Ok(Some("5")));
+        assert_eq!(env.text(&NTRO_TENANT), Ok(Some("\ra")));
+        assert!(!env.is_set(&NTRO_HOST));
     }
 
     #[test]

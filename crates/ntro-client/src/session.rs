@@ -7,7 +7,7 @@ pub use options::{AskPassphrase, ConfirmReveal, Notice, Options};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ntro_base::disk;
@@ -16,7 +16,7 @@ use ntro_base::{ConnectionName, Period};
 use secrecy::SecretString;
 
 use crate::api::{self, AdminClient, Client, Transport};
-use crate::config::{Config, NtroDir, Pin};
+use crate::config::{self, Config, NoHome, NtroDir, Pin};
 use crate::ops;
 use crate::resolve::{self, Connection, Error, Inputs, Resolution, ResolvedValue};
 use crate::secrets::{ConfigKeys, Keyring, KeyringSettings, Passphrase, StoreSettings, Stores};
@@ -37,6 +37,8 @@ pub struct Session {
     stores: OnceLock<Arc<Stores>>,
     calls: OnceLock<api::Settings>,
     transport: OnceLock<Transport>,
+    /// Set once a notice was given about a file that is not needed.
+    unread: OnceLock<()>,
     /// The variables that a notice was given about.
     shadows: Mutex<BTreeSet<&'static str>>,
 }
@@ -55,6 +57,7 @@ impl Session {
             stores: OnceLock::new(),
             calls: OnceLock::new(),
             transport: OnceLock::new(),
+            unread: OnceLock::new(),
             shadows: Mutex::default(),
         }
     }
@@ -93,14 +96,18 @@ impl Session {
     /// Returns `config.toml` as it was when it was first asked for.
     pub fn config(&self) -> Result<&Config, Error> {
         fill(&self.config, || {
-            let home = self.home()?;
+            let Some(home) = self.home_if_needed()? else {
+                return Ok(Config::default());
+            };
             let path = home.config();
-            let config = Config::read(&path)?;
+            let config = self.unless_needless(Config::read(&path))?;
             for path in [home.folder(), &path] {
                 if let Some(owner) = disk::foreign_owner(path) {
                     self.options.notice(&Notice::ForeignOwner { path, owner });
                 }
-                if let Some(finding) = disk::inspect(path) {
+                if let Some(finding) = disk::inspect(path)
+                    && !(finding.is_readonly() && !config.holds_key())
+                {
                     self.options.notice(&Notice::Permissions(&finding));
                 }
             }
@@ -110,14 +117,56 @@ impl Session {
 
     /// Returns `logins.toml` as it was when it was first asked for.
     pub fn records(&self) -> Result<&KeyRecords, Error> {
-        fill(&self.records, || {
-            Ok(KeyRecords::read(&self.home()?.logins())?)
+        fill(&self.records, || match self.home_if_needed()? {
+            Some(home) => self.unless_needless(KeyRecords::read(&home.logins())),
+            None => Ok(KeyRecords::default()),
         })
+    }
+
+    /// Returns whether the environment names the key and the host, so that no file is needed.
+    fn is_self_contained(&self) -> bool {
+        let env = self.env();
+        let has_host = self.options.flags.host.is_some() || env.is_set(&env::NTRO_HOST);
+        has_host && env.is_set(&env::NTRO_API_KEY)
+    }
+
+    /// Returns the folder of `ntro`; `None` if there is none and none is needed.
+    fn home_if_needed(&self) -> Result<Option<&NtroDir>, Error> {
+        match self.home() {
+            Err(Error::NoHome(NoHome::Unset)) if self.is_self_contained() => Ok(None),
+            home => home.map(Some),
+        }
+    }
+
+    fn home_or_nowhere(&self) -> Result<&NtroDir, Error> {
+        static NOWHERE: LazyLock<NtroDir> = LazyLock::new(NtroDir::nowhere);
+        Ok(self.home_if_needed()?.unwrap_or(&NOWHERE))
+    }
+
+    /// Returns the content of a file, or none if the file cannot be read and is not needed.
+    fn unless_needless<T: Default>(&self, content: Result<T, config::Error>) -> Result<T, Error> {
+        match content {
+            Err(config::Error::Disk(error))
+                if self.is_self_contained() && !self.env().is_set(&env::NTRO_STRICT) =>
+            {
+                if self.unread.set(()).is_ok() {
+                    self.options.notice(&Notice::Unread(&error));
+                }
+                Ok(T::default())
+            }
+            content => Ok(content?),
+        }
     }
 
     fn pin(&self) -> Result<Option<&Pin>, Error> {
         let pin = fill(&self.pin, || match &self.options.folder {
-            Some(folder) => Ok(Pin::find(folder)?),
+            Some(folder) => {
+                let search = Pin::find(folder)?;
+                if let Some(folder) = &search.closed {
+                    self.options.notice(&Notice::ClosedFolder(folder));
+                }
+                Ok(search.pin)
+            }
             None => Ok(None),
         })?;
         Ok(pin.as_ref())
@@ -131,7 +180,7 @@ impl Session {
             pin: self.pin()?,
             config: self.config()?,
             records: self.records()?,
-            home: self.home()?,
+            home: self.home_or_nowhere()?,
         })
     }
 
@@ -236,8 +285,8 @@ impl Session {
                 passphrase: self.passphrase(ask)?,
                 command: resolve::helpers(self.config()?, self.records()?),
                 report: Arc::new(move |line| notice(&Notice::Helper(line))),
-                plain: Arc::new(ConfigKeys::new(self.home()?.config())),
-                folder: self.home()?.folder().to_owned(),
+                plain: Arc::new(ConfigKeys::new(self.home_or_nowhere()?.config())),
+                folder: self.home_or_nowhere()?.folder().to_owned(),
             })))
         })?;
         Ok(stores)

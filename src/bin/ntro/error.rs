@@ -4,6 +4,7 @@
 //! hints. A new variant falls into the last arm of its `match`; check here when adding one.
 
 use ntro_base::Policy;
+use ntro_base::descriptors::is_shortage;
 use ntro_base::disk;
 use ntro_base::env::{self, Env, NotUnicode};
 use ntro_client::ops::migrate::KeyLocation;
@@ -81,6 +82,9 @@ fn known_connections(known: &[String]) -> String {
     }
 }
 
+/// Hint for a process that can open no more files.
+pub(crate) const DESCRIPTORS: &str = "raise the limit on open files, `ulimit -n`";
+
 fn permissions(error: &disk::Error) -> Option<String> {
     let disk::Error::Io {
         source,
@@ -98,6 +102,17 @@ fn permissions(error: &disk::Error) -> Option<String> {
             "`NTRO_HOME` names no folder: set it to one that can be made and written".to_owned(),
         );
     }
+    if *action == "create the folder"
+        && matches!(
+            source.kind(),
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+        )
+    {
+        return Some("set `NTRO_HOME` to a folder of your own".to_owned());
+    }
+    if is_shortage(source) {
+        return Some(DESCRIPTORS.to_owned());
+    }
     // Files are replaced by a new file in the same folder, so the folder needs the permission.
     let refusing = match (*action, path.parent()) {
         ("write" | "remove", Some(folder)) => folder,
@@ -105,8 +120,18 @@ fn permissions(error: &disk::Error) -> Option<String> {
     };
     let path = path.display();
     Some(match source.kind() {
-        ErrorKind::PermissionDenied => format!(
-            "make `{}` readable and writable for yourself",
+        ErrorKind::PermissionDenied => match disk::other_owner(refusing) {
+            Some(owner) => format!(
+                "it belongs to the user with the number {owner}; if it should be yours, `sudo chown \"$USER\" {}`",
+                quoted(&refusing.display().to_string())
+            ),
+            None => format!(
+                "make `{}` readable and writable for yourself",
+                refusing.display()
+            ),
+        },
+        ErrorKind::ResourceBusy if *action == "write" => format!(
+            "if it is mounted by itself, as into a container, mount the folder `{}`, not the file: a file can only be replaced whole",
             refusing.display()
         ),
         ErrorKind::ReadOnlyFilesystem => {
@@ -143,11 +168,22 @@ impl From<disk::Error> for CliError {
             disk::Error::Foreign { .. } => Some(
                 "take it away, or run the command in another folder; if you trust what it says, make it yours with `chown`".to_owned(),
             ),
+            disk::Error::DanglingLink { .. } => {
+                Some("create its target, or remove the link".to_owned())
+            }
+            disk::Error::ManagedElsewhere { .. } => Some(
+                "nothing was changed; make the change there, or set `NTRO_HOME` to a folder of your own"
+                    .to_owned(),
+            ),
             error => permissions(error),
+        };
+        let kind = match &error {
+            disk::Error::Io { source, .. } if is_shortage(source) => Kind::Failure,
+            _ => Kind::Config,
         };
         Self {
             hint,
-            ..Self::new(Kind::Config, error.to_string())
+            ..Self::new(kind, error.to_string())
         }
     }
 }
@@ -179,7 +215,11 @@ impl From<config::Error> for CliError {
 
 impl From<config::NoHome> for CliError {
     fn from(error: config::NoHome) -> Self {
-        Self::new(Kind::Config, error.to_string()).hint("set `NTRO_HOME` to a folder of your own")
+        let hint = match error {
+            config::NoHome::Unset => "set `NTRO_HOME` to a folder of your own",
+            config::NoHome::Relative { .. } => "set it to a path that begins with `/`",
+        };
+        Self::new(Kind::Config, error.to_string()).hint(hint)
     }
 }
 

@@ -43,6 +43,22 @@ pub enum Error {
         /// The kind of file: "a folder", "a pipe", …
         is: &'static str,
     },
+    /// A symbolic link on the way to the file, or the file itself, leads nowhere.
+    #[error("`{}` is a symbolic link to `{}`, which does not exist", path.display(), target.display())]
+    DanglingLink {
+        /// The link.
+        path: PathBuf,
+        /// Its target.
+        target: PathBuf,
+    },
+    /// The file is a symbolic link, and its target is in a folder that cannot be written.
+    #[error("`{}` is a link to `{}`, which cannot be written: it is managed elsewhere", path.display(), target.display())]
+    ManagedElsewhere {
+        /// The link.
+        path: PathBuf,
+        /// The file that it leads to.
+        target: PathBuf,
+    },
     /// The file belongs to another user of the machine.
     #[error("`{}` belongs to another user (number {owner})", path.display())]
     Foreign {
@@ -72,6 +88,8 @@ impl Error {
             | Self::Locked { path, .. }
             | Self::TooLarge { path, .. }
             | Self::NotAFile { path, .. }
+            | Self::DanglingLink { path, .. }
+            | Self::ManagedElsewhere { path, .. }
             | Self::Foreign { path, .. } => path,
         }
     }

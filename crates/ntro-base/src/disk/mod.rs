@@ -8,6 +8,7 @@ mod claim;
 mod error;
 mod lock;
 mod names;
+mod owner;
 mod permissions;
 mod private;
 mod trusted;
@@ -16,9 +17,9 @@ pub use claim::Claim;
 pub use error::Error;
 pub use lock::FileLock;
 pub use names::{IDENTITY, KEYS};
-pub use permissions::{Finding, foreign_owner, inspect, restrict};
+pub use permissions::{Finding, foreign_owner, inspect, is_root, other_owner, restrict};
 pub use private::{
-    create_private_folder, ensure_writable, leftover, read_bounded, remove, remove_leftover,
-    replace,
+    create_private_folder, ensure_writable, leftover, read_bounded, refuse_dangling_link, remove,
+    remove_leftover, replace,
 };
 pub use trusted::read_trusted;

@@ -12,6 +12,16 @@ pub struct Finding {
     pub mode: u32,
     /// The most permissive mode it should have.
     pub expected: u32,
+    /// Whether it is a symbolic link, whose target may be managed elsewhere.
+    pub is_link: bool,
+}
+
+impl Finding {
+    /// Returns whether the file is read-only for everyone: it was made so on purpose.
+    #[must_use]
+    pub fn is_readonly(&self) -> bool {
+        self.mode & 0o222 == 0
+    }
 }
 
 /// Restricts a file or folder to its owner, to the mode the finding expects.
@@ -29,6 +39,37 @@ pub fn restrict(finding: &Finding, _lock: &FileLock) -> Result<(), Error> {
 #[expect(clippy::unnecessary_wraps, reason = "the counterpart can fail")]
 pub fn restrict(_finding: &Finding, _lock: &FileLock) -> Result<(), Error> {
     Ok(())
+}
+
+/// Returns whether the current user is root.
+#[cfg(unix)]
+#[must_use]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Always `false`: Windows has no root.
+#[cfg(not(unix))]
+#[must_use]
+pub fn is_root() -> bool {
+    false
+}
+
+/// Returns the user id of the owner of `path`, unless that is the current user.
+#[cfg(unix)]
+#[must_use]
+pub fn other_owner(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let owner = std::fs::metadata(path).ok()?.uid();
+    (owner != rustix::process::geteuid().as_raw()).then_some(owner)
+}
+
+/// Always `None`: on Windows the folders of a profile belong to its user.
+#[cfg(not(unix))]
+#[must_use]
+pub fn other_owner(_path: &Path) -> Option<u32> {
+    None
 }
 
 /// Returns the user id of the owner of `path`, unless that is the current user or root.
@@ -67,6 +108,7 @@ pub fn inspect(path: &Path) -> Option<Finding> {
         path: path.to_owned(),
         mode,
         expected: if metadata.is_dir() { 0o700 } else { 0o600 },
+        is_link: path.is_symlink(),
     })
 }
 

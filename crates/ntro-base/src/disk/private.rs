@@ -2,7 +2,7 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::{Error, FileLock};
+use super::{Error, FileLock, owner};
 
 /// Suffix of temporary files.
 const TEMPORARY: &str = ".tmp";
@@ -13,17 +13,52 @@ pub fn create_private_folder(path: &Path) -> Result<(), Error> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    let is_new = !path.exists();
     builder
         .create(path)
         .map_err(Error::io("create the folder", path))?;
+    if is_new {
+        owner::give_to_owner_of(path, folder_of(path)).map_err(Error::io(
+            "give the folder to the owner of its parent",
+            path,
+        ))?;
+    }
     tighten(path, 0o700)
 }
 
+/// Returns an error if `path`, or a folder on the way to it, is a symbolic link to nothing.
+///
+/// A missing file is no error.
+pub fn refuse_dangling_link(path: &Path) -> Result<(), Error> {
+    for part in path.ancestors() {
+        match fs::symlink_metadata(part) {
+            // A folder above may be the link.
+            Err(_) => {}
+            Ok(metadata) if metadata.is_symlink() && !part.exists() => {
+                return Err(Error::DanglingLink {
+                    path: part.to_owned(),
+                    target: resolve_links(part)?,
+                });
+            }
+            Ok(_) => break,
+        }
+    }
+    Ok(())
+}
+
 /// Reads a whole file of at most `limit` bytes; `None` when it does not exist.
+///
+/// # Errors
+///
+/// Fails when it cannot be read, and when a symbolic link on the way to it leads nowhere: what it
+/// should lead to may only be missing for now, such as a disk that is not mounted.
 pub fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            refuse_dangling_link(path)?;
+            return Ok(None);
+        }
         Err(error) => return Err(Error::io("read", path)(error)),
     };
     let metadata = file.metadata().map_err(Error::io("read", path))?;
@@ -55,7 +90,7 @@ pub(super) fn read_open(
 /// Replaces a whole file, with mode 0600, so that a kill leaves the old or the new one.
 ///
 /// A symbolic link is kept and its target replaced. The lock parameter proves that the caller holds
-/// the lock.
+/// the lock. Root leaves the file to the owner of the old one, or else of the folder.
 ///
 /// # Errors
 ///
@@ -65,13 +100,23 @@ pub(super) fn read_open(
 pub fn replace(path: &Path, bytes: &[u8], _lock: &FileLock) -> Result<(), Error> {
     let target = resolve_links(path)?;
     let temporary = temporary(&target);
-    let written = write_synced(&temporary, bytes)
+    let written = write_synced(&temporary, &target, bytes)
         .and_then(|()| fs::rename(&temporary, &target))
         .and_then(|()| sync_folder(folder_of(&target)));
     written.map_err(|error| {
         // Reports the first error; the temporary file may not even exist.
         let _ = fs::remove_file(&temporary);
-        Error::io("write", path)(error)
+        match error.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+                if target != path =>
+            {
+                Error::ManagedElsewhere {
+                    path: path.to_owned(),
+                    target,
+                }
+            }
+            _ => Error::io("write", path)(error),
+        }
     })
 }
 
@@ -134,10 +179,15 @@ pub(super) fn open_lock(path: &Path) -> Result<File, Error> {
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(Error::io("open the lock", path))
+    let file = options.open(path);
+    let given = file.and_then(|file| {
+        owner::give_file_to_owner_of(&file, &[folder_of(path)])?;
+        Ok(file)
+    });
+    given.map_err(Error::io("open the lock", path))
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_synced(path: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
     // A killed writer left it, or an attacker planted it: never write through it.
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -148,6 +198,7 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
+    owner::give_file_to_owner_of(&file, &[target, folder_of(target)])?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -270,6 +321,7 @@ mod tests {
         let (link, target) = (folder.path().join("link"), folder.path().join("dotfiles"));
         symlink("dotfiles", &link).unwrap();
         replace(&link, b"new", &lock).unwrap();
+        assert_eq!(read_bounded(&link, 3).unwrap().unwrap(), b"new");
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read(&target).unwrap(), b"new");
     }
@@ -286,6 +338,31 @@ mod tests {
         assert_eq!(leftover(&link).as_ref(), Some(&left));
         remove_leftover(&link, &lock);
         assert!(!left.exists());
+    }
+
+    #[test]
+    fn dangling_link_is_no_missing_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let read = |name: &str| read_bounded(&path(name), 10).map_err(|error| error.to_string());
+        symlink("gone/config.toml", path("config.toml")).unwrap();
+        symlink("/nonexistent/ntro", path("home")).unwrap();
+        symlink(".", path("here")).unwrap();
+        for (name, link, target) in [
+            ("config.toml", "config.toml", path("gone/config.toml")),
+            ("home/config.toml", "home", "/nonexistent/ntro".into()),
+            ("home/a/b/c", "home", "/nonexistent/ntro".into()),
+        ] {
+            let (link, target) = (path(link), target.display());
+            let expected = format!(
+                "`{}` is a symbolic link to `{target}`, which does not exist",
+                link.display()
+            );
+            assert_eq!(read(name), Err(expected));
+        }
+        for missing in ["missing", "here/missing", "missing/a", "here/here/a/b"] {
+            assert_eq!(read(missing), Ok(None), "{missing}");
+        }
     }
 
     #[test]

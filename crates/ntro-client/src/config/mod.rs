@@ -21,7 +21,7 @@ pub(crate) use error::read_text;
 pub use helpers::{HelperEntry, MissingEntry};
 pub use ntro_dir::{NoHome, NtroDir};
 pub use ontora::OntoraFile;
-pub use pin::Pin;
+pub use pin::{Pin, PinSearch};
 pub use safety_settings::SafetySettings;
 pub use schema::{Config, ConnectionEntry};
 pub use unknown::unknown_keys;

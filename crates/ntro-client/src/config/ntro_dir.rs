@@ -27,23 +27,58 @@ pub struct NtroDir {
     folder: PathBuf,
 }
 
-/// `NTRO_HOME` is not set and the system has no home folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no home folder, and `NTRO_HOME` is not set")]
-pub struct NoHome;
+/// Why the folder of `ntro` is unknown.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoHome {
+    /// `NTRO_HOME` is not set and the system has no home folder.
+    #[error("there is no home folder, and `NTRO_HOME` is not set")]
+    Unset,
+    /// The variable that decides is a relative path: keys would be stored in a folder below the
+    /// working folder, perhaps in a repository.
+    #[error(
+        "`{variable}` is `{}`, which is not an absolute path{}",
+        path.display(),
+        if path.starts_with("~") { "; `~` is not expanded there" } else { "" }
+    )]
+    Relative {
+        /// The variable.
+        variable: &'static str,
+        /// Its value.
+        path: PathBuf,
+    },
+}
 
 impl NtroDir {
     /// Finds the folder: `$NTRO_HOME`, else `~/.ntro`. It need not exist.
     ///
     /// # Errors
     ///
-    /// Fails when neither is known.
+    /// Fails when neither is known, and when the one that decides is a relative path.
     pub fn locate(env: &Env) -> Result<Self, NoHome> {
+        let absolute = |variable, path: &Path| match path.is_absolute() {
+            true => Ok(()),
+            false => Err(NoHome::Relative {
+                variable,
+                path: path.to_owned(),
+            }),
+        };
         if let Some(folder) = env.path(&env::NTRO_HOME) {
+            absolute(env::NTRO_HOME.name, &folder)?;
             return Ok(Self::at(folder));
         }
-        let home = env.home().ok_or(NoHome)?;
+        let home = env.home().ok_or(NoHome::Unset)?;
+        absolute("HOME", home)?;
         Ok(Self::at(home.join(".ntro")))
+    }
+
+    /// Takes a folder that cannot exist, for calls that need no file.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        Self::at(if cfg!(windows) {
+            r"NUL\ntro"
+        } else {
+            "/dev/null/ntro"
+        })
     }
 
     /// Takes this folder.
@@ -185,7 +220,7 @@ mod tests {
     #[test]
     fn the_variable_wins_over_the_home_folder() {
         let none = Env::from_pairs([]);
-        assert_eq!(NtroDir::locate(&none), Err(NoHome));
+        assert_eq!(NtroDir::locate(&none), Err(NoHome::Unset));
         let home = NtroDir::locate(&none.with_home("/home/ada")).unwrap();
         assert_eq!(home.config(), Path::new("/home/ada/.ntro/config.toml"));
         let env = Env::from_pairs([(&env::NTRO_HOME, "/srv/ntro")]).with_home("/home/ada");
@@ -200,5 +235,28 @@ mod tests {
             home.rotations(),
         ];
         assert!(home.files().eq(named));
+    }
+
+    #[test]
+    fn relative_folder_is_refused() {
+        let refusal = |env: Env| NtroDir::locate(&env).unwrap_err().to_string();
+        let set = |value| Env::from_pairs([(&env::NTRO_HOME, value)]).with_home("/home/ada");
+        assert_eq!(
+            refusal(set("~/.ntro")),
+            "`NTRO_HOME` is `~/.ntro`, which is not an absolute path; `~` is not expanded there"
+        );
+        for value in [" ", "rel", "./ntro", "$HOME/.ntro", "file:///home"] {
+            assert_eq!(
+                refusal(set(value)),
+                format!("`NTRO_HOME` is `{value}`, which is not an absolute path")
+            );
+        }
+        assert_eq!(
+            refusal(Env::from_pairs([]).with_home("rel")),
+            "`HOME` is `rel`, which is not an absolute path"
+        );
+        // `HOME` does not decide.
+        let env = Env::from_pairs([(&env::NTRO_HOME, "/srv")]).with_home("rel");
+        assert!(NtroDir::locate(&env).is_ok());
     }
 }

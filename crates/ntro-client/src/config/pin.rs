@@ -1,3 +1,4 @@
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -31,20 +32,39 @@ struct Wire {
     tenant: Option<String>,
 }
 
+/// The result of the search for a pin.
+#[derive(Debug, Default)]
+pub struct PinSearch {
+    /// The nearest pin.
+    pub pin: Option<Pin>,
+    /// The nearest folder that the user must not look into: it may have a nearer pin.
+    pub closed: Option<PathBuf>,
+}
+
 impl Pin {
     /// Finds the nearest `.ntro.toml` in `folder` or above it.
     ///
     /// Fails if that file is unreadable, not a regular file, owned by another user, or has other
     /// keys than a connection and a tenant.
-    pub fn find(folder: &Path) -> Result<Option<Self>, Error> {
+    pub fn find(folder: &Path) -> Result<PinSearch, Error> {
+        let mut search = PinSearch::default();
         for folder in folder.ancestors() {
             let path = folder.join(NAME);
-            if let Some(bytes) = disk::read_trusted(&path, LARGEST)? {
-                let text = to_text(&path, bytes)?;
-                return Self::parse(path, &text).map(Some);
+            match disk::read_trusted(&path, LARGEST) {
+                Ok(None) => {}
+                Ok(Some(bytes)) => {
+                    let text = to_text(&path, bytes)?;
+                    search.pin = Some(Self::parse(path, &text)?);
+                    break;
+                }
+                // Only a folder that cannot be entered hides whether the file is there.
+                Err(_) if is_closed(&path) => {
+                    search.closed.get_or_insert_with(|| folder.to_owned());
+                }
+                Err(error) => return Err(error.into()),
             }
         }
-        Ok(None)
+        Ok(search)
     }
 
     fn parse(path: PathBuf, text: &str) -> Result<Self, Error> {
@@ -58,6 +78,11 @@ impl Pin {
     }
 }
 
+fn is_closed(path: &Path) -> bool {
+    let metadata = path.symlink_metadata();
+    metadata.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,11 +94,16 @@ mod tests {
         std::fs::create_dir_all(&below).unwrap();
         std::fs::write(folder.path().join(NAME), "connection = 'far'").unwrap();
         assert_eq!(
-            Pin::find(&below).unwrap().unwrap().connection.as_deref(),
+            Pin::find(&below)
+                .unwrap()
+                .pin
+                .unwrap()
+                .connection
+                .as_deref(),
             Some("far")
         );
         std::fs::write(folder.path().join("a").join(NAME), "tenant = 'near'").unwrap();
-        let pin = Pin::find(&below).unwrap().unwrap();
+        let pin = Pin::find(&below).unwrap().pin.unwrap();
         assert_eq!(
             (pin.connection, pin.tenant.as_deref()),
             (None, Some("near"))

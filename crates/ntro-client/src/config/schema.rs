@@ -166,6 +166,13 @@ impl Config {
         })
     }
 
+    /// Returns whether the file holds a key.
+    #[must_use]
+    pub fn holds_key(&self) -> bool {
+        let mut entries = self.connections.values();
+        entries.any(|entry| entry.api_key.is_some())
+    }
+
     /// Returns the names of all connections, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.connections.keys().map(String::as_str)

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ntro_base::ConnectionName;
-use ntro_base::disk::Finding;
+use ntro_base::disk::{self, Finding};
 use ntro_base::env::Env;
 use secrecy::SecretString;
 
@@ -103,6 +103,10 @@ pub enum Notice<'a> {
     },
     /// A file is open to other users.
     Permissions(&'a Finding),
+    /// A file cannot be read; the call does not need it.
+    Unread(&'a disk::Error),
+    /// The folder, in or below which the command runs, may have a pin that cannot be seen.
+    ClosedFolder(&'a Path),
 }
 
 impl fmt::Display for Notice<'_> {
@@ -117,10 +121,20 @@ impl fmt::Display for Notice<'_> {
             ),
             Self::Permissions(finding) => write!(
                 f,
-                "`{}` has the permissions {:04o} and should have {:04o}; the next change fixes it",
+                "`{}` has the permissions {:04o} and should have {:04o}{}",
                 finding.path.display(),
                 finding.mode,
-                finding.expected
+                finding.expected,
+                match finding.is_link {
+                    true => "",
+                    false => "; the next change fixes it",
+                }
+            ),
+            Self::Unread(error) => write!(f, "{error}; key and host are set, so it is not needed"),
+            Self::ClosedFolder(folder) => write!(
+                f,
+                "`{}` cannot be searched for `.ntro.toml`: permission denied",
+                folder.display()
             ),
         }
     }

@@ -1,6 +1,6 @@
 //! The database and the key material of the authority, as `serve` and `admin` take them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ntro_authority::{Actor, Database, KeyMaterial, Registry};
 use ntro_base::env;
@@ -28,26 +28,30 @@ impl DatabaseArgs {
     /// Returns the database that the option, the variable or the default names.
     pub(crate) fn database(&self, cx: &Context) -> Result<Database, CliError> {
         if let Some(database) = &self.database {
-            return Ok(database.clone());
+            return expanded(database.clone(), "--database");
         }
         let variable = &env::NTRO_DATABASE;
         let text = cx.env().text(variable);
         if let Some(text) = text.map_err(ntro_client::resolve::Error::from)? {
-            return text.parse().map_err(|error| {
+            let database = text.parse().map_err(|error| {
                 CliError::usage(format!("the variable `{}`: {error}", variable.name))
                     .hint(format!("set `{}` to `sqlite:PATH`", variable.name))
-            });
+            })?;
+            return expanded(database, variable.name);
         }
         Ok(Database::Sqlite(cx.home()?.folder().join(DEFAULT)))
     }
 
     /// Returns the key material that the option, the variable or the default names.
-    pub(crate) fn key_material(&self, cx: &Context) -> KeyMaterial {
-        let option = self.key_material.clone();
-        match option.or_else(|| cx.env().path(&env::NTRO_KEY_MATERIAL)) {
-            Some(folder) => KeyMaterial::Folder(folder),
-            None => KeyMaterial::BesideDatabase,
-        }
+    pub(crate) fn key_material(&self, cx: &Context) -> Result<KeyMaterial, CliError> {
+        let variable = &env::NTRO_KEY_MATERIAL;
+        let (folder, source) = match (&self.key_material, cx.env().path(variable)) {
+            (Some(folder), _) => (folder.clone(), "--key-material"),
+            (None, Some(folder)) => (folder, variable.name),
+            (None, None) => return Ok(KeyMaterial::BesideDatabase),
+        };
+        refuse_tilde(&folder, source)?;
+        Ok(KeyMaterial::Folder(folder))
     }
 
     /// Opens the registry for the command line, beside a serving process or without one. Makes a
@@ -63,11 +67,30 @@ impl DatabaseArgs {
             )
             .hint("name another one with `--database`, or create it with `ntro serve` or `ntro admin organisation create NAME`"));
         }
-        let key_material = self.key_material(cx);
+        let key_material = self.key_material(cx)?;
         Ok(Registry::open(
             &database,
             &key_material,
             Actor::CommandLine,
         )?)
+    }
+}
+
+fn expanded(database: Database, source: &str) -> Result<Database, CliError> {
+    if let Database::Sqlite(path) = &database {
+        refuse_tilde(path, source)?;
+    }
+    Ok(database)
+}
+
+/// Refuses a path that the shell should have expanded: a folder called `~` is never meant.
+fn refuse_tilde(path: &Path, source: &str) -> Result<(), CliError> {
+    match path.starts_with("~") {
+        false => Ok(()),
+        true => Err(CliError::usage(format!(
+            "`{source}` names `{}`, and `~` is not expanded there",
+            path.display()
+        ))
+        .hint("give the whole path, for instance with `$HOME`")),
     }
 }

@@ -152,7 +152,7 @@ pub(crate) fn run(args: ServeArgs, cx: &Context) -> Result<Exit, CliError> {
     debug::install_for_server(cx.global().debug);
     let database = args.database.database(cx)?;
     let settings = AuthoritySettings {
-        key_material: args.database.key_material(cx),
+        key_material: args.database.key_material(cx)?,
         region: args.region,
         limits: Limits {
             tenant_per_minute: args.rate_limit,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use ntro_base::disk;
+use ntro_client::config::Config;
 
 use super::Findings;
 use crate::context::Context;
@@ -14,6 +15,10 @@ const CHECK: &str = "access";
 pub(super) fn check(cx: &Context, fix: bool, findings: &mut Findings) -> Result<(), CliError> {
     let home = cx.home()?;
     let folder = home.folder().to_owned();
+    if let Err(error) = disk::refuse_dangling_link(&folder) {
+        findings.failure(CHECK, error);
+        return Ok(());
+    }
     if !folder.exists() {
         let message = format!("there is no `{}` yet", folder.display());
         findings.warning(CHECK, message, "ntro auth login");
@@ -22,8 +27,19 @@ pub(super) fn check(cx: &Context, fix: bool, findings: &mut Findings) -> Result<
     let here: Vec<PathBuf> = std::iter::once(folder.clone())
         .chain(home.files().filter(|file| file.exists()))
         .collect();
+    match disk::foreign_owner(&folder) {
+        // Root leaves every file to its owner.
+        Some(owner) if disk::is_root() => findings.warning(
+            CHECK,
+            format!(
+                "`{}` belongs to the user with the number {owner}, and you are root",
+                folder.display()
+            ),
+            "run `ntro` as that user, or set `NTRO_HOME` to a folder of your own",
+        ),
+        _ => here.iter().for_each(|path| owned(path, findings)),
+    }
     for path in &here {
-        owned(path, findings);
         restricted(cx, path, fix, findings)?;
     }
     if let Err(error) = disk::ensure_writable(&folder) {
@@ -60,13 +76,20 @@ fn restricted(
     let Some(open) = disk::inspect(path) else {
         return Ok(());
     };
+    let home = cx.home()?;
+    // Read-only for everyone, as a package manager leaves it, and without a secret.
+    let is_public =
+        || path == home.config() && Config::read(path).is_ok_and(|config| !config.holds_key());
+    if open.is_readonly() && is_public() {
+        return Ok(());
+    }
     let place = open.path.display();
     let message = format!(
         "`{place}` had the permissions {:04o}, which gave access to others",
         open.mode
     );
     let done = match fix {
-        true => disk::restrict(&open, &cx.home()?.lock()?).is_ok(),
+        true => disk::restrict(&open, &home.lock()?).is_ok(),
         false => false,
     };
     if done {

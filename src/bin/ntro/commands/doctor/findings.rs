@@ -63,9 +63,14 @@ impl Findings {
         self.add(check, Level::Problem, message.into(), Some(fix.into()));
     }
 
-    /// Adds an error as a problem, with the fix that the error suggests.
+    /// Adds an error as a problem, with the fix that the error suggests, unless a check has reported
+    /// it already.
     pub(super) fn failure(&mut self, check: &'static str, error: impl Into<CliError>) {
         let error = error.into();
+        let mut findings = self.findings.iter();
+        if findings.any(|finding| finding.message == error.message) {
+            return;
+        }
         self.problem(check, error.message, error.hint.unwrap_or_default());
     }
 

@@ -25,12 +25,26 @@ pub(super) fn check(
     };
     let config = Config::read(&home.config()).map_err(&mut unreadable);
     let records = KeyRecords::read(&home.logins()).map_err(&mut unreadable);
+    let mut closed = None;
     if let Ok(folder) = std::env::current_dir() {
-        let _ = Pin::find(&folder).map_err(&mut unreadable);
+        match Pin::find(&folder) {
+            Ok(search) => closed = search.closed,
+            Err(error) => unreadable(error),
+        }
     }
     let (Ok(config), Ok(records)) = (config, records) else {
         return Ok(None);
     };
+    if let Some(folder) = closed {
+        findings.warning(
+            CHECK,
+            format!(
+                "`{}` cannot be searched for `.ntro.toml`: permission denied",
+                folder.display()
+            ),
+            "run the command in another folder",
+        );
+    }
     for key in config::unknown_keys(&home.config()).unwrap_or_default() {
         findings.warning(
             CHECK,
