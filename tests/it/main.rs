@@ -34,6 +34,7 @@ mod login;
 mod logout;
 mod migrate;
 mod official;
+mod personas;
 mod process;
 mod rotate;
 mod rotate_faults;

@@ -14,13 +14,14 @@ use ntro_client::secrets::{SecretStore, StoreKind, Stores};
 use ntro_client::session::{AskPassphrase, Notice};
 use ntro_client::state::KeyRecords;
 use ntro_client::{Options, Session};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::Global;
 use crate::error::CliError;
 use crate::exit::Kind;
 use crate::output::{self, Printer};
 use crate::prompt::{self, Prompter};
+use crate::runtime;
 
 pub(crate) struct Context {
     global: Global,
@@ -209,10 +210,7 @@ impl Context {
         if let Some(runtime) = self.runtime.get() {
             return Ok(runtime);
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| CliError::new(Kind::Failure, format!("cannot start: {error}")))?;
+        let runtime = runtime::build(&mut Builder::new_current_thread())?;
         Ok(self.runtime.get_or_init(|| runtime))
     }
 

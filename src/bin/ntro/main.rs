@@ -14,6 +14,7 @@ mod prompt;
 #[cfg(feature = "authority")]
 #[cfg(test)]
 mod reference;
+mod runtime;
 #[cfg(test)]
 mod schema;
 mod shell;

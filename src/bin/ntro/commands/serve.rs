@@ -10,7 +10,7 @@ use super::database::DatabaseArgs;
 use super::listening::{DEFAULT_ADDRESS, listen, listen_address, shutdown};
 use crate::context::Context;
 use crate::error::CliError;
-use crate::exit::{Exit, Kind};
+use crate::exit::Exit;
 use crate::output::{Paint, Report, debug};
 
 /// Run the authority, the server that issues and verifies keys
@@ -162,10 +162,7 @@ pub(crate) fn run(args: ServeArgs, cx: &Context) -> Result<Exit, CliError> {
         proxies: Proxies::from_env(cx.env()),
         ..AuthoritySettings::default()
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CliError::new(Kind::Failure, format!("cannot start: {error}")))?;
+    let runtime = crate::runtime::build(&mut tokio::runtime::Builder::new_multi_thread())?;
     runtime.block_on(async {
         // Before the first answer, so that an early signal loses no request.
         let shutdown = shutdown()?;

@@ -65,10 +65,7 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
         );
     }
     let home = cx.home()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CliError::new(Kind::Failure, format!("cannot start: {error}")))?;
+    let runtime = crate::runtime::build(&mut tokio::runtime::Builder::new_multi_thread())?;
     // The address first: nothing is made if it is taken.
     let listener = runtime.block_on(async {
         match args.listen {

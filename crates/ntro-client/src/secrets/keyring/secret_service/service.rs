@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use ntro_base::descriptors::ensure_spare_descriptors;
 use tokio::runtime::{Builder, Handle, Runtime};
 use zbus::OwnedObjectPath;
 use zeroize::Zeroizing;
@@ -161,9 +162,8 @@ impl SecretService {
     }
 
     fn connect(&self) -> Result<Link, Error> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
+        let runtime = ensure_spare_descriptors()
+            .and_then(|()| Builder::new_current_thread().enable_all().build())
             .map_err(|error| Error::Unavailable {
                 store: StoreKind::Keyring,
                 reason: error.to_string(),
