@@ -14,6 +14,8 @@ struct Section {
     usage: Option<String>,
     /// Options and arguments.
     items: Vec<Item>,
+    /// Lines of the examples.
+    examples: Vec<String>,
 }
 
 struct Item {
@@ -36,6 +38,9 @@ impl Section {
             } else if line == "```text" {
                 section.usage = lines.next().map(str::to_owned);
                 lines.next();
+            } else if line == "```sh" {
+                let examples = lines.by_ref().take_while(|line| *line != "```");
+                section.examples.extend(examples.map(str::to_owned));
             } else if let Some(item) = line.strip_prefix("- `") {
                 section.items.push(Item::read(item));
             } else if !line.is_empty() && !line.starts_with("Also called") {
@@ -87,6 +92,11 @@ impl Help {
         self.flat.contains(&text)
     }
 
+    /// Returns whether a line stands as it is, whatever its indentation.
+    fn has_line(&self, line: &str) -> bool {
+        self.lines.iter().any(|own| own == line.trim())
+    }
+
     /// Returns whether a line is the name of an option or argument.
     fn has_item(&self, name: &str) -> bool {
         let optional = name.replace('<', "[").replace('>', "]");
@@ -128,6 +138,10 @@ fn help_of_every_command_matches_reference() {
                 matches(&help, item, &path);
                 known.insert(item.name.clone());
             }
+            assert!(!section.examples.is_empty(), "{path}: no examples");
+            for line in &section.examples {
+                assert!(help.has_line(line), "{path}: {line}\n{text}");
+            }
         }
         for option in options(&text) {
             let is_clap = ["-h, --help", "-V, --version"].contains(&option);
@@ -168,6 +182,83 @@ fn short_help_leaves_out_rare_options() {
     ] {
         let help = sandbox.ntro(line).run().success().stdout;
         insta::assert_snapshot!(name, help);
+    }
+}
+
+#[test]
+fn help_topics_match_reference() {
+    let sandbox = Sandbox::new();
+    let page = std::fs::read_to_string(project("docs/reference.md")).unwrap();
+    let root = sandbox.ntro("--help").run().success().stdout;
+    for (topic, heading) in [
+        ("environment", "## Environment variables"),
+        ("exit-codes", "## Exit codes"),
+        ("files", "## Files"),
+        ("precedence", "## Precedence"),
+    ] {
+        assert!(root.contains(&format!("ntro help {topic} ")), "{root}");
+        let line = format!("help {topic}");
+        let text = sandbox.ntro(&line).run().success().stdout;
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+        assert!(text.lines().all(|line| line.chars().count() <= 100));
+        let help = Help::new(&text);
+        let section = page.split_once(heading).unwrap().1;
+        let section = section.split("\n## ").next().unwrap();
+        let mut rows = 0;
+        for line in section.lines().filter(|line| !line.is_empty()) {
+            let Some(row) = line.strip_prefix("| ") else {
+                assert!(help.has(line), "{topic}: {line}\n{text}");
+                continue;
+            };
+            rows += 1;
+            // The first two rows are the head.
+            if rows > 2 {
+                let row = row.strip_suffix('|').unwrap();
+                let cells: Vec<_> = row.split('|').map(str::trim).collect();
+                let (description, names) = cells.split_last().unwrap();
+                let names = names.join(" ").replace('`', "");
+                assert!(help.has_line(&names), "{topic}: {names}\n{text}");
+                assert!(help.has(description), "{topic}: {description}\n{text}");
+            }
+        }
+        assert!(rows > 5, "{topic}");
+    }
+    let unknown = sandbox.ntro("help topics").run().exits(2);
+    unknown.complains("unrecognized subcommand 'topics'").done();
+}
+
+#[test]
+fn precedence_matches_explain() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(concat!(
+        "default_connection_name = 'local'\n[connections.local]\n",
+        "host = 'http://localhost:1/v1'\napi_key = 'ntro_dev_x'\ndefault_tenant = 'acme'\n",
+    ));
+    let pin = sandbox.home().join(".ntro.toml");
+    std::fs::write(pin, "connection = 'local'\ntenant = 'acme'\n").unwrap();
+    let explained = sandbox.ntro("auth explain -o json").run().success().json();
+    let topic = sandbox.ntro("help precedence").run().success().stdout;
+    let topic = Help::new(&topic);
+    for (value, field) in [
+        ("connection", "connection"),
+        ("host", "host"),
+        ("API key", "key"),
+        ("tenant", "tenant"),
+    ] {
+        let start = topic.lines.iter().position(|line| line == value).unwrap();
+        let sources = topic.lines[start + 1..].iter();
+        let sources: Vec<_> = sources.take_while(|line| line.contains('`')).collect();
+        let sources = sources.into_iter().map(String::as_str);
+        let sources = sources.collect::<Vec<_>>().join(" ");
+        let mut known = explained[field]["sources"].as_array().unwrap().iter();
+        for source in sources.split(" · ") {
+            let Some(name) = source.split('`').nth(1) else {
+                // A secret store, or the server's answer.
+                continue;
+            };
+            let same = |known: &serde_json::Value| known["source"].as_str().unwrap().contains(name);
+            assert!(known.any(same), "{value}: {source} in {explained}");
+        }
     }
 }
 

@@ -48,8 +48,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Every kind, in the order of the reference page.
-    #[cfg(test)]
+    /// Every kind, in the order of the help.
     pub(crate) const ALL: [Self; 11] = [
         Self::Failure,
         Self::Usage,
@@ -77,6 +76,23 @@ impl Kind {
             Self::Store => 8,
             Self::Conflict => 9,
             Self::Interrupted => 130,
+        }
+    }
+
+    /// Returns the description of the exit code, for the help.
+    pub(crate) const fn meaning(self) -> &'static str {
+        match self {
+            Self::Failure => "any other failure",
+            Self::Usage => "the command line is invalid",
+            Self::Config => "a configuration file or a setting in it is invalid",
+            Self::UnknownConnection => "no connection has that name",
+            Self::NotAuthenticated => "there is no key or token, or the server does not accept it",
+            Self::Forbidden => "the key or token is valid, but not for this call",
+            Self::Unreachable => "the server does not answer",
+            Self::RateLimited => "the server limits the rate of requests, after all retries",
+            Self::Store => "the secret store is missing, locked, hung or refuses access",
+            Self::Conflict => "a conflict with something that already exists",
+            Self::Interrupted => "interrupted with Ctrl-C",
         }
     }
 

@@ -6,6 +6,7 @@ mod commands;
 mod context;
 mod error;
 mod exit;
+mod help;
 mod interrupt;
 mod output;
 mod process;

@@ -10,13 +10,12 @@ mod fields;
 use std::fmt::Write as _;
 
 use clap::{Arg, Command, Id};
-use ntro_base::env;
 use ntro_client::config::ConnectionEntry;
 use ntro_client::secrets::StoreKind;
 
 use crate::cli::Cli;
 use crate::commands::{admin, auth, dev, doctor, key, serve, tenant};
-use crate::exit::Kind;
+use crate::help::{self, Topic, examples};
 use crate::output::Failure;
 use crate::schema::{CommandOutput, schemas};
 
@@ -153,8 +152,7 @@ fn page() -> String {
     for command in visible(&root) {
         section(&mut page, &outputs, command, 2, &global);
     }
-    page.push_str(&exit_codes());
-    page.push_str(&variables());
+    page.extend(Topic::all().iter().map(topic));
     page.push_str(&configuration());
     page.push_str(&stores());
     page
@@ -203,9 +201,12 @@ fn section(
         page.push('\n');
         page.extend(own.iter().copied().map(described));
     }
-    if let Some(rules) = command.get_after_long_help() {
-        let _ = write!(page, "\n{}\n", rules.to_string().trim());
+    page.push_str("\n```sh\n");
+    for (index, example) in examples(help::path(command)).iter().enumerate() {
+        let gap = if index == 0 { "" } else { "\n" };
+        let _ = write!(page, "{gap}# {}\n{}\n", example.purpose, example.line);
     }
+    page.push_str("```\n");
     let output = name
         .strip_prefix("ntro ")
         .and_then(|name| outputs.iter().find(|output| output.command == name));
@@ -265,44 +266,17 @@ fn described(arg: &Arg) -> String {
     text + "\n"
 }
 
-fn exit_codes() -> String {
-    let meaning = |kind| match kind {
-        Kind::Failure => "any other failure",
-        Kind::Usage => "the command line is invalid",
-        Kind::Config => "a configuration file or a setting in it is invalid",
-        Kind::UnknownConnection => "no connection has that name",
-        Kind::NotAuthenticated => "there is no key or token, or the server does not accept it",
-        Kind::Forbidden => "the key or token is valid, but not for this call",
-        Kind::Unreachable => "the server does not answer",
-        Kind::RateLimited => "the server limits the rate of requests, after all retries",
-        Kind::Store => "the secret store is missing, locked, hung or refuses access",
-        Kind::Conflict => "a conflict with something that already exists",
-        Kind::Interrupted => "interrupted with Ctrl-C",
-    };
-    let mut text =
-        "\n## Exit codes\n\nWith `--output json`, a failure is one line on standard error: \
-         `{\"error\":{\"code\",\"message\",\"hint\",\"request_id\"}}`, each of them a text, the last \
-         two or null.\n\n\
-         | exit code | `code` | description |\n| --- | --- | --- |\n| 0 | | success |\n"
-            .to_owned();
-    for kind in Kind::ALL {
-        let _ = writeln!(
-            text,
-            "| {} | `{}` | {} |",
-            kind.code(),
-            kind.as_str(),
-            meaning(kind)
-        );
+fn topic(topic: &Topic) -> String {
+    let row = |cells: &[&str]| format!("| {} |\n", cells.join(" | "));
+    let mut text = format!("\n## {}\n\n{}\n\n", topic.title, topic.before);
+    text += &row(topic.head);
+    text += &row(&vec!["---"; topic.head.len()]);
+    for cells in &topic.rows {
+        let cells: Vec<_> = cells.iter().map(String::as_str).collect();
+        text += &row(&cells).replace("|  |", "| |");
     }
-    text
-}
-
-fn variables() -> String {
-    let mut text = "\n## Environment variables\n\nAn empty variable counts as unset.\n\n\
-         | variable | description |\n| --- | --- |\n"
-        .to_owned();
-    for variable in env::ALL {
-        let _ = writeln!(text, "| `{}` | {} |", variable.name, variable.help);
+    if !topic.after.is_empty() {
+        let _ = write!(text, "\n{}\n", topic.after);
     }
     text
 }

@@ -9,6 +9,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::cli::Cli;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
+use crate::help;
 use crate::output;
 
 /// Replaces a redacted word.
@@ -50,8 +51,12 @@ pub(crate) fn report(error: clap::Error, arguments: &[OsString]) -> Exit {
 /// Parses the arguments again, against the whole tree: only that knows every command and suggests
 /// similar words.
 fn explained(arguments: &[OsString]) -> clap::Error {
+    if let Some(page) = help::topic(arguments) {
+        return page;
+    }
     let mut tree = Cli::tree();
     tree.build();
+    help::complete(&mut tree);
     let parsed = tree.try_get_matches_from(arguments);
     match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Err(error) => error,

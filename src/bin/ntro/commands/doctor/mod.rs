@@ -24,10 +24,10 @@ use crate::error::CliError;
 use crate::exit::{Exit, Kind};
 
 /// Check this machine and all connections, and show how to fix problems
+///
+/// Exits with 1 if there is a problem. Warnings are about things that work but should be changed,
+/// and exit with 0. No key is sent or shown.
 #[derive(clap::Args, Debug)]
-#[command(after_long_help = "\
-Exits with 1 if there is a problem. Warnings are about things that work but should be changed, and
-exit with 0. No key is sent or shown.")]
 pub(crate) struct DoctorArgs {
     /// Fix permissions and remove leftover files
     #[arg(long)]

@@ -1,0 +1,211 @@
+/// A command line and its purpose.
+pub(crate) struct Example {
+    pub(crate) purpose: &'static str,
+    pub(crate) line: &'static str,
+}
+
+/// Defines [`examples`].
+macro_rules! examples {
+    ($($command:literal { $($purpose:literal: $line:literal)+ })+) => {
+        /// Returns the examples of a command, named by the words after `ntro`.
+        pub(crate) fn examples(command: &str) -> &'static [Example] {
+            match command {
+                $($command => &[$(Example { purpose: $purpose, line: $line }),+],)+
+                _ => &[],
+            }
+        }
+    };
+}
+
+examples! {
+    "" {
+        "Try everything on this machine, without an account": "ntro dev"
+        "Log in to Ntropii or Ontora": "ntro auth login"
+        "Show which connection, host, key and tenant the next call uses, and why":
+            "ntro auth explain"
+    }
+    "auth" {
+        "Log in": "ntro auth login"
+        "List the connections": "ntro auth list"
+        "Show the owner of a key": "ntro auth whoami -c acme-prod"
+    }
+    "auth login" {
+        "Answer prompts for name, host, key and tenant": "ntro auth login"
+        "Replace the key of a connection": "ntro auth login -n acme-prod"
+        "Log in without prompts, with the key from another program":
+            "pass show acme/key | ntro auth login --no-interactive -n acme-prod \\\n  --host https://api.ntropii.com/v1 --api-key-stdin"
+        "Keep the key in an encrypted file": "ntro auth login --store file"
+    }
+    "auth whoami" {
+        "Show the owner of the default connection's key": "ntro auth whoami"
+        "Use another connection": "ntro auth whoami -c acme-prod"
+        "Use a key without a connection":
+            "NTRO_API_KEY=… ntro auth whoami --host https://api.ntropii.com/v1"
+    }
+    "auth logout" {
+        "Erase the key of a connection": "ntro auth logout acme-prod"
+        "Revoke the key on its server as well": "ntro auth logout acme-prod --revoke"
+    }
+    "auth list" {
+        "List the connections": "ntro auth list"
+        "Print the names of those that are logged in":
+            "ntro auth list -o json | jq -r '.[] | select(.logged_in).name'"
+    }
+    "auth status" {
+        "Check the default connection": "ntro auth status"
+        "Check all connections, and fail if a key expires within two weeks":
+            "ntro auth status --all --warn-within 14d"
+        "Check all connections every minute": "ntro auth status --all --watch 1m"
+    }
+    "auth use" {
+        "Use a connection unless another is named": "ntro auth use acme-prod"
+    }
+    "auth rename" {
+        "Rename a connection": "ntro auth rename acme acme-prod"
+    }
+    "auth remove" {
+        "Remove a connection and its stored key": "ntro auth remove acme-prod"
+    }
+    "auth test" {
+        "Check a key in a script": "ntro auth test -c acme-prod -q"
+    }
+    "auth token" {
+        "Give the key to a program that reads it from a variable":
+            "ONTORA_API_KEY=$(ntro auth token -c acme-ontora) ontora status"
+    }
+    "auth explain" {
+        "Show the sources of each value of the next call": "ntro auth explain"
+        "Show them for another connection": "ntro auth explain -c acme-prod"
+    }
+    "auth migrate" {
+        "Move all keys out of plain text, into the keyring": "ntro auth migrate --all"
+        "Move one key into an encrypted file": "ntro auth migrate acme-prod --to file"
+        "Import the key of the official `ontora` command": "ntro auth migrate --ontora"
+    }
+    "auth rotate" {
+        "Replace the key of a connection": "ntro auth rotate acme-prod"
+        "Replace all keys older than 60 days": "ntro auth rotate --all --older-than 60d"
+        "Show what would be replaced": "ntro auth rotate --all --dry-run"
+        "Keep the old key live for an hour, and return immediately":
+            "ntro auth rotate acme-prod --grace 1h --no-wait"
+    }
+    "tenant" {
+        "List the tenants that the key reaches": "ntro tenant list"
+        "Choose a default": "ntro tenant use acme-fund-admin"
+    }
+    "tenant list" {
+        "List the tenants that the key reaches": "ntro tenant list"
+    }
+    "tenant info" {
+        "Show a tenant": "ntro tenant info acme-fund-admin"
+    }
+    "tenant use" {
+        "Set the default tenant of the default connection": "ntro tenant use acme-fund-admin"
+        "Set that of another connection": "ntro tenant use acme-fund-admin -c acme-prod"
+    }
+    "key" {
+        "Show the connection's own key": "ntro key current"
+        "List the keys of the tenant": "ntro key list"
+    }
+    "key list" {
+        "List the keys of the connection's tenant": "ntro key list"
+        "List those of another tenant, with a token of the authority":
+            "ntro admin token | ntro key list -t acme-fund-admin --admin-token-stdin"
+    }
+    "key create" {
+        "Create a key and print it once": "ntro key create --name reporting"
+        "Create a key that expires, and store it for a new connection":
+            "ntro key create --name ci --expires-in-days 90 --save-as acme-ci"
+        "Create an Ontora key with two scopes":
+            "ntro key create --name bot --scope interviews --scope exports"
+    }
+    "key revoke" {
+        "Revoke a key by its prefix": "ntro key revoke ntro_prod_k9Zr4MxQ2bLw"
+    }
+    "key current" {
+        "Show the connection's key": "ntro key current"
+        "Print when it expires": "ntro key current -o json | jq -r .expires_at"
+    }
+    "dev" {
+        "Start an authority with two connections that are logged in": "ntro dev"
+        "Leave nothing behind, on a free port": "ntro dev --ephemeral --listen 127.0.0.1:0"
+    }
+    "serve" {
+        "Run the authority on this machine": "ntro serve --database sqlite:/var/lib/ntro/authority.db"
+        "Accept admins of an OIDC issuer": "ntro serve --issuer https://login.acme.example --audience ntro"
+    }
+    "admin" {
+        "Create an organisation": "ntro admin organisation create Acme"
+        "Create a tenant": "ntro admin tenant create acme-fund-admin"
+        "Create a key for it":
+            "ntro admin key create --provider ntropii -t acme-fund-admin"
+    }
+    "admin organisation" {
+        "Create an organisation": "ntro admin organisation create Acme"
+    }
+    "admin organisation create" {
+        "Create an organisation": "ntro admin organisation create Acme"
+        "Connect it to the organisation of an OIDC issuer":
+            "ntro admin organisation create Acme --external-id org_2abc"
+    }
+    "admin organisation list" {
+        "List organisations": "ntro admin organisation list"
+    }
+    "admin tenant" {
+        "List the tenants of all organisations": "ntro admin tenant list"
+    }
+    "admin tenant create" {
+        "Create a tenant of the only organisation": "ntro admin tenant create acme-fund-admin"
+        "Name its organisation":
+            "ntro admin tenant create acme-fund-admin --organisation Acme"
+    }
+    "admin tenant list" {
+        "List the tenants of one organisation": "ntro admin tenant list --organisation Acme"
+    }
+    "admin tenant suspend" {
+        "Refuse the keys of a tenant": "ntro admin tenant suspend acme-fund-admin"
+    }
+    "admin tenant resume" {
+        "Accept the keys of a tenant again": "ntro admin tenant resume acme-fund-admin"
+    }
+    "admin key" {
+        "List the keys of a tenant": "ntro admin key list -t acme-fund-admin"
+    }
+    "admin key create" {
+        "Create an Ntropii key": "ntro admin key create --provider ntropii -t acme-fund-admin"
+        "Create an Ontora key that expires":
+            "ntro admin key create --provider ontora -t acme-fund-admin \\\n  --scope interviews --expires-in-days 90"
+    }
+    "admin key list" {
+        "List the keys of all tenants": "ntro admin key list"
+        "List the keys of one tenant": "ntro admin key list -t acme-fund-admin"
+    }
+    "admin key revoke" {
+        "Revoke a key by the id that `ntro admin key list` shows":
+            "ntro admin key revoke 7f3c2a1e-5b0d-4c8e-9a6f-2d1b3c4e5f60"
+    }
+    "admin token" {
+        "Print a token that lives for an hour": "ntro admin token --expires-in 1h"
+        "List the keys of a tenant with it": "ntro admin token | ntro key list --admin-token-stdin"
+    }
+    "doctor" {
+        "Check this machine and all connections": "ntro doctor"
+        "Repair what can be repaired, without the network": "ntro doctor --fix --offline"
+    }
+    "completions" {
+        "Load completions in every new bash":
+            "echo 'source <(ntro completions bash)' >> ~/.bashrc"
+        "Load completions in every new zsh, below `compinit`":
+            "echo 'source <(ntro completions zsh)' >> ~/.zshrc"
+        "Load completions in every new fish":
+            "echo 'ntro completions fish | source' \\\n  > ~/.config/fish/completions/ntro.fish"
+        "Load completions in every new elvish":
+            "echo 'eval (ntro completions elvish | slurp)' >> ~/.config/elvish/rc.elv"
+        "Load completions in every new PowerShell":
+            "'ntro completions powershell | Out-String | Invoke-Expression' >> $PROFILE"
+    }
+    "man" {
+        "Read the manual page of a command": "ntro man auth login | man -l -"
+        "Install all pages for `man`": "ntro man --folder ~/.local/share/man/man1"
+    }
+}
