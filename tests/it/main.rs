@@ -32,6 +32,7 @@ mod keyring;
 mod kills;
 mod login;
 mod logout;
+mod man;
 mod migrate;
 mod official;
 mod personas;
