@@ -1,15 +1,17 @@
 //! Completion of commands, and of the names that only this machine knows.
 
+mod shells;
+mod tree;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 
 use clap_complete::engine::CompletionCandidate;
-use clap_complete::env::{CompleteEnv, Shells};
+use clap_complete::env::CompleteEnv;
 use ntro_base::env::Env;
 use ntro_base::printable;
 use ntro_client::config::{Config, NtroDir};
 
-use crate::cli::Cli;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
@@ -18,6 +20,8 @@ use crate::exit::{Exit, Kind};
 const VARIABLE: &str = "COMPLETE";
 
 /// Print a shell completion script for commands, connections and tenants
+///
+/// The head of the script says how to load it in every new shell.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Shell that runs the script
@@ -26,9 +30,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
-    let shells = Shells::builtins();
     let unknown = || CliError::usage(format!("unknown shell `{}`", args.shell));
-    let shell = shells.completer(&args.shell).ok_or_else(unknown)?;
+    let shell = shells::SHELLS.completer(&args.shell).ok_or_else(unknown)?;
     let mut script = Vec::new();
     shell
         .write_registration(VARIABLE, "ntro", "ntro", "ntro", &mut script)
@@ -40,8 +43,9 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
 /// Answers a request from the script, if this is one. Reads only the configuration: no store and no
 /// network.
 pub(crate) fn answered() -> bool {
-    CompleteEnv::with_factory(Cli::tree)
+    CompleteEnv::with_factory(tree::tree)
         .var(VARIABLE)
+        .shells(shells::SHELLS)
         .try_complete(std::env::args_os(), None)
         .unwrap_or(false)
 }
@@ -98,6 +102,9 @@ fn candidates<'a>(
 /// The scripts insert candidates unquoted, and the name of a tenant comes from its server:
 /// `acme;reboot` would run a command.
 fn is_plain(name: &str) -> bool {
-    name.chars()
-        .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '@' | '+' | ','))
+    // zsh expands `=name` at the beginning of a word.
+    !name.starts_with('=')
+        && name.chars().all(|c| {
+            c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '@' | '+' | ',' | '=')
+        })
 }
