@@ -148,6 +148,9 @@ examples! {
         "Connect it to the organisation of an OIDC issuer":
             "ntro admin organisation create Acme --external-id org_2abc"
     }
+    "admin organisation rename" {
+        "Give an organisation another name": "ntro admin organisation rename Acme Globex"
+    }
     "admin organisation list" {
         "List organisations": "ntro admin organisation list"
     }
@@ -158,6 +161,9 @@ examples! {
         "Create a tenant of the only organisation": "ntro admin tenant create acme-fund-admin"
         "Name its organisation":
             "ntro admin tenant create acme-fund-admin --organisation Acme"
+    }
+    "admin tenant rename" {
+        "Give a tenant another display name": "ntro admin tenant rename acme-fund-admin Acme"
     }
     "admin tenant list" {
         "List the tenants of one organisation": "ntro admin tenant list --organisation Acme"
@@ -181,8 +187,7 @@ examples! {
         "List the keys of one tenant": "ntro admin key list -t acme-fund-admin"
     }
     "admin key revoke" {
-        "Revoke a key by the id that `ntro admin key list` shows":
-            "ntro admin key revoke 7f3c2a1e-5b0d-4c8e-9a6f-2d1b3c4e5f60"
+        "Revoke a key by its prefix": "ntro admin key revoke ntro_prod_k9Zr4MxQ2bLw"
     }
     "admin token" {
         "Print a token that lives for an hour": "ntro admin token --expires-in 1h"
