@@ -8,7 +8,7 @@ use ntro_client::secrets::{MemoryStore, SecretStore, StoreKind};
 use crate::helpers::{OpenBao, PasswordStore};
 use crate::secret_service::{Mode, SecretService};
 use crate::support::{NtroDir, bounded, bus, item, key, open, passphrase, ssh_key};
-use crate::writer::{self, Task};
+use crate::writer::{self, Task, Work};
 
 const ORIGIN: &str = "https://api.ntropii.com";
 
@@ -106,13 +106,34 @@ pub fn story(store: &dyn SecretStore, home: &NtroDir, powers: &Powers) {
     assert_eq!(store.list().unwrap().len(), names.len());
 }
 
-/// Checks that several processes writing in parallel lose no key.
+/// Makes each call in a process of its own: a keyring may treat a new client differently.
+fn steps(task: &Task, powers: &Powers) {
+    let name = || powers.name("step-by-step");
+    let run = |work| {
+        writer::run(&Task {
+            work,
+            ..task.clone()
+        })
+    };
+    let put = |key: &str| run(Work::Put(name(), key.to_owned()));
+    let get = || run(Work::Get(name()));
+    assert_eq!(get(), "none");
+    for key in ["one", "one", "two", "three"] {
+        assert_eq!(put(key), "stored");
+        assert_eq!(get(), key);
+    }
+    assert_eq!(run(Work::Erase(name())), "true");
+    assert_eq!(get(), "none");
+    assert_eq!(run(Work::Erase(name())), "false");
+}
+
+/// Checks single calls of processes, and that several writing in parallel lose no key.
 fn processes(store: &dyn SecretStore, task: &Task, powers: &Powers) {
+    steps(task, powers);
     let before = store.list().unwrap().len();
     let tasks: Vec<_> = (0..powers.writers)
         .map(|number| Task {
-            name: powers.name(&format!("process-{number}")),
-            count: 2,
+            work: Work::Write(powers.name(&format!("process-{number}")), 2),
             ..task.clone()
         })
         .collect();
@@ -122,8 +143,11 @@ fn processes(store: &dyn SecretStore, task: &Task, powers: &Powers) {
         assert!(output.status.success(), "{output:?}");
     }
     for task in &tasks {
-        for number in 0..task.count {
-            let name = format!("{}-{number}", task.name);
+        let Work::Write(name, count) = &task.work else {
+            continue;
+        };
+        for number in 0..*count {
+            let name = format!("{name}-{number}");
             let found = store.get(&item(&name, ORIGIN)).unwrap();
             assert_eq!(found, Some(key(&name)), "{name}");
         }
@@ -156,6 +180,8 @@ fn plaintext() {
         ..Powers::all(6)
     };
     story(&*store, &home, &powers);
+    let task = Task::new(StoreKind::Plaintext, &home, Work::Get(String::new()));
+    processes(&*store, &task, &powers);
 }
 
 #[test]
@@ -200,7 +226,7 @@ fn file(home: &NtroDir, with: Option<&str>, writers: usize) {
     story(&*store, home, &powers);
     let task = Task {
         passphrase: with.is_some(),
-        ..Task::new(StoreKind::File, home)
+        ..Task::new(StoreKind::File, home, Work::Get(String::new()))
     };
     processes(&*store, &task, &powers);
 }
@@ -229,7 +255,7 @@ fn keyring(mode: Mode) {
         story(&*store, &home, &powers);
         let task = Task {
             bus,
-            ..Task::new(StoreKind::Keyring, &home)
+            ..Task::new(StoreKind::Keyring, &home, Work::Get(String::new()))
         };
         processes(&*store, &task, &powers);
         assert_eq!(home.files(), []);
@@ -248,7 +274,11 @@ fn keyutils() {
         ..Powers::all(3)
     };
     story(&*store, &home, &powers);
-    processes(&*store, &Task::new(StoreKind::Keyutils, &home), &powers);
+    processes(
+        &*store,
+        &Task::new(StoreKind::Keyutils, &home, Work::Get(String::new())),
+        &powers,
+    );
     clear(&*store, &home);
     assert_eq!(home.files(), []);
 }
@@ -274,5 +304,9 @@ fn command(table: &str, writers: usize) {
     assert_eq!(store.kind(), StoreKind::Command);
     let powers = Powers::all(writers);
     story(&*store, &home, &powers);
-    processes(&*store, &Task::new(StoreKind::Command, &home), &powers);
+    processes(
+        &*store,
+        &Task::new(StoreKind::Command, &home, Work::Get(String::new())),
+        &powers,
+    );
 }

@@ -177,6 +177,14 @@ async fn serve(connection: &Connection, mut messages: MessageStream, habit: Habi
                     connection.reply(&header, &answer).await.unwrap();
                 }
             }
+            "SetSecret" => {
+                let body = message.body();
+                let ((_, _, value, _),): (Secret,) = body.deserialize().unwrap();
+                stored = Some(value);
+                if habit != Habit::StoresSilently {
+                    connection.reply(&header, &()).await.unwrap();
+                }
+            }
             "Delete" => {
                 stored = None;
                 if habit != Habit::ErasesSilently {
@@ -188,8 +196,10 @@ async fn serve(connection: &Connection, mut messages: MessageStream, habit: Habi
     }
 }
 
+/// A secret on the wire.
+type Secret = (OwnedObjectPath, Vec<u8>, Vec<u8>, String);
+
 fn secret_in(message: &Message) -> Vec<u8> {
-    type Secret = (OwnedObjectPath, Vec<u8>, Vec<u8>, String);
     type Call = (HashMap<String, zbus::OwnedVariant>, Secret, bool);
     let body = message.body();
     let (_, (_, _, value, _), replace): Call = body.deserialize().unwrap();

@@ -17,7 +17,7 @@ use ntro_client::secrets::{
 };
 
 use crate::support::{NtroDir, item, key, open, passphrase};
-use crate::writer::{self, Task};
+use crate::writer::{self, Task, Work};
 
 const ORIGIN: &str = "https://api.ntropii.com";
 const CANARY: &str = "ntro_prod_canary";
@@ -472,14 +472,8 @@ fn a_folder_that_cannot_be_written_to_is_told_by_the_probe() {
 fn a_kill_leaves_the_old_file_or_the_new_one() {
     let (home, settings) = with_identity();
     for round in 0..60 {
-        let task = Task {
-            kind: StoreKind::File,
-            folder: home.folder.clone(),
-            bus: None,
-            passphrase: false,
-            name: format!("round-{round}"),
-            count: 10_000,
-        };
+        let work = Work::Write(format!("round-{round}"), 10_000);
+        let task = Task::new(StoreKind::File, &home, work);
         let mut child = writer::start(&task);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         // Kills at a different moment each time: after a number of writes, within the next.

@@ -260,6 +260,8 @@ fn unanswered_write_is_read_back() {
 
     let (_service, home, store) = fake(Habit::StoresSilently, false);
     store.put(&production, &key("one"), &home.lock()).unwrap();
+    store.put(&production, &key("two"), &home.lock()).unwrap();
+    assert_eq!(store.get(&production).unwrap(), Some(key("two")));
 
     let (_service, home, store) = fake(Habit::LosesWrites, false);
     let error = store.put(&production, &key("one"), &home.lock());

@@ -1,4 +1,4 @@
-//! A second writer process: this test binary, started with a variable.
+//! A second process that uses a store: this test binary, started with a variable.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -10,7 +10,7 @@ use crate::support::{NtroDir, item, key, keyring, open, settings};
 
 const TASK: &str = "NTRO_TEST_WRITER";
 
-/// The task of a writer.
+/// The task of a process.
 #[derive(Clone)]
 pub struct Task {
     pub kind: StoreKind,
@@ -18,34 +18,58 @@ pub struct Task {
     pub bus: Option<String>,
     /// Whether the file is opened by the passphrase `open sesame`.
     pub passphrase: bool,
-    /// It writes the connections `<name>-0`, `<name>-1`, …
-    pub name: String,
-    pub count: usize,
+    pub work: Work,
+}
+
+/// The calls of a process.
+#[derive(Clone)]
+pub enum Work {
+    /// Writes this many connections `<name>-0`, `<name>-1`, … and prints a line after each.
+    Write(String, usize),
+    /// Stores a key for a connection.
+    Put(String, String),
+    /// Prints the key of a connection.
+    Get(String),
+    /// Erases the key of a connection and prints whether there was one.
+    Erase(String),
+}
+
+impl Work {
+    fn words(&self) -> [String; 3] {
+        let [call, name, value] = match self {
+            Self::Write(name, count) => ["write", name, &count.to_string()],
+            Self::Put(name, key) => ["put", name, key],
+            Self::Get(name) => ["get", name, "-"],
+            Self::Erase(name) => ["erase", name, "-"],
+        };
+        [call, name, value].map(str::to_owned)
+    }
 }
 
 impl Task {
-    /// An empty task, for a store that opens by itself.
-    pub fn new(kind: StoreKind, home: &NtroDir) -> Self {
+    /// A task for a store that opens by itself.
+    pub fn new(kind: StoreKind, home: &NtroDir, work: Work) -> Self {
         Self {
             kind,
             folder: home.folder.clone(),
             bus: None,
             passphrase: false,
-            name: String::new(),
-            count: 0,
+            work,
         }
     }
 }
 
-/// Starts a process for the task; it prints a line after each write.
+/// Starts a process for the task.
 pub fn start(task: &Task) -> Child {
+    let [call, name, value] = task.work.words();
     let words = [
         task.kind.as_str(),
         task.folder.to_str().unwrap(),
         task.bus.as_deref().unwrap_or("-"),
         if task.passphrase { "yes" } else { "no" },
-        &task.name,
-        &task.count.to_string(),
+        &call,
+        &name,
+        &value,
     ];
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "--nocapture", "writer::writes_what_it_is_told"])
@@ -57,6 +81,15 @@ pub fn start(task: &Task) -> Child {
         .unwrap()
 }
 
+/// Runs a process for the task and returns what it printed last.
+pub fn run(task: &Task) -> String {
+    let output = start(task).wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let (_, outcome) = printed.split_once("<<").unwrap();
+    outcome.split_once(">>").unwrap().0.to_owned()
+}
+
 /// Does nothing unless another test started this process as a writer.
 #[test]
 fn writes_what_it_is_told() {
@@ -64,7 +97,7 @@ fn writes_what_it_is_told() {
         return;
     };
     let words: Vec<&str> = task.lines().collect();
-    let [kind, folder, bus, passphrase, name, count] = words[..] else {
+    let [kind, folder, bus, passphrase, call, name, value] = words[..] else {
         panic!("{task}")
     };
     let mut settings = settings(folder.into());
@@ -73,13 +106,27 @@ fn writes_what_it_is_told() {
         settings.passphrase = Passphrase::from_value("open sesame".into());
     }
     let store = open(kind.parse().unwrap(), &settings);
-    for number in 0..count.parse().unwrap() {
-        let item = item(&format!("{name}-{number}"), "https://api.ntropii.com");
-        let lock = FileLock::acquire(&settings.folder.join(".lock")).unwrap();
-        store
-            .put(&item, &key(item.connection.as_str()), &lock)
-            .unwrap();
-        drop(lock);
-        println!("wrote {}", item.connection);
-    }
+    let lock = || FileLock::acquire(&settings.folder.join(".lock")).unwrap();
+    let item = |name: &str| item(name, "https://api.ntropii.com");
+    let outcome = match call {
+        "write" => {
+            for number in 0..value.parse().unwrap() {
+                let item = item(&format!("{name}-{number}"));
+                let written = key(item.connection.as_str());
+                store.put(&item, &written, &lock()).unwrap();
+                println!("wrote {}", item.connection);
+            }
+            "all".to_owned()
+        }
+        "put" => {
+            store.put(&item(name), &key(value), &lock()).unwrap();
+            "stored".to_owned()
+        }
+        "get" => match store.get(&item(name)).unwrap() {
+            Some(key) => key.expose().to_owned(),
+            None => "none".to_owned(),
+        },
+        _ => store.erase(&item(name), &lock()).unwrap().to_string(),
+    };
+    println!("<<{outcome}>>");
 }

@@ -45,10 +45,11 @@ impl Found {
     }
 }
 
-/// The result of storing an item.
-pub(super) enum Created {
-    Item(OwnedObjectPath),
-    Prompt(OwnedObjectPath),
+/// An item to store.
+pub(super) struct NewItem<'a> {
+    pub(super) attributes: &'a Attributes<'a>,
+    pub(super) label: &'a str,
+    pub(super) secret: &'a [u8],
 }
 
 /// The calls of the Secret Service that the store needs, each within the remaining time.
@@ -97,30 +98,13 @@ impl Bus {
         within(&self.budget, None, self.find(attributes)).await?
     }
 
-    /// Searches, and in parallel opens the session for reading.
-    pub(super) async fn prepare_to_read(&self, name: &Attributes<'_>) -> Result<Found, Error> {
+    /// Searches, and in parallel opens the session.
+    pub(super) async fn search_in_session(&self, name: &Attributes<'_>) -> Result<Found, Error> {
         // Parallel waits count once.
         let both = async { tokio::join!(self.find(name), self.open_session()) };
         let (found, session) = within(&self.budget, None, both).await?;
         session?;
         found
-    }
-
-    /// Searches, and in parallel opens the session and finds the collection for storing.
-    pub(super) async fn prepare_to_store(
-        &self,
-        name: &Attributes<'_>,
-    ) -> Result<(Found, Option<OwnedObjectPath>), Error> {
-        let all = async {
-            tokio::join!(
-                self.find(name),
-                self.open_session(),
-                self.ask_service("ReadAlias", DEFAULT)
-            )
-        };
-        let (found, session, collection) = within(&self.budget, None, all).await?;
-        session?;
-        Ok((found?, collection.map(something)?))
     }
 
     /// As [`Bus::search`], without a time limit.
@@ -165,21 +149,24 @@ impl Bus {
     /// same name.
     pub(super) async fn newest(
         &self,
-        mut items: Vec<OwnedObjectPath>,
+        items: &[OwnedObjectPath],
     ) -> Result<Option<OwnedObjectPath>, Error> {
-        if items.len() <= 1 {
-            return Ok(items.pop());
+        if let [] | [_] = items {
+            return Ok(items.first().cloned());
         }
         let mut ranked = Vec::new();
         for item in items {
-            let modified: u64 = self.property(&item, ITEM, "Modified").await?;
+            let modified: u64 = self.property(item, ITEM, "Modified").await?;
             ranked.push((modified, item));
         }
         // Paths end in an increasing number, which decides between equal times.
-        let rank = |(modified, item): &(u64, OwnedObjectPath)| {
+        let rank = |(modified, item): &(u64, &OwnedObjectPath)| {
             (*modified, item.as_str().len(), item.as_str().to_owned())
         };
-        Ok(ranked.into_iter().max_by_key(rank).map(|(_, item)| item))
+        Ok(ranked
+            .into_iter()
+            .max_by_key(rank)
+            .map(|(_, item)| item.clone()))
     }
 
     pub(super) async fn secret(
@@ -192,34 +179,47 @@ impl Bus {
         Ok(secrets.next().map(|(_, _, value, _)| Zeroizing::new(value)))
     }
 
-    /// Stores an item, replacing one with the same attributes.
+    /// Replaces the secret of an item.
+    pub(super) async fn set_secret(
+        &self,
+        item: &OwnedObjectPath,
+        secret: &[u8],
+    ) -> Result<(), Error> {
+        let secret = self.encoded(secret)?;
+        self.change(item, ITEM, "SetSecret", &(secret,)).await
+    }
+
+    /// Stores a new item, or returns the prompt for it.
     pub(super) async fn create_item(
         &self,
         collection: &OwnedObjectPath,
-        attributes: &Attributes<'_>,
-        label: &str,
-        secret: &[u8],
-    ) -> Result<Created, Error> {
+        new: &NewItem<'_>,
+    ) -> Result<Option<OwnedObjectPath>, Error> {
         let properties = HashMap::from([
-            ("org.freedesktop.Secret.Item.Label", Variant::from(label)),
+            (
+                "org.freedesktop.Secret.Item.Label",
+                Variant::from(new.label),
+            ),
             (
                 "org.freedesktop.Secret.Item.Attributes",
-                Variant::from(attributes.clone()),
+                Variant::from(new.attributes.clone()),
             ),
         ]);
-        let secret = (self.session()?, &[][..] as &[u8], secret, CONTENT_TYPE);
-        let (item, prompt): (OwnedObjectPath, OwnedObjectPath) = self
-            .change(
-                collection,
-                COLLECTION,
-                "CreateItem",
-                &(properties, secret, true),
-            )
+        // Replaces an item that another program has created since the search.
+        let replace = true;
+        let body = (properties, self.encoded(new.secret)?, replace);
+        let (_, prompt): (OwnedObjectPath, OwnedObjectPath) = self
+            .change(collection, COLLECTION, "CreateItem", &body)
             .await?;
-        Ok(match something(prompt) {
-            Some(prompt) => Created::Prompt(prompt),
-            None => Created::Item(item),
-        })
+        Ok(something(prompt))
+    }
+
+    /// Returns a secret in the format of the session.
+    fn encoded<'a>(
+        &'a self,
+        secret: &'a [u8],
+    ) -> Result<(&'a OwnedObjectPath, &'a [u8], &'a [u8], &'a str), Error> {
+        Ok((self.session()?, &[], secret, CONTENT_TYPE))
     }
 
     /// Erases an item, or returns the prompt for it.

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::super::super::deadline::Budget;
 use super::super::super::{Error, Item, StoreKind};
 use super::super::{KeyringSettings, Platform, SERVICE};
-use super::bus::{Bus, Created, Found};
+use super::bus::{Bus, Found, NewItem};
 
 /// The attributes that find or describe an item.
 pub(super) type Attributes<'a> = HashMap<&'a str, &'a str>;
@@ -44,19 +44,46 @@ impl SecretService {
         bus: &Bus,
         name: &Attributes<'_>,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-        let Found { unlocked, locked } = bus.prepare_to_read(name).await?;
-        let candidates = match (unlocked.is_empty(), locked.is_empty()) {
-            (false, _) => unlocked,
-            (true, true) => return Ok(None),
-            (true, false) => {
-                self.unlock(bus, locked.clone()).await?;
-                locked
-            }
-        };
-        let Some(item) = bus.newest(candidates).await? else {
-            return Ok(None);
-        };
-        bus.secret(&item).await
+        let found = bus.search_in_session(name).await?;
+        let items = self.unlocked(bus, found).await?;
+        match bus.newest(&items).await? {
+            Some(item) => bus.secret(&item).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the unlocked items of a search. If all are locked, unlocks them.
+    async fn unlocked(&self, bus: &Bus, found: Found) -> Result<Vec<OwnedObjectPath>, Error> {
+        let Found { unlocked, locked } = found;
+        if !unlocked.is_empty() || locked.is_empty() {
+            return Ok(unlocked);
+        }
+        self.unlock(bus, locked.clone()).await?;
+        Ok(locked)
+    }
+
+    /// Stores a new item.
+    async fn create(&self, bus: &Bus, new: &NewItem<'_>) -> Result<(), Error> {
+        let collection = self
+            .collection(bus, bus.default_collection().await?)
+            .await?;
+        let mut created = bus.create_item(&collection, new).await;
+        if matches!(created, Err(Error::Locked { .. })) {
+            self.unlock(bus, vec![collection.clone()]).await?;
+            created = bus.create_item(&collection, new).await;
+        }
+        match created? {
+            Some(prompt) => self.confirm(bus, &prompt).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Erases an item, and waits for the prompt where there is one.
+    async fn delete(&self, bus: &Bus, item: &OwnedObjectPath) -> Result<(), Error> {
+        match bus.delete(item).await? {
+            Some(prompt) => self.confirm(bus, &prompt).await,
+            None => Ok(()),
+        }
     }
 
     /// Returns the default collection; an interactive caller gets the prompt that creates it.
@@ -112,13 +139,13 @@ impl SecretService {
             return self.answer(bus, prompt).await;
         }
         let start = Instant::now();
-        let answer = bus
-            .prompt(prompt, self.budget.left().unwrap_or_default())
-            .await;
+        let bound = self.budget.left().unwrap_or_default();
+        let answer = bus.prompt(prompt, bound).await;
         self.budget.charge(start);
         match answer {
-            Err(Error::TimedOut { .. }) => Err(Error::Locked {
+            Err(Error::TimedOut { .. }) => Err(Error::Refused {
                 store: StoreKind::Keyring,
+                reason: "its prompt was not answered".to_owned(),
             }),
             answer => answer,
         }
@@ -205,24 +232,22 @@ impl Platform for SecretService {
             ("origin", item.origin.as_str()),
             ("application", SERVICE),
         ]);
+        let new = NewItem {
+            attributes: &attributes,
+            label: &label,
+            secret,
+        };
         self.run(async |bus| {
-            let (found, collection) = bus.prepare_to_store(&name).await?;
-            let collection = self.collection(bus, collection).await?;
-            let create = async || {
-                bus.create_item(&collection, &attributes, &label, secret)
-                    .await
+            let found = bus.search_in_session(&name).await?;
+            let items = self.unlocked(bus, found).await?;
+            let existing = bus.newest(&items).await?;
+            // KeePassXC replaces an item in `CreateItem` only for the client that has created it.
+            let stored = match &existing {
+                Some(item) => bus.set_secret(item, secret).await,
+                None => self.create(bus, &new).await,
             };
-            let mut created = create().await;
-            if matches!(created, Err(Error::Locked { .. })) {
-                self.unlock(bus, vec![collection.clone()]).await?;
-                created = create().await;
-            }
-            let item = match created {
-                Ok(Created::Item(item)) => Some(item),
-                Ok(Created::Prompt(prompt)) => {
-                    self.confirm(bus, &prompt).await?;
-                    None
-                }
+            match stored {
+                Ok(()) => {}
                 // The service may have stored it without an answer, or may still store it.
                 Err(Error::TimedOut { .. }) => {
                     let read = self.read(bus, &name).await;
@@ -232,12 +257,10 @@ impl Platform for SecretService {
                     };
                 }
                 Err(error) => return Err(error),
-            };
-            // Other tools may have created items of the same name, which would be found instead.
-            for older in found.unlocked {
-                if item.as_ref().is_some_and(|item| *item != older)
-                    && let Err(error) = bus.delete(&older).await
-                {
+            }
+            // Other tools may have created items of the same name, which could be found instead.
+            for twin in items.iter().filter(|item| Some(*item) != existing.as_ref()) {
+                if let Err(error) = self.delete(bus, twin).await {
                     tracing::debug!(%error, "cannot erase an older item");
                 }
             }
@@ -258,9 +281,8 @@ impl Platform for SecretService {
                 self.unlock(bus, found.locked.clone()).await?;
             }
             for item in found.unlocked.iter().chain(&found.locked) {
-                match bus.delete(item).await {
-                    Ok(None) => {}
-                    Ok(Some(prompt)) => self.confirm(bus, &prompt).await?,
+                match self.delete(bus, item).await {
+                    Ok(()) => {}
                     Err(Error::TimedOut { .. }) => {
                         return match bus.search(name).await {
                             Ok(found) if found.is_empty() => Ok(true),
