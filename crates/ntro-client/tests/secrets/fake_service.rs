@@ -27,6 +27,10 @@ pub enum Habit {
     ErasesSilently,
     /// Is locked until its prompt is answered.
     AsksAndIsUnlocked,
+    /// Has a prompt for a new item, and dismisses it.
+    Dismisses,
+    /// Has a prompt for a new item, and never completes it.
+    NeverAnswers,
     /// Sends messages with terminal control characters.
     SaysControlCharacters,
     /// Sends answers of the wrong types.
@@ -155,9 +159,12 @@ async fn serve(connection: &Connection, mut messages: MessageStream, habit: Habi
             }
             "Prompt" => {
                 connection.reply(&header, &()).await.unwrap();
+                if habit == Habit::NeverAnswers {
+                    continue;
+                }
                 locked = false;
                 let sender = header.sender().unwrap().to_owned();
-                let answer = (false, Variant::from(""));
+                let answer = (habit == Habit::Dismisses, Variant::from(""));
                 connection
                     .emit_signal(
                         Some(sender),
@@ -169,7 +176,12 @@ async fn serve(connection: &Connection, mut messages: MessageStream, habit: Habi
                     .await
                     .unwrap();
             }
+            "Dismiss" => connection.reply(&header, &()).await.unwrap(),
             "CreateItem" if habit == Habit::LosesWrites => {}
+            "CreateItem" if matches!(habit, Habit::Dismisses | Habit::NeverAnswers) => {
+                let answer = (path("/"), path(PROMPT));
+                connection.reply(&header, &answer).await.unwrap();
+            }
             "CreateItem" => {
                 stored = Some(secret_in(&message));
                 if habit != Habit::StoresSilently {

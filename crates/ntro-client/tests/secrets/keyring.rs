@@ -93,6 +93,37 @@ fn missing_bus_is_absent() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
+fn bus_addresses_are_tried_in_turn() {
+    let service = SecretService::start(Mode::Unlocked);
+    let good = bus(&service).unwrap();
+    for before in [
+        "unix:path=/nope;",
+        "unix:;tcp:host=127.0.0.1,port=1;",
+        "autolaunch:;;unix:path=/dev/null;",
+    ] {
+        let store = Keyring::new(keyring(Some(format!("{before}{good};unix:path=/never"))));
+        store.probe().unwrap();
+    }
+}
+
+#[test]
+#[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
+fn unfinished_prompt_is_not_locked() {
+    let production = item("production", ORIGIN);
+    for (habit, reason) in [
+        (Habit::Dismisses, "its prompt was dismissed"),
+        (Habit::NeverAnswers, "its prompt was not answered"),
+    ] {
+        let (_service, home, store) = fake(habit, false);
+        let lock = home.lock();
+        let error = store.put(&production, &key("one"), &lock).unwrap_err();
+        assert!(matches!(error, Error::Refused { .. }), "{error:?}");
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+}
+
+#[test]
+#[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
 fn missing_service_is_absent() {
     let (answers, ..) = ask_in(Mode::Absent, |_| {});
     all_fail!(answers, Error::Absent { .. });

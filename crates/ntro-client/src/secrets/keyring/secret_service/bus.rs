@@ -67,27 +67,29 @@ impl Bus {
             reason: reason.to_owned(),
         };
         // Several addresses are alternatives. Secrets are only sent over a Unix socket.
-        let address = address
+        let addresses = address
             .ok_or_else(|| absent("no session bus is running"))?
             .split(';')
-            .find(|address| address.starts_with("unix:"))
-            .ok_or_else(|| absent("the session bus is not a Unix socket"))?;
-        let connecting = zbus::connection::Builder::address(address).build();
-        let connection = match within(&budget, None, connecting).await? {
-            Ok(connection) => connection,
-            Err(zbus::Error::Address(_) | zbus::Error::Unsupported) => {
-                return Err(absent("the address of the session bus cannot be used"));
-            }
-            Err(zbus::Error::Connection(..)) => {
-                return Err(absent("the session bus refuses connections"));
-            }
-            Err(error) => return Err(explain(&error)),
-        };
-        Ok(Self {
-            connection,
-            session: OnceLock::new(),
-            budget,
-        })
+            .filter(|address| address.starts_with("unix:"));
+        let mut failure = absent("the session bus is not a Unix socket");
+        for address in addresses {
+            let connecting = zbus::connection::Builder::address(address).build();
+            failure = match within(&budget, None, connecting).await? {
+                Ok(connection) => {
+                    return Ok(Self {
+                        connection,
+                        session: OnceLock::new(),
+                        budget,
+                    });
+                }
+                Err(zbus::Error::Address(_) | zbus::Error::Unsupported) => {
+                    absent("the address of the session bus cannot be used")
+                }
+                Err(zbus::Error::Connection(..)) => absent("the session bus refuses connections"),
+                Err(error) => explain(&error),
+            };
+        }
+        Err(failure)
     }
 
     pub(super) fn is_closed(&self) -> bool {
