@@ -112,6 +112,18 @@ pub enum Error {
         /// The binary logarithm of the limit.
         limit: u8,
     },
+    /// The file has recipients whose identities are unknown, and a change would drop them.
+    #[error(
+        "`{}` is also sealed for {count} {} whose identity is not here, and a change would lock it for them",
+        path.display(),
+        if *count == 1 { "recipient" } else { "recipients" }
+    )]
+    ForeignRecipients {
+        /// The encrypted file.
+        path: PathBuf,
+        /// How many there are.
+        count: usize,
+    },
     /// The item exists, but is not a key.
     #[error("the {store} holds something for `{account}` that is not an API key: {reason}")]
     NotAKey {

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::Error;
 use ntro_base::disk;
+use ntro_base::without_byte_order_mark;
 
 /// The purpose of a passphrase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +132,7 @@ fn first_line(path: &Path) -> Result<SecretString, Error> {
     };
     let bytes = disk::read_bounded(path, LONGEST)?.ok_or_else(|| bad("does not exist"))?;
     let bytes = Zeroizing::new(bytes);
-    let text = std::str::from_utf8(&bytes).map_err(|_| bad("is not text"))?;
+    let text = std::str::from_utf8(without_byte_order_mark(&bytes)).map_err(|_| bad("is not text"))?;
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(SecretString::from(line)),
         _ => Err(bad("begins with an empty line")),
@@ -166,8 +167,10 @@ mod tests {
         let path = folder.path().join("passphrase");
         let get = || Passphrase::from_file(path.clone()).get(PassphraseFor::Open, &path);
         assert!(get().unwrap_err().to_string().contains("does not exist"));
-        std::fs::write(&path, "two words\r\nignored\n").unwrap();
-        assert_eq!(get().unwrap().expose_secret(), "two words");
+        for text in ["two words\r\nignored\n", "\u{feff}two words\n"] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(get().unwrap().expose_secret(), "two words");
+        }
         for text in ["", "\n", "\nx"] {
             std::fs::write(&path, text).unwrap();
             assert!(get().unwrap_err().to_string().contains("empty line"));

@@ -95,6 +95,14 @@ fn helper_faults_have_distinct_errors() {
 }
 
 #[test]
+fn byte_order_mark_is_dropped() {
+    let mut settings = in_folder(&NtroDir::new());
+    settings.get = sh(r"printf '\357\273\277ntro_prod_key\r\n'");
+    let found = store(settings).get(&production()).unwrap();
+    assert_eq!(found, Some(key("ntro_prod_key")));
+}
+
+#[test]
 fn missing_helper_is_absent() {
     let mut settings = in_folder(&NtroDir::new());
     settings.get[0] = "no-such-program".to_owned();

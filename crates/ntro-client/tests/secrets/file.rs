@@ -1,7 +1,7 @@
 //! The encrypted file: errors of the file, its identity and its passphrase.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -16,7 +16,7 @@ use ntro_client::secrets::{
     create_identity,
 };
 
-use crate::support::{NtroDir, item, key, open, passphrase};
+use crate::support::{NtroDir, item, key, open, passphrase, ssh_key};
 use crate::writer::{self, Task, Work};
 
 const ORIGIN: &str = "https://api.ntropii.com";
@@ -539,4 +539,211 @@ fn a_store_that_stays_open_sees_what_others_write() {
     assert!(matches!(error, Error::Corrupt { .. }), "{error}");
     fs::remove_file(&file).unwrap();
     assert_eq!(open().get(&production).unwrap(), None);
+}
+
+/// Returns the identity of a home.
+fn identity(home: &NtroDir) -> age::x25519::Identity {
+    let text = fs::read_to_string(home.folder.join("identity.txt")).unwrap();
+    text.lines().last().unwrap().parse().unwrap()
+}
+
+/// Seals a text for several recipients.
+fn seal_for(text: &[u8], recipients: &[&dyn age::Recipient]) -> Vec<u8> {
+    let encryptor = age::Encryptor::with_recipients(recipients.iter().copied()).unwrap();
+    let mut writer = encryptor.wrap_output(Vec::new()).unwrap();
+    writer.write_all(text).unwrap();
+    writer.finish().unwrap()
+}
+
+#[test]
+fn foreign_recipient_is_never_dropped() {
+    let (home, settings) = with_identity();
+    let path = home.folder.join("keys.age");
+    let ours = identity(&home);
+    let plain = age::decrypt(&ours, &fs::read(&path).unwrap()).unwrap();
+    let (second, third) = (
+        age::x25519::Identity::generate(),
+        age::x25519::Identity::generate(),
+    );
+    let [own, second_key, third_key] =
+        [&ours, &second, &third].map(|identity| identity.to_public());
+    let production = item("production", ORIGIN);
+    for recipients in [
+        vec![&own as &dyn age::Recipient, &second_key],
+        vec![&third_key, &own, &second_key],
+    ] {
+        fs::write(&path, seal_for(&plain, &recipients)).unwrap();
+        let before = home.files();
+        let store = store(&settings);
+        assert_eq!(store.get(&production).unwrap(), Some(key(CANARY)));
+        let lock = home.lock();
+        for error in [
+            store.probe().unwrap_err(),
+            store.put(&production, &key("new"), &lock).unwrap_err(),
+            store.erase(&production, &lock).unwrap_err(),
+        ] {
+            assert!(
+                matches!(error, Error::ForeignRecipients { count, .. } if count + 1 == recipients.len()),
+                "{error:?}"
+            );
+        }
+        assert_eq!(store.get(&production).unwrap(), Some(key(CANARY)));
+        assert_eq!(home.files(), before);
+    }
+    // An identity that does not open the file makes up for no recipient.
+    fs::write(&path, seal_for(&plain, &[&own, &second_key])).unwrap();
+    let add = |identity: &age::x25519::Identity| {
+        use age::secrecy::ExposeSecret as _;
+        let file = home.folder.join("identity.txt");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(file, text + identity.to_string().expose_secret() + "\n").unwrap();
+    };
+    add(&third);
+    let error = store(&settings).put(&production, &key("new"), &home.lock());
+    assert!(
+        matches!(error, Err(Error::ForeignRecipients { count: 1, .. })),
+        "{error:?}"
+    );
+    add(&second);
+    store(&settings)
+        .put(&production, &key("new"), &home.lock())
+        .unwrap();
+    for identity in [&ours, &second, &third] {
+        age::decrypt(identity, &fs::read(&path).unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn armored_file_stays_armored() {
+    use age::armor::{ArmoredReader, ArmoredWriter, Format};
+
+    let (home, settings) = with_identity();
+    let path = home.folder.join("keys.age");
+    let binary = fs::read(&path).unwrap();
+    let mut writer = ArmoredWriter::wrap_output(Vec::new(), Format::AsciiArmor).unwrap();
+    writer.write_all(&binary).unwrap();
+    let armored = String::from_utf8(writer.finish().unwrap()).unwrap();
+    let production = item("production", ORIGIN);
+    for text in [
+        armored.clone(),
+        armored.replace('\n', "\r\n"),
+        format!("\u{feff}\n{armored}\n"),
+    ] {
+        fs::write(&path, text).unwrap();
+        let store = store(&settings);
+        assert_eq!(store.get(&production).unwrap(), Some(key(CANARY)));
+        assert_eq!(store.list().unwrap(), std::slice::from_ref(&production));
+        store.put(&production, &key("new"), &home.lock()).unwrap();
+        let written = fs::read(&path).unwrap();
+        let mut plain = Vec::new();
+        ArmoredReader::new(&written[..])
+            .read_to_end(&mut plain)
+            .unwrap();
+        assert_ne!(plain, written);
+        age::decrypt(&identity(&home), &plain).unwrap();
+    }
+    let (start, _) = armored.split_at(armored.len() / 2);
+    fs::write(&path, start).unwrap();
+    for error in all(&home, &settings) {
+        assert!(
+            error
+                .to_string()
+                .ends_with("its lines of text were cut off or changed"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn broken_header_gives_reason() {
+    let (home, settings) = with_identity();
+    let path = home.folder.join("keys.age");
+    let whole = fs::read(&path).unwrap();
+    let end = whole.windows(4).position(|four| four == b"\n---").unwrap();
+    let line = b"age-encryption.org/v1\n";
+    let mut mac = whole.clone();
+    mac[end + 6] ^= 1;
+    let scrypt = seal("x", "open sesame", 2);
+    let scrypt = scrypt.strip_prefix(line).unwrap();
+    let mixed = [line, &whole[line.len()..=end], scrypt].concat();
+    for (bytes, reason) in [
+        (&b""[..], "it is empty"),
+        (b"damaged", "it is not an age file"),
+        (b"version = 1", "it is not an age file"),
+        (b"age-encryption.org/v1", "it was cut off"),
+        (
+            b"age-encryption.org/v1\r\n-> X25519",
+            "its line ends were changed: copy it as a binary file",
+        ),
+        (b"age-encryption.org/v9\n", "it is of a newer age format"),
+        (&whole[..end], "its header was cut off"),
+        (&whole[..end + 50], "its contents were cut off"),
+        (
+            b"age-encryption.org/v1\n-> X25519\n--- x\nand so on and on and on and on and on and on and on",
+            "its header is not as age writes it",
+        ),
+        (&mac, "its header was changed"),
+        (
+            &mixed,
+            "its header has a passphrase beside other recipients, which age forbids",
+        ),
+    ] {
+        fs::write(&path, bytes).unwrap();
+        let error = store(&settings)
+            .get(&item("production", ORIGIN))
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("`{}` is damaged: {reason}", path.display())
+        );
+    }
+}
+
+#[test]
+fn unusable_identity_gives_reason() {
+    let (home, settings) = with_identity();
+    let path = home.folder.join("identity.txt");
+    let usable = fs::read_to_string(&path).unwrap();
+    let armored = "-----BEGIN AGE ENCRYPTED FILE-----\n";
+    for (text, reason) in [
+        (
+            "AGE-SECRET-KEY-PQ-1XYZ\n".as_bytes(),
+            "line 1 is a post-quantum identity",
+        ),
+        (b"# a\nage-secret-key-1qq\n", "line 2 is a damaged identity"),
+        (b"AGE-PLUGIN-YUBIKEY-1XYZ\n", "an identity of an age plugin"),
+        (b"age1xyz\n", "line 1 is a public key"),
+        (armored.as_bytes(), "sealed with a passphrase itself"),
+        (
+            b"age-encryption.org/v1\n\xff",
+            "sealed with a passphrase itself",
+        ),
+        (b"\xff\xfe", "it is not text"),
+    ] {
+        fs::write(&path, text).unwrap();
+        let error = store(&settings)
+            .get(&item("production", ORIGIN))
+            .unwrap_err();
+        assert!(error.to_string().contains(reason), "{error}");
+        assert!(!error.to_string().contains("XYZ"), "{error}");
+    }
+    fs::write(&path, format!("\u{feff}{usable}")).unwrap();
+    store(&settings).get(&item("production", ORIGIN)).unwrap();
+}
+
+#[test]
+#[ignore = "needs OpenSSH: run scripts/test"]
+fn unusable_ssh_key_needs_no_passphrase() {
+    let (home, settings) = with_identity();
+    let path = home.folder.join("identity.txt");
+    fs::remove_file(&path).unwrap();
+    ssh_key(&path, "ecdsa", "open sesame");
+    for error in all(&home, &settings) {
+        assert!(
+            error
+                .to_string()
+                .contains("of the kind `ecdsa-sha2-nistp256`"),
+            "{error}"
+        );
+    }
 }

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use super::{Error, HelperCall, HelperFault, Item, SecretStore, StoreKind};
 use ntro_base::disk::FileLock;
-use ntro_base::{ApiKey, printable};
+use ntro_base::{ApiKey, printable, without_byte_order_mark};
 use run::{Failure, Ran};
 
 /// The length of helper messages in errors.
@@ -154,7 +154,7 @@ impl SecretStore for CommandStore {
         };
         let fault = |fault| Err(self.fault(HelperCall::Get, fault, ""));
         // Text that is not UTF-8 is not a key either, and is reported as such.
-        let text = Zeroizing::new(String::from_utf8_lossy(&output).into_owned());
+        let text = Zeroizing::new(String::from_utf8_lossy(without_byte_order_mark(&output)).into_owned());
         match text.trim().lines().count() {
             0 => fault(HelperFault::Nothing),
             1 => match ApiKey::from_secret(text.trim().to_owned()) {

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::super::{Error, Passphrase, PassphraseFor};
 use ntro_base::disk::{self, FileLock};
+use ntro_base::without_byte_order_mark;
 
 /// Identity files have a few lines.
 const LARGEST: u64 = 1 << 20;
@@ -30,9 +31,16 @@ impl Identities {
             return Ok(None);
         };
         let bytes = Zeroizing::new(bytes);
-        let list = std::str::from_utf8(&bytes)
-            .map_err(|_| "it is not text".to_owned())
+        let sealed = || {
+            "it is sealed with a passphrase itself: decrypt it with `age -d`, or use an SSH key with a passphrase".to_owned()
+        };
+        let list = std::str::from_utf8(without_byte_order_mark(&bytes))
+            .map_err(|_| match bytes.starts_with(b"age-encryption.org/") {
+                true => sealed(),
+                false => "it is not text".to_owned(),
+            })
             .and_then(|text| match text.trim_start() {
+                text if text.starts_with("-----BEGIN AGE ") => Err(sealed()),
                 text if text.starts_with("-----BEGIN ") => ssh_key(text).map(|key| vec![key]),
                 text if text.starts_with("ssh-") => {
                     Err("it is an SSH public key, and the private one opens the file".to_owned())
@@ -61,7 +69,7 @@ impl Identities {
                     DecryptError::KeyDecryptionFailed => Error::WrongPassphrase {
                         path: self.path.clone(),
                     },
-                    error => bad(&self.path, error.to_string()),
+                    _ => bad(&self.path, "it is a damaged SSH key".to_owned()),
                 })?;
                 *identity = FileIdentity::Ssh(key.into());
             }
@@ -116,17 +124,30 @@ fn age_identities(text: &str) -> Result<Vec<FileIdentity>, String> {
             continue;
         }
         // The line may be a secret.
-        let identity = line.parse().map_err(|_| {
-            format!(
-                "line {} is not an identity as `age-keygen` makes it",
-                index + 1
-            )
-        })?;
+        let identity = line
+            .parse()
+            .map_err(|_| format!("line {} is {}", index + 1, kind_of(line)))?;
         list.push(FileIdentity::Age(identity));
     }
     match list.is_empty() {
         true => Err("there is no identity in it".to_owned()),
         false => Ok(list),
+    }
+}
+
+/// Says what a line is that is not an identity, without showing it.
+fn kind_of(line: &str) -> &'static str {
+    let line = line.to_ascii_uppercase();
+    match &*Zeroizing::new(line) {
+        line if line.starts_with("AGE-SECRET-KEY-PQ-1") => {
+            "a post-quantum identity, which cannot be used here: make one with `age-keygen`, without `-pq`"
+        }
+        line if line.starts_with("AGE-SECRET-KEY-1") => "a damaged identity",
+        line if line.starts_with("AGE-PLUGIN-") => {
+            "an identity of an age plugin, which cannot be used here"
+        }
+        line if line.starts_with("AGE1") => "a public key, and the identity opens the file",
+        _ => "not an identity as `age-keygen` makes it",
     }
 }
 
@@ -137,17 +158,27 @@ fn ssh_key(text: &str) -> Result<FileIdentity, String> {
         .map_err(|_| "it is no SSH private key that can be read".to_owned())?;
     match key {
         key @ ssh::Identity::Unencrypted(_) => Ok(FileIdentity::Ssh(key)),
-        ssh::Identity::Encrypted(key) => Ok(FileIdentity::Locked(key)),
+        // The passphrase is not needed to see that a key is of no use.
+        ssh::Identity::Encrypted(key) => {
+            match ssh::Recipient::try_from(ssh::Identity::from(key.clone())) {
+                Err(ssh::ParseRecipientKeyError::Unsupported(kind)) => Err(unusable(&kind)),
+                _ => Ok(FileIdentity::Locked(key)),
+            }
+        }
         ssh::Identity::Unsupported(U::EncryptedPem) => Err(
             "it is an SSH key in an old encrypted form, which `ssh-keygen -p` renews".to_owned(),
         ),
         ssh::Identity::Unsupported(U::EncryptedSsh(cipher)) => {
             Err(format!("it is an SSH key encrypted by `{cipher}`"))
         }
-        ssh::Identity::Unsupported(U::Hardware(kind) | U::Type(kind)) => Err(format!(
-            "it is an SSH key of the kind `{kind}`, and only `ssh-ed25519` and `ssh-rsa` can open a file"
-        )),
+        ssh::Identity::Unsupported(U::Hardware(kind) | U::Type(kind)) => Err(unusable(&kind)),
     }
+}
+
+fn unusable(kind: &str) -> String {
+    format!(
+        "it is an SSH key of the kind `{kind}`, and only `ssh-ed25519` and `ssh-rsa` can open a file"
+    )
 }
 
 /// Creates an identity file, readable by its owner alone, unless one exists.

@@ -9,12 +9,14 @@
 //! with a passphrase asks for it in the same way as a file sealed with a passphrase.
 //!
 //! The `age` tool decrypts it: `age -d ~/.ntro/keys.age`, with `-i identity.txt` if an identity
-//! seals it. Writing keeps the kind of seal. Several identities in the identity file become several
-//! recipients.
+//! seals it. Writing keeps the kind of seal and the armor. Several identities in the identity file
+//! become several recipients. A file with a recipient whose identity is elsewhere is not written:
+//! its header does not say for whom it would have to be sealed again.
 
 mod contents;
 mod identity;
 mod seal;
+mod sealed;
 
 pub use identity::create_identity;
 
@@ -27,6 +29,7 @@ use identity::Identities;
 use ntro_base::ApiKey;
 use ntro_base::disk::{self, FileLock};
 use seal::Seal;
+use sealed::Sealed;
 
 /// Room for thousands of keys; a larger file is rejected.
 const LARGEST: u64 = 16 << 20;
@@ -43,7 +46,7 @@ pub(super) struct FileStore {
 
 /// The decrypted contents of a file. A file with the same sealed bytes is not decrypted again.
 struct Opened {
-    sealed: Vec<u8>,
+    sealed: Sealed,
     seal: Seal,
     contents: Contents,
 }
@@ -60,13 +63,15 @@ impl FileStore {
     }
 
     /// Returns the sealed file; `None` if it does not exist.
-    fn sealed(&self) -> Result<Option<Vec<u8>>, Error> {
-        Ok(disk::read_bounded(&self.path, LARGEST)?)
+    fn sealed(&self) -> Result<Option<Sealed>, Error> {
+        let file = disk::read_bounded(&self.path, LARGEST)?;
+        file.map(|file| Sealed::decode(file, &self.path))
+            .transpose()
     }
 
     /// Returns the seal of an existing file.
-    fn seal_of(&self, sealed: &[u8]) -> Result<Seal, Error> {
-        if Seal::is_passphrase(sealed, &self.path)? {
+    fn seal_of(&self, sealed: &Sealed) -> Result<Seal, Error> {
+        if Seal::is_passphrase(&sealed.bytes, &self.path)? {
             return Ok(Seal::Passphrase(
                 self.passphrase.get(PassphraseFor::Open, &self.path)?,
             ));
@@ -117,9 +122,10 @@ impl FileStore {
         Ok(opened)
     }
 
-    fn open(&self, sealed: Vec<u8>) -> Result<Opened, Error> {
+    fn open(&self, sealed: Sealed) -> Result<Opened, Error> {
         let seal = self.seal_of(&sealed)?;
-        let contents = Contents::parse(&seal.open(&sealed, &self.path)?, &self.path)?;
+        let plain = seal.open(&sealed.bytes, &self.path)?;
+        let contents = Contents::parse(&plain, &self.path)?;
         Ok(Opened {
             sealed,
             seal,
@@ -127,9 +133,34 @@ impl FileStore {
         })
     }
 
-    fn write(&self, seal: Seal, contents: Contents, lock: &FileLock) -> Result<Opened, Error> {
-        let sealed = seal.close(&contents.to_toml(), &self.path)?;
-        disk::replace(&self.path, &sealed, lock)?;
+    /// Checks that a change would shut nobody out of the file.
+    fn check_recipients(&self, opened: &Opened) -> Result<(), Error> {
+        let sealed = &opened.sealed.bytes;
+        match opened.seal.foreign_recipients(sealed, &self.path)? {
+            0 => Ok(()),
+            count => Err(Error::ForeignRecipients {
+                path: self.path.clone(),
+                count,
+            }),
+        }
+    }
+
+    fn write(
+        &self,
+        seal: Seal,
+        contents: Contents,
+        is_armored: bool,
+        lock: &FileLock,
+    ) -> Result<Opened, Error> {
+        let sealed = Sealed {
+            bytes: seal.close(&contents.to_toml(), &self.path)?,
+            is_armored,
+        };
+        let file = sealed.encode().map_err(|error| Error::Unavailable {
+            store: StoreKind::File,
+            reason: error.to_string(),
+        })?;
+        disk::replace(&self.path, &file, lock)?;
         Ok(Opened {
             sealed,
             seal,
@@ -146,7 +177,7 @@ impl SecretStore for FileStore {
     fn probe(&self) -> Result<(), Error> {
         disk::ensure_writable(&self.folder)?;
         match &*self.opened()? {
-            Some(_) => Ok(()),
+            Some(opened) => self.check_recipients(opened),
             None => self.new_seal().map(drop),
         }
     }
@@ -159,12 +190,15 @@ impl SecretStore for FileStore {
 
     fn put(&self, item: &Item, key: &ApiKey, lock: &FileLock) -> Result<(), Error> {
         let mut opened = self.opened()?;
-        let (seal, mut contents) = match opened.take() {
-            Some(opened) => (opened.seal, opened.contents),
-            None => (self.new_seal()?, Contents::default()),
+        if let Some(opened) = &*opened {
+            self.check_recipients(opened)?;
+        }
+        let (seal, mut contents, is_armored) = match opened.take() {
+            Some(opened) => (opened.seal, opened.contents, opened.sealed.is_armored),
+            None => (self.new_seal()?, Contents::default(), false),
         };
         contents.put(item, key);
-        *opened = Some(self.write(seal, contents, lock)?);
+        *opened = Some(self.write(seal, contents, is_armored, lock)?);
         Ok(())
     }
 
@@ -175,7 +209,10 @@ impl SecretStore for FileStore {
         };
         let erased = file.contents.erase(item);
         *opened = Some(match erased {
-            true => self.write(file.seal, file.contents, lock)?,
+            true => {
+                self.check_recipients(&file)?;
+                self.write(file.seal, file.contents, file.sealed.is_armored, lock)?
+            }
             false => file,
         });
         Ok(erased)
@@ -187,7 +224,7 @@ impl SecretStore for FileStore {
         let Some(sealed) = self.sealed()? else {
             return Ok(Vec::new());
         };
-        let locked = Seal::is_passphrase(&sealed, &self.path)?
+        let locked = Seal::is_passphrase(&sealed.bytes, &self.path)?
             || self
                 .identities()?
                 .is_some_and(|identities| identities.are_locked());

@@ -37,6 +37,19 @@ impl Seal {
         Ok(plain)
     }
 
+    /// Returns how many recipients of a file this seal would not keep.
+    pub(super) fn foreign_recipients(&self, sealed: &[u8], path: &Path) -> Result<usize, Error> {
+        let Self::Identity(identities) = self else {
+            return Ok(0);
+        };
+        let mut own = 0;
+        for opener in identities.openers() {
+            let opened = decryptor(sealed, path)?.decrypt([&*opener].into_iter());
+            own += usize::from(opened.is_ok());
+        }
+        Ok(recipients(sealed).count().saturating_sub(own))
+    }
+
     pub(super) fn close(&self, plain: &str, path: &Path) -> Result<Vec<u8>, Error> {
         let failed = |error: &dyn std::error::Error| Error::Unavailable {
             store: StoreKind::File,
@@ -103,24 +116,58 @@ impl Seal {
                     identity: identities.path.clone(),
                 },
             },
-            _ => corrupt(path, "its head was changed"),
+            _ => corrupt(path, "its header was changed"),
         }
     }
 }
 
 fn decryptor<'a>(sealed: &'a [u8], path: &Path) -> Result<Decryptor<BufReader<&'a [u8]>>, Error> {
-    Decryptor::new(BufReader::new(sealed)).map_err(|error| {
-        corrupt(
-            path,
-            match error {
-                DecryptError::UnknownFormat => "it is of a newer age format",
-                _ => "it is not an age file, or was cut off",
-            },
-        )
-    })
+    Decryptor::new(BufReader::new(sealed))
+        .map_err(|error| corrupt(path, head_fault(sealed, &error)))
 }
 
-fn corrupt(path: &Path, reason: &str) -> Error {
+/// Returns why a file has no header that can be read.
+fn head_fault(sealed: &[u8], error: &DecryptError) -> &'static str {
+    const FIRST_LINE: &[u8] = b"age-encryption.org/v1\n";
+
+    let has_passphrase = || recipients(sealed).any(|kind| kind == b"scrypt");
+    match error {
+        _ if sealed.is_empty() => "it is empty",
+        _ if FIRST_LINE.starts_with(sealed) => "it was cut off",
+        _ if !sealed.starts_with(b"age-encryption.org/") => "it is not an age file",
+        _ if sealed.starts_with(b"age-encryption.org/v1\r\n") => {
+            "its line ends were changed: copy it as a binary file"
+        }
+        // age takes a header that it cannot parse for one of another version.
+        DecryptError::UnknownFormat if !sealed.starts_with(FIRST_LINE) => {
+            "it is of a newer age format"
+        }
+        _ if !sealed.split(|byte| *byte == b'\n').any(is_last) => "its header was cut off",
+        _ if has_passphrase() && recipients(sealed).count() > 1 => {
+            "its header has a passphrase beside other recipients, which age forbids"
+        }
+        DecryptError::Io(_) => "its contents were cut off",
+        _ => "its header is not as age writes it",
+    }
+}
+
+/// Returns whether a line of a header is its last one.
+fn is_last(line: &[u8]) -> bool {
+    line.starts_with(b"---")
+}
+
+/// Returns the kind of each recipient in the header of a file. Lines that age adds to keep readers
+/// tolerant are none.
+fn recipients(sealed: &[u8]) -> impl Iterator<Item = &[u8]> {
+    sealed
+        .split(|byte| *byte == b'\n')
+        .take_while(|line| !is_last(line))
+        .filter_map(|line| line.strip_prefix(b"-> "))
+        .filter_map(|stanza| stanza.split(|byte| *byte == b' ').next())
+        .filter(|kind| !kind.ends_with(b"-grease"))
+}
+
+pub(super) fn corrupt(path: &Path, reason: &str) -> Error {
     Error::Corrupt {
         path: path.to_owned(),
         reason: reason.to_owned(),
