@@ -523,7 +523,7 @@ fn damaged_key_file_has_fix() {
     assert_snapshot!(sandbox.ntro("auth test").transcript(), @r"
         exit code: 8
         ----- stderr -----
-        error: `[HOME]/.ntro/keys.age` is damaged: it is not an age file, or was cut off
+        error: `[HOME]/.ntro/keys.age` is damaged: it is not an age file
           hint: put a copy of `[HOME]/.ntro/keys.age` back, or move it away and log in again: without one its keys are lost
         ");
     let doctor = sandbox.ntro("doctor --offline").run().exits(1);

@@ -297,8 +297,16 @@ impl Session {
         fill(&self.calls, || {
             let mut settings = api::Settings::from_env(self.env());
             settings.total_timeout = self.seconds(&env::NTRO_TIMEOUT, settings.total_timeout)?;
+            settings.report = self.report();
             Ok(settings)
         })
+    }
+
+    /// Returns the receiver of warnings about answers.
+    #[must_use]
+    pub fn report(&self) -> api::Report {
+        let notice = Arc::clone(&self.options.notice);
+        Arc::new(move |warning| notice(&Notice::Answer(warning)))
     }
 
     /// Returns the transport that all calls share.

@@ -299,6 +299,10 @@ impl From<secrets::Error> for CliError {
                 "put a copy of `{0}` back, or move it away and log in again: without one its keys are lost",
                 path.display()
             )),
+            E::ForeignRecipients { path, .. } => this.hint(format!(
+                "add their identities to the identity file, or seal `{}` anew for your identity alone",
+                path.display()
+            )),
             E::TooMuchWork { path, .. } => this.hint(format!(
                 "seal `{}` anew with less, or move it away and log in again",
                 path.display()
@@ -512,6 +516,9 @@ impl From<rotate::Error> for CliError {
 /// Hint when another service answers.
 const NOT_THERE: &str = "check the host: most Ntropii APIs have a path that ends in `/v1`";
 
+/// Hint when a web page answers.
+const WEB_PAGE: &str = "a web page answered: check the host, and whether the network has a log-in page or a firewall in between";
+
 /// Returns the hint for a variable with an invalid proxy.
 pub(crate) fn proxy_hint(bad: &api::BadProxy) -> String {
     let upper = bad.variable;
@@ -529,6 +536,16 @@ impl From<api::Error> for CliError {
             ..Self::new(kind, error.to_string())
         };
         match &error {
+            E::Rejected(refusal) if refusal.is_web_page => of(Kind::NotAuthenticated).hint(WEB_PAGE),
+            E::Forbidden(refusal) if refusal.is_web_page => of(Kind::Forbidden).hint(WEB_PAGE),
+            E::Unexpected(refusal) if refusal.is_web_page => of(Kind::Failure).hint(WEB_PAGE),
+            E::NotUnderstood { misfit, .. } if misfit.is_web_page() => {
+                of(Kind::Failure).hint(WEB_PAGE)
+            }
+            E::NotUnderstood {
+                misfit: api::InvalidResponse::Compressed { .. },
+                ..
+            } => of(Kind::Failure).hint("a proxy or the server compresses it: let it heed `Accept-Encoding: identity`"),
             E::Rejected(_) => of(Kind::NotAuthenticated)
                 .hint("it may be revoked, expired or for another server: run `ntro auth login` with a new key"),
             E::Forbidden(_) => of(Kind::Forbidden).hint("use a key that has the right to do this"),
@@ -540,9 +557,9 @@ impl From<api::Error> for CliError {
             E::RateLimited { .. } => of(Kind::RateLimited).hint("try again later"),
             E::Unavailable { .. } => of(Kind::Unreachable).hint("try again later"),
             E::Unreachable { cause, .. } => of(Kind::Unreachable).hint(match cause {
-                api::Cause::Tls => "check the certificate; set `SSL_CERT_FILE` to trust your own CA",
+                api::Cause::Tls => "check the certificate; `SSL_CERT_FILE` names the file with your own CA",
                 api::Cause::Dns => "check the host's name, and the network",
-                api::Cause::Proxy => "check `HTTPS_PROXY` and `NO_PROXY`",
+                api::Cause::Proxy => "check the variable, or name the server in `NO_PROXY`",
                 api::Cause::TimedOut => "check the host, and that the server is running; for a slow server, raise `NTRO_TIMEOUT`",
                 _ => "check the host, and that the server is running",
             }),

@@ -30,6 +30,8 @@ pub enum Reply {
     Json(u16, Value),
     /// The same, with this time in the `Date` header.
     Dated(String, u16, Value),
+    /// Answers with this status and this web page.
+    Page(u16, &'static str),
     /// Closes the connection.
     Cut,
     /// Sends nothing, and keeps the connection open.
@@ -155,23 +157,30 @@ fn converse(
         Reply::Silence => loop {
             std::thread::park();
         },
-        Reply::Json(status, body) => answer_with(stream, "", status, &body),
-        Reply::Dated(date, status, body) => {
-            answer_with(stream, &format!("date: {date}\r\n"), status, &body)
+        Reply::Page(status, page) => {
+            answer_with(stream, "content-type: text/html\r\n", status, page)
         }
+        Reply::Json(status, body) => answer_with(stream, JSON, status, &body.to_string()),
+        Reply::Dated(date, status, body) => answer_with(
+            stream,
+            &format!("{JSON}date: {date}\r\n"),
+            status,
+            &body.to_string(),
+        ),
     }
 }
+
+const JSON: &str = "content-type: application/json\r\n";
 
 fn answer_with(
     mut stream: TcpStream,
     headers: &str,
     status: u16,
-    body: &Value,
+    body: &str,
 ) -> std::io::Result<()> {
-    let body = body.to_string();
     write!(
         stream,
-        "HTTP/1.1 {status} Status\r\ncontent-type: application/json\r\n{headers}\
+        "HTTP/1.1 {status} Status\r\n{headers}\
          content-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     )

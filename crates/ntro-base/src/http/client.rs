@@ -1,12 +1,13 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{ClientBuilder, Proxy, redirect};
 use url::Url;
 
 use super::dns::Resolver;
 use super::error::{ClientError, root_cause};
-use super::{Proxies, is_loopback};
+use super::{NamedProxy, Proxies, is_loopback};
 
 /// Sends requests by the rules of this module. Costs nothing before the first one.
 pub struct HttpClient {
@@ -63,17 +64,27 @@ impl HttpClient {
             .map_err(|error| ClientError::Tls(error.clone()))
     }
 
+    /// Returns the proxy through which a URL is called.
+    #[must_use]
+    pub fn proxy(&self, url: &Url) -> Option<&NamedProxy> {
+        self.proxies.find(url).ok().flatten()
+    }
+
     fn builder(&self) -> ClientBuilder {
         let proxies = self.proxies.clone();
         let builder = reqwest::Client::builder()
             .user_agent(&self.user_agent)
+            .default_headers(HeaderMap::from_iter([(
+                ACCEPT_ENCODING,
+                HeaderValue::from_static("identity"),
+            )]))
             .connect_timeout(self.connect_timeout)
             .redirect(redirect::Policy::none())
             .referer(false)
             .http1_only()
             .dns_resolver(Arc::new(Resolver))
             .proxy(Proxy::custom(move |url| {
-                proxies.find(url).ok().flatten().cloned()
+                Some(proxies.find(url).ok()??.url.clone())
             }));
         match self.idle_timeout {
             Some(timeout) => builder.pool_idle_timeout(timeout),

@@ -8,18 +8,24 @@
 //!   environment; an unusable proxy is an error.
 //! * Certificates are checked against the system's roots, or on Linux against `SSL_CERT_FILE` and
 //!   `SSL_CERT_DIR` alone where they are set.
-//! * Bodies are read up to a limit.
+//! * No compressed answer is asked for, and bodies are read up to a limit.
 
 mod body;
 mod client;
 mod dns;
 mod error;
 mod loopback;
+mod no_proxy;
 mod proxy;
+mod roots;
+mod tunnel;
 
 pub use body::read_body;
 pub use client::HttpClient;
 pub use dns::DnsFailure;
 pub use error::{ClientError, root_cause, source_chain};
 pub(crate) use loopback::{is_loopback, loopback_addresses};
-pub use proxy::{BadProxy, Proxies};
+pub use no_proxy::NoProxy;
+pub use proxy::{BadProxy, NamedProxy, Proxies};
+pub use roots::{BadRoots, CustomRoots};
+pub use tunnel::tunnel_refusal;

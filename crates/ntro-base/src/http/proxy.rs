@@ -4,7 +4,7 @@ use std::sync::Arc;
 use hyper_util::client::proxy::matcher::Matcher;
 use url::{ParseError, Url};
 
-use super::is_loopback;
+use super::{NoProxy, is_loopback};
 use crate::env::{self, Env, EnvVar};
 
 /// A variable that should name a proxy and does not. Its value may hold a password, so it is
@@ -30,10 +30,17 @@ impl BadProxy {
 pub struct Proxies(Arc<Variables>);
 
 struct Variables {
-    http: Result<Option<Url>, BadProxy>,
-    https: Result<Option<Url>, BadProxy>,
-    /// Matches every server except those in `NO_PROXY`.
-    proxied: Matcher,
+    http: Result<Option<NamedProxy>, BadProxy>,
+    https: Result<Option<NamedProxy>, BadProxy>,
+    exempt: NoProxy,
+}
+
+/// A proxy, and the variable that names it.
+pub struct NamedProxy {
+    /// The proxy's URL, which may hold a password.
+    pub url: Url,
+    /// The variable's name in capital letters; it may be set in lower case.
+    pub variable: &'static str,
 }
 
 impl Proxies {
@@ -46,11 +53,10 @@ impl Proxies {
             true => named_proxy(env, variable),
             false => named_proxy(env, &env::ALL_PROXY),
         };
-        let exempt = env.text(&env::NO_PROXY).ok().flatten();
         Self(Arc::new(Variables {
             http: named(&env::HTTP_PROXY),
             https: named(&env::HTTPS_PROXY),
-            proxied: matcher("http://proxy.invalid", exempt.unwrap_or_default()),
+            exempt: NoProxy::from_env(env),
         }))
     }
 
@@ -59,19 +65,15 @@ impl Proxies {
     /// # Errors
     ///
     /// Returns an error when the variable that decides names no usable proxy.
-    pub fn find(&self, url: &Url) -> Result<Option<&Url>, &BadProxy> {
+    pub fn find(&self, url: &Url) -> Result<Option<&NamedProxy>, &BadProxy> {
         let Variables {
             http,
             https,
-            proxied,
+            exempt,
         } = &*self.0;
-        let exempt = || match url.as_str().parse() {
-            Ok(uri) => proxied.intercept(&uri).is_none(),
-            Err(_) => false,
-        };
         match if url.scheme() == "https" { https } else { http } {
             Ok(None) => Ok(None),
-            _ if is_loopback(url) || exempt() => Ok(None),
+            _ if is_loopback(url) || exempt.contains(url) => Ok(None),
             named => named.as_ref().map(Option::as_ref),
         }
     }
@@ -84,15 +86,20 @@ impl fmt::Debug for Proxies {
     }
 }
 
-fn named_proxy(env: &Env, variable: &EnvVar) -> Result<Option<Url>, BadProxy> {
+fn named_proxy(env: &Env, variable: &EnvVar) -> Result<Option<NamedProxy>, BadProxy> {
+    let variable_name = variable.name;
     let named = match env.text(variable) {
         Ok(value) => value.map(proxy_url).transpose(),
         Err(_) => Err("it is not valid Unicode"),
     };
-    named.map_err(|reason| BadProxy {
-        variable: variable.name,
+    let named = named.map_err(|reason| BadProxy {
+        variable: variable_name,
         reason,
-    })
+    })?;
+    Ok(named.map(|url| NamedProxy {
+        url,
+        variable: variable_name,
+    }))
 }
 
 /// Parses the URL of a proxy. `http://` may be missing.
@@ -102,23 +109,30 @@ fn proxy_url(value: &str) -> Result<Url, &'static str> {
     if !matches!(scheme, "http" | "https") {
         return Err("only `http` and `https` proxies are supported");
     }
+    // Such a character would end the name of the host, and the rest of the password become one.
+    if let Some((user, _)) = authority.rsplit_once('@')
+        && user.contains(['#', '/', '?', '\\'])
+    {
+        return Err(
+            "`#`, `/`, `?` and `\\` in its user name and password are written `%23`, `%2F`, `%3F` and `%5C`",
+        );
+    }
     let url = Url::parse(&format!("{scheme}://{authority}")).map_err(|error| match error {
         ParseError::InvalidPort => "its port is not a number up to 65535",
         _ => FORM,
     })?;
     // reqwest parses the URL with this type as well, and ignores a proxy that it does not accept.
     let is_accepted = |text: &str| match "http://server.invalid".parse() {
-        Ok(server) => matcher(text, "").intercept(&server).is_some(),
+        Ok(server) => {
+            let matcher = Matcher::builder().all(text).build();
+            matcher.intercept(&server).is_some()
+        }
         Err(_) => false,
     };
     match is_accepted(value) && is_accepted(url.as_str()) {
         true => Ok(url),
         false => Err(FORM),
     }
-}
-
-fn matcher(proxy: &str, exempt: &str) -> Matcher {
-    Matcher::builder().all(proxy).no(exempt).build()
 }
 
 #[cfg(test)]
@@ -130,7 +144,7 @@ mod tests {
     fn find(variables: &[(&EnvVar, &str)], server: &str) -> Result<Option<String>, &'static str> {
         let proxies = Proxies::from_env(&Env::from_pairs(variables.iter().copied()));
         match proxies.find(&server.parse().unwrap()) {
-            Ok(proxy) => Ok(proxy.map(|url| url.to_string())),
+            Ok(proxy) => Ok(proxy.map(|proxy| proxy.url.to_string())),
             Err(bad) => Err(bad.variable),
         }
     }
@@ -190,6 +204,19 @@ mod tests {
         }
         let variables = [(&HTTPS_PROXY, bad), (&NO_PROXY, "b.example")];
         assert_eq!(find(&variables, https), Err("HTTPS_PROXY"));
+    }
+
+    #[test]
+    fn special_characters_are_percent_encoded() {
+        for password in ["a#b", "a/b", "a?b", "a\\b", "#", "p@ss#word"] {
+            let value = format!("http://ada:{password}@proxy:3128");
+            let reason = proxy_url(&value).unwrap_err();
+            assert!(reason.contains("`%23`"), "{value}: {reason}");
+        }
+        assert!(proxy_url("http://DOMAIN\\ada:x@proxy:3128").is_err());
+        // The last `@` ends the password.
+        let url = proxy_url("http://ada:p@ss@proxy:3128").unwrap();
+        assert_eq!(url.as_str(), "http://ada:p%40ss@proxy:3128/");
     }
 
     #[test]

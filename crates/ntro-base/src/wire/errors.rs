@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::without_byte_order_mark;
+
 /// Ntropii's body: `{"statusCode": 404, "message": "…", "error": "Not Found"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -87,7 +89,7 @@ impl ErrorText {
     /// The text comes from the server: remove control characters before showing it on a terminal.
     #[must_use]
     pub fn read(body: &[u8]) -> Self {
-        let Ok(Value::Object(body)) = serde_json::from_slice::<Value>(body) else {
+        let Ok(Value::Object(body)) = serde_json::from_slice::<Value>(without_byte_order_mark(body)) else {
             return Self::default();
         };
         let text = |value: &Value| value.as_str().map(str::to_owned);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use ntro_base::http::BadProxy;
-use ntro_base::{Origin, TenantSlug};
+use ntro_base::{Origin, Period, TenantSlug};
 
 /// The refusal of a server. All text is cleaned for the terminal and bounded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,14 @@ pub struct Refusal {
     pub code: Option<String>,
     /// The server's id of the request, for its operator.
     pub request_id: Option<String>,
+    /// Whether the answer is a web page, so not one of this API.
+    pub is_web_page: bool,
+}
+
+/// Returns whether a `Content-Type` names a web page.
+pub(super) fn is_html(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("text/html") || kind.eq_ignore_ascii_case("application/xhtml+xml")
 }
 
 impl fmt::Display for Refusal {
@@ -80,6 +88,11 @@ pub enum InvalidResponse {
         /// The `Content-Type` header, if there was one.
         content_type: Option<String>,
     },
+    /// It is compressed, though no compression was asked for.
+    Compressed {
+        /// The `Content-Encoding` header.
+        encoding: String,
+    },
     /// It is JSON of another shape; the text says what is missing or wrong.
     Shape(String),
     /// It is larger than the limit.
@@ -87,6 +100,14 @@ pub enum InvalidResponse {
         /// The most bytes that are read.
         limit: usize,
     },
+}
+
+impl InvalidResponse {
+    /// Returns whether it is a web page, such as the log-in page of a network.
+    #[must_use]
+    pub fn is_web_page(&self) -> bool {
+        matches!(self, Self::NotJson { content_type: Some(kind) } if is_html(kind))
+    }
 }
 
 impl fmt::Display for InvalidResponse {
@@ -102,6 +123,12 @@ impl fmt::Display for InvalidResponse {
                 content_type: Some(content_type),
             } => write!(f, "it is not JSON but `{content_type}`"),
             Self::NotJson { content_type: None } => f.write_str("it is not JSON"),
+            Self::Compressed { encoding } => {
+                write!(
+                    f,
+                    "it is compressed (`{encoding}`), which was not asked for"
+                )
+            }
             Self::Shape(what) => f.write_str(what),
             Self::TooLarge { limit } => write!(f, "it has more than {limit} bytes"),
         }
@@ -138,7 +165,8 @@ pub enum Error {
         /// The wait that the server requests.
         retry_after: Option<Duration>,
     },
-    /// 502, 503 or 504, after all tries: the server or its gateway is unavailable.
+    /// 408, 425, 502, 503, 504 or 520 to 524, after all tries: the server or its gateway is
+    /// unavailable.
     #[error("`{}` is out of order ({refusal}){}", .refusal.origin, asks(*.retry_after))]
     Unavailable {
         /// The refusal.
@@ -289,9 +317,18 @@ impl Error {
 }
 
 fn asks(retry_after: Option<Duration>) -> String {
-    retry_after.map_or_else(String::new, |wait| {
-        format!(" and asks to wait {} s", wait.as_secs())
-    })
+    const DAY: u64 = 24 * 60 * 60;
+
+    let seconds = retry_after.map_or(0, |wait| wait.as_secs());
+    match seconds.div_ceil(DAY) {
+        0 => String::new(),
+        _ if seconds < DAY => format!(" and asks to wait {seconds} s"),
+        1 => " and asks to wait a day".to_owned(),
+        days if seconds < Period::LONGEST.duration().as_secs() => {
+            format!(" and asks to wait {days} days")
+        }
+        _ => " and asks to wait more than a hundred years".to_owned(),
+    }
 }
 
 fn colon(detail: &str) -> String {
@@ -304,4 +341,22 @@ fn colon(detail: &str) -> String {
 
 fn redirect(location: Option<&Origin>) -> String {
     location.map_or_else(String::new, |origin| format!(" to `{origin}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wait_is_readable() {
+        let wait = |seconds| asks(Some(Duration::from_secs(seconds)));
+        assert_eq!(asks(None), "");
+        assert_eq!(wait(0), "");
+        assert_eq!(wait(3_600), " and asks to wait 3600 s");
+        assert_eq!(wait(86_400), " and asks to wait a day");
+        assert_eq!(wait(86_401), " and asks to wait 2 days");
+        let endless = " and asks to wait more than a hundred years";
+        assert_eq!(asks(Some(Duration::MAX)), endless);
+        assert_eq!(wait(99_999_999_999), endless);
+    }
 }

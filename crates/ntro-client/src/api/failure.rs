@@ -3,8 +3,11 @@
 use std::error::Error as StdError;
 use std::io;
 
+use reqwest::Url;
+
 use super::error::Cause;
-use ntro_base::http::{DnsFailure, root_cause, source_chain};
+use super::tls;
+use ntro_base::http::{DnsFailure, NamedProxy, root_cause, source_chain, tunnel_refusal};
 use ntro_base::printable;
 
 /// The most bytes shown of another library's error.
@@ -25,11 +28,67 @@ impl Failure {
         } else {
             source_chain(error).find_map(cause).unwrap_or(Cause::Cut)
         };
+        let detail = source_chain(error).find_map(explain);
+        let detail = detail.unwrap_or_else(|| root_cause(error));
         Self {
             cause,
-            detail: printable(&root_cause(error), LONGEST_DETAIL),
+            detail: printable(&detail, LONGEST_DETAIL),
             sent: !error.is_connect(),
         }
+    }
+
+    pub(super) fn timed_out() -> Self {
+        Self {
+            cause: Cause::TimedOut,
+            detail: String::new(),
+            sent: true,
+        }
+    }
+
+    /// Returns the failure of a proxy that refuses with a status.
+    pub(super) fn of_proxy(proxy: &NamedProxy, status: u16) -> Self {
+        let wants = match status {
+            407 if proxy.url.username().is_empty() => ": it wants a user name and password",
+            407 => ": it does not accept this user name and password",
+            _ => "",
+        };
+        Self {
+            cause: Cause::Proxy,
+            detail: format!("`{}`, HTTP {status}{wants}", proxy.variable),
+            sent: false,
+        }
+    }
+
+    /// Names the variable of the proxy that failed, and the status of its refusal.
+    pub(super) async fn at_proxy(self, proxy: &NamedProxy, server: &Url) -> Self {
+        let status = match &*self.detail {
+            UNAUTHORIZED => Some(407),
+            UNSUCCESSFUL => tunnel_refusal(&proxy.url, server).await,
+            _ => None,
+        };
+        match status {
+            Some(status) => Self::of_proxy(proxy, status),
+            None => Self {
+                detail: format!("`{}`, {}", proxy.variable, self.detail),
+                ..self
+            },
+        }
+    }
+}
+
+/// The texts of hyper-util's private error for a proxy that refuses a connection.
+const UNAUTHORIZED: &str = "tunnel error: proxy authorization required";
+const UNSUCCESSFUL: &str = "tunnel error: unsuccessful";
+
+/// Returns better words for an error of a chain.
+fn explain(error: &(dyn StdError + 'static)) -> Option<String> {
+    match error.downcast_ref() {
+        Some(error) => tls::explain(error),
+        // The error is private to hyper.
+        None if error.to_string() == "invalid HTTP version parsed" => {
+            Some("its answer is not HTTP: does it speak `https`?".to_owned())
+        }
+        None => None,
     }
 }
 

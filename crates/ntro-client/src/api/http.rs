@@ -3,10 +3,11 @@
 //! All rules of sending are here and in [`ntro_base::http`]: where a key may go, which requests are
 //! retried, how long a call may take and how much of an answer is read.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap, HeaderValue};
-use reqwest::{Method, Url};
+use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -133,7 +134,7 @@ impl Http {
     async fn send_by(&self, call: &Call, deadline: Instant) -> Result<ServerResponse, Error> {
         let (url, origin) = self.checked_url(&call.url)?;
         let headers = self.headers(call, &origin)?;
-        let client = self.transport.client(&url, &origin)?;
+        let client = self.transport.client(&url, &origin, &self.settings)?;
         let started = Instant::now();
         let mut tries = 0;
         let mut resent = false;
@@ -145,15 +146,20 @@ impl Http {
             if let Some(body) = &call.body {
                 request = request.body(body.to_string());
             }
-            let outcome = tokio::time::timeout_at(deadline, self.once(request, &origin))
+            let mut outcome = tokio::time::timeout_at(deadline, self.once(request, &origin))
                 .await
-                .unwrap_or_else(|_| {
-                    Err(Failure {
-                        cause: Cause::TimedOut,
-                        detail: String::new(),
-                        sent: true,
-                    })
-                });
+                .unwrap_or_else(|_| Err(Failure::timed_out()));
+            if let Some(proxy) = self.transport.proxy(&url) {
+                outcome = match outcome {
+                    Ok(answer) if answer.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                        Err(Failure::of_proxy(proxy, answer.status.as_u16()))
+                    }
+                    Err(failure) if failure.cause == Cause::Proxy => {
+                        Err(failure.at_proxy(proxy, &url).await)
+                    }
+                    outcome => outcome,
+                };
+            }
             self.log(call, &url, tries, started, &outcome);
             let again = call.repeatable && tries < self.settings.tries;
             if let Some(pause) = self.pause(&outcome, tries).filter(|_| again)
@@ -168,13 +174,20 @@ impl Http {
                 tokio::time::sleep(pause).await;
                 continue;
             }
-            let mut answer = outcome.map_err(|failure| Error::Unreachable {
-                origin: origin.clone(),
-                cause: failure.cause,
-                detail: failure.detail,
-            })?;
+            let mut answer = outcome.map_err(|failure| self.unreachable(&origin, failure))?;
             answer.resent = resent;
             return answer.not_redirected(&url);
+        }
+    }
+
+    fn unreachable(&self, origin: &Origin, failure: Failure) -> Error {
+        Error::Unreachable {
+            origin: origin.clone(),
+            cause: failure.cause,
+            detail: match failure.cause {
+                Cause::Tls => self.settings.tls_detail(failure.detail),
+                _ => failure.detail,
+            },
         }
     }
 
@@ -266,6 +279,8 @@ impl Http {
             headers,
             body,
             resent: false,
+            report: Arc::clone(&self.settings.report),
+            warned: OnceLock::new(),
         })
     }
 

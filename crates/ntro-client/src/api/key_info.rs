@@ -1,5 +1,6 @@
 //! A server's description of a key.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -7,6 +8,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
+use super::response::ServerResponse;
 use ntro_base::{ApiKey, KeyPrefix};
 
 /// A server's description of a key, without the secret. Members are `None` if the server omits them.
@@ -84,13 +86,25 @@ impl Expiry {
         }
     }
 
-    /// Reads a member that may be missing, `null` or a moment.
-    pub(super) fn read(member: Option<&Value>) -> Result<Self, NotATime> {
-        match member {
-            None => Ok(Self::Unknown),
-            Some(Value::Null) => Ok(Self::Never),
-            Some(Value::String(text)) => moment(text).map(Self::At),
-            Some(_) => Err(NotATime),
+    /// Takes a member that may be missing, `null` or a moment out of an object. Any other value is
+    /// reported, and unknown.
+    pub(super) fn take(answer: &ServerResponse, object: &mut Value, member: &str) -> Self {
+        let value = object
+            .as_object_mut()
+            .and_then(|object| object.remove(member));
+        let text = match &value {
+            None => return Self::Unknown,
+            Some(Value::Null) => return Self::Never,
+            Some(Value::String(text)) => text,
+            Some(_) => "",
+        };
+        match moment(text) {
+            Ok(moment) if moment == Timestamp::MAX => Self::Never,
+            Ok(moment) => Self::At(moment),
+            Err(NotATime) => {
+                answer.warn("says when the key expires in another form than RFC 3339: unknown");
+                Self::Unknown
+            }
         }
     }
 }
@@ -106,12 +120,55 @@ impl fmt::Display for NotATime {
 }
 
 /// Parses RFC 3339. A time without an offset is UTC, as Python servers mean it.
+///
+/// Digits beyond nanoseconds are dropped. A time that is too late to be represented, such as the
+/// `9999-12-31T23:59:59Z` of many servers for "never", becomes [`Timestamp::MAX`].
 pub(super) fn moment(text: &str) -> Result<Timestamp, NotATime> {
-    if let Ok(moment) = text.parse() {
+    let text = without_excess_digits(text);
+    if let Some(moment) = representable(&text) {
         return Ok(moment);
     }
-    let civil: DateTime = text.parse().map_err(|_| NotATime)?;
-    TimeZone::UTC.to_timestamp(civil).map_err(|_| NotATime)
+    // The same time in another leap year tells whether only the year is out of range.
+    let digits = text.trim_start_matches('+');
+    let (year, rest) = digits.split_at(digits.find('-').ok_or(NotATime)?);
+    let is_late = year.len() >= 4 && year.parse::<u64>().is_ok_and(|year| year >= 9999);
+    match representable(&format!("9996{rest}")) {
+        Some(_) if is_late => Ok(Timestamp::MAX),
+        _ => Err(NotATime),
+    }
+}
+
+fn representable(text: &str) -> Option<Timestamp> {
+    if let Ok(moment) = text.parse() {
+        return Some(moment);
+    }
+    let civil: DateTime = text.parse().ok()?;
+    TimeZone::UTC.to_timestamp(civil).ok()
+}
+
+/// Cuts a fraction of a second after nine digits.
+fn without_excess_digits(text: &str) -> Cow<'_, str> {
+    let Some((seconds, fraction)) = text.split_once('.') else {
+        return Cow::Borrowed(text);
+    };
+    let end = fraction.find(|c: char| !c.is_ascii_digit());
+    let end = end.unwrap_or(fraction.len());
+    if end <= 9 {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("{seconds}.{}{}", &fraction[..9], &fraction[end..]))
+}
+
+/// Replaces times that are not texts by an empty one: no such value refuses a key.
+pub(super) fn drop_odd_times(object: &mut Value, members: &[&str]) {
+    for member in members {
+        if let Some(value) = object.get_mut(*member)
+            && !value.is_string()
+            && !value.is_null()
+        {
+            *value = Value::String(String::new());
+        }
+    }
 }
 
 /// Parses when a key was revoked. An unreadable time is an error, so that the key does not look live.
@@ -142,24 +199,43 @@ pub enum Revocation {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
-    fn expiry_has_three_answers() {
-        let read = |value: Value| Expiry::read(value.get("at")).ok();
-        assert_eq!(read(json!({})), Some(Expiry::Unknown));
-        assert_eq!(read(json!({"at": null})), Some(Expiry::Never));
-        let at = Expiry::At("2026-01-01T00:00:00Z".parse().unwrap());
+    fn moment_has_many_forms() {
+        let new_year = "2026-01-01T00:00:00Z".parse().unwrap();
         for text in [
             "2026-01-01T00:00:00Z",
+            "2026-01-01t00:00:00z",
+            "2026-01-01 00:00:00Z",
             "2026-01-01T01:00:00+01:00",
             "2026-01-01T00:00:00.000000",
+            "2026-01-01T00:00:00.0000000000Z",
+            "2026-01-01T01:00:00.000000000999+01:00",
         ] {
-            assert_eq!(read(json!({"at": text})), Some(at), "{text}");
+            assert_eq!(moment(text).ok(), Some(new_year), "{text}");
         }
-        assert_eq!(read(json!({"at": "tomorrow"})), None);
-        assert_eq!(read(json!({"at": 1})), None);
+        for text in [
+            "9999-12-31T23:59:59Z",
+            "9999-12-31T23:59:59.999999Z",
+            "9999-12-31T23:59:59.9999999999Z",
+            "9999-12-31T23:59:59",
+            "9999-12-31T23:59:59-12:00",
+            "10000-01-01T00:00:00Z",
+            "+275760-09-13T00:00:00.000Z",
+        ] {
+            assert_eq!(moment(text).ok(), Some(Timestamp::MAX), "{text}");
+        }
+        for text in [
+            "",
+            "never",
+            "-",
+            "9999",
+            "9999-13-01T00:00:00Z",
+            "999-1-1",
+            "99999999999-x",
+        ] {
+            assert!(moment(text).is_err(), "{text}");
+        }
     }
 }

@@ -43,6 +43,7 @@ mod retry;
 mod settings;
 mod tenant;
 mod text;
+mod tls;
 mod transport;
 mod whoami;
 
@@ -53,7 +54,7 @@ pub use identity::Identity;
 pub use key_info::{Expiry, KeyInfo, NewKey, Revocation};
 pub use ntro_base::http::BadProxy;
 pub use reach::Reached;
-pub use settings::{Settings, Target};
+pub use settings::{Report, Settings, Target};
 pub use tenant::Tenant;
 pub use transport::Transport;
 pub use whoami::Whoami;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::error::Error;
 use super::identity::Identity;
-use super::key_info::{Expiry, KeyInfo, moment, revoked};
+use super::key_info::{Expiry, KeyInfo, drop_odd_times, moment, revoked};
 use super::path::segment;
 use super::response::ServerResponse;
 use super::tenant::{Tenant, named_tenant};
@@ -44,9 +44,10 @@ pub(super) fn current_key(host: &Host) -> String {
 }
 
 pub(super) fn identity(answer: &ServerResponse) -> Result<Identity, Error> {
-    let value = answer.value()?;
+    let mut value = answer.value()?;
     let key = value
-        .get("key")
+        .get_mut("key")
+        .map(Value::take)
         .filter(|key| !key.is_null())
         .map(|key| key_ref(answer, key))
         .transpose()?;
@@ -88,9 +89,10 @@ fn is_invented(email: &str) -> bool {
     email.ends_with(".invalid")
 }
 
-fn key_ref(answer: &ServerResponse, value: &Value) -> Result<KeyInfo, Error> {
-    let expires = Expiry::read(value.get("expiresAt")).map_err(|error| answer.misshapen(error))?;
-    let key: wire::KeyRef = answer.shaped(value.clone())?;
+fn key_ref(answer: &ServerResponse, mut value: Value) -> Result<KeyInfo, Error> {
+    let expires = Expiry::take(answer, &mut value, "expiresAt");
+    drop_odd_times(&mut value, &["createdAt"]);
+    let key: wire::KeyRef = answer.shaped(value)?;
     Ok(KeyInfo {
         id: non_empty(&key.id),
         prefix: prefix(&key.prefix),
@@ -102,10 +104,10 @@ fn key_ref(answer: &ServerResponse, value: &Value) -> Result<KeyInfo, Error> {
 }
 
 pub(super) fn tenant_list(answer: &ServerResponse) -> Result<Vec<Tenant>, Error> {
-    let list: wire::List<wire::Tenant> = answer.json()?;
-    list.into_items()
+    answer
+        .items()?
         .into_iter()
-        .map(|tenant| tenant_of(answer, &tenant))
+        .map(|tenant| tenant_of(answer, &answer.shaped(tenant)?))
         .collect()
 }
 
@@ -132,8 +134,9 @@ pub(super) fn key_list(answer: &ServerResponse) -> Result<Vec<KeyInfo>, Error> {
         .collect()
 }
 
-pub(super) fn tenant_key_of(answer: &ServerResponse, value: Value) -> Result<KeyInfo, Error> {
-    let expires = Expiry::read(value.get("expiresAt")).map_err(|error| answer.misshapen(error))?;
+pub(super) fn tenant_key_of(answer: &ServerResponse, mut value: Value) -> Result<KeyInfo, Error> {
+    let expires = Expiry::take(answer, &mut value, "expiresAt");
+    drop_odd_times(&mut value, &["createdAt", "lastUsedAt"]);
     let key: wire::TenantKey = answer.shaped(value)?;
     Ok(KeyInfo {
         id: non_empty(&key.id),

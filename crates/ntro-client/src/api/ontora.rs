@@ -4,12 +4,11 @@ use serde_json::Value;
 
 use super::error::Error;
 use super::identity::Identity;
-use super::key_info::{Expiry, KeyInfo, moment, revoked};
+use super::key_info::{Expiry, KeyInfo, drop_odd_times, moment, revoked};
 use super::path::segment;
 use super::response::ServerResponse;
 use super::tenant::{Tenant, named_tenant};
 use super::text::{all_non_empty, non_empty, prefix};
-use ntro_base::wire::ntropii::List;
 use ntro_base::wire::ontora as wire;
 use ntro_base::{Host, TenantSlug};
 
@@ -77,8 +76,9 @@ pub(super) fn workspace_of(answer: &ServerResponse, key: &KeyInfo) -> Result<Ten
     })
 }
 
-pub(super) fn key_of(answer: &ServerResponse, value: Value) -> Result<KeyInfo, Error> {
-    let expires = Expiry::read(value.get("expires_at")).map_err(|error| answer.misshapen(error))?;
+pub(super) fn key_of(answer: &ServerResponse, mut value: Value) -> Result<KeyInfo, Error> {
+    let expires = Expiry::take(answer, &mut value, "expires_at");
+    drop_odd_times(&mut value, &["created_at", "last_used_at"]);
     let key: wire::ApiKeyInfo = answer.shaped(value)?;
     let time = |at: Option<String>| at.and_then(|at| moment(&at).ok());
     Ok(KeyInfo {
@@ -107,10 +107,11 @@ pub(super) fn key_list(answer: &ServerResponse) -> Result<Vec<KeyInfo>, Error> {
 }
 
 pub(super) fn workspace_list(answer: &ServerResponse) -> Result<Vec<Tenant>, Error> {
-    let list: List<wire::Workspace> = answer.json()?;
-    list.into_items()
+    answer
+        .items()?
         .into_iter()
         .map(|workspace| {
+            let workspace: wire::Workspace = answer.shaped(workspace)?;
             Ok(Tenant {
                 name: non_empty(&workspace.name),
                 role: non_empty(&workspace.role),

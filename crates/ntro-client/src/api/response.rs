@@ -1,6 +1,7 @@
 //! The answer of a server, and the value or error in it.
 
 use std::fmt::Display;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{self, HeaderMap};
@@ -9,10 +10,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::error::{Error, InvalidResponse, Refusal};
+use super::error::{Error, InvalidResponse, Refusal, is_html};
 use super::retry;
+use super::settings::Report;
 use ntro_base::wire::errors::ErrorText;
-use ntro_base::{Host, Origin, printable};
+use ntro_base::{Host, Origin, printable, without_byte_order_mark};
 
 /// The most bytes of a server's message.
 const LONGEST_TEXT: usize = 500;
@@ -25,6 +27,8 @@ pub(super) struct ServerResponse {
     pub(super) body: Body,
     /// Whether the server may have carried out an earlier try as well.
     pub(super) resent: bool,
+    pub(super) report: Report,
+    pub(super) warned: OnceLock<()>,
 }
 
 /// A body, if it was small enough to be read.
@@ -36,12 +40,10 @@ pub(super) enum Body {
 impl ServerResponse {
     /// Returns whether the same request may succeed a little later.
     pub(super) fn is_temporary(&self) -> bool {
+        // 520 to 524 are Cloudflare's, for a server behind it.
         matches!(
-            self.status,
-            StatusCode::TOO_MANY_REQUESTS
-                | StatusCode::BAD_GATEWAY
-                | StatusCode::SERVICE_UNAVAILABLE
-                | StatusCode::GATEWAY_TIMEOUT
+            self.status.as_u16(),
+            408 | 425 | 429 | 502 | 503 | 504 | 520..=524
         )
     }
 
@@ -94,6 +96,12 @@ impl ServerResponse {
                 return Err(self.not_understood(InvalidResponse::TooLarge { limit: *limit }));
             }
         };
+        if let Some(encoding) = self.header(header::CONTENT_ENCODING.as_str(), 80)
+            && !encoding.eq_ignore_ascii_case("identity")
+        {
+            return Err(self.not_understood(InvalidResponse::Compressed { encoding }));
+        }
+        let body = without_byte_order_mark(body);
         if body.is_empty() {
             return Err(self.not_understood(InvalidResponse::Empty));
         }
@@ -110,9 +118,17 @@ impl ServerResponse {
             Value::Array(items) => Ok(items),
             Value::Object(mut page) => match page.remove("items") {
                 Some(Value::Array(items)) => Ok(items),
-                _ => Err(self.misshapen("it is not a list")),
+                _ => Err(self.no_list()),
             },
-            _ => Err(self.misshapen("it is not a list")),
+            _ => Err(self.no_list()),
+        }
+    }
+
+    /// Returns the error for another value than a list, such as a server's message.
+    fn no_list(&self) -> Error {
+        match self.refusal().message {
+            Some(message) => self.misshapen(format!("it is not a list, but says: {message}")),
+            None => self.misshapen("it is not a list"),
         }
     }
 
@@ -176,6 +192,16 @@ impl ServerResponse {
             message: clean(text.message, LONGEST_TEXT),
             code: clean(text.code, 80),
             request_id: self.request_id(),
+            is_web_page: self
+                .header(header::CONTENT_TYPE.as_str(), 80)
+                .is_some_and(|kind| is_html(&kind)),
+        }
+    }
+
+    /// Reports, at most once, something odd in the answer that does not stop the call.
+    pub(super) fn warn(&self, what: &str) {
+        if self.warned.set(()).is_ok() {
+            (self.report)(&format!("`{}` {what}", self.origin));
         }
     }
 

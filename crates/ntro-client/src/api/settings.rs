@@ -1,13 +1,16 @@
 //! The target and the settings of calls.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::failure::LONGEST_DETAIL;
 use crate::BoundKey;
 use ntro_base::env::Env;
-use ntro_base::http::Proxies;
-use ntro_base::{Host, Period, Provider};
+use ntro_base::http::{CustomRoots, Proxies};
+use ntro_base::{Host, Period, Provider, printable};
 
 /// A server and the key to call it with.
 ///
@@ -25,7 +28,7 @@ pub struct Target {
 }
 
 /// Timeouts, retries and limits of calls.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// The timeout for a connection, TLS included.
     pub connect_timeout: Duration,
@@ -45,6 +48,23 @@ pub struct Settings {
     pub user_agent: String,
     /// The proxies through which servers are called.
     pub proxies: Proxies,
+    /// The variables that name trusted certificates, to explain a failure.
+    pub roots: CustomRoots,
+    /// Receives warnings about answers. By default they are logged.
+    pub report: Report,
+}
+
+/// Receives warnings.
+pub type Report = Arc<dyn Fn(&str) + Send + Sync>;
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("connect_timeout", &self.connect_timeout)
+            .field("total_timeout", &self.total_timeout)
+            .field("tries", &self.tries)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Settings {
@@ -60,6 +80,16 @@ impl Settings {
             max_body: 1024 * 1024,
             user_agent: concat!("ntro/", env!("CARGO_PKG_VERSION")).to_owned(),
             proxies: Proxies::from_env(env),
+            roots: CustomRoots::from_env(env),
+            report: Arc::new(|warning| tracing::warn!("{warning}")),
+        }
+    }
+
+    /// Returns why TLS failed: for bad certificates to trust, the variable that names them.
+    pub(super) fn tls_detail(&self, detail: String) -> String {
+        match self.roots.faults().next() {
+            Some(bad) => printable(&bad.to_string(), LONGEST_DETAIL),
+            None => detail,
         }
     }
 

@@ -8,7 +8,7 @@ use reqwest::Url;
 use super::error::{Cause, Error};
 use super::failure::LONGEST_DETAIL;
 use super::settings::Settings;
-use ntro_base::http::{ClientError, HttpClient};
+use ntro_base::http::{ClientError, HttpClient, NamedProxy};
 use ntro_base::{Origin, printable};
 
 /// How long a shared transport keeps an unused connection. Long enough for the next of many checks
@@ -37,7 +37,17 @@ impl Transport {
         Self(Arc::new(http_client(settings)))
     }
 
-    pub(super) fn client(&self, url: &Url, origin: &Origin) -> Result<&reqwest::Client, Error> {
+    /// Returns the proxy through which a URL is called.
+    pub(super) fn proxy(&self, url: &Url) -> Option<&NamedProxy> {
+        self.0.proxy(url)
+    }
+
+    pub(super) fn client(
+        &self,
+        url: &Url,
+        origin: &Origin,
+        settings: &Settings,
+    ) -> Result<&reqwest::Client, Error> {
         let origin = || origin.clone();
         self.0.for_url(url).map_err(|error| match error {
             ClientError::Proxy(bad) => Error::Proxy {
@@ -47,7 +57,7 @@ impl Transport {
             ClientError::Tls(detail) => Error::Unreachable {
                 origin: origin(),
                 cause: Cause::Tls,
-                detail: printable(&detail, LONGEST_DETAIL),
+                detail: settings.tls_detail(printable(&detail, LONGEST_DETAIL)),
             },
         })
     }

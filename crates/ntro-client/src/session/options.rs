@@ -94,6 +94,8 @@ pub enum Notice<'a> {
     Shadow(&'a Shadow),
     /// A line that a helper of the `command` store wrote to standard error.
     Helper(&'a str),
+    /// Something odd in the answer of a server.
+    Answer(&'a str),
     /// A file belongs to another user.
     ForeignOwner {
         /// The file.
@@ -113,7 +115,7 @@ impl fmt::Display for Notice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Shadow(shadow) => shadow.fmt(f),
-            Self::Helper(line) => f.write_str(line),
+            Self::Helper(text) | Self::Answer(text) => f.write_str(text),
             Self::ForeignOwner { path, owner } => write!(
                 f,
                 "`{}` belongs to another user (number {owner}), who can change it at any time",

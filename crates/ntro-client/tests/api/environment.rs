@@ -29,22 +29,19 @@ const CALL: &str = "NTRO_TEST_CALL";
 async fn loopback_works_in_any_environment() {
     let Ok(call) = std::env::var(CALL) else {
         let server = Server::start([json("200 OK", profile())]).await;
-        assert_eq!(call_host(&server.origin(), false).await, "identity u1");
+        assert_eq!(call_host(&server.origin(), false, 1).await, "identity u1");
         server.only();
         return;
     };
-    let (host, transport) = call.split_once(' ').unwrap();
-    let outcome = call_host(host, transport == "insecure").await;
+    let words: Vec<&str> = call.split(' ').collect();
+    let outcome = call_host(words[0], words[1] == "insecure", words[2].parse().unwrap()).await;
     writeln!(std::io::stdout(), "\n<<{outcome}>>").unwrap();
 }
 
-async fn call_host(host: &str, insecure_http: bool) -> String {
+async fn call_host(host: &str, insecure_http: bool, tries: u32) -> String {
     let mut target = target(Provider::Ntropii, host);
     target.insecure_http = insecure_http;
-    let settings = Settings {
-        tries: 1,
-        ..quick()
-    };
+    let settings = Settings { tries, ..quick() };
     match Client::new(target, settings).identity().await {
         Ok(identity) => format!("identity {}", identity.id),
         Err(error) => format!("error {error:?}"),
@@ -54,6 +51,7 @@ async fn call_host(host: &str, insecure_http: bool) -> String {
 struct Process {
     environment: Vec<(&'static str, String)>,
     insecure: bool,
+    tries: u32,
 }
 
 impl Process {
@@ -61,12 +59,18 @@ impl Process {
         Self {
             environment: Vec::new(),
             insecure: false,
+            tries: 1,
         }
     }
 
     fn env(mut self, name: &'static str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         let value = value.as_ref().to_str().unwrap().to_owned();
         self.environment.push((name, value));
+        self
+    }
+
+    fn tries_thrice(mut self) -> Self {
+        self.tries = 3;
         self
     }
 
@@ -87,7 +91,7 @@ impl Process {
                 ])
                 .env_clear()
                 .envs(self.environment)
-                .env(CALL, format!("{host} {transport}"))
+                .env(CALL, format!("{host} {transport} {}", self.tries))
                 .stdin(Stdio::null())
                 .output()
                 .unwrap()
@@ -111,14 +115,19 @@ struct Secure {
 
 impl Secure {
     async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// Starts it with a changed certificate.
+    async fn start_with(change: impl FnOnce(&mut CertificateParams)) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec![NAME.to_owned(), "127.0.0.1".to_owned()])
-            .unwrap()
-            .signed_by(&key, &ca)
-            .unwrap();
+        let mut params =
+            CertificateParams::new(vec![NAME.to_owned(), "127.0.0.1".to_owned()]).unwrap();
+        change(&mut params);
+        let certificate = params.signed_by(&key, &ca).unwrap();
 
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("ca.pem"), ca.pem()).unwrap();
@@ -264,6 +273,81 @@ async fn unknown_authority_gets_no_request() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
+async fn unusable_roots_are_named() {
+    let server = Secure::start().await;
+    let host = || format!("https://127.0.0.1:{}/v1", server.port);
+    let path = |name: &str| server.folder.path().join(name);
+    std::fs::write(path("key.pem"), "-----BEGIN PRIVATE KEY-----\nAAAA\n").unwrap();
+    std::fs::write(path("der"), [0x30, 0x82, 1, 0]).unwrap();
+    for (variable, file, reason) in [
+        ("SSL_CERT_FILE", path("missing.pem"), "cannot be read"),
+        ("SSL_CERT_FILE", path("key.pem"), "holds a private key"),
+        ("SSL_CERT_FILE", path("der"), "in DER"),
+        ("SSL_CERT_FILE", path(""), "a folder"),
+        ("SSL_CERT_FILE", empty(&path("")), "is empty"),
+        ("SSL_CERT_DIR", path("missing"), "cannot be read"),
+    ] {
+        let outcome = Process::new().env(variable, file).call(host()).await;
+        assert!(outcome.contains("cause: Tls"), "{outcome}");
+        assert!(
+            outcome.contains(&format!("the variable `{variable}` names")),
+            "{outcome}"
+        );
+        assert!(outcome.contains(reason), "{reason}: {outcome}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn bad_certificate_is_explained() {
+    let mut cases: Vec<(Secure, &str, &str)> = Vec::new();
+    let ca = Secure::start_with(|params| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    });
+    cases.push((ca.await, "127.0.0.1", "is one of a CA (`CA:TRUE`)"));
+    let expired = Secure::start_with(|params| {
+        params.not_after = rcgen::date_time_ymd(2020, 2, 29);
+    });
+    let words = "expired on 2020-02-29 00:00 UTC; is this machine's clock right?";
+    cases.push((expired.await, "127.0.0.1", words));
+    let early = Secure::start_with(|params| {
+        params.not_before = rcgen::date_time_ymd(3020, 2, 28);
+    });
+    cases.push((
+        early.await,
+        "127.0.0.1",
+        "is valid from 3020-02-28 00:00 UTC",
+    ));
+    let named = Secure::start().await;
+    cases.push((named, "localhost", "is for `api.ntro.invalid`, `127.0.0.1`"));
+    for (server, name, words) in cases {
+        let outcome = Process::new()
+            .env("SSL_CERT_FILE", server.ca())
+            .call(format!("https://{name}:{}/v1", server.port))
+            .await;
+        assert!(outcome.contains("cause: Tls"), "{outcome}");
+        assert!(outcome.contains(words), "{outcome}");
+    }
+    let server = Secure::start().await;
+    // Another authority of the same name.
+    let namesake = Secure::start().await;
+    let other = Process::new().env("SSL_CERT_FILE", namesake.ca());
+    for (process, words) in [
+        (Process::new(), "an authority that is not trusted"),
+        (other, "is not that of the trusted authority"),
+    ] {
+        let host = format!("https://127.0.0.1:{}/v1", server.port);
+        let outcome = process.call(host).await;
+        assert!(outcome.contains(words), "{outcome}");
+    }
+    let outcome = Process::new()
+        .call(format!("http://127.0.0.1:{}/v1", server.port))
+        .await;
+    assert!(outcome.contains("does it speak `https`?"), "{outcome}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
 async fn wrong_name_gets_no_request() {
     let server = Secure::start().await;
     let host = format!("https://localhost:{}/v1", server.port);
@@ -294,6 +378,7 @@ async fn server_without_tls_gets_no_key() {
         .call(format!("https://127.0.0.1:{port}/v1"))
         .await;
     assert!(outcome.contains("cause: Tls"), "{outcome}");
+    assert!(outcome.contains("does it speak plain `http`?"), "{outcome}");
     let heard = heard.await.unwrap();
     assert!(!heard.windows(6).any(|six| six == b"canary"));
 }
@@ -342,9 +427,49 @@ async fn proxy_gets_its_own_password() {
 }
 
 #[tokio::test]
+async fn last_at_sign_ends_proxy_password() {
+    // `user:p@ss` in Base64.
+    let expected = "basic dXNlcjpwQHNz";
+    for password in ["p@ss", "p%40ss"] {
+        let refusal = Some("407 Proxy Authentication Required");
+        let proxy = Proxy::start(refusal, 1).await;
+        let url = format!("http://user:{password}@127.0.0.1:{}", proxy.port);
+        let outcome = Process::new()
+            .tries_thrice()
+            .env("HTTPS_PROXY", &url)
+            .call(format!("https://{NAME}/v1"))
+            .await;
+        assert!(
+            outcome.contains("`HTTPS_PROXY`, HTTP 407: it does not accept this user name"),
+            "{outcome}"
+        );
+        let outcome = Process::new()
+            .tries_thrice()
+            .insecure()
+            .env("http_proxy", &url)
+            .call(format!("http://{NAME}/v1"))
+            .await;
+        assert!(outcome.contains("`HTTP_PROXY`, HTTP 407"), "{outcome}");
+        let heads = proxy.heads();
+        assert_eq!(heads.len(), 2, "{heads:?}");
+        for head in heads {
+            let header = format!("proxy-authorization: {expected}").to_lowercase();
+            assert!(head.to_lowercase().contains(&header), "{head}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn no_proxy_hosts_are_called_directly() {
     let proxy = Proxy::start(None, 1).await;
-    for exempt in [NAME, ".ntro.invalid", "*"] {
+    for exempt in [
+        NAME,
+        ".ntro.invalid",
+        "*",
+        "*.ntro.invalid",
+        "api.ntro.invalid:443",
+        "10.*, x.example api.ntro.invalid",
+    ] {
         let outcome = Process::new()
             .env("HTTPS_PROXY", proxy.url())
             .env("NO_PROXY", exempt)
@@ -364,7 +489,11 @@ async fn proxy_refusal_is_proxy_error() {
             .call(format!("https://{NAME}/v1"))
             .await;
         assert!(outcome.contains("cause: Proxy"), "{status}: {outcome}");
-        assert_eq!(proxy.heads().len(), 1);
+        let named = format!("`HTTPS_PROXY`, HTTP {}", &status[..3]);
+        assert!(outcome.contains(&named), "{status}: {outcome}");
+        // The HTTP library hides every status but 407, so the proxy is asked again.
+        let asked = if status.starts_with("407") { 1 } else { 2 };
+        assert_eq!(proxy.heads().len(), asked);
     }
 }
 
@@ -375,6 +504,7 @@ async fn missing_proxy_is_proxy_error() {
         .call(format!("https://{NAME}/v1"))
         .await;
     assert!(outcome.contains("cause: Proxy"), "{outcome}");
+    assert!(outcome.contains("`HTTPS_PROXY`, "), "{outcome}");
     assert!(outcome.contains("refused"), "{outcome}");
 }
 

@@ -47,7 +47,14 @@ async fn missing_thing_differs_from_missing_api() {
 #[tokio::test]
 async fn temporary_refusals_end_after_three_tries() {
     for status in [
+        "408 Request Timeout",
+        "425 Too Early",
         "429 Too Many Requests",
+        "520 Web Server Returned an Unknown Error",
+        "521 Web Server Is Down",
+        "522 Connection Timed Out",
+        "523 Origin Is Unreachable",
+        "524 A Timeout Occurred",
         "502 Bad Gateway",
         "503 Service Unavailable",
         "504 Gateway Timeout",
@@ -191,4 +198,39 @@ async fn retry_after_limit_is_configurable() {
     let error = client.identity().await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
     assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn web_page_is_recognised() {
+    for (header, expected) in [
+        ("content-type: text/html", true),
+        ("content-type: Text/HTML; charset=utf-8", true),
+        ("content-type: application/json", false),
+        ("x-content-type: text/html", false),
+    ] {
+        let server = Server::start([answer("403 Forbidden", &[header], "<html>")]).await;
+        let error = server.ntropii().identity().await.unwrap_err();
+        assert_eq!(error.refusal().unwrap().is_web_page, expected, "{header}");
+    }
+}
+
+#[tokio::test]
+async fn endless_retry_after_is_no_number() {
+    for (wait, expected) in [
+        (
+            "99999999999999999999",
+            " and asks to wait more than a hundred years",
+        ),
+        ("86400", " and asks to wait a day"),
+        ("864000", " and asks to wait 10 days"),
+    ] {
+        let header = format!("retry-after: {wait}");
+        let server = Server::start([answer("429 Too Many Requests", &[&header], "{}")]).await;
+        let error = server.ntropii().identity().await.unwrap_err();
+        assert!(error.to_string().ends_with(expected), "{error}");
+    }
+    let again = || answer("429 Too Many Requests", &["retry-after: 0"], "{}");
+    let server = Server::start((0..3).map(|_| again())).await;
+    let error = server.ntropii().identity().await.unwrap_err();
+    assert!(error.to_string().ends_with("(HTTP 429)"), "{error}");
 }

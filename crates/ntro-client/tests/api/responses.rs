@@ -1,7 +1,9 @@
 //! Requests, and the values read from successful answers.
 
+use std::sync::{Arc, Mutex};
+
 use ntro_base::Provider;
-use ntro_client::api::{Client, Error, Expiry, InvalidResponse};
+use ntro_client::api::{Client, Error, Expiry, InvalidResponse, Settings};
 use serde_json::json;
 
 use crate::support::{NTROPII_KEY, ONTORA_KEY, Server, answer, json, profile, quick, target};
@@ -30,7 +32,8 @@ async fn ntropii_request_has_bearer_key() {
         seen.header("user-agent"),
         Some(concat!("ntro/", env!("CARGO_PKG_VERSION")))
     );
-    for absent in ["x-api-key", "accept-encoding", "content-type", "cookie"] {
+    assert_eq!(seen.header("accept-encoding"), Some("identity"));
+    for absent in ["x-api-key", "content-type", "cookie"] {
         assert_eq!(seen.header(absent), None, "{absent}");
     }
 }
@@ -192,6 +195,13 @@ async fn unexpected_json_is_not_understood() {
             InvalidResponse::NotJson { content_type: None },
         ),
         (answer("204 No Content", &[], ""), InvalidResponse::Empty),
+        (answer("200 OK", &[], "\u{feff}"), InvalidResponse::Empty),
+        (
+            answer("200 OK", &["content-encoding: gzip"], "\u{1f}\u{8b}"),
+            InvalidResponse::Compressed {
+                encoding: "gzip".to_owned(),
+            },
+        ),
         (
             answer("200 OK", &["content-type: a\u{1b}[2Jb"], "\u{0}\u{1}"),
             InvalidResponse::NotJson {
@@ -261,5 +271,91 @@ async fn all_text_is_cleaned() {
     let shown = format!("{identity:#?}").replace('\n', "");
     for escaped in ["\\u{1b}", "\\u{9b}", "\\u{202e}", "\\r", "\\n", "\\u{7}"] {
         assert!(!shown.contains(escaped), "{escaped} in {shown}");
+    }
+}
+
+#[tokio::test]
+async fn byte_order_mark_is_dropped() {
+    let body = format!("\u{feff}{}", profile());
+    let headers = ["content-encoding: Identity"];
+    let server = Server::start([answer("200 OK", &headers, &body)]).await;
+    assert_eq!(server.ntropii().identity().await.unwrap().id, "u1");
+    let body = "\u{feff}{\"message\": \"No\"}";
+    let server = Server::start([answer("401 Unauthorized", &[], body)]).await;
+    let error = server.ntropii().identity().await.unwrap_err();
+    assert_eq!(error.refusal().unwrap().message.as_deref(), Some("No"));
+}
+
+#[tokio::test]
+async fn message_instead_of_list_is_shown() {
+    for body in [
+        json!({"message": "No such thing"}),
+        json!({"items": null, "detail": "No such thing"}),
+    ] {
+        for provider in Provider::ALL {
+            let server = Server::start([json("200 OK", &body), json("200 OK", &body)]).await;
+            let admin = server.admin(provider);
+            for error in [
+                admin.tenants().await.map(drop).unwrap_err(),
+                admin
+                    .list_keys(&"t".parse().unwrap())
+                    .await
+                    .map(drop)
+                    .unwrap_err(),
+            ] {
+                assert!(
+                    error
+                        .to_string()
+                        .ends_with("it is not a list, but says: No such thing"),
+                    "{error}"
+                );
+            }
+        }
+    }
+    let server = Server::start([json("200 OK", json!({"id": "u1"}))]).await;
+    let error = server.ntropii().tenants().await.unwrap_err();
+    assert!(error.to_string().ends_with("it is not a list"), "{error}");
+}
+
+#[tokio::test]
+async fn odd_expiry_never_refuses_key() {
+    let late = Expiry::Never;
+    for (value, expected, warned) in [
+        (json!("9999-12-31T23:59:59Z"), late, false),
+        (json!("9999-12-31T23:59:59.999999Z"), late, false),
+        (json!(""), Expiry::Unknown, true),
+        (json!("tomorrow"), Expiry::Unknown, true),
+        (json!(1_893_456_000), Expiry::Unknown, true),
+        (json!({"at": "tomorrow"}), Expiry::Unknown, true),
+        (json!(null), Expiry::Never, false),
+    ] {
+        let mut ntropii = profile();
+        ntropii["key"] = json!({
+            "id": "k", "prefix": "p", "expiresAt": value, "createdAt": value
+        });
+        let ontora = json!({
+            "workspace_id": "w", "name": "CI", "scopes": [],
+            "expires_at": value, "created_at": value, "last_used_at": value
+        });
+        for (provider, body) in [(Provider::Ntropii, ntropii), (Provider::Ontora, ontora)] {
+            let server = Server::start([json("200 OK", &body)]).await;
+            let warnings = Arc::new(Mutex::new(Vec::new()));
+            let record = Arc::clone(&warnings);
+            let settings = Settings {
+                report: Arc::new(move |warning| record.lock().unwrap().push(warning.to_owned())),
+                ..quick()
+            };
+            let host = format!("{}/v1", server.origin());
+            let host = if provider == Provider::Ontora {
+                server.origin()
+            } else {
+                host
+            };
+            let client = Client::new(target(provider, &host), settings);
+            let key = client.current_key().await.unwrap();
+            assert_eq!(key.expires, expected, "{body}");
+            let warnings = warnings.lock().unwrap();
+            assert_eq!(warnings.len(), usize::from(warned), "{warnings:?}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Variables that affect connections to the servers.
 
 use ntro_base::env::{self, EnvVar};
+use ntro_base::http::{CustomRoots, NoProxy};
 use ntro_client::api::BadProxy;
 
 use super::Findings;
@@ -9,7 +10,6 @@ use crate::error;
 
 const CHECK: &str = "network";
 const PROXIES: [&EnvVar; 3] = [&env::HTTPS_PROXY, &env::HTTP_PROXY, &env::ALL_PROXY];
-const TRUST: [&EnvVar; 2] = [&env::SSL_CERT_FILE, &env::SSL_CERT_DIR];
 
 pub(super) fn check(cx: &Context, findings: &mut Findings) {
     let mut set = Vec::new();
@@ -31,20 +31,22 @@ pub(super) fn check(cx: &Context, findings: &mut Findings) {
             ),
         ),
     }
-    for variable in TRUST {
-        let Some(path) = cx.env().path(variable) else {
-            continue;
-        };
-        match std::fs::metadata(&path) {
-            Ok(_) => findings.ok(
+    for entry in NoProxy::from_env(cx.env()).unknown() {
+        findings.warning(
+            CHECK,
+            format!("`{entry}` in `NO_PROXY` matches no server"),
+            "write a domain (`a.example`), an address or a network (`10.0.0.0/8`), with `:PORT` for one port only",
+        );
+    }
+    let roots = CustomRoots::from_env(cx.env());
+    let faults: Vec<_> = roots.faults().collect();
+    for variable in roots.variables() {
+        match faults.iter().find(|bad| bad.variable == variable) {
+            None => findings.ok(
                 CHECK,
-                format!("`{}` replaces the system's certificates", variable.name),
+                format!("`{variable}` replaces the system's certificates"),
             ),
-            Err(error) => findings.problem(
-                CHECK,
-                format!("`{}` names `{}`: {error}", variable.name, path.display()),
-                format!("unset {}", variable.name),
-            ),
+            Some(bad) => findings.problem(CHECK, bad.to_string(), format!("unset {variable}")),
         }
     }
 }

@@ -81,14 +81,14 @@ pub(crate) fn run(args: StatusArgs, cx: &Context) -> Result<Exit, CliError> {
         args.warn_within.is_some(),
     )?;
     if let Some(interval) = args.watch {
-        return watch::run(cx, &checks, interval);
+        return watch::run(cx, &checks.repeated(), interval);
     }
     let asked = checks.keys(cx.inputs()?)?;
     if asked.is_empty() {
         cx.printer()
             .note("There are no connections yet: run `ntro auth login`.");
     }
-    let statuses = Statuses(cx.block_on(checks.ask(asked, true))?);
+    let statuses = Statuses(cx.block_on(checks.ask(asked))?);
     cx.printer().print(&statuses)?;
     Ok(statuses.exit())
 }

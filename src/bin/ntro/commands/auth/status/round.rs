@@ -1,5 +1,6 @@
 //! One round of checks: a bounded number of servers in parallel, each with its own deadline.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -23,6 +24,7 @@ pub(super) struct Checks<'a> {
     all: bool,
     jobs: usize,
     warning: Warning,
+    repeats: bool,
 }
 
 /// The expiry of the key, if it has one, or why the check failed.
@@ -42,6 +44,7 @@ impl<'a> Checks<'a> {
         let settings = Settings {
             connect_timeout: defaults.connect_timeout.min(timeout),
             total_timeout: timeout,
+            report: cx.session().report(),
             ..defaults
         };
         Ok(Self {
@@ -51,6 +54,7 @@ impl<'a> Checks<'a> {
             all,
             jobs,
             warning: Warning { within, counts },
+            repeats: false,
         })
     }
 
@@ -64,15 +68,22 @@ impl<'a> Checks<'a> {
         }
     }
 
+    /// Shows each round while it is under way, and reports no warnings about answers.
+    pub(super) fn repeated(mut self) -> Self {
+        self.repeats = true;
+        self.settings.report = Arc::new(|_| {});
+        self
+    }
+
     /// Checks the keys with a bounded number of parallel calls and returns the rows in the same
     /// order.
     ///
     /// Each call is created when its turn comes, which bounds the calls in progress and not only
     /// the requests sent.
-    pub(super) async fn ask(&self, asked: Vec<Asked>, draw: bool) -> Vec<StatusRow> {
-        let bar = match draw {
-            true => progress::bar(self.cx.printer(), "checking", asked.len()),
-            false => indicatif::ProgressBar::hidden(),
+    pub(super) async fn ask(&self, asked: Vec<Asked>) -> Vec<StatusRow> {
+        let bar = match self.repeats {
+            true => progress::turning_bar(self.cx.printer(), "checking", asked.len()),
+            false => progress::bar(self.cx.printer(), "checking", asked.len()),
         };
         let mut rows = Vec::with_capacity(asked.len());
         let mut waiting = Vec::new();

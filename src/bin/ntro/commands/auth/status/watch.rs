@@ -40,7 +40,6 @@ pub(super) fn run(cx: &Context, checks: &Checks<'_>, interval: Period) -> Result
     interrupt::leave_interrupt();
     let mut interrupt = Interrupt::new();
     let mut screen = Screen::new(cx);
-    let mut first = true;
     loop {
         // Reads the configuration again in each round: a login may have changed it.
         let config = Config::read(&cx.home()?.config())?;
@@ -50,9 +49,7 @@ pub(super) fn run(cx: &Context, checks: &Checks<'_>, interval: Period) -> Result
             records: &records,
             ..cx.inputs()?
         })?;
-        let rows = interrupt.before(cx, checks.ask(asked, first))?;
-        first = false;
-        let Some(rows) = rows else {
+        let Some(rows) = interrupt.before(cx, checks.ask(asked))? else {
             return Ok(Exit::Failure(Kind::Interrupted));
         };
         if !screen.show(rows)? {
