@@ -73,8 +73,8 @@ fn healthy_home_has_no_findings() {
         origins     ✓ every key is bound to the host of its connection
         stores      ✓ the `file` store answers
         network     ✓ no proxy is set
-        servers     ✓ [AUTHORITY]/v1 answers
-        clock       ✓ agrees with that of [AUTHORITY]/v1
+        servers     ✓ [AUTHORITY] answers
+        clock       ✓ agrees with that of [AUTHORITY]
 
         No problems found.
         ");
@@ -218,7 +218,7 @@ fn shadowing_variables_are_named() {
     assert_snapshot!(sandbox.redact(&findings(&found)), @r"
         warning variables: `NTRO_API_KEY` overrides the stored API key of `acme`
           → unset NTRO_API_KEY
-        problem network: `SSL_CERT_FILE` names `/nowhere/ca.pem`: No such file or directory (os error 2)
+        problem network: the variable `SSL_CERT_FILE` names `/nowhere/ca.pem`, which cannot be read: No such file or directory (os error 2)
           → unset SSL_CERT_FILE
         ");
     sandbox.assert_nowhere("secret");
@@ -339,8 +339,62 @@ fn server_and_clock_are_checked() {
         problem servers: [BROKEN]/v1 answers with HTTP 500
         problem servers: [WRONG]/v1 answers, but does not serve this API
         problem servers: cannot reach `[GONE]`: the connection was refused (Connection refused (os error 111))
-        warning clock: the clock of [FAST]/v1 is [A DAY] s ahead of this machine's
+        warning clock: the clock of [FAST] is [A DAY] s ahead of this machine's
         ");
+}
+
+#[test]
+fn origin_is_listed_once() {
+    let stub = Stub::start(|request| {
+        let now = httpdate::fmt_http_date(SystemTime::now());
+        let status = if request.path.starts_with("/wrong") {
+            404
+        } else {
+            401
+        };
+        Reply::Dated(now, status, json!({}))
+    });
+    let sandbox = logged_in(&stub.host(), "ntro_prod_good");
+    sandbox.redacting(&stub.origin(), "[ORIGIN]");
+    for path in ["v2", "wrong/v1", "wrong/v2"] {
+        let name = path.replace('/', "-");
+        let host = format!("{}/{path}", stub.origin());
+        let options = format!("--no-verify --store file --name {name}");
+        sandbox.log_in(&options, &host, "ntro_prod_good");
+    }
+    let report = sandbox.redact(&sandbox.ntro("doctor").run().exits(1));
+    let lines: Vec<_> = report
+        .lines()
+        .filter(|line| line.contains("[ORIGIN]") && !line.contains("origins"))
+        .map(|line| line.split(", in ").next().unwrap().trim_end())
+        .collect();
+    assert_snapshot!(lines.join("\n"), @r"
+        servers     ✗ problem: [ORIGIN]/wrong/v1 answers, but does not serve this API
+        servers     ✗ problem: [ORIGIN]/wrong/v2 answers, but does not serve this API
+        servers     ✓ [ORIGIN] answers
+        clock       ✓ agrees with that of [ORIGIN]
+        ");
+}
+
+#[test]
+fn unknown_exemption_is_named() {
+    let sandbox = logged_in("http://localhost:1/v1", "ntro_prod_good");
+    let found = sandbox
+        .ntro("doctor --offline -o json")
+        .env("NO_PROXY", "*.a.example, b.example:8443 10.0.0.0/8,10.*")
+        .run()
+        .success();
+    assert_snapshot!(findings(&found), @r"
+        warning network: `10.*` in `NO_PROXY` matches no server
+          → write a domain (`a.example`), an address or a network (`10.0.0.0/8`), with `:PORT` for one port only
+        ");
+    let found = sandbox
+        .ntro("doctor --offline -o json")
+        .env("HTTPS_PROXY", "http://ada:pass#secret@proxy.example:3128")
+        .run()
+        .exits(1);
+    assert!(findings(&found).contains("written `%23`"), "{found}");
+    sandbox.assert_nowhere("secret");
 }
 
 #[test]

@@ -376,6 +376,20 @@ fn a_terminal_shows_the_last_round_until_ctrl_c_and_is_left_as_it_was() {
     terminal.end().exits(130).hides("error").done();
 }
 
+#[test]
+fn watch_shows_round_under_way() {
+    let stub = Stub::start(|_| Reply::Silence);
+    let sandbox = Sandbox::new();
+    sandbox.write_config(&plain("one", &stub.host(), "ntro_prod_good"));
+    let line = "auth status --all --timeout 500ms --watch 20ms";
+    let mut terminal = Terminal::ntro(&sandbox, line);
+    for _ in 0..2 {
+        terminal.expect("checking 0/1").expect("unreachable");
+    }
+    terminal.interrupt();
+    terminal.end().exits(130).done();
+}
+
 /// `ntro auth status --watch` with its standard output in a pipe.
 struct Watch {
     child: Child,

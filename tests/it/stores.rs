@@ -6,7 +6,7 @@ use std::path::Path;
 use insta::assert_snapshot;
 use ntro_base::Provider;
 
-use crate::support::{Authority, IssuedKey, Run, Sandbox};
+use crate::support::{Authority, IssuedKey, Mode, Run, Sandbox, SecretService};
 
 /// A sandbox, an authority and one of its keys, none of which appear in transcripts.
 fn ground() -> (Sandbox, Authority, IssuedKey) {
@@ -49,6 +49,56 @@ pub fn helpers(sandbox: &Sandbox, replaced: Option<(&str, &str)>) -> String {
         "missing = [\"no such item\"]\ntimeout = 1\n".to_owned(),
     ]
     .concat()
+}
+
+/// Logs in, logs in again, rotates and logs out, each in a process of its own.
+fn key_changes(sandbox: &Sandbox, store: &str) {
+    let authority = Authority::start();
+    let [first, second] = [(); 2].map(|()| authority.key(Provider::Ntropii, "acme-fund-admin"));
+    let token = || sandbox.ntro("auth token").run().success().stdout;
+    for key in [&first, &second, &second] {
+        login(sandbox, &authority, key, store)
+            .run()
+            .success()
+            .done();
+        assert_eq!(token().trim_end(), key.key, "{store}");
+    }
+    for _ in 0..2 {
+        let before = token();
+        sandbox.ntro("auth rotate").run().success().done();
+        assert_ne!(token(), before, "{store}");
+        sandbox.ntro("auth whoami").run().success().done();
+    }
+    sandbox.ntro("auth logout").run().success().done();
+    sandbox.ntro("auth token").run().exits(4).done();
+}
+
+#[test]
+fn key_changes_in_every_store() {
+    for store in ["file", "plaintext", "command"] {
+        let sandbox = Sandbox::new();
+        sandbox.make_identity();
+        sandbox.write_config(&helpers(&sandbox, None));
+        key_changes(&sandbox, store);
+    }
+}
+
+#[test]
+#[ignore = "needs D-Bus, gnome-keyring and KeePassXC: run scripts/test"]
+fn key_changes_in_every_keyring() {
+    for mode in [Mode::Unlocked, Mode::KeePassXc] {
+        let service = SecretService::start(mode);
+        let mut sandbox = Sandbox::new();
+        sandbox.plug_in(&service);
+        key_changes(&sandbox, "keyring");
+        assert_eq!(service.lookup(&["service", "ntro"]), None, "{mode:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs keyctl: run scripts/test"]
+fn key_changes_in_kernel() {
+    key_changes(&Sandbox::new(), "keyutils");
 }
 
 #[test]

@@ -89,7 +89,9 @@ impl ErrorText {
     /// The text comes from the server: remove control characters before showing it on a terminal.
     #[must_use]
     pub fn read(body: &[u8]) -> Self {
-        let Ok(Value::Object(body)) = serde_json::from_slice::<Value>(without_byte_order_mark(body)) else {
+        let Ok(Value::Object(body)) =
+            serde_json::from_slice::<Value>(without_byte_order_mark(body))
+        else {
             return Self::default();
         };
         let text = |value: &Value| value.as_str().map(str::to_owned);

@@ -132,7 +132,8 @@ fn first_line(path: &Path) -> Result<SecretString, Error> {
     };
     let bytes = disk::read_bounded(path, LONGEST)?.ok_or_else(|| bad("does not exist"))?;
     let bytes = Zeroizing::new(bytes);
-    let text = std::str::from_utf8(without_byte_order_mark(&bytes)).map_err(|_| bad("is not text"))?;
+    let text =
+        std::str::from_utf8(without_byte_order_mark(&bytes)).map_err(|_| bad("is not text"))?;
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(SecretString::from(line)),
         _ => Err(bad("begins with an empty line")),

@@ -22,6 +22,16 @@ pub(crate) fn bar(printer: &Printer, what: &'static str, length: usize) -> Progr
     bar
 }
 
+/// Returns a progress bar that also moves between two steps; hidden if progress is not drawn.
+pub(crate) fn turning_bar(printer: &Printer, what: &'static str, length: usize) -> ProgressBar {
+    let bar = spinner(printer, what.to_owned());
+    bar.set_length(length as u64);
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {pos}/{len}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
 /// Returns a spinner; hidden if progress is not drawn.
 pub(crate) fn spinner(printer: &Printer, what: String) -> ProgressBar {
     if !printer.draws_progress() {

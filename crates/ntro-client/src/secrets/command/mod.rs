@@ -154,7 +154,8 @@ impl SecretStore for CommandStore {
         };
         let fault = |fault| Err(self.fault(HelperCall::Get, fault, ""));
         // Text that is not UTF-8 is not a key either, and is reported as such.
-        let text = Zeroizing::new(String::from_utf8_lossy(without_byte_order_mark(&output)).into_owned());
+        let text =
+            Zeroizing::new(String::from_utf8_lossy(without_byte_order_mark(&output)).into_owned());
         match text.trim().lines().count() {
             0 => fault(HelperFault::Nothing),
             1 => match ApiKey::from_secret(text.trim().to_owned()) {

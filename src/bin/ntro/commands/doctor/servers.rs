@@ -1,9 +1,9 @@
 //! The servers of all connections: reachable, over TLS and proxies, and of one mind about the time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
-use ntro_base::{Host, Provider};
+use ntro_base::{Host, Origin, Provider};
 use ntro_client::api::{self, Client, Reached};
 use tokio::task::JoinSet;
 
@@ -22,7 +22,7 @@ pub(super) fn check(
     files: &CheckedFiles,
     findings: &mut Findings,
 ) -> Result<(), CliError> {
-    // One of each: connections to the same place fail together.
+    // Connections with the same host share a call.
     let mut hosts: BTreeMap<String, (Provider, Host)> = BTreeMap::new();
     for name in files.names() {
         let one = files.inputs().alone(&name);
@@ -39,6 +39,7 @@ pub(super) fn check(
         for (name, (provider, host)) in hosts {
             let calls = calls.clone();
             tasks.spawn(async move {
+                let origin = host.origin();
                 let target = api::Target {
                     provider,
                     host,
@@ -46,7 +47,7 @@ pub(super) fn check(
                     insecure_http,
                 };
                 let client = Client::new(target, calls);
-                (name, client.reach().await)
+                (name, (origin, client.reach().await))
             });
         }
         let mut answers = BTreeMap::new();
@@ -57,49 +58,79 @@ pub(super) fn check(
         answers
     })?;
     bar.finish_and_clear();
-    for (host, answer) in answers {
-        match answer {
-            Ok(reached) => report_server(&host, &reached, findings),
-            Err(error) => {
-                findings.failure(CHECK, error);
-            }
-        }
-    }
+    report(answers.into_iter(), findings);
     Ok(())
 }
 
-fn report_server(host: &str, reached: &Reached, findings: &mut Findings) {
-    let milliseconds = reached.took.as_millis();
-    if reached.status >= 500 {
-        findings.problem(
-            CHECK,
-            format!("{host} answers with HTTP {}", reached.status),
-            "try again later, or report it to its operator",
-        );
-    } else if reached.status == 404 {
-        findings.problem(
-            CHECK,
+/// Reports each problem of a host, and what works once for each origin.
+fn report(
+    answers: impl Iterator<Item = (String, (Origin, Result<Reached, api::Error>))>,
+    findings: &mut Findings,
+) {
+    let mut failures = BTreeSet::new();
+    let mut working = BTreeMap::new();
+    let mut clocks = BTreeMap::new();
+    for (host, (origin, answer)) in answers {
+        let reached = match answer {
+            Ok(reached) => reached,
+            Err(error) => {
+                if failures.insert(error.to_string()) {
+                    findings.failure(CHECK, error);
+                }
+                continue;
+            }
+        };
+        if let Some(ahead) = reached.clock_ahead {
+            clocks.insert(origin.clone(), ahead);
+        }
+        match fault(&host, reached.status) {
+            Some((message, fix)) => findings.problem(CHECK, message, fix),
+            None => {
+                working.insert(origin, reached.took.as_millis());
+            }
+        }
+    }
+    let (right, wrong): (Vec<_>, Vec<_>) = clocks
+        .into_iter()
+        .partition(|(_, ahead)| ahead.abs() <= SKEW);
+    for (origin, ahead) in wrong {
+        wrong_clock(&origin, ahead, findings);
+    }
+    for (origin, milliseconds) in working {
+        findings.ok(CHECK, format!("{origin} answers, in {milliseconds} ms"));
+    }
+    for (origin, _) in right {
+        findings.ok(CLOCK, format!("agrees with that of {origin}"));
+    }
+}
+
+/// Returns what is wrong with a server that answers, and the fix.
+fn fault(host: &str, status: u16) -> Option<(String, &'static str)> {
+    match status {
+        404 => Some((
             format!("{host} answers, but does not serve this API"),
             "correct the host: most Ntropii APIs have a path that ends in `/v1`",
-        );
+        )),
+        status @ 500.. => Some((
+            format!("{host} answers with HTTP {status}"),
+            "try again later, or report it to its operator",
+        )),
+        _ => None,
+    }
+}
+
+fn wrong_clock(origin: &Origin, ahead: SignedDuration, findings: &mut Findings) {
+    let way = if ahead.is_negative() {
+        "behind"
     } else {
-        findings.ok(CHECK, format!("{host} answers, in {milliseconds} ms"));
-    }
-    match reached.clock_ahead {
-        Some(ahead) if ahead.abs() > SKEW => findings.warning(
-            CLOCK,
-            format!(
-                "the clock of {host} is {} s {} this machine's",
-                ahead.as_secs().abs(),
-                if ahead.is_negative() {
-                    "behind"
-                } else {
-                    "ahead of"
-                }
-            ),
-            "set this machine's clock: `timedatectl set-ntp true`",
+        "ahead of"
+    };
+    findings.warning(
+        CLOCK,
+        format!(
+            "the clock of {origin} is {} s {way} this machine's",
+            ahead.as_secs().abs()
         ),
-        Some(_) => findings.ok(CLOCK, format!("agrees with that of {host}")),
-        None => {}
-    }
+        "set this machine's clock: `timedatectl set-ntp true`",
+    );
 }
