@@ -69,10 +69,43 @@ impl ApiKey {
         Provider::of_key(self.expose())
     }
 
+    /// Returns what makes the text an unlikely key: something was copied with it, or it stands for a
+    /// key. No key begins or ends in this way, but a server may accept any text.
+    #[must_use]
+    pub fn oddity(&self) -> Option<&'static str> {
+        const QUOTES: [char; 3] = ['"', '\'', '`'];
+        let text = self.expose();
+        let lower = zeroize::Zeroizing::new(text.to_ascii_lowercase());
+        let names_variable = text.split_once('=').is_some_and(|(name, key)| {
+            let is_of_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+            !key.is_empty() && name.contains('_') && name.chars().all(is_of_name)
+        });
+        let odd = [
+            (text.starts_with(QUOTES), "begins with a quotation mark"),
+            (text.ends_with(QUOTES), "ends with a quotation mark"),
+            (names_variable, "begins with the name of a variable"),
+            (text.starts_with(['<', '[', '{', '$']), "is a placeholder"),
+            (text.ends_with(['>', ']', '}']), "ends with a bracket"),
+            (
+                text.ends_with([',', ';']),
+                "ends with a comma or a semicolon",
+            ),
+            (text.contains("***"), "is masked by stars"),
+            (text.contains("..."), "is shortened by dots"),
+            (
+                text.contains("xxxx") || text.contains("XXXX"),
+                "is a placeholder",
+            ),
+            (lower.contains("your"), "is a placeholder"),
+        ];
+        odd.into_iter()
+            .find_map(|(is_odd, what)| is_odd.then_some(what))
+    }
+
     /// Parses a secret text and wipes it, whether or not it is a key.
     ///
-    /// As in [`FromStr`], surrounding white space is dropped and anything but visible ASCII
-    /// refused.
+    /// As in [`FromStr`], surrounding white space and invisible characters are dropped and anything
+    /// but visible ASCII refused.
     pub fn from_secret(text: String) -> Result<Self, ApiKeyError> {
         zeroize::Zeroizing::new(text).parse()
     }
@@ -82,7 +115,7 @@ impl FromStr for ApiKey {
     type Err = ApiKeyError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let key = text.trim();
+        let key = text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
         if key.is_empty() {
             return Err(ApiKeyError::Empty);
         }
@@ -105,6 +138,15 @@ impl FromStr for ApiKey {
         }
         Ok(Self(SecretString::from(key)))
     }
+}
+
+/// Characters without a width that are copied with a text: a byte order mark, zero-width spaces and
+/// marks of direction.
+fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+    )
 }
 
 impl fmt::Debug for ApiKey {
@@ -185,8 +227,14 @@ mod tests {
 
     #[test]
     fn surrounding_white_space_is_dropped() {
-        let key: ApiKey = " \tntro_prod_abc123\r\n".parse().unwrap();
-        assert_eq!(key.expose(), "ntro_prod_abc123");
+        for text in [
+            " \tntro_prod_abc123\r\n",
+            "\u{feff}ntro_prod_abc123\u{200b}\n",
+            "\u{202a} ntro_prod_abc123\u{202c}",
+        ] {
+            let key: ApiKey = text.parse().unwrap();
+            assert_eq!(key.expose(), "ntro_prod_abc123");
+        }
     }
 
     #[test]
@@ -209,6 +257,40 @@ mod tests {
         }
         assert!(error(&"k".repeat(2_501)).contains("2501 bytes"));
         assert!("k".repeat(2_500).parse::<ApiKey>().is_ok());
+    }
+
+    #[test]
+    fn odd_key_is_named() {
+        for (text, what) in [
+            ("\"ntro_prod_k9Zr4MxQ2bLw\"", "begins with a quotation mark"),
+            ("'ntro_prod_k9Zr4MxQ2bLw'", "begins with a quotation mark"),
+            ("ntro_prod_k9Zr4MxQ2bLw\"", "ends with a quotation mark"),
+            (
+                "NTRO_API_KEY=ntro_prod_k9Zr4MxQ2bLw",
+                "begins with the name of a variable",
+            ),
+            ("<ntro_prod_k9Zr4MxQ2bLw>", "is a placeholder"),
+            ("$NTRO_API_KEY", "is a placeholder"),
+            (
+                "ntro_prod_k9Zr4MxQ2bLw,",
+                "ends with a comma or a semicolon",
+            ),
+            ("ntro_prod_k9Zr********", "is masked by stars"),
+            ("ntro_prod_k9Zr...", "is shortened by dots"),
+            ("ntro_prod_xxxxxxxxxxxx", "is a placeholder"),
+            ("YOUR_API_KEY", "is a placeholder"),
+        ] {
+            let key: ApiKey = text.parse().unwrap();
+            assert_eq!(key.oddity(), Some(what), "{text}");
+        }
+        for text in [
+            "ntro_prod_k9Zr4MxQ2bLw_Jf83nd72jfk38dhJKd8",
+            "c2VjcmV0LWtleQ==",
+            "eyJhbGciOi.eyJzdWIi.c2ln",
+            "k=v",
+        ] {
+            assert_eq!(text.parse::<ApiKey>().unwrap().oddity(), None, "{text}");
+        }
     }
 
     #[test]
@@ -260,7 +342,7 @@ mod tests {
         fn arbitrary_text_parses_or_hides(
             text in any::<String>(),
         ) {
-            let trimmed = text.trim();
+            let trimmed = text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
             match text.parse::<ApiKey>() {
                 Ok(key) => {
                     prop_assert!(key.expose().bytes().all(|byte| byte.is_ascii_graphic()));
