@@ -66,7 +66,7 @@ impl Options {
         mut self,
         ask: impl Fn() -> Option<SecretString> + Send + Sync + 'static,
     ) -> Self {
-        let ask: AskPassphrase = Arc::new(move |_| ask().ok_or(StoreError::Cancelled));
+        let ask: AskPassphrase = Arc::new(move |_, _| ask().ok_or(StoreError::Cancelled));
         self.0.prompt = Arc::new(move || Some(Arc::clone(&ask)));
         self
     }

@@ -72,6 +72,7 @@ fn healthy_home_has_no_findings() {
         clear keys  ✓ no connection has a plain-text key
         origins     ✓ every key is bound to the host of its connection
         stores      ✓ the `file` store answers
+        stores      ✓ `[HOME]/.ntro/identity.txt` beside the key file opens it: a copy of the folder has both
         network     ✓ no proxy is set
         servers     ✓ [AUTHORITY] answers
         clock       ✓ agrees with that of [AUTHORITY]

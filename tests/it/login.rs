@@ -532,7 +532,7 @@ fn rejected_key_is_not_stored() {
         ----- stdout -----
         ✓ logged in to `local`, without asking the server
         host     http://[UNUSED]/v1 (ntropii)
-        key      [KEY PREFIX]… in an encrypted file in the folder of `ntro`
+        key      [KEY PREFIX]… in an encrypted file in the folder of `ntro`, which `[HOME]/.ntro/identity.txt` beside it opens
         default  yes
         "
     );
@@ -555,10 +555,25 @@ fn missing_values_fail_without_terminal() {
         @r"
         exit code: 2
         ----- stderr -----
+        error: a login needs an API key, and a host
+          hint: give `--api-key-stdin` (or the variable `NTRO_API_KEY`), `--host URL`
+        "
+    );
+    assert_snapshot!(
+        sandbox.ntro("auth login --store file --api-key-stdin --name mine").transcript(),
+        @r"
+        exit code: 2
+        ----- stderr -----
         error: the host of `mine` is not known
           hint: give it with `--host`
         "
     );
+    assert_snapshot!(sandbox.ntro("auth login --no-interactive --name mine").transcript(), @r"
+        exit code: 2
+        ----- stderr -----
+        error: a login needs an API key, and a host, and a store, as the keyring cannot be used
+          hint: give `--api-key-stdin` (or the variable `NTRO_API_KEY`), `--host URL`, `--store file` or `--store plaintext`
+        ");
     assert_snapshot!(
         sandbox.ntro("auth login --store file --api-key-stdin").transcript(),
         @r"
@@ -588,7 +603,7 @@ fn literal_key_works_with_a_warning() {
         ----- stdout -----
         ✓ logged in to `self` as CI integration
         host     [AUTHORITY]/v1 (ntropii)
-        key      [KEY PREFIX]… in an encrypted file in the folder of `ntro`
+        key      [KEY PREFIX]… in an encrypted file in the folder of `ntro`, which `[HOME]/.ntro/identity.txt` beside it opens
         tenant   acme-fund-admin
         default  yes
         ----- stderr -----
@@ -644,9 +659,11 @@ fn other_origin_needs_overwrite() {
         ----- stdout -----
         ✓ logged in to `local` as CI integration
         host     [OTHER]/v1 (ntropii)
-        key      [ELSEWHERE PREFIX]… in an encrypted file in the folder of `ntro`
+        key      [ELSEWHERE PREFIX]… in an encrypted file in the folder of `ntro`, which `[HOME]/.ntro/identity.txt` beside it opens
         tenant   acme-fund-admin
         default  yes
+        ----- stderr -----
+        note: the key [NEW PREFIX]… stays valid at [AUTHORITY] until it is revoked there
         ");
     assert_snapshot!(sandbox.ntro("auth token").transcript(), @r"
         exit code: 0

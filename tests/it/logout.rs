@@ -157,6 +157,8 @@ fn logout_all_reports_each_failure() {
         ✓ `a`: had no key
         ✓ `b`: forgot its key (store: plaintext)
         ✓ `c`: had no key
+        ----- stderr -----
+        note: the key ntro… stays valid at [STUB] until it is revoked there
         ");
     assert_snapshot!(sandbox.ntro("auth logout nobody").transcript(), @r"
         exit code: 3

@@ -35,6 +35,7 @@ mod login;
 mod logout;
 mod man;
 mod migrate;
+mod newcomer;
 mod official;
 mod personas;
 mod process;

@@ -191,6 +191,8 @@ fn output_lists_each_connection() {
     ----- stdout -----
     CONNECTION  FROM  TO         RESULT  KEY
     theirs      file  plaintext  moved   ntro…
+    ----- stderr -----
+    warning: every program of yours can read a key in `config.toml`
     ");
     assert_snapshot!(migrate(&sandbox, "empty --to file"), @r"
     exit code: 4
@@ -242,7 +244,7 @@ fn policy_prevents_plaintext() {
     ");
     let mut terminal = Terminal::ntro(&sandbox, "auth migrate asking --to plaintext");
     terminal.expect("Put the API key of `asking` into `config.toml` in plain text?");
-    terminal.press("n");
+    terminal.line("n");
     terminal.end().exits(9).shows("was not handed over").done();
     let dry = "auth migrate --all --to plaintext --dry-run -o json";
     let dry = sandbox.ntro(dry).run().exits(5).json();
@@ -260,11 +262,12 @@ fn policy_prevents_plaintext() {
     ----- stderr -----
     `asking`: run the command on a terminal, without `--no-interactive`
     `guarded`: choose another store, `--to STORE`; to allow it, log in again with `ntro auth login --name guarded --store plaintext --policy none`
+    warning: every program of yours can read a key in `config.toml`
     ");
     sandbox.assert_files_without(KEY);
     sandbox.assert_files_without(ONTORA);
     let mut terminal = Terminal::ntro(&sandbox, "auth migrate asking --to plaintext");
-    terminal.expect("in plain text?").press("y");
+    terminal.expect("in plain text?").line("y");
     terminal.end().exits(0).done();
     assert!(sandbox.config().contains(ONTORA));
     // A key in plain text is not moved.
@@ -1049,6 +1052,8 @@ fn leftovers_of_official_removal_are_erased() {
     exit code: 0
     ----- stdout -----
     ✓ removed what was left of the connection `local`, and its key from the file store
+    ----- stderr -----
+    note: the key ntro_prod_k9Zr… stays valid at http://localhost:1 until it is revoked there
     ");
     assert_eq!(held(&sandbox, None, StoreKind::File, "local"), None);
     assert!(!sandbox.read("logins.toml").contains(".local]"));

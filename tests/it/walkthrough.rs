@@ -41,7 +41,7 @@ fn prompts_appear_in_order_without_key() {
     terminal.expect("API host").line(&stub.host());
     terminal.expect("API key").secret(KEY);
     terminal.expect("Default tenant").line("");
-    terminal.expect("Make `local` the default").press("y");
+    terminal.expect("Make `local` the default").line("y");
     terminal.end().exits(0).hides(KEY).done();
     assert!(
         sandbox
@@ -71,7 +71,7 @@ fn options_skip_prompts() {
         .done();
 
     let mut terminal = Terminal::ntro(&sandbox, &format!("--tenant acme {options}"));
-    terminal.expect("has the key").press("n");
+    terminal.expect("has the key").line("n");
     terminal.end().exits(9).shows("was not changed").done();
 }
 
@@ -84,14 +84,14 @@ fn replacing_key_asks_first() {
 
     let mut terminal = Terminal::ntro(&sandbox, "auth login --name mine");
     terminal.expect("API host").line(&other.host());
-    terminal.expect("`mine` points to").press("n");
+    terminal.expect("`mine` points to").line("n");
     terminal.end().exits(9).shows("was not changed").done();
     assert_eq!(sandbox.contents(), before);
     assert!(other.seen().is_empty());
 
     let mut terminal = Terminal::ntro(&sandbox, "auth login --name mine --no-set-default");
     terminal.expect("API host").line(&other.host());
-    terminal.expect("`mine` points to").press("y");
+    terminal.expect("`mine` points to").line("y");
     terminal.expect("API key").secret(KEY);
     terminal.end().exits(0).hides(KEY).done();
     assert!(sandbox.config().contains(&other.host()));
@@ -155,7 +155,8 @@ fn break_off_at_each(sandbox: &Sandbox, arguments: &str, questions: &[(&str, Ans
             };
         }
         terminal.expect(question).interrupt();
-        terminal.end().exits(130).hides(KEY).done();
+        let ended = terminal.end().exits(130).hides(KEY);
+        ended.shows("Cancelled; nothing changed").done();
         assert_eq!(sandbox.contents(), before, "after Ctrl-C at {question:?}");
     }
 }
@@ -170,28 +171,30 @@ fn interrupt_at_prompt_changes_nothing() {
         &[
             ("Connection name", Answer::Line("mine")),
             ("API host", Answer::Line("")),
-            ("has the key", Answer::Press("y")),
+            ("has the key", Answer::Line("y")),
             ("API key", Answer::Secret(KEY)),
             ("Default tenant", Answer::Press("\r")),
-            ("Make `mine` the default", Answer::Press("y")),
+            ("Make `mine` the default", Answer::Line("y")),
         ],
     );
 }
 
-/// Letters move the selection, so a key pasted one prompt too early must not select the plain text
-/// store.
 #[test]
 fn pasted_key_selects_no_store() {
     let stub = Stub::ntropii(&["acme"]);
     let sandbox = Sandbox::new();
     let arguments = format!("auth login --name mine --host {}", stub.host());
     let mut terminal = Terminal::ntro(&sandbox, &arguments);
-    // `k` moves up, which wraps around to the last item.
-    terminal.expect("kept instead").press("k\r");
-    terminal.expect("Really in plain text").press("n");
-    terminal.expect("kept instead").press("k\r");
+    terminal.expect("kept instead").line(KEY).expect("\x07");
+    // The last item is above the first.
+    terminal.press("\x1b[A\r");
+    terminal.expect("Really in plain text").line("n");
+    terminal.expect("kept instead").line(KEY).expect("\x07");
+    terminal.press("\x1b[A\r");
+    terminal.expect("Really in plain text").line("");
+    terminal.expect("type `y` or `n`");
     terminal.expect("Really in plain text").interrupt();
-    terminal.end().exits(130).done();
+    terminal.end().exits(130).hides(KEY).done();
     assert_eq!(sandbox.files(), Vec::<String>::new());
 }
 
@@ -221,7 +224,8 @@ fn missing_keyring_offers_other_stores() {
         .expect("New passphrase")
         .secret("open sesame");
     terminal.expect("again").secret("open simsim");
-    terminal.expect("the two differ");
+    terminal.expect("The two differ. New passphrase");
+    terminal.secret("open sesame");
     terminal.expect("again").secret("open sesame");
     terminal.expect("API key").secret(KEY);
     terminal.expect("an encrypted file");
@@ -238,7 +242,11 @@ fn missing_keyring_offers_other_stores() {
     terminal.end().exits(0).hides("open s").done();
     let mut terminal = Terminal::ntro(&sandbox, "auth logout");
     terminal.expect("Passphrase of the key file").interrupt();
-    terminal.end().exits(130).done();
+    let ended = terminal.end().exits(130);
+    ended
+        .shows("Cancelled; nothing changed")
+        .hides("error")
+        .done();
 }
 
 #[test]

@@ -27,6 +27,12 @@ impl BoundKey {
         &self.origin
     }
 
+    /// Returns what makes the key an unlikely one.
+    #[must_use]
+    pub fn oddity(&self) -> Option<&'static str> {
+        self.key.oddity()
+    }
+
     /// Returns the displayable start of the key.
     #[must_use]
     pub fn prefix(&self) -> KeyPrefix {

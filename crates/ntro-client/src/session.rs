@@ -375,7 +375,7 @@ impl Session {
             return Ok(Passphrase::from_file(path));
         }
         Ok(match ask {
-            Some(ask) => Passphrase::ask(move |purpose| ask(purpose)),
+            Some(ask) => Passphrase::ask(move |purpose, attempt| ask(purpose, attempt)),
             None => Passphrase::none(),
         })
     }

@@ -9,7 +9,9 @@ use ntro_base::env::Env;
 use ntro_base::{ApiKey, ConnectionName, TenantSlug};
 use ntro_client::api::{self, Client};
 use ntro_client::config::{Config, NtroDir};
-use ntro_client::resolve::{Connection, Flags, Inputs, Resolution, ResolvedValue};
+use ntro_client::resolve::{
+    Connection, Flags, Inputs, KeySource, Resolution, ResolvedValue, Source, Sourced,
+};
 use ntro_client::secrets::{SecretStore, StoreKind, Stores};
 use ntro_client::session::{AskPassphrase, Notice};
 use ntro_client::state::KeyRecords;
@@ -81,7 +83,7 @@ impl Context {
 
     pub(crate) fn prompter(&self) -> &dyn Prompter {
         &**self.prompter.get_or_init(|| {
-            prompt::prompter(self.global.no_interactive, self.printer.stderr_colour())
+            prompt::prompter(self.global.no_interactive, self.printer.stderr_paint())
         })
     }
 
@@ -91,10 +93,10 @@ impl Context {
     }
 
     fn options(&self) -> Options {
-        let colour = self.printer.stderr_colour();
+        let paint = self.printer.stderr_paint();
         let no_interactive = self.global.no_interactive;
         let ask = move || -> AskPassphrase {
-            Arc::new(move |purpose| prompt::passphrase(purpose, colour))
+            Arc::new(move |purpose, attempt| prompt::passphrase(purpose, attempt, paint))
         };
         let printer = self.printer.clone();
         Options {
@@ -170,7 +172,7 @@ impl Context {
                 .hint("run the command on a terminal, without `--no-interactive`"));
             }
             let question = format!("Reveal the API key of `{name}`?");
-            self.prompter().confirm(&question, false)
+            Ok(self.prompter().confirm(&question)?)
         })
     }
 
@@ -212,6 +214,35 @@ impl Context {
         }
         let runtime = runtime::build(&mut Builder::new_current_thread())?;
         Ok(self.runtime.get_or_init(|| runtime))
+    }
+
+    /// Adds to the rejection of a key where the key is from, if people forget that, and what is odd
+    /// about it.
+    pub(crate) fn with_key_source(&self, error: CliError) -> CliError {
+        if !error.is_key_rejected {
+            return error;
+        }
+        let key = self.resolution().ok().and_then(|it| it.key().ok());
+        let Some(Sourced { value, source }) = key else {
+            return error;
+        };
+        let odd = match value {
+            KeySource::Given(key) => key.oddity(),
+            KeySource::Stored(_) => None,
+        };
+        match (source, odd) {
+            (source, Some(odd)) => {
+                let message = format!("{}; the key from {source} {odd}", error.message);
+                CliError { message, ..error }.hint("take the key alone, and nothing else")
+            }
+            (Source::Variable(name), None) => {
+                let message = format!("{}; the key is from the variable `{name}`", error.message);
+                CliError { message, ..error }.hint(format!(
+                    "it may be revoked, expired or for another server: set `{name}` to another key, or unset it to use a stored one"
+                ))
+            }
+            _ => error,
+        }
     }
 
     /// Returns another connection of the same provider with this default tenant, to name it in an

@@ -22,6 +22,8 @@ pub(crate) struct CliError {
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
     pub(crate) request_id: Option<String>,
+    /// Whether a server rejected the API key of the call.
+    pub(crate) is_key_rejected: bool,
 }
 
 impl CliError {
@@ -31,6 +33,7 @@ impl CliError {
             message: message.into(),
             hint: None,
             request_id: None,
+            is_key_rejected: false,
         }
     }
 
@@ -44,8 +47,14 @@ impl CliError {
             .hint("name one with `-c`; `NTRO_HOST` and `NTRO_API_KEY` are not one")
     }
 
+    /// A signal ended a wait.
     pub(crate) fn interrupted() -> Self {
         Self::new(Kind::Interrupted, "interrupted")
+    }
+
+    /// A person left a question.
+    pub(crate) fn cancelled() -> Self {
+        Self::new(Kind::Interrupted, "Cancelled; nothing changed")
     }
 
     /// Adds whether a new key that could not be delivered was revoked; `fix` is the command that
@@ -248,7 +257,7 @@ impl From<secrets::Error> for CliError {
                 kind: Kind::Store,
                 ..error.into()
             },
-            E::Cancelled => Self::interrupted(),
+            E::Cancelled | E::SteppedBack => Self::cancelled(),
             E::NotConfigured { .. } => Self {
                 kind: Kind::Config,
                 ..this.hint(
@@ -546,8 +555,11 @@ impl From<api::Error> for CliError {
                 misfit: api::InvalidResponse::Compressed { .. },
                 ..
             } => of(Kind::Failure).hint("a proxy or the server compresses it: let it heed `Accept-Encoding: identity`"),
-            E::Rejected(_) => of(Kind::NotAuthenticated)
-                .hint("it may be revoked, expired or for another server: run `ntro auth login` with a new key"),
+            E::Rejected(_) => Self {
+                is_key_rejected: true,
+                ..of(Kind::NotAuthenticated)
+            }
+            .hint("it may be revoked, expired or for another server: run `ntro auth login` with a new key"),
             E::Forbidden(_) => of(Kind::Forbidden).hint("use a key that has the right to do this"),
             E::OutOfReach { .. } => of(Kind::Forbidden),
             E::UnknownApi(_) => of(Kind::Failure).hint(NOT_THERE),

@@ -1,8 +1,7 @@
-//! Ctrl-C while a question is on the screen.
+//! The terminal while a question is on the screen, and signals that arrive then.
 //!
-//! The prompts switch the terminal's echo off or hide its cursor, and a signal would end the
-//! process and leave the terminal in that state. So the first question starts a thread that waits
-//! for signals, restores the terminal and ends the process with the signal's code.
+//! A question reads single keys without echo, so the first one starts a thread that waits for
+//! signals, restores the terminal and ends the process with the signal's code.
 //!
 //! The thread continues after the answer, since a handler cannot be removed. It ends the process as
 //! the system would, unless a command handles the signal itself to clean up.
@@ -10,7 +9,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[cfg(unix)]
-pub(crate) use unix::{guard_terminal, restore_terminal};
+pub(crate) use unix::{Asking, discard_input, guard_terminal};
 
 /// Whether the command handles Ctrl-C itself.
 static INTERRUPT: AtomicBool = AtomicBool::new(false);
@@ -32,35 +31,46 @@ pub(crate) fn leave_shutdown() {
     TERMINATION.store(true, Ordering::SeqCst);
 }
 
-/// Marks a question as on the screen until dropped.
+/// A Windows console keeps no input for the shell.
 #[cfg(not(unix))]
-#[must_use]
-pub(crate) struct Asking(());
-
-/// On Windows the console's handler restores its modes.
-#[cfg(not(unix))]
-pub(crate) fn guard_terminal() -> Asking {
-    Asking(())
-}
-
-/// On Windows the console's handler restores its modes.
-#[cfg(not(unix))]
-pub(crate) fn restore_terminal() {}
+pub(crate) fn discard_input() {}
 
 #[cfg(unix)]
 mod unix {
-    use std::io::Write as _;
+    use std::io::{self, Read as _, Write as _};
+    use std::os::fd::{AsFd as _, BorrowedFd};
+    use std::os::unix::net::UnixStream;
     use std::sync::atomic::Ordering;
     use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+    use std::time::{Duration, Instant};
 
-    use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::io::Errno;
+    use rustix::process::{Signal, kill_current_process_group};
+    use rustix::termios::{
+        LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr,
+        tcsetattr,
+    };
+    use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
     use signal_hook::iterator::Signals;
+    use zeroize::Zeroizing;
 
     use super::{INTERRUPT, TERMINATION};
+    use crate::prompt::ControlKeys;
 
-    /// The terminal's modes before the first question; `None` if they cannot be read.
-    static BEFORE: OnceLock<Option<Termios>> = OnceLock::new();
+    /// A terminal is silent for this long once a paste has arrived.
+    const SILENCE: Duration = Duration::from_millis(30);
+    /// A terminal that is never silent is not waited for.
+    const LONGEST_PASTE: Duration = Duration::from_secs(1);
+
+    /// The terminal as the first question found it.
+    struct Found {
+        modes: Termios,
+        /// Becomes readable when the process is continued after a stop.
+        continued: UnixStream,
+    }
+
+    static FOUND: OnceLock<Found> = OnceLock::new();
 
     /// Whether a question is on the screen. The thread that ends the process keeps this lock, so
     /// that no question changes the restored terminal again.
@@ -70,21 +80,111 @@ mod unix {
         ASKING.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Marks a question as on the screen until dropped.
+    /// A question on the screen: the terminal sends single keys without echo until this is dropped.
     #[must_use]
-    pub(crate) struct Asking(());
+    pub(crate) struct Asking(&'static Found);
 
     impl Drop for Asking {
         fn drop(&mut self) {
-            *asking() = false;
+            self.discard();
+            let mut asking = asking();
+            self.0.restore();
+            *asking = false;
         }
     }
 
-    /// Ensures that a signal restores the terminal to its state before the first question.
-    pub(crate) fn guard_terminal() -> Asking {
-        BEFORE.get_or_init(|| {
-            let before = tcgetattr(std::io::stdin()).ok()?;
-            let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).ok()?;
+    /// Prepares the terminal for a question, and for a signal that arrives meanwhile.
+    pub(crate) fn guard_terminal() -> io::Result<Asking> {
+        let found = match FOUND.get() {
+            Some(found) => found,
+            None => {
+                let found = Found::new()?;
+                FOUND.get_or_init(|| found)
+            }
+        };
+        let this = Asking(found);
+        *asking() = true;
+        this.resume()?;
+        Ok(this)
+    }
+
+    /// Discards what a person typed since the last question: it is not for the shell.
+    pub(crate) fn discard_input() {
+        if FOUND.get().is_some() {
+            let _ = tcflush(io::stdin(), QueueSelector::IFlush);
+        }
+    }
+
+    impl Asking {
+        pub(crate) fn control_keys(&self) -> ControlKeys {
+            let codes = &self.0.modes.special_codes;
+            ControlKeys {
+                interrupt: codes[SpecialCodeIndex::VINTR],
+                quit: codes[SpecialCodeIndex::VQUIT],
+                suspend: codes[SpecialCodeIndex::VSUSP],
+                erase: codes[SpecialCodeIndex::VERASE],
+            }
+        }
+
+        /// Becomes readable when the process is continued after a stop.
+        pub(crate) fn continued(&self) -> BorrowedFd<'_> {
+            self.0.continued.as_fd()
+        }
+
+        /// Discards what is typed or pasted, until the terminal is silent.
+        pub(crate) fn discard(&self) {
+            let stdin = io::stdin();
+            let silence = Timespec::try_from(SILENCE).unwrap_or_default();
+            let begun = Instant::now();
+            while begun.elapsed() < LONGEST_PASTE {
+                let mut source = [PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN)];
+                if !matches!(poll(&mut source, Some(&silence)), Ok(1)) {
+                    return;
+                }
+                let mut bytes = Zeroizing::new([0; 1024]);
+                if !matches!(rustix::io::read(&stdin, &mut *bytes), Ok(1..)) {
+                    return;
+                }
+            }
+        }
+
+        /// Stops the process, as the terminal does for Ctrl-Z, and returns once it is continued.
+        pub(crate) fn suspend(&self) -> io::Result<()> {
+            self.0.restore();
+            kill_current_process_group(Signal::TSTP)?;
+            self.resume()
+        }
+
+        /// Switches to single keys without echo: another process may have changed the modes.
+        pub(crate) fn resume(&self) -> io::Result<()> {
+            let _ = (&self.0.continued).read(&mut [0; 64]);
+            let mut modes = self.0.modes.clone();
+            modes.local_modes &=
+                !(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN);
+            modes.special_codes[SpecialCodeIndex::VMIN] = 1;
+            modes.special_codes[SpecialCodeIndex::VTIME] = 0;
+            let _lock = asking();
+            set(&modes)?;
+            // Pasted text arrives in brackets.
+            let _ = io::stderr().write_all(b"\x1b[?2004h");
+            Ok(())
+        }
+
+        /// Ends the process, as the terminal does for Ctrl-\.
+        pub(crate) fn quit(&self) -> ! {
+            self.discard();
+            let _lock = asking();
+            self.0.end(SIGQUIT, true)
+        }
+    }
+
+    impl Found {
+        fn new() -> io::Result<Self> {
+            let modes = tcgetattr(io::stdin())?;
+            let (continued, wake) = UnixStream::pair()?;
+            continued.set_nonblocking(true)?;
+            signal_hook::low_level::pipe::register(SIGCONT, wake)?;
+            let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT])?;
             std::thread::spawn(move || {
                 for signal in signals.forever() {
                     let asking = asking();
@@ -93,36 +193,41 @@ mod unix {
                         SIGTERM => TERMINATION.load(Ordering::SeqCst),
                         _ => false,
                     };
-                    if *asking || !awaited {
-                        end(signal, *asking);
+                    if let Some(found) = FOUND.get()
+                        && (*asking || !awaited)
+                    {
+                        found.end(signal, *asking);
                     }
                 }
             });
-            Some(before)
-        });
-        *asking() = true;
-        Asking(())
-    }
-
-    /// Ends the process. The terminal's modes are restored last, so that a prompt about to change
-    /// them has no time left to do so.
-    fn end(signal: i32, asking: bool) -> ! {
-        if asking {
-            let _ = std::io::stderr().write_all(b"\n");
+            Ok(Self { modes, continued })
         }
-        restore_terminal();
-        signal_hook::low_level::exit(128 + signal)
+
+        /// Ends the process. The terminal's modes are restored last, so that a question about to
+        /// change them has no time left to do so.
+        fn end(&self, signal: i32, asking: bool) -> ! {
+            if asking {
+                let _ = io::stderr().write_all(b"\n");
+            }
+            self.restore();
+            signal_hook::low_level::exit(128 + signal)
+        }
+
+        /// Restores the terminal, and discards its input.
+        fn restore(&self) {
+            let _ = io::stderr().write_all(b"\x1b[?2004l");
+            let _ = set(&self.modes);
+        }
     }
 
-    /// Restores the terminal to its state before the first question.
-    ///
-    /// A prompt that reads single keys receives Ctrl-C as a key: the main thread then sees it as
-    /// well, and may end the process before the signal thread runs.
-    pub(crate) fn restore_terminal() {
-        if let Some(Some(before)) = BEFORE.get() {
-            // Shows the cursor again.
-            let _ = std::io::stderr().write_all(b"\x1b[?25h");
-            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
+    /// Sets the modes of the terminal and discards its input. Repeats a call that a stop has
+    /// interrupted.
+    fn set(modes: &Termios) -> io::Result<()> {
+        loop {
+            match tcsetattr(io::stdin(), OptionalActions::Flush, modes) {
+                Err(Errno::INTR) => {}
+                done => return Ok(done?),
+            }
         }
     }
 }

@@ -38,8 +38,10 @@ fn main() -> ExitCode {
         Err(error) => return usage::report(error, &arguments).into(),
     };
     let cx = Context::new(global);
-    match command.run(&cx) {
+    let code = match command.run(&cx) {
         Ok(exit) => exit.into(),
-        Err(error) => cx.printer().fail(&error).into(),
-    }
+        Err(error) => cx.printer().fail(&cx.with_key_source(error)).into(),
+    };
+    interrupt::discard_input();
+    code
 }

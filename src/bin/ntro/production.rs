@@ -28,7 +28,7 @@ pub(crate) fn confirm(
         return Ok(());
     };
     let question = format!("{production} is production. Really {what}?");
-    match cx.prompter().confirm(&question, false)? {
+    match cx.prompter().confirm(&question)? {
         true => Ok(()),
         false => Err(CliError::new(
             Kind::Conflict,

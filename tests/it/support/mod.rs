@@ -8,6 +8,7 @@ mod kill_points;
 mod process;
 mod root;
 mod sandbox;
+pub mod screen;
 mod secret_service;
 mod serving;
 mod stub;

@@ -7,7 +7,7 @@ use crate::secrets::{self, Item, SecretStore, StoreKind, Stores};
 use crate::state::{KeyRecord, KeyRecords};
 use ntro_base::disk::FileLock;
 use ntro_base::{
-    ApiKey, ConnectionName, Host, KeyPrefix, Policy, Provider, TenantSlug, shown_host,
+    ApiKey, ConnectionName, Host, KeyPrefix, Origin, Policy, Provider, TenantSlug, shown_host,
 };
 
 /// A new key and its connection.
@@ -44,6 +44,8 @@ pub struct Stored {
     pub is_default: bool,
     /// Why an older key of the connection could not be erased, if so.
     pub left_behind: Option<secrets::Error>,
+    /// The recorded key that this one replaced, and its origin. Its server still accepts it.
+    pub replaced: Option<(KeyPrefix, Origin)>,
 }
 
 /// The existing connection that a login would replace.
@@ -171,6 +173,7 @@ pub fn store(home: &NtroDir, login: &NewLogin, stores: &Stores) -> Result<Stored
     Ok(Stored {
         is_default: make_default || files.config.default_name() == Some(login.name.as_str()),
         left_behind: old.and_then(|old| erase_old(&old, login, &item, stores, &lock)),
+        replaced: replaced_key(&files, login),
     })
 }
 
@@ -248,6 +251,17 @@ fn write(
 ) -> Result<(), Error> {
     records.save(&home.logins(), lock)?;
     Ok(document.save(lock)?)
+}
+
+/// Returns the recorded key that the new one replaces, unless it has expired.
+fn replaced_key(files: &ConfigFiles, login: &NewLogin) -> Option<(KeyPrefix, Origin)> {
+    files.config.connections.get(login.name.as_str())?;
+    let old = files.records.get(login.name.as_str())?;
+    let prefix = KeyPrefix::recorded(&old.key_prefix);
+    let is_live = old.expires_at.is_none_or(|at| at > login.now);
+    let is_other = prefix != login.key.prefix();
+    let origin = old.origin.parse().ok()?;
+    (is_live && is_other).then_some((prefix, origin))
 }
 
 /// Erases the replaced key if the new key does not overwrite it.

@@ -2,7 +2,7 @@ use super::{ConfigFiles, Error};
 use crate::config::{Document, NtroDir, SafetySettings};
 use crate::resolve::StoredKey;
 use crate::secrets::{self, Item, StoreKind, Stores};
-use ntro_base::{ConnectionName, KeyPrefix};
+use ntro_base::{ConnectionName, KeyPrefix, Origin};
 
 /// The result of a logout.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Forgotten {
     pub had_key: bool,
     /// Its prefix, if recorded.
     pub key_prefix: Option<KeyPrefix>,
+    /// The origin that it is for.
+    pub origin: Option<Origin>,
 }
 
 /// Erases the key of a connection. The other settings remain for the next login.
@@ -106,6 +108,7 @@ fn forget(
         store: told.map_or(StoreKind::Plaintext, |stored| stored.kind),
         had_key: erased.is_some() || plain,
         key_prefix: told.and_then(|stored| stored.prefix.clone()),
+        origin: told.map(|stored| stored.item.origin.clone()),
     })
 }
 

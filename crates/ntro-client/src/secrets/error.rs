@@ -91,6 +91,9 @@ pub enum Error {
     /// The user cancelled the passphrase prompt.
     #[error("cancelled")]
     Cancelled,
+    /// The user left the passphrase prompt for the previous question.
+    #[error("cancelled")]
+    SteppedBack,
     /// The stored data is damaged or was changed by another program.
     #[error("`{}` is damaged: {reason}", path.display())]
     Corrupt {
@@ -206,6 +209,7 @@ impl Error {
                 | Self::WrongIdentity { .. }
                 | Self::BadIdentity { .. }
                 | Self::Cancelled
+                | Self::SteppedBack
                 | Self::Corrupt { .. }
                 | Self::TooMuchWork { .. }
         )

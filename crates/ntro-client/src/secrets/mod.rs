@@ -31,7 +31,7 @@ mod stores;
 pub use command::{CommandSettings, Missing};
 pub use config_keys::ConfigKeys;
 pub use error::{Error, HelperCall, HelperFault};
-pub use file::create_identity;
+pub use file::{create_identity, identity_beside_keys};
 pub use item::Item;
 pub use keyring::{Keyring, KeyringSettings};
 pub use kind::{StoreKind, UnknownStore};

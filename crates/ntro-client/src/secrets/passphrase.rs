@@ -1,5 +1,6 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -20,7 +21,10 @@ pub enum PassphraseFor {
     Identity,
 }
 
-type Ask = dyn Fn(PassphraseFor) -> Result<SecretString, Error> + Send + Sync;
+/// The times that a person may type a passphrase.
+const ATTEMPTS: u8 = 3;
+
+type Ask = dyn Fn(PassphraseFor, u8) -> Result<SecretString, Error> + Send + Sync;
 
 enum PassphraseSource {
     None,
@@ -36,6 +40,8 @@ pub struct Passphrase(Arc<Shared>);
 struct Shared {
     source: PassphraseSource,
     known: Mutex<Option<SecretString>>,
+    /// The number of the next attempt to ask for it.
+    attempt: AtomicU8,
 }
 
 impl Passphrase {
@@ -58,10 +64,10 @@ impl Passphrase {
     }
 
     /// Returns a passphrase that `ask` prompts for; `ask` returns [`Error::Cancelled`] if the user
-    /// declines.
+    /// declines. It gets the number of the attempt, which is above 1 after a wrong passphrase.
     #[must_use]
     pub fn ask(
-        ask: impl Fn(PassphraseFor) -> Result<SecretString, Error> + Send + Sync + 'static,
+        ask: impl Fn(PassphraseFor, u8) -> Result<SecretString, Error> + Send + Sync + 'static,
     ) -> Self {
         Self::from_source(PassphraseSource::Ask(Box::new(ask)))
     }
@@ -82,7 +88,27 @@ impl Passphrase {
         Self(Arc::new(Shared {
             source,
             known: Mutex::new(None),
+            attempt: AtomicU8::new(1),
         }))
+    }
+
+    /// Opens something with the passphrase. A person is asked again for a wrong one.
+    pub(super) fn open<T>(&self, open: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+        let asks = matches!(self.0.source, PassphraseSource::Ask(_));
+        let mut attempt = 1;
+        loop {
+            self.0.attempt.store(attempt, Ordering::Relaxed);
+            match open() {
+                Err(error @ Error::WrongPassphrase { .. }) if asks => {
+                    *self.known() = None;
+                    if attempt == ATTEMPTS {
+                        return Err(error);
+                    }
+                    attempt += 1;
+                }
+                done => return done,
+            }
+        }
     }
 
     /// Returns the passphrase for the encrypted file at `path`.
@@ -101,7 +127,7 @@ impl Passphrase {
             }
             PassphraseSource::Value(passphrase) => passphrase.clone(),
             PassphraseSource::File(path) => first_line(path)?,
-            PassphraseSource::Ask(ask) => ask(purpose)?,
+            PassphraseSource::Ask(ask) => ask(purpose, self.0.attempt.load(Ordering::Relaxed))?,
         };
         if passphrase.expose_secret().is_empty() {
             return Err(Error::BadPassphrase {
@@ -142,7 +168,7 @@ fn first_line(path: &Path) -> Result<SecretString, Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
 
     use super::*;
 
@@ -150,7 +176,7 @@ mod tests {
     fn clones_prompt_only_once() {
         let asked = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&asked);
-        let passphrase = Passphrase::ask(move |_| {
+        let passphrase = Passphrase::ask(move |_, _| {
             count.fetch_add(1, Ordering::Relaxed);
             Ok(SecretString::from("open sesame"))
         });

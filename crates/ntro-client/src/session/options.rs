@@ -11,9 +11,10 @@ use crate::resolve::{Connection, Error, Flags, Shadow};
 use crate::secrets::{self, PassphraseFor};
 use ntro_base::ApiKey;
 
-/// Asks a person for a passphrase; [`secrets::Error::Cancelled`] means that they declined.
+/// Asks a person for a passphrase; [`secrets::Error::Cancelled`] means that they declined. The
+/// number of the attempt is above 1 after a wrong one.
 pub type AskPassphrase =
-    Arc<dyn Fn(PassphraseFor) -> Result<SecretString, secrets::Error> + Send + Sync>;
+    Arc<dyn Fn(PassphraseFor, u8) -> Result<SecretString, secrets::Error> + Send + Sync>;
 
 /// Asks a person whether to reveal the key of a connection.
 pub type ConfirmReveal = Arc<dyn Fn(&ConnectionName) -> bool + Send + Sync>;

@@ -263,7 +263,7 @@ fn a_passphrase_is_needed_and_must_be_the_right_one() {
             "{error:?}"
         );
     }
-    settings.passphrase = Passphrase::ask(|_| Err(Error::Cancelled));
+    settings.passphrase = Passphrase::ask(|_, _| Err(Error::Cancelled));
     let mut errors = all(&home, &settings);
     assert!(matches!(errors.pop(), Some(Error::Locked { .. })), "list");
     for error in errors {
@@ -288,7 +288,7 @@ fn a_person_is_asked_once_for_all_calls() {
     let asked = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&asked);
     let mut settings = home.settings();
-    settings.passphrase = Passphrase::ask(move |purpose| {
+    settings.passphrase = Passphrase::ask(move |purpose, _| {
         assert_eq!(purpose, PassphraseFor::Create);
         count.fetch_add(1, Ordering::Relaxed);
         Ok("open sesame".into())

@@ -2,11 +2,12 @@
 
 use ntro_base::{ConnectionName, Host};
 use ntro_client::ops::{self, Replaced};
-use ntro_client::secrets::StoreKind;
+use ntro_client::secrets::{self, StoreKind};
 
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Kind;
+use crate::prompt::{Asked, Stop};
 
 /// The stores that options can name.
 pub(super) const STORES: [&str; StoreKind::ALL.len()] = {
@@ -25,18 +26,19 @@ pub(super) fn overwrite(
     cx: &Context,
     name: &ConnectionName,
     host: &Host,
-) -> Result<bool, CliError> {
-    let Some(replaced) = ops::replaced(cx.home()?, name, host)? else {
-        return Ok(overwrite);
+) -> Result<Asked<bool>, Stop> {
+    let replaced = ops::replaced(cx.home()?, name, host).map_err(CliError::from)?;
+    let Some(replaced) = replaced else {
+        return Ok(Asked::before(overwrite));
     };
     if overwrite || !cx.prompter().is_interactive() {
         return match overwrite || replaced.same_origin {
-            true => Ok(overwrite),
-            false => Err(ops::Error::OtherOrigin {
+            true => Ok(Asked::before(overwrite)),
+            false => Err(CliError::from(ops::Error::OtherOrigin {
                 name: name.clone(),
                 existing: replaced.host.unwrap_or_default(),
                 wanted: host.origin(),
-            }
+            })
             .into()),
         };
     }
@@ -54,15 +56,17 @@ pub(super) fn overwrite(
         } => {
             format!("`{name}` has the key {prefix}… already. Replace it?")
         }
-        _ => return Ok(false),
+        _ => return Ok(Asked::before(false)),
     };
-    match cx.prompter().confirm(&question, replaced.same_origin)? {
-        true => Ok(true),
-        false => Err(
-            CliError::new(Kind::Conflict, format!("`{name}` was not changed"))
-                .hint("choose another name"),
-        ),
+    match cx.prompter().confirm(&question)? {
+        true => Ok(Asked::now(true)),
+        false => Err(not_changed(name).into()),
     }
+}
+
+/// A person decided against replacing a connection.
+pub(super) fn not_changed(name: &ConnectionName) -> CliError {
+    CliError::new(Kind::Conflict, format!("`{name}` was not changed")).hint("choose another name")
 }
 
 /// Chooses the store and checks that it can keep a key, before a person is asked for the key.
@@ -70,49 +74,78 @@ pub(super) fn store(
     wanted: Option<&str>,
     cx: &Context,
     name: &ConnectionName,
-) -> Result<StoreKind, CliError> {
+) -> Result<Asked<StoreKind>, Stop> {
     let facts = cx.inputs()?.facts(name);
     let known = cx.config()?.connections.get(name.as_str());
     let named = known.is_some_and(|entry| entry.store.is_some())
         || cx.logins()?.get(name.as_str()).is_some();
-    let kind = match wanted {
+    let mut kind = match wanted {
         Some(store) => store
             .parse()
             .map_err(|error| CliError::usage(format!("{error}")))?,
         // An older key in plain text does not select plain text: only an explicit setting does.
-        None if named => facts.store?.value,
+        None if named => facts.store.map_err(CliError::from)?.value,
         None => StoreKind::Keyring,
     };
-    let error = match cx.store(kind)?.probe() {
-        Ok(()) => return Ok(kind),
-        Err(error) => error,
-    };
-    if wanted.is_some() || !cx.prompter().is_interactive() {
-        return Err(error.into());
+    let asks = wanted.is_none() && cx.prompter().is_interactive();
+    let mut absent = Vec::new();
+    let mut is_asked = false;
+    loop {
+        match cx.store(kind)?.probe() {
+            Ok(()) => {
+                return Ok(Asked {
+                    answer: kind,
+                    is_asked,
+                });
+            }
+            Err(secrets::Error::SteppedBack) if is_asked => {}
+            Err(secrets::Error::SteppedBack) => return Err(Stop::Back),
+            Err(error @ secrets::Error::Cancelled) => return Err(CliError::from(error).into()),
+            Err(error) if !asks => return Err(CliError::from(error).into()),
+            Err(error) => {
+                cx.printer().warn(&error.to_string());
+                if is_absent(&error) {
+                    absent.push(kind);
+                }
+            }
+        }
+        kind = another(cx, &absent)?;
+        is_asked = true;
     }
-    cx.printer().warn(&error.to_string());
+}
+
+/// Returns whether asking the store again is of no use.
+fn is_absent(error: &secrets::Error) -> bool {
+    matches!(
+        error,
+        secrets::Error::Absent { .. } | secrets::Error::NotConfigured { .. }
+    )
+}
+
+/// Asks for a store that is not absent.
+fn another(cx: &Context, absent: &[StoreKind]) -> Result<StoreKind, Stop> {
     let others: Vec<_> = StoreKind::ALL
         .into_iter()
-        .filter(|other| *other != kind)
+        .filter(|kind| !absent.contains(kind))
         .collect();
     let items: Vec<_> = others
         .iter()
         .map(|kind| format!("{kind}: {}", kind.summary()))
         .collect();
+    // The encrypted file is never absent.
+    let file = others.iter().position(|kind| *kind == StoreKind::File);
     loop {
-        let choice = cx
-            .prompter()
-            .select("Where should the key be kept instead?", &items, 0)?;
+        let question = "Where should the key be kept instead?";
+        let choice = cx.prompter().select(question, &items, file.unwrap_or(0))?;
         let kind = others[choice];
-        // The letters of a key pasted here by mistake move the selection.
-        let sure = kind != StoreKind::Plaintext
-            || cx.prompter().confirm(
-                "Really in plain text, readable by anyone with access to your files?",
-                false,
-            )?;
-        if sure {
-            cx.store(kind)?.probe()?;
+        if kind != StoreKind::Plaintext {
             return Ok(kind);
+        }
+        let question = "Really in plain text, readable by every program of yours?";
+        match cx.prompter().confirm(question) {
+            Ok(true) => return Ok(kind),
+            Ok(false) | Err(Stop::Back) => {}
+            Err(stop) => return Err(stop),
         }
     }
 }

@@ -102,10 +102,6 @@ impl Printer {
         }
     }
 
-    pub(crate) fn stderr_colour(&self) -> bool {
-        self.stderr.colour
-    }
-
     pub(crate) fn stdout(&self) -> Paint {
         self.stdout
     }
@@ -192,7 +188,11 @@ impl Printer {
             Format::Text => {
                 let line =
                     |name: String, text: &str| stderr_line(&format!("{name}: {}", plain(text)));
-                line(self.stderr.bad("error"), &error.message);
+                match error.kind {
+                    // A person did that, and knows that it is no fault.
+                    Kind::Interrupted => stderr_line(&plain(&error.message)),
+                    _ => line(self.stderr.bad("error"), &error.message),
+                }
                 if let Some(hint) = &error.hint {
                     line(format!("  {}", self.stderr.bold("hint")), hint);
                 }

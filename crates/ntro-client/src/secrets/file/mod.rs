@@ -87,12 +87,12 @@ impl FileStore {
 
     /// Returns the seal for a new file.
     fn new_seal(&self) -> Result<Seal, Error> {
-        match self.identities()? {
+        self.passphrase.open(|| match self.identities()? {
             Some(identities) => Ok(Seal::Identity(identities.unlock(&self.passphrase)?)),
             None => Ok(Seal::Passphrase(
                 self.passphrase.get(PassphraseFor::Create, &self.path)?,
             )),
-        }
+        })
     }
 
     /// Returns the named identity, which must exist, else the default one if it exists.
@@ -123,8 +123,11 @@ impl FileStore {
     }
 
     fn open(&self, sealed: Sealed) -> Result<Opened, Error> {
-        let seal = self.seal_of(&sealed)?;
-        let plain = seal.open(&sealed.bytes, &self.path)?;
+        let (seal, plain) = self.passphrase.open(|| {
+            let seal = self.seal_of(&sealed)?;
+            let plain = seal.open(&sealed.bytes, &self.path)?;
+            Ok((seal, plain))
+        })?;
         let contents = Contents::parse(&plain, &self.path)?;
         Ok(Opened {
             sealed,
@@ -167,6 +170,20 @@ impl FileStore {
             contents,
         })
     }
+}
+
+/// Returns the identity that opens the key file without a passphrase and is stored beside it, where
+/// a copy of the folder includes it.
+#[must_use]
+pub fn identity_beside_keys(settings: &StoreSettings) -> Option<PathBuf> {
+    let store = FileStore::new(settings);
+    let sealed = store.sealed().ok()??;
+    let identities = store.identities().ok()??;
+    let beside = identities.path.parent() == Some(store.folder.as_path());
+    let opens = beside
+        && !identities.are_locked()
+        && !Seal::is_passphrase(&sealed.bytes, &store.path).unwrap_or(true);
+    opens.then_some(identities.path)
 }
 
 impl SecretStore for FileStore {

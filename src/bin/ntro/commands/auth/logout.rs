@@ -1,8 +1,8 @@
 use clap_complete::engine::ArgValueCompleter;
-use ntro_base::ConnectionName;
+use ntro_base::{ConnectionName, KeyPrefix, Origin};
 use ntro_client::api;
 use ntro_client::config::Config;
-use ntro_client::ops;
+use ntro_client::ops::{self, Forgotten};
 use ntro_client::resolve::{Connection, Inputs};
 use ntro_client::state::KeyRecords;
 use serde::Serialize;
@@ -75,8 +75,13 @@ pub(crate) fn run(args: LogoutArgs, cx: &Context) -> Result<Exit, CliError> {
     for name in names {
         match one(cx, &name, args.revoke.then_some(args.sure)) {
             Ok(one) => done.push(one),
+            Err(error) if args.all && error.kind == Kind::Interrupted && !done.is_empty() => {
+                cx.printer().warn(&format!("cancelled at `{name}`"));
+                failed.get_or_insert(error.kind);
+                break;
+            }
             // Continue with the others; the first failure chooses the exit code.
-            Err(error) if args.all => {
+            Err(error) if args.all && error.kind != Kind::Interrupted => {
                 cx.printer()
                     .warn(&format!("`{name}` stays logged in: {}", error.message));
                 done.push(LogoutRow {
@@ -123,6 +128,9 @@ fn one(
             forgotten.store
         ));
     }
+    if !revoked {
+        report_live_key(cx, &forgotten);
+    }
     Ok(LogoutRow {
         name: name.to_string(),
         had_key: Some(forgotten.had_key),
@@ -131,6 +139,20 @@ fn one(
         code: None,
         message: None,
     })
+}
+
+/// Reports that an erased key is still valid.
+pub(super) fn report_live_key(cx: &Context, forgotten: &Forgotten) {
+    if let (true, Some(prefix), Some(origin)) =
+        (forgotten.had_key, &forgotten.key_prefix, &forgotten.origin)
+    {
+        cx.printer().note(&still_valid(prefix, origin));
+    }
+}
+
+/// Returns the note about a key that is no longer stored.
+pub(super) fn still_valid(prefix: &KeyPrefix, origin: &Origin) -> String {
+    format!("note: the key {prefix}… stays valid at {origin} until it is revoked there")
 }
 
 /// Revokes the stored key of a connection on its server. Returns `false` if there is no key.

@@ -132,7 +132,15 @@ pub(crate) fn run(args: MigrateArgs, cx: &Context) -> Result<Exit, CliError> {
         };
         let mut moved = with_migrator(cx, to, args.dry_run, work)?;
         if needs_confirmation(cx, &moved) {
-            moved = match bar.suspend(|| confirm(cx, name))? {
+            let confirmed = match bar.suspend(|| confirm(cx, name)) {
+                // What was moved before is reported.
+                Err(error) if error.kind == Kind::Interrupted && !rows.is_empty() => {
+                    rows.push(MoveRow::failed(name, to, error, false));
+                    break;
+                }
+                confirmed => confirmed?,
+            };
+            moved = match confirmed {
                 true => with_migrator(cx, to, false, |migrator| {
                     work(&Migrator {
                         confirmed: true,
@@ -174,6 +182,7 @@ pub(crate) fn run(args: MigrateArgs, cx: &Context) -> Result<Exit, CliError> {
     }
     if !args.dry_run {
         moves.report_clients_without_key(&args, cx);
+        moves.report_plain_keys(to, cx);
     }
     if args.all && !args.ontora {
         report_ontora_key(cx);
@@ -199,7 +208,7 @@ fn needs_confirmation(cx: &Context, moved: &Result<Outcome, migrate::Error>) -> 
 
 fn confirm(cx: &Context, name: &ConnectionName) -> Result<bool, CliError> {
     let question = format!("Put the API key of `{name}` into `config.toml` in plain text?");
-    cx.prompter().confirm(&question, false)
+    Ok(cx.prompter().confirm(&question)?)
 }
 
 /// Finishes a killed migration of a connection, before its key is looked up in one location.
@@ -371,6 +380,15 @@ impl MoveRow {
 }
 
 impl Moves {
+    /// Warns about keys that are in plain text now.
+    fn report_plain_keys(&self, to: StoreKind, cx: &Context) {
+        let is_moved = |row: &MoveRow| !row.places.is_empty() && row.result != MoveResult::Failed;
+        if to == StoreKind::Plaintext && self.0.iter().any(is_moved) {
+            cx.printer()
+                .warn("every program of yours can read a key in `config.toml`");
+        }
+    }
+
     /// Reports official clients that no longer find their key, and how to pass it.
     fn report_clients_without_key(&self, args: &MigrateArgs, cx: &Context) {
         let printer = cx.printer();

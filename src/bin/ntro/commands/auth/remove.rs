@@ -5,7 +5,7 @@ use ntro_client::ops;
 use ntro_client::ops::migrate::KeyLocation;
 use serde::Serialize;
 
-use super::migrate;
+use super::{logout, migrate};
 use crate::commands::completions::connections;
 use crate::context::Context;
 use crate::error::CliError;
@@ -43,7 +43,10 @@ pub(crate) fn run(args: RemoveArgs, cx: &Context) -> Result<Exit, CliError> {
     let removed = ops::remove(cx.home()?, name, cx.stores()?);
     let mut stores = left.clone().unwrap_or_default();
     match removed {
-        Ok(forgotten) if forgotten.had_key => stores.push(KeyLocation::Store(forgotten.store)),
+        Ok(forgotten) if forgotten.had_key => {
+            logout::report_live_key(cx, &forgotten);
+            stores.push(KeyLocation::Store(forgotten.store));
+        }
         Ok(_) => {}
         // Only an unfinished migration was left of the connection.
         Err(ops::Error::UnknownConnection { .. }) if left.is_some() => {}

@@ -88,6 +88,17 @@ fn one(
                 CHECK,
                 format!("the `{kind}` store answers, in {} ms", took.as_millis()),
             );
+            if kind == StoreKind::File
+                && let Some(identity) = secrets::identity_beside_keys(cx.stores()?.settings())
+            {
+                findings.ok(
+                    CHECK,
+                    format!(
+                        "`{}` beside the key file opens it: a copy of the folder has both",
+                        identity.display()
+                    ),
+                );
+            }
         }
         Err(secrets::Error::Locked { .. }) => {
             findings.ok(CHECK, format!("the `{kind}` store answers, but is locked"));

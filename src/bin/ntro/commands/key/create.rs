@@ -145,8 +145,8 @@ impl Destination {
         Ok(Self {
             name: name.clone(),
             replaced: ops::replaced(cx.home()?, name, host)?,
-            overwrite: destination::overwrite(args.overwrite, cx, name, host)?,
-            store: destination::store(args.store.as_deref(), cx, name)?,
+            overwrite: destination::overwrite(args.overwrite, cx, name, host)?.answer,
+            store: destination::store(args.store.as_deref(), cx, name)?.answer,
         })
     }
 }

@@ -112,7 +112,7 @@ fn confirm(
         None => String::new(),
     };
     let question = format!("{of}Revoke the key `{name}`{prefix} of `{tenant}` for good?");
-    match cx.prompter().confirm(&question, false)? {
+    match cx.prompter().confirm(&question)? {
         true => Ok(()),
         false => Err(CliError::new(
             Kind::Conflict,

@@ -6,11 +6,12 @@ use ntro_client::BoundKey;
 use ntro_client::api::{self, Whoami};
 use secrecy::ExposeSecret as _;
 
-use super::{LoginArgs, checked_as};
+use super::{LoginArgs, reach};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Kind;
 use crate::output::progress;
+use crate::prompt::{Asked, Stop};
 use crate::stdin;
 
 /// Key on the command line. Parsing never fails, since a message of the parser would repeat the key.
@@ -39,68 +40,99 @@ pub(super) struct Accepted {
     pub(super) checked: Option<Whoami>,
 }
 
-/// Reads the key and checks it. On a terminal, prompts again after a rejection.
-pub(super) fn checked_key(
+/// Reads the key and checks it. On a terminal, asks again after a rejection.
+pub(super) fn accepted(
     args: &LoginArgs,
     cx: &Context,
     name: &ConnectionName,
-    host: Host,
-) -> Result<Accepted, CliError> {
+    host: &Host,
+) -> Result<Asked<Accepted>, Stop> {
     // Report invalid settings before any prompt.
     cx.api_settings()?;
-    let given = given_key(args, cx)?;
-    let again = given.is_none();
-    let mut given = given;
+    if let Some(key) = given_key(args, cx)? {
+        let accepted = checked(args, cx, name, host, &key)?;
+        return match accepted {
+            Ok(accepted) => Ok(Asked::before(accepted)),
+            Err(error) => {
+                let error = failed(error);
+                // The variable has no part in a login with a key from elsewhere.
+                let is_key_rejected = error.is_key_rejected && is_from_variable(args);
+                Err(CliError {
+                    is_key_rejected,
+                    ..error
+                }
+                .into())
+            }
+        };
+    }
     loop {
-        let key = match given.take() {
-            Some(key) => key,
-            None => asked_key(cx)?,
-        };
-        let provider = provider(args, cx, name, &host, &key)?;
-        let host = base_url(provider, &host)?;
-        let accepted = |checked| Accepted {
-            key: key.clone(),
-            provider,
-            host: host.clone(),
-            checked,
-        };
-        if args.no_verify {
-            return Ok(accepted(None));
+        let key = asked_key(cx, "API key (not shown)")?;
+        let mut answer = checked(args, cx, name, host, &key)?;
+        if let (Err(api::Error::UnknownApi(_)), Some(below)) = (&answer, reach::below(host)) {
+            // A server that rejects any path without a key looked like an API at this host.
+            let second = checked(args, cx, name, &below, &key)?;
+            answer = match second {
+                Err(api::Error::UnknownApi(_)) => answer,
+                second => second,
+            };
         }
-        match check(cx, provider, &host, &key)? {
-            Ok(checked) => return Ok(accepted(Some(checked))),
-            Err(error @ api::Error::Rejected(_)) if again => {
+        match answer {
+            Ok(accepted) => return Ok(Asked::now(accepted)),
+            Err(error @ (api::Error::Rejected(_) | api::Error::Forbidden(_))) => {
                 let error = CliError::from(error);
                 cx.printer().fail(&CliError {
                     hint: Some("try another key, or press Ctrl-C to change nothing".to_owned()),
                     ..error
                 });
             }
-            Err(error) => {
-                let error = CliError::from(error);
-                return Err(match error.kind {
-                    Kind::Unreachable => CliError {
-                        hint: error.hint.map(|hint| {
-                            format!("{hint}; `--no-verify` stores the key without asking")
-                        }),
-                        ..error
-                    },
-                    _ => error,
-                });
-            }
+            Err(error) => return Err(Stop::Again(failed(error))),
         }
     }
 }
 
-fn given_key(args: &LoginArgs, cx: &Context) -> Result<Option<ApiKey>, CliError> {
-    let invalid = |source: &str, error: &ApiKeyError| {
-        CliError::usage(format!("{source}: {error}")).hint("copy the key again, and nothing else")
+/// Checks a key with its server.
+fn checked(
+    args: &LoginArgs,
+    cx: &Context,
+    name: &ConnectionName,
+    host: &Host,
+    key: &ApiKey,
+) -> Result<Result<Accepted, api::Error>, CliError> {
+    let provider = provider(args, cx, name, host, key)?;
+    let host = base_url(provider, host)?;
+    let checked = match args.no_verify {
+        true => Ok(None),
+        false => check(cx, provider, &host, key)?.map(Some),
     };
+    Ok(checked.map(|checked| Accepted {
+        key: key.clone(),
+        provider,
+        host,
+        checked,
+    }))
+}
+
+fn failed(error: api::Error) -> CliError {
+    let error = CliError::from(error);
+    match error.kind {
+        Kind::Unreachable => CliError {
+            hint: error
+                .hint
+                .map(|hint| format!("{hint}; `--no-verify` stores the key without asking")),
+            ..error
+        },
+        _ => error,
+    }
+}
+
+fn is_from_variable(args: &LoginArgs) -> bool {
+    args.api_key.is_none() && !args.api_key_stdin
+}
+
+fn given_key(args: &LoginArgs, cx: &Context) -> Result<Option<ApiKey>, CliError> {
     match &args.api_key {
         Some(KeyArg::Given(key)) => {
-            let key = key
-                .clone()
-                .map_err(|error| invalid("`--api-key`", &error))?;
+            let key = parsed("`--api-key`", key.clone())?;
             cx.printer().note(
                 "note: other users can see a key in the list of processes; `--api-key-stdin` is safer",
             );
@@ -111,10 +143,7 @@ fn given_key(args: &LoginArgs, cx: &Context) -> Result<Option<ApiKey>, CliError>
         None if cx.prompter().is_interactive() => return Ok(None),
         None => {
             return match cx.env().text(&env::NTRO_API_KEY)? {
-                Some(key) => {
-                    let key = key.parse();
-                    key.map(Some).map_err(|error| invalid("the variable `NTRO_API_KEY`", &error))
-                }
+                Some(key) => parsed("the variable `NTRO_API_KEY`", key.parse()).map(Some),
                 None => Err(CliError::usage("an API key is needed").hint(
                     "give it with `--api-key-stdin`, or set `NTRO_API_KEY`; on a terminal it is asked for",
                 )),
@@ -122,16 +151,38 @@ fn given_key(args: &LoginArgs, cx: &Context) -> Result<Option<ApiKey>, CliError>
         }
     }
     let key = stdin::secret("key", "--api-key-stdin")?.parse();
-    key.map(Some)
-        .map_err(|error| invalid("standard input", &error))
+    parsed("standard input", key).map(Some)
 }
 
-fn asked_key(cx: &Context) -> Result<ApiKey, CliError> {
-    let answer = cx
-        .prompter()
-        .secret("API key (not shown)", &checked_as::<ApiKey>)?;
+/// Asks for a key. Refuses a text that is not likely one.
+pub(in crate::commands::auth) fn asked_key(cx: &Context, question: &str) -> Result<ApiKey, Stop> {
+    let answer = cx.prompter().secret(question, &|text| {
+        let key: ApiKey = text
+            .parse()
+            .map_err(|error: ApiKeyError| error.to_string())?;
+        match key.oddity() {
+            None => Ok(()),
+            Some(odd) => Err(format!("the API key {odd}: copy the key alone")),
+        }
+    })?;
     let key = answer.expose_secret().parse();
-    key.map_err(|error: ApiKeyError| CliError::usage(error.to_string()))
+    Ok(key.map_err(|error: ApiKeyError| CliError::usage(error.to_string()))?)
+}
+
+/// Reads a key given by `source`. Refuses a text that is not likely one.
+pub(in crate::commands::auth) fn parsed(
+    source: &str,
+    key: Result<ApiKey, ApiKeyError>,
+) -> Result<ApiKey, CliError> {
+    let problem = match key {
+        Ok(key) => match key.oddity() {
+            None => return Ok(key),
+            Some(odd) => format!("the API key {odd}"),
+        },
+        Err(error) => error.to_string(),
+    };
+    Err(CliError::usage(format!("{source}: {problem}"))
+        .hint("copy the key again, and nothing else"))
 }
 
 fn provider(
@@ -160,7 +211,7 @@ fn provider(
 
 /// Removes `/v1` from the end of an Ontora URL: each of its paths begins with it. Ntropii's base URL
 /// ends with it.
-fn base_url(provider: Provider, host: &Host) -> Result<Host, CliError> {
+pub(super) fn base_url(provider: Provider, host: &Host) -> Result<Host, CliError> {
     match (provider, host.as_str().strip_suffix("/v1")) {
         (Provider::Ontora, Some(base)) => base
             .parse()

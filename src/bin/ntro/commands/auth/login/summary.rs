@@ -1,8 +1,10 @@
 //! Summary of a login.
 
+use std::path::PathBuf;
+
 use ntro_client::api::Whoami;
 use ntro_client::ops::NewLogin;
-use ntro_client::secrets::StoreKind;
+use ntro_client::secrets::{StoreKind, StoreSettings, identity_beside_keys};
 use serde::Serialize;
 
 use crate::commands::identity::TenantName;
@@ -35,10 +37,18 @@ pub(in crate::commands::auth) struct LoginSummary {
     tenants: Option<Vec<TenantName>>,
     /// When the key expires, if the server reports it.
     expires_at: Option<jiff::Timestamp>,
+    /// Identity that opens the encrypted file and is stored beside it.
+    #[serde(skip)]
+    identity_beside: Option<PathBuf>,
 }
 
 impl LoginSummary {
-    pub(super) fn new(new: &NewLogin, is_default: bool, checked: Option<Whoami>) -> Self {
+    pub(super) fn new(
+        new: &NewLogin,
+        is_default: bool,
+        checked: Option<&Whoami>,
+        stores: &StoreSettings,
+    ) -> Self {
         Self {
             connection: new.name.to_string(),
             host: new.host.to_string(),
@@ -48,12 +58,14 @@ impl LoginSummary {
             is_default,
             verified: checked.is_some(),
             default_tenant: new.default_tenant.as_ref().map(ToString::to_string),
-            tenants: checked
-                .as_ref()
-                .map(|checked| checked.tenants.iter().map(TenantName::from).collect()),
-            identity: checked
-                .map(|checked| checked.identity.email.unwrap_or(checked.identity.name)),
+            tenants: checked.map(|checked| checked.tenants.iter().map(TenantName::from).collect()),
+            identity: checked.map(|Whoami { identity, .. }| {
+                identity.email.as_ref().unwrap_or(&identity.name).clone()
+            }),
             expires_at: new.expires_at,
+            identity_beside: (new.store == StoreKind::File)
+                .then(|| identity_beside_keys(stores))
+                .flatten(),
         }
     }
 }
@@ -61,11 +73,16 @@ impl LoginSummary {
 impl Report for LoginSummary {
     fn text(&self, paint: Paint) -> String {
         let kind: Option<StoreKind> = self.store.parse().ok();
-        let place = match &kind {
+        let place = match (&kind, &self.identity_beside) {
+            (Some(kind), Some(identity)) => format!(
+                "in {}, which `{}` beside it opens",
+                kind.summary(),
+                identity.display()
+            ),
             // Its summary already includes the preposition.
-            Some(StoreKind::Plaintext) => StoreKind::Plaintext.summary().to_owned(),
-            Some(kind) => format!("in {}", kind.summary()),
-            None => format!("in {}", self.store),
+            (Some(StoreKind::Plaintext), None) => StoreKind::Plaintext.summary().to_owned(),
+            (Some(kind), None) => format!("in {}", kind.summary()),
+            (None, _) => format!("in {}", self.store),
         };
         let as_whom = match &self.identity {
             Some(identity) => format!(" as {identity}"),

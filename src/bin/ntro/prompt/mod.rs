@@ -1,0 +1,93 @@
+//! Questions to a person behind one trait: asked on a terminal, or refused.
+//!
+//! A question is asked again after an invalid answer. Esc goes one question back, Ctrl-C and Ctrl-D
+//! cancel. Input that nothing has read is discarded before the shell can read it.
+
+mod editor;
+mod key;
+#[cfg_attr(not(unix), path = "console.rs")]
+mod keyboard;
+mod passphrase;
+mod refusing;
+mod screen;
+mod terminal;
+mod walk;
+
+use std::io::IsTerminal as _;
+
+use secrecy::SecretString;
+
+use crate::error::CliError;
+use crate::output::Paint;
+
+#[cfg(unix)]
+pub(crate) use key::ControlKeys;
+pub(crate) use passphrase::passphrase;
+pub(crate) use walk::{Asked, walk};
+
+/// Checks an answer; the error text is shown and the question asked again.
+pub(crate) type Check<'a> = dyn Fn(&str) -> Result<(), String> + 'a;
+
+/// Why a question has no answer.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Esc: the previous question is wanted.
+    Back,
+    /// An earlier answer turned out to be wrong, and is to be asked for again.
+    Again(CliError),
+    /// The command ends.
+    Failed(CliError),
+}
+
+/// A command without a previous question is cancelled.
+impl From<Stop> for CliError {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Back => Self::cancelled(),
+            Stop::Again(error) | Stop::Failed(error) => error,
+        }
+    }
+}
+
+impl From<CliError> for Stop {
+    fn from(error: CliError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// A question for one line, with the answers that it offers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line<'a> {
+    pub(crate) question: &'a str,
+    /// The answer of an empty line.
+    pub(crate) default: Option<&'a str>,
+    /// An earlier answer, to be corrected or replaced.
+    pub(crate) typed: Option<&'a str>,
+}
+
+/// Asks a person.
+pub(crate) trait Prompter {
+    /// Returns whether questions can be asked.
+    fn is_interactive(&self) -> bool;
+    /// Asks for one line.
+    fn line(&self, line: Line<'_>, check: &Check<'_>) -> Result<String, Stop>;
+    /// Asks for one line without echo.
+    fn secret(&self, question: &str, check: &Check<'_>) -> Result<SecretString, Stop>;
+    /// Asks for one of several items.
+    fn select(&self, question: &str, items: &[String], default: usize) -> Result<usize, Stop>;
+    /// Asks a yes-or-no question, which has no default.
+    fn confirm(&self, question: &str) -> Result<bool, Stop>;
+}
+
+/// Returns whether a person can be asked: standard input and standard error are both a terminal.
+pub(crate) fn is_interactive(no_interactive: bool) -> bool {
+    !no_interactive && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Returns a prompter for the terminal, or one that refuses where no person can be asked.
+pub(crate) fn prompter(no_interactive: bool, paint: Paint) -> Box<dyn Prompter> {
+    match is_interactive(no_interactive) {
+        true => Box::new(terminal::Terminal::new(paint)),
+        false => Box::new(refusing::Refusing { no_interactive }),
+    }
+}

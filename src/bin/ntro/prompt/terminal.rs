@@ -1,0 +1,170 @@
+use secrecy::SecretString;
+
+use super::editor::{Editor, looks_like_key};
+use super::key::Key;
+use super::keyboard::{Keyboard, size};
+use super::screen::{Menu, Question, write};
+use super::{Check, Line, Prompter, Stop};
+use crate::error::CliError;
+use crate::output::{Paint, plain};
+
+/// A prompter for the terminal of this process.
+pub(super) struct Terminal {
+    paint: Paint,
+}
+
+impl Terminal {
+    pub(super) fn new(paint: Paint) -> Self {
+        Self { paint }
+    }
+
+    /// Reads one line, shown in at least `room` columns. A hidden one leaves the screen as it is.
+    fn read(
+        &self,
+        keyboard: &mut Keyboard,
+        question: &str,
+        answer: &mut Editor,
+        room: Option<usize>,
+    ) -> Result<(), Stop> {
+        let show = || Question::show(question, size().0, room.unwrap_or(0), self.paint);
+        let mut shown = show();
+        loop {
+            // Draws a paste in one piece, so that no part of a pasted key appears.
+            if room.is_some() && !keyboard.has_more() {
+                shown.answer(answer);
+            }
+            match keyboard.key()? {
+                Key::Enter => {
+                    write("\n");
+                    return Ok(());
+                }
+                Key::Redraw => {
+                    if room.is_none() {
+                        // A person does not remember what was hidden.
+                        *answer = Editor::new("");
+                    }
+                    shown = show();
+                }
+                key => answer.apply(stopping(key)?),
+            }
+        }
+    }
+
+    /// Reports an invalid answer, and discards the rest of a paste that gave it.
+    fn refuse(&self, keyboard: &mut Keyboard, problem: &str) {
+        keyboard.discard();
+        write(&format!("  {}\n", plain(problem)));
+    }
+}
+
+impl Prompter for Terminal {
+    fn is_interactive(&self) -> bool {
+        true
+    }
+
+    fn line(&self, line: Line<'_>, check: &Check<'_>) -> Result<String, Stop> {
+        let mut keyboard = Keyboard::open()?;
+        let question = match line.default {
+            Some(default) => format!("{} [{default}]:", line.question),
+            None => format!("{}:", line.question),
+        };
+        let mut offered = line.typed.unwrap_or_default().to_owned();
+        loop {
+            let mut editor = Editor::new(&offered);
+            self.read(&mut keyboard, &question, &mut editor, Some(12))?;
+            let answer = match (editor.text().trim(), line.default) {
+                ("", Some(default)) => default,
+                (text, _) => text,
+            };
+            let problem = match looks_like_key(answer) {
+                true => {
+                    offered.clear();
+                    "this looks like an API key, which is not asked for here".to_owned()
+                }
+                false => match check(answer) {
+                    Ok(()) => return Ok(answer.to_owned()),
+                    Err(problem) => {
+                        answer.clone_into(&mut offered);
+                        problem
+                    }
+                },
+            };
+            self.refuse(&mut keyboard, &problem);
+        }
+    }
+
+    fn secret(&self, question: &str, check: &Check<'_>) -> Result<SecretString, Stop> {
+        let mut keyboard = Keyboard::open()?;
+        let question = format!("{question}:");
+        loop {
+            let mut editor = Editor::new("");
+            self.read(&mut keyboard, &question, &mut editor, None)?;
+            match check(editor.text()) {
+                Ok(()) => return Ok(SecretString::from(editor.text())),
+                Err(problem) => self.refuse(&mut keyboard, &problem),
+            }
+        }
+    }
+
+    fn select(&self, question: &str, items: &[String], default: usize) -> Result<usize, Stop> {
+        let mut keyboard = Keyboard::open()?;
+        let question = format!("{question} (arrow keys, then Enter)");
+        let show = || {
+            let area = size();
+            let question = Question::show(&question, area.0, 0, self.paint);
+            (question, Menu::new(items, area, self.paint))
+        };
+        let (mut shown, mut menu) = show();
+        let mut chosen = default;
+        // Whether text was typed or pasted, which chooses nothing: its line break must not either.
+        let mut is_text = false;
+        loop {
+            if !keyboard.has_more() {
+                menu.draw(&shown, chosen);
+            }
+            match keyboard.key()? {
+                Key::Enter if !is_text => {
+                    menu.close(chosen);
+                    return Ok(chosen);
+                }
+                Key::Enter => {
+                    keyboard.discard();
+                    write("\x07");
+                    is_text = false;
+                }
+                Key::Up => chosen = chosen.checked_sub(1).unwrap_or(items.len() - 1),
+                Key::Down | Key::Char('\t') => chosen = (chosen + 1) % items.len(),
+                Key::Home => chosen = 0,
+                Key::End => chosen = items.len() - 1,
+                Key::Char(_) => is_text = true,
+                Key::Redraw => (shown, menu) = show(),
+                key => drop(stopping(key).inspect_err(|_| write("\x1b[J"))?),
+            }
+        }
+    }
+
+    fn confirm(&self, question: &str) -> Result<bool, Stop> {
+        let mut keyboard = Keyboard::open()?;
+        let question = format!("{question} (y/n)");
+        loop {
+            let mut editor = Editor::new("");
+            self.read(&mut keyboard, &question, &mut editor, Some(4))?;
+            match editor.text().trim().to_ascii_lowercase().as_str() {
+                "y" | "yes" => return Ok(true),
+                "n" | "no" => return Ok(false),
+                _ => self.refuse(&mut keyboard, "type `y` or `n`, then press Enter"),
+            }
+        }
+    }
+}
+
+/// Returns a key that does not end the question.
+fn stopping(key: Key) -> Result<Key, Stop> {
+    let stop = match key {
+        Key::Escape => Stop::Back,
+        Key::Interrupt | Key::EndOfInput => Stop::Failed(CliError::cancelled()),
+        key => return Ok(key),
+    };
+    write("\n");
+    Err(stop)
+}
