@@ -67,7 +67,7 @@ const LINES: &[&str] = &[
     "auth rotate",
     "auth rotate --dry-run",
     "auth rotate --grace 1h --no-wait",
-    "auth rotate --all",
+    "auth rotate --all --yes",
     "auth rotate --abandon",
     "auth logout --revoke",
     "auth logout",

@@ -265,7 +265,7 @@ fn a_fleet_is_rotated_past_those_that_fail() {
         }
     }
     let young = sandbox
-        .ntro("auth rotate --all --older-than 60d -o json")
+        .ntro("auth rotate --all --older-than 60d --yes -o json")
         .run()
         .exits(4);
     let states = |json: serde_json::Value| -> Vec<String> {
@@ -280,7 +280,7 @@ fn a_fleet_is_rotated_past_those_that_fail() {
         .exits(4);
     assert_eq!(states(plan.json()), ["due", "failed", "due"]);
     let old = authority.live_keys("acme");
-    let all = sandbox.ntro("auth rotate --all -o json").run().exits(4);
+    let all = sandbox.ntro("auth rotate --all -y -o json").run().exits(4);
     assert_eq!(states(all.json()), ["rotated", "failed", "rotated"]);
     assert_ne!(authority.live_keys("acme"), old);
     for tenant in ["acme", "initech"] {
@@ -288,7 +288,7 @@ fn a_fleet_is_rotated_past_those_that_fail() {
         assert!(stored(&sandbox, tenant).starts_with(&authority.live_keys(tenant)[0]));
     }
     let graced = sandbox
-        .ntro("auth rotate --all --grace 1s -o json")
+        .ntro("auth rotate --all --yes --grace 1s -o json")
         .run()
         .exits(4);
     assert_eq!(states(graced.json()), ["rotated", "failed", "rotated"]);
@@ -416,7 +416,7 @@ fn an_admin_token_goes_to_no_server_that_it_was_not_meant_for() {
     sandbox.log_in(login, &elsewhere.host(), "ntro_good");
     // One admin token is not used for many servers.
     sandbox.set("NTRO_ADMIN_TOKEN", authority.admin_token());
-    let all = sandbox.ntro("auth rotate --all").run();
+    let all = sandbox.ntro("auth rotate --all --yes").run();
     all.complains("`NTRO_ADMIN_TOKEN` is not used with `--all`")
         .done();
 

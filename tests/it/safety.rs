@@ -450,7 +450,7 @@ fn confirm_policy_asks_before_reveal() {
         let mut terminal = Terminal::shell(sandbox, "token=$(ntro auth token)");
         terminal
             .expect("Reveal the API key of `local`?")
-            .press(answer);
+            .line(answer);
         let ended = terminal.end().exits(code);
         if code != 0 {
             ended.shows("was not handed over").done();
@@ -482,12 +482,12 @@ fn production_change_needs_confirmation() {
     }
     for line in [create, &revoke, "auth logout --revoke", "auth rotate"] {
         let mut terminal = Terminal::ntro(sandbox, line);
-        terminal.expect("is production").expect("?").press("n");
+        terminal.expect("is production").expect("?").line("n");
         terminal.end().exits(9).done();
     }
     assert_eq!(story.live_keys(), 2);
     let mut terminal = Terminal::ntro(sandbox, create);
-    terminal.expect("Really create the key `ci`?").press("y");
+    terminal.expect("Really create the key `ci`?").line("y");
     terminal.end().exits(0).done();
     assert_eq!(story.live_keys(), 3);
     let yes = sandbox.ntro(&format!("{revoke} --yes")).run();
@@ -533,7 +533,7 @@ fn login_never_repoints_connection() {
 }
 
 #[test]
-fn rotate_all_skips_production() {
+fn rotate_all_asks_once() {
     let story = Story::begin("local");
     let sandbox = &story.sandbox;
     story.say("production = true");
@@ -544,12 +544,28 @@ fn rotate_all_skips_production() {
         &story.authority.host(Provider::Ontora),
         &other.key,
     );
-    let rotated = sandbox.ntro("auth rotate --all -o json").run().exits(2);
-    let rows = rotated.json();
-    assert_eq!(rows[0]["state"], "failed", "{rotated}");
-    let message = rows[0]["message"].as_str().unwrap();
-    assert!(message.contains("give `--yes`"), "{message}");
-    assert_eq!(rows[1]["state"], "rotated", "{rotated}");
+    let before = sandbox.contents();
+    assert_snapshot!(sandbox.ntro("auth rotate --all").transcript(), @r"
+        exit code: 2
+        ----- stderr -----
+        error: there is no terminal to confirm: replace the keys of 2 connections (`local` is production) and revoke the old
+          hint: give `--yes` to confirm; `--dry-run` shows what would be rotated
+        ");
+    let question = "Replace the keys of 2 connections (`local` is production) and revoke the old?";
+    let mut terminal = Terminal::ntro(sandbox, "auth rotate --all");
+    terminal
+        .expect(question)
+        .line("")
+        .expect(question)
+        .line("n");
+    terminal.end().exits(9).shows("no key was rotated").done();
+    assert_eq!(sandbox.contents(), before);
+    let dry = sandbox.ntro("auth rotate --all --dry-run").run().success();
+    dry.complains("2 to be rotated").done();
+
+    let mut terminal = Terminal::ntro(sandbox, "auth rotate --all");
+    terminal.expect(question).line("y").expect("2 rotated");
+    terminal.end().exits(0).done();
     let meant = sandbox.ntro("auth rotate --all --yes -o json").run();
     assert_eq!(meant.success().json()[0]["state"], "rotated");
 }

@@ -51,18 +51,6 @@ pub(crate) fn unanswered(
     }
 }
 
-/// Refuses a change to production without `--yes`, for a command that never asks.
-pub(crate) fn require_yes(
-    resolution: &Resolution,
-    sure: ConfirmArgs,
-    what: &str,
-) -> Result<(), CliError> {
-    match resolution.production()?.filter(|_| !sure.yes) {
-        Some(production) => Err(refused(production, what)),
-        None => Ok(()),
-    }
-}
-
 fn refused(production: &Production, what: &str) -> CliError {
     let why = production.source.to_string();
     let message = format!(

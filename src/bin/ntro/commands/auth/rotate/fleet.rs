@@ -18,6 +18,9 @@ use crate::output::progress;
 
 pub(super) fn run(args: &RotateArgs, cx: &Context) -> Result<Exit, CliError> {
     let names = logged_in(cx)?;
+    if !args.dry_run && !args.sure.yes && !names.is_empty() {
+        confirm(cx, &names)?;
+    }
     open_stores(cx, &names)?;
     let bar = progress::bar(cx.printer(), "rotating", names.len());
     let mut rows = Vec::new();
@@ -31,8 +34,40 @@ pub(super) fn run(args: &RotateArgs, cx: &Context) -> Result<Exit, CliError> {
         finish(args, cx, &names, &mut rows)?;
     }
     let failed = rows.iter().find_map(|row| row.kind);
-    cx.printer().confirm(&Rotations(rows))?;
+    let rotations = Rotations(rows);
+    cx.printer().confirm(&rotations)?;
+    cx.printer().note(&rotations.summary());
     Ok(failed.map_or(Exit::Success, Exit::Failure))
+}
+
+/// Asks once for all connections.
+fn confirm(cx: &Context, names: &[ConnectionName]) -> Result<(), CliError> {
+    let inputs = cx.inputs()?;
+    let is_production = |name: &&ConnectionName| {
+        let resolution = inputs.alone(name);
+        resolution.production().is_ok_and(|found| found.is_some())
+    };
+    let production: Vec<_> = names.iter().filter(is_production).collect();
+    let keys = match names {
+        [name] => format!("the key of `{name}`"),
+        names => format!("the keys of {} connections", names.len()),
+    };
+    let production = match production.as_slice() {
+        [] => String::new(),
+        [name] => format!(" (`{name}` is production)"),
+        names => format!(" ({} of them are production)", names.len()),
+    };
+    let what = format!("{keys}{production}");
+    if !cx.prompter().is_interactive() {
+        let message = format!("there is no terminal to confirm: replace {what} and revoke the old");
+        return Err(CliError::usage(message)
+            .hint("give `--yes` to confirm; `--dry-run` shows what would be rotated"));
+    }
+    let question = format!("Replace {what} and revoke the old?");
+    match cx.prompter().confirm(&question)? {
+        true => Ok(()),
+        false => Err(CliError::new(Kind::Conflict, "no key was rotated")),
+    }
 }
 
 /// Unlocks every store in use before progress is drawn, since a store may ask for its passphrase.
@@ -45,7 +80,9 @@ fn open_stores(cx: &Context, names: &[ConnectionName]) -> Result<(), CliError> {
     let kinds: BTreeSet<_> = kinds.map(|kind| kind.value).collect();
     for kind in kinds {
         match cx.store(kind)?.probe() {
-            Err(error @ secrets::Error::Cancelled) => return Err(error.into()),
+            Err(error @ (secrets::Error::Cancelled | secrets::Error::SteppedBack)) => {
+                return Err(error.into());
+            }
             Err(error) => tracing::debug!(%error, "the store does not open"),
             Ok(()) => {}
         }

@@ -3,15 +3,15 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use ntro_base::{ApiKey, ApiKeyError, ConnectionName, Period, Provider};
+use ntro_base::{ConnectionName, Period, Provider};
 use ntro_client::api::AdminToken;
 use ntro_client::ops::migrate::Journal;
 use ntro_client::ops::rotate::{self, Method, Next, Rotation};
-use secrecy::ExposeSecret as _;
 
 use super::report::{RotationRow, RotationState};
 use super::{RotateArgs, wait};
 use crate::admin_token;
+use crate::commands::auth::login::key;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Kind;
@@ -106,9 +106,9 @@ impl<'a> RotateOne<'a> {
     fn confirm(&self, rotation: &Rotation<'_>) -> Result<(), CliError> {
         let resolution = self.cx.inputs()?.alone(self.name);
         let what = format!("replace the key {}… and revoke it", rotation.stored());
-        // `--all` does not ask once per connection.
         match self.args.all {
-            true => production::require_yes(&resolution, self.args.sure, &what),
+            // One question was asked for all of them.
+            true => Ok(()),
             false => production::confirm(self.cx, &resolution, self.args.sure, &what),
         }
     }
@@ -133,11 +133,7 @@ impl<'a> RotateOne<'a> {
     fn replace(&self, rotation: &mut Rotation<'_>) -> Result<(), CliError> {
         if self.args.api_key_stdin {
             let key = stdin::secret("key", "--api-key-stdin")?.parse();
-            let key = key.map_err(|error: ApiKeyError| {
-                CliError::usage(format!("standard input: {error}"))
-                    .hint("copy the key again, and nothing else")
-            })?;
-            return Ok(rotation.with_key(key)?);
+            return Ok(rotation.with_key(key::parsed("standard input", key)?)?);
         }
         let grace = self.args.grace.map_or(Duration::ZERO, Period::duration);
         match rotation.by_itself(grace) {
@@ -176,16 +172,7 @@ impl<'a> RotateOne<'a> {
             "`{origin}` makes no keys for `ntro`. Make a new one for the same tenant in the web application: Settings → API keys."
         ));
         loop {
-            let answer = self
-                .cx
-                .prompter()
-                .secret("New API key (not shown)", &|text| {
-                    text.parse::<ApiKey>()
-                        .map(drop)
-                        .map_err(|error| error.to_string())
-                })?;
-            let key = answer.expose_secret().parse();
-            let key = key.map_err(|error: ApiKeyError| CliError::usage(error.to_string()))?;
+            let key = key::asked_key(self.cx, "New API key (not shown)")?;
             match rotation.with_key(key) {
                 Ok(()) => return Ok(()),
                 Err(error) if is_about_the_key(&error) && rotation.recorded().is_none() => {
@@ -211,7 +198,10 @@ impl<'a> RotateOne<'a> {
         };
         let now = self.cx.now();
         if let Some(due) = rotation.revoke_after().filter(|due| *due > now) {
-            let later = RotationRow::of(self.name, RotationState::InGrace, &recorded);
+            let later = RotationRow {
+                earlier: done == RotationState::Finished,
+                ..RotationRow::of(self.name, RotationState::InGrace, &recorded)
+            };
             // Does not wait for the grace period of an earlier run: a timer job would hang.
             if self.args.no_wait || self.args.all || self.args.grace.is_none() {
                 return Ok(later);

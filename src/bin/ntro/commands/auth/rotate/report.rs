@@ -33,6 +33,9 @@ pub(in crate::commands::auth) struct RotationRow {
     pub(super) message: Option<String>,
     #[serde(skip)]
     pub(super) kind: Option<Kind>,
+    /// Whether an earlier run replaced the key.
+    #[serde(skip)]
+    pub(super) earlier: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -77,6 +80,7 @@ impl RotationRow {
             created_at: None,
             message: None,
             kind: None,
+            earlier: false,
         }
     }
 
@@ -134,15 +138,22 @@ impl Report for RotationRow {
                 paint.good("✓"),
                 format!("the rotation begun before is finished: {new} is stored, {old} is revoked"),
             ),
-            RotationState::InGrace => (
-                paint.good("✓"),
-                format!(
-                    "{old} is replaced by {new}{by}; the next `ntro auth rotate {}` after {} revokes it",
-                    quoted(name),
-                    self.revoke_after
-                        .map_or_else(String::new, |at| at.strftime("%F %T UTC").to_string())
-                ),
-            ),
+            RotationState::InGrace => {
+                let until = self
+                    .revoke_after
+                    .map_or_else(String::new, |at| at.strftime("%F %H:%M UTC").to_string());
+                let then = format!(
+                    "the old key {old} lives until {until}, and the next `ntro auth rotate {}` after that revokes it",
+                    quoted(name)
+                );
+                match self.earlier {
+                    true => (paint.dim("-"), format!("already rotated: {then}")),
+                    false => (
+                        paint.good("✓"),
+                        format!("{old} is replaced by {new}{by}; {then}"),
+                    ),
+                }
+            }
             RotationState::Manual => (
                 paint.good("✓"),
                 format!("{old} is replaced by {new}, and not revoked"),
@@ -170,6 +181,37 @@ fn age(message: &str) -> String {
     match message {
         "" => String::new(),
         message => format!(", {message}"),
+    }
+}
+
+impl Rotations {
+    /// Counts the results.
+    pub(super) fn summary(&self) -> String {
+        use RotationState as S;
+        let kinds: [(&str, &[S]); 6] = [
+            ("rotated", &[S::Rotated, S::Finished, S::Manual]),
+            ("with an old key still live", &[S::InGrace]),
+            ("to be rotated", &[S::Due, S::Unfinished]),
+            ("skipped", &[S::Skipped]),
+            ("abandoned", &[S::Abandoned]),
+            ("failed", &[S::Failed]),
+        ];
+        let count = |states: &[S]| {
+            self.0
+                .iter()
+                .filter(|row| states.contains(&row.state))
+                .count()
+        };
+        let counts = kinds.map(|(what, states)| (count(states), what));
+        let counts: Vec<_> = counts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        match counts.as_slice() {
+            [] => "no connection is logged in".to_owned(),
+            counts => counts.join(", "),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ntro_base::Period;
 use ntro_client::api::{self, Client, Settings, Transport};
+use ntro_client::ops::rotate::Rotations;
 use ntro_client::resolve::Inputs;
 use tokio::task::JoinSet;
 
@@ -62,10 +63,18 @@ impl<'a> Checks<'a> {
     pub(super) fn keys(&self, inputs: Inputs<'_>) -> Result<Vec<Asked>, CliError> {
         let insecure_http = self.cx.global().insecure_http;
         let mut keys = KeyReader::new(inputs, self.cx.stores()?, insecure_http);
-        match self.all {
-            true => keys.all(),
-            false => Ok(vec![keys.active()?]),
+        let mut asked = match self.all {
+            true => keys.all()?,
+            false => vec![keys.active()?],
+        };
+        let unfinished = Rotations::read(&self.cx.home()?.rotations())?;
+        for Asked { row, .. } in &mut asked {
+            let rotation = unfinished.get(&row.name);
+            row.old_key_until = rotation
+                .and_then(|rotation| rotation.revoke_after)
+                .filter(|until| *until > self.cx.now());
         }
+        Ok(asked)
     }
 
     /// Shows each round while it is under way, and reports no warnings about answers.

@@ -32,6 +32,9 @@ pub(in crate::commands::auth) struct StatusRow {
     pub(super) expires_in_days: Option<i64>,
     #[serde(skip)]
     remaining: Option<Remaining>,
+    /// When the grace period of a replaced key ends.
+    #[serde(skip)]
+    pub(super) old_key_until: Option<Timestamp>,
     #[serde(skip)]
     kind: Option<Kind>,
 }
@@ -81,6 +84,7 @@ impl StatusRow {
             expires_at: None,
             expires_in_days: None,
             remaining: None,
+            old_key_until: None,
             kind: Some(Kind::Failure),
         }
     }
@@ -166,10 +170,18 @@ impl StatusRow {
     }
 
     pub(super) fn remark(&self) -> String {
-        match (&self.message, self.state, self.remaining) {
+        let remark = match (&self.message, self.state, self.remaining) {
             (Some(message), ..) => message.clone(),
             (None, ConnectionState::Valid, Some(remaining)) => format!("expires {remaining}"),
             _ => String::new(),
+        };
+        let old = self
+            .old_key_until
+            .map(|at| format!("the old key lives until {}", at.strftime("%F %H:%M UTC")));
+        match (remark.as_str(), old) {
+            (_, None) => remark,
+            ("", Some(old)) => old,
+            (_, Some(old)) => format!("{remark}; {old}"),
         }
     }
 }
