@@ -46,9 +46,11 @@ fn login_to_logout(provider: Provider, path: &str, tenant: &str) {
     let before = sandbox.files();
     sandbox.redacting(&format!("{origin}{path}"), "[HOST]");
     sandbox.redacting(&format!("origin = \"{origin}\""), "origin = \"[ORIGIN]\"");
+    sandbox.redacting(&format!("at {origin} until"), "at [ORIGIN] until");
     sandbox.redacting_key(&key, "KEY");
     let common = |text: String| {
         let text = text
+            .replace(", which `[HOME]/.ntro/identity.txt` beside it opens", "")
             .replace(&format!("acme-fund-admin ({tenant})"), tenant)
             .replace(tenant, "[TENANT]")
             .replace(provider.as_str(), "[PROVIDER]");
@@ -157,6 +159,8 @@ fn login_to_logout(provider: Provider, path: &str, tenant: &str) {
             exit code: 0
             ----- stdout -----
             ✓ `production`: forgot its key (store: file)
+            ----- stderr -----
+            note: the key [KEY PREFIX]… stays valid at [ORIGIN] until it is revoked there
             ");
     for line in ["auth token", "auth whoami"] {
         assert_snapshot!(run(line), @r"

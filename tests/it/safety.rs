@@ -548,6 +548,7 @@ fn rotate_all_asks_once() {
     assert_snapshot!(sandbox.ntro("auth rotate --all").transcript(), @r"
         exit code: 2
         ----- stderr -----
+        warning: the variable `NTRO_ADMIN_TOKEN` is not used with `--all`: it would go to every server
         error: there is no terminal to confirm: replace the keys of 2 connections (`local` is production) and revoke the old
           hint: give `--yes` to confirm; `--dry-run` shows what would be rotated
         ");
