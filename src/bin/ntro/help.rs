@@ -11,7 +11,7 @@ use clap::Command;
 use clap::builder::StyledStr;
 use clap::error::ErrorKind;
 
-pub(crate) use self::examples::examples;
+pub(crate) use self::examples::{Example, script};
 pub(crate) use self::topics::Topic;
 
 /// Adds the examples to the `--help` of every command in a built tree, and the topics to the help of
@@ -35,17 +35,16 @@ pub(crate) fn complete(tree: &mut Command) {
 
 fn add_examples(command: &mut Command) {
     command.get_subcommands_mut().for_each(add_examples);
-    let examples = examples(path(command));
-    if examples.is_empty() {
+    let script = script(path(command));
+    if script.is_empty() {
         return;
     }
     let heading = *command.get_styles().get_header();
     let mut text = StyledStr::new();
     let _ = write!(text, "{heading}Examples:{heading:#}");
-    for (index, example) in examples.iter().enumerate() {
-        let gap = if index == 0 { "" } else { "\n" };
-        let line = example.line.replace('\n', "\n  ");
-        let _ = write!(text, "{gap}\n  # {}\n  {line}", example.purpose);
+    for line in script.lines() {
+        let indentation = if line.is_empty() { "" } else { "  " };
+        let _ = write!(text, "\n{indentation}{line}");
     }
     *command = std::mem::take(command).after_long_help(text);
 }
@@ -74,14 +73,15 @@ pub(crate) fn topic(arguments: &[OsString]) -> Option<clap::Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::examples::Example;
     use super::*;
     use crate::cli::Cli;
 
     fn commands(command: &Command, paths: &mut Vec<String>) {
         paths.push(path(command).to_owned());
         let below = command.get_subcommands();
-        for command in below.filter(|command| command.get_name() != "help") {
+        for command in
+            below.filter(|command| command.get_name() != "help" && !command.is_hide_set())
+        {
             commands(command, paths);
         }
     }
@@ -103,11 +103,11 @@ mod tests {
         let mut paths = Vec::new();
         commands(&tree, &mut paths);
         for path in paths {
-            let examples = examples(&path);
+            let examples: Vec<_> = Example::of(&path).collect();
             let name = format!("ntro {path}");
             let shown = examples.iter().any(|example| example.line.contains(&name));
             assert!(shown, "no example has `{name}`");
-            for example in examples {
+            for example in &examples {
                 let lines = lines(example);
                 assert!(!lines.is_empty(), "{}", example.line);
                 for line in lines {

@@ -15,7 +15,7 @@ use ntro_client::secrets::StoreKind;
 
 use crate::cli::Cli;
 use crate::commands::{admin, auth, dev, doctor, key, serve, tenant};
-use crate::help::{self, Topic, examples};
+use crate::help::{self, Topic, script};
 use crate::output::Failure;
 use crate::schema::{CommandOutput, schemas};
 
@@ -201,12 +201,8 @@ fn section(
         page.push('\n');
         page.extend(own.iter().copied().map(described));
     }
-    page.push_str("\n```sh\n");
-    for (index, example) in examples(help::path(command)).iter().enumerate() {
-        let gap = if index == 0 { "" } else { "\n" };
-        let _ = write!(page, "{gap}# {}\n{}\n", example.purpose, example.line);
-    }
-    page.push_str("```\n");
+    let examples = script(help::path(command));
+    let _ = write!(page, "\n```sh\n{examples}\n```\n");
     let output = name
         .strip_prefix("ntro ")
         .and_then(|name| outputs.iter().find(|output| output.command == name));

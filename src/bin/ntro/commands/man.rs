@@ -10,7 +10,7 @@ use crate::cli::Cli;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
-use crate::help::{self, Topic, examples};
+use crate::help::{self, Example, Topic};
 use crate::process::with_users_umask;
 
 /// Print the manual page of a command, or write all pages to a folder
@@ -142,7 +142,7 @@ fn synopsis(command: &Command) -> Roff {
 fn example_section(command: &Command) -> Roff {
     let mut section = Roff::new();
     section.control("SH", ["EXAMPLES"]);
-    for example in examples(help::path(command)) {
+    for example in Example::of(help::path(command)) {
         section.control("PP", []);
         section.text([roman(example.purpose), roman(":")]);
         section.control("RS", ["4"]);

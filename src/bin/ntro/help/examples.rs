@@ -4,14 +4,34 @@ pub(crate) struct Example {
     pub(crate) line: &'static str,
 }
 
-/// Defines [`examples`].
+impl Example {
+    /// Returns the examples of a command, named by the words after `ntro`.
+    pub(crate) fn of(command: &str) -> impl Iterator<Item = Self> {
+        script(command).split("\n\n").filter_map(|example| {
+            let (purpose, line) = example.split_once('\n')?;
+            let purpose = purpose.trim_start_matches("# ");
+            Some(Self { purpose, line })
+        })
+    }
+}
+
+/// Defines [`script`].
 macro_rules! examples {
-    ($($command:literal { $($purpose:literal: $line:literal)+ })+) => {
-        /// Returns the examples of a command, named by the words after `ntro`.
-        pub(crate) fn examples(command: &str) -> &'static [Example] {
+    ($($($command:literal)|+ {
+        $purpose:literal: $line:literal
+        $($next_purpose:literal: $next_line:literal)*
+    })+) => {
+        /// Returns the examples of a command as a shell script.
+        ///
+        /// A text for each command, since a table of its parts would be written by every start of a
+        /// position-independent program.
+        pub(crate) fn script(command: &str) -> &'static str {
             match command {
-                $($command => &[$(Example { purpose: $purpose, line: $line }),+],)+
-                _ => &[],
+                $($($command)|+ => concat!(
+                    "# ", $purpose, "\n", $line,
+                    $("\n\n# ", $next_purpose, "\n", $next_line),*
+                ),)+
+                _ => "",
             }
         }
     };
@@ -29,20 +49,20 @@ examples! {
         "List the connections": "ntro auth list"
         "Show the owner of a key": "ntro auth whoami -c acme-prod"
     }
-    "auth login" {
+    "auth login" | "login" {
         "Answer prompts for name, host, key and tenant": "ntro auth login"
         "Replace the key of a connection": "ntro auth login -n acme-prod"
         "Log in without prompts, with the key from another program":
             "pass show acme/key | ntro auth login --no-interactive -n acme-prod \\\n  --host https://api.ntropii.com/v1 --api-key-stdin"
         "Keep the key in an encrypted file": "ntro auth login --store file"
     }
-    "auth whoami" {
+    "auth whoami" | "whoami" {
         "Show the owner of the default connection's key": "ntro auth whoami"
         "Use another connection": "ntro auth whoami -c acme-prod"
         "Use a key without a connection":
             "NTRO_API_KEY=… ntro auth whoami --host https://api.ntropii.com/v1"
     }
-    "auth logout" {
+    "auth logout" | "logout" {
         "Erase the key of a connection": "ntro auth logout acme-prod"
         "Revoke the key on its server as well": "ntro auth logout acme-prod --revoke"
     }
@@ -59,6 +79,10 @@ examples! {
     }
     "auth use" {
         "Use a connection unless another is named": "ntro auth use acme-prod"
+    }
+    "auth set" {
+        "Keep programs from reading a key": "ntro auth set acme-prod --policy keyless"
+        "Ask before changes on its server": "ntro auth set acme-prod --production true"
     }
     "auth rename" {
         "Rename a connection": "ntro auth rename acme acme-prod"
@@ -88,6 +112,10 @@ examples! {
         "Show what would be replaced": "ntro auth rotate --all --dry-run"
         "Keep the old key live for an hour, and return immediately":
             "ntro auth rotate acme-prod --grace 1h --no-wait"
+    }
+    "pin" {
+        "Use a connection in this folder and below": "ntro pin acme-prod"
+        "Use one of its tenants as well": "ntro pin acme-prod acme-fund-admin"
     }
     "tenant" {
         "List the tenants that the key reaches": "ntro tenant list"

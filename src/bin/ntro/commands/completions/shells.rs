@@ -5,7 +5,7 @@ use std::path::Path;
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Shells, Zsh};
 
 use super::tree;
-use crate::help::examples;
+use crate::help::Example;
 
 /// Variable in which some scripts give the position of the current word.
 const INDEX: &str = "_CLAP_COMPLETE_INDEX";
@@ -93,7 +93,7 @@ impl Adapted {
     fn installation(&self) -> String {
         let mut text = String::new();
         let own = format!("completions {}", self.name());
-        for example in examples("completions") {
+        for example in Example::of("completions") {
             if example.line.contains(&own) {
                 let line = example.line.replace('\n', "\n#");
                 text += &format!("# {}:\n#     {line}\n", example.purpose);
