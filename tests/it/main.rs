@@ -39,6 +39,7 @@ mod newcomer;
 mod official;
 mod personas;
 mod process;
+mod readme;
 mod rotate;
 mod rotate_faults;
 mod rotate_kills;
