@@ -19,7 +19,10 @@ fn prompts_appear_in_order_without_key() {
     let stub = Stub::ntropii(&["acme", "globex"]);
     let sandbox = Sandbox::new();
     let mut terminal = Terminal::ntro(&sandbox, "auth login --store plaintext");
-    terminal.expect("Connection name").line("mine");
+    terminal
+        .expect("Connection name")
+        .line("mine")
+        .expect("mine");
     terminal.expect("API host").line(&stub.host());
     terminal.expect("API key").secret(&format!("\t {KEY}  "));
     terminal.expect("Default tenant").expect("acme (ACME Ltd)");

@@ -35,6 +35,9 @@ impl Terminal {
             }
             match keyboard.key()? {
                 Key::Enter => {
+                    if room.is_some() {
+                        shown.answer(answer);
+                    }
                     write("\n");
                     return Ok(());
                 }
