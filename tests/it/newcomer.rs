@@ -2,8 +2,7 @@
 
 use ntro_base::Provider;
 
-use crate::support::screen::{SIZES, Screen};
-use crate::support::{Authority, Mode, Sandbox, SecretService, Stub};
+use crate::support::{Authority, Mode, SIZES, Sandbox, Screen, SecretService, Stub};
 
 const KEY: &str = "ntro_prod_good_k9Zr4MxQ2bLw";
 
