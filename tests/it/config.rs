@@ -280,6 +280,35 @@ fn root_leaves_files_to_their_owner() {
     chown.arg(sandbox.home()).run().success().done();
 }
 
+/// The user may put a link in the place of the lock; root must not give its target away.
+#[test]
+#[ignore = "needs root or sudo without a password: run scripts/test"]
+fn root_gives_nothing_away_through_links() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(&format!("[connections.a]\nhost = \"{HOST}\"\n"));
+    let owned_by = |owner: &str, path: &Path| {
+        let chown = sandbox.as_root("chown").arg("--no-dereference");
+        chown.arg(owner).arg(path).run().success().done();
+    };
+    let precious = sandbox.home().join("precious");
+    fs::write(&precious, "").unwrap();
+    owned_by("0:0", &precious);
+    symlink(&precious, sandbox.ntro_home().join(".lock")).unwrap();
+    owned_by("65533:65533", &sandbox.ntro_home());
+    let run = sandbox
+        .as_root(env!("CARGO_BIN_EXE_ntro"))
+        .args("auth use a");
+    run.env("HOME", sandbox.home()).run().success().done();
+    let me = rustix::process::geteuid().as_raw().to_string();
+    let stat = sandbox
+        .as_root("stat")
+        .args("--format %u:%g")
+        .arg(&precious);
+    assert_eq!(stat.run().success().stdout, "0:0\n");
+    let chown = sandbox.as_root("chown").arg("-R").arg(me);
+    chown.arg(sandbox.home()).run().success().done();
+}
+
 #[test]
 #[ignore = "needs setpriv, and root or sudo without a password: run scripts/test"]
 fn file_of_root_names_the_command() {

@@ -40,6 +40,14 @@ impl Stranger {
         setpriv.args(&line).in_folder("/")
     }
 
+    /// Asserts that the server has named the owner of the key, and what stands on standard error.
+    #[track_caller]
+    fn is_known(&self, outcome: &Outcome, stderr: &str) {
+        assert_eq!(outcome.code, Some(0), "{outcome}");
+        assert!(outcome.stdout.contains("dev@acme.test"), "{outcome}");
+        assert_eq!(self.sandbox.redact(&outcome.stderr), stderr);
+    }
+
     /// The same, with the key and the host in the environment.
     fn with_key(&self, line: &str) -> Run<'_> {
         let host = self.stub.host();
@@ -51,19 +59,7 @@ impl Stranger {
 #[ignore = "needs setpriv, and root or sudo without a password: run scripts/test"]
 fn key_and_host_need_no_home() {
     let stranger = Stranger::new();
-    assert_snapshot!(stranger.with_key("ntro auth whoami").transcript(), @r"
-        exit code: 0
-        ----- stdout -----
-        name          Dev
-        email         dev@acme.test
-        id            u1
-        organisation  org1
-        roles         tenant:admin
-        tenants       acme
-        tenant        acme
-        key           ntro_de… from the variable `NTRO_API_KEY`
-        host          [SERVER] (ntropii)
-        ");
+    stranger.is_known(&stranger.with_key("ntro auth whoami").run(), "");
     for line in [
         "NTRO_STRICT=1 ntro auth whoami",
         "HOME=/ ntro auth whoami",
@@ -81,21 +77,12 @@ fn key_and_host_need_no_home() {
         error: there is no home folder, and `NTRO_HOME` is not set
           hint: set `NTRO_HOME` to a folder of your own
         ");
-    assert_snapshot!(stranger.with_key("HOME=/dev/null ntro auth whoami").transcript(), @r"
-        exit code: 0
-        ----- stdout -----
-        name          Dev
-        email         dev@acme.test
-        id            u1
-        organisation  org1
-        roles         tenant:admin
-        tenants       acme
-        tenant        acme
-        key           ntro_de… from the variable `NTRO_API_KEY`
-        host          [SERVER] (ntropii)
-        ----- stderr -----
-        warning: cannot read `/dev/null/.ntro/config.toml`: not a directory; key and host are set, so it is not needed
-        ");
+    stranger.is_known(
+        &stranger.with_key("HOME=/dev/null ntro auth whoami").run(),
+        "warning: cannot read `/dev/null/.ntro/config.toml`: not a directory; \
+         key and host are set, so it is not needed
+",
+    );
     // Whether the variables hide a login cannot be seen.
     let strict = stranger.with_key("HOME=/dev/null NTRO_STRICT=1 ntro auth whoami");
     strict.run().exits(3).done();
@@ -143,21 +130,11 @@ fn closed_folder_hides_only_its_pin() {
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
     // Root owns it where the tests run as root, and the tests' user otherwise: not the stranger.
     let run = stranger.with_key("ntro auth whoami").in_folder(&closed);
-    assert_snapshot!(run.transcript(), @r"
-        exit code: 0
-        ----- stdout -----
-        name          Dev
-        email         dev@acme.test
-        id            u1
-        organisation  org1
-        roles         tenant:admin
-        tenants       acme
-        tenant        acme
-        key           ntro_de… from the variable `NTRO_API_KEY`
-        host          [SERVER] (ntropii)
-        ----- stderr -----
-        warning: `[HOME]/closed` cannot be searched for `.ntro.toml`: permission denied
-        ");
+    stranger.is_known(
+        &run.run(),
+        "warning: `[HOME]/closed` cannot be searched for `.ntro.toml`: permission denied
+",
+    );
     // Above it, a pin is still found.
     fs::write(stranger.sandbox.home().join(".ntro.toml"), pin).unwrap();
     let chown = stranger.sandbox.as_root("chown").arg("65533");
@@ -200,7 +177,7 @@ fn readonly_root_needs_no_write() {
          mount --bind . . && cd \"$PWD\" && mount -o remount,bind,ro .\n\
          ntro auth list\n\
          ntro -c local auth token\n\
-         NTRO_API_KEY={KEY} NTRO_HOST={host} ntro auth whoami\n\
+         NTRO_API_KEY={KEY} NTRO_HOST={host} ntro auth whoami | grep -o dev@acme.test\n\
          echo {KEY} | ntro auth login --no-interactive --no-verify --api-key-stdin --store plaintext --name b --host {HOST}\n\
          ntro auth use local\n\
          NTRO_HOME=$PWD/other ntro auth use local",
@@ -215,15 +192,7 @@ fn readonly_root_needs_no_write() {
            NAME   PROVIDER  HOST                   TENANT  STORE      LOGGED IN
            local  ntropii   http://127.0.0.1:1/v1  -       plaintext  yes
         ntro_dev_key
-        name          Dev
-        email         dev@acme.test
-        id            u1
-        organisation  org1
-        roles         tenant:admin
-        tenants       acme
-        tenant        acme
-        key           ntro_de… from the variable `NTRO_API_KEY`
-        host          [SERVER] (ntropii)
+        dev@acme.test
         ----- stderr -----
         error: cannot open the lock `[HOME]/.ntro/.lock`: read-only file system
           hint: set `NTRO_HOME` to a folder that can be written

@@ -2,7 +2,7 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::{Error, FileLock, owner};
+use super::{Error, FileLock, is_root, owner};
 
 /// Suffix of temporary files.
 const TEMPORARY: &str = ".tmp";
@@ -18,7 +18,7 @@ pub fn create_private_folder(path: &Path) -> Result<(), Error> {
         .create(path)
         .map_err(Error::io("create the folder", path))?;
     if is_new {
-        owner::give_to_owner_of(path, folder_of(path)).map_err(Error::io(
+        owner::give_folder_to_owner_of(path, folder_of(path)).map_err(Error::io(
             "give the folder to the owner of its parent",
             path,
         ))?;
@@ -179,12 +179,17 @@ pub(super) fn open_lock(path: &Path) -> Result<File, Error> {
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path);
-    let given = file.and_then(|file| {
-        owner::give_file_to_owner_of(&file, &[folder_of(path)])?;
-        Ok(file)
-    });
-    given.map_err(Error::io("open the lock", path))
+    let open = || {
+        // Root gives away only what it has made itself: another file may be behind a link.
+        if is_root()
+            && let Ok(file) = options.clone().create_new(true).open(path)
+        {
+            owner::give_to_owner_of(&file, &[folder_of(path)])?;
+            return Ok(file);
+        }
+        options.open(path)
+    };
+    open().map_err(Error::io("open the lock", path))
 }
 
 fn write_synced(path: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -198,7 +203,7 @@ fn write_synced(path: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
-    owner::give_file_to_owner_of(&file, &[target, folder_of(target)])?;
+    owner::give_to_owner_of(&file, &[target, folder_of(target)])?;
     file.write_all(bytes)?;
     file.sync_all()
 }
