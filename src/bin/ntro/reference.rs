@@ -328,7 +328,9 @@ fn configuration() -> String {
         ),
     ];
     let mut text = "\n## Configuration\n\n`config.toml` is in `$NTRO_HOME`, by default `~/.ntro`. \
-         It is shared with the official clients and edited in place.\n\n\
+         It is shared with the official clients and edited in place: only the lines of what changes are \
+         written anew. A comment directly above an entry goes with it; a comment followed by an empty line \
+         belongs to the file.\n\n\
          | key | description |\n| --- | --- |\n"
         .to_owned();
     for (key, help) in keys {
@@ -340,7 +342,11 @@ fn configuration() -> String {
          `NTRO_STRICT=1`; an option overrides it. A key that does not reach the tenant is not used.\n\n\
          The official CLI drops `provider`, `store`, `policy`, `production` and `admin_token_command` when it writes \
          the file. `policy` and `production` are therefore also recorded in `logins.toml`, and apply to an entry with \
-         none of the five settings; the next change by `ntro` restores them.\n",
+         none of the five settings; the next change by `ntro` restores them.\n\n\
+         `NTRO_HOME` must be an absolute path: `~` is not expanded there. It may be a symbolic link, as may each file in \
+         it, but not one to nothing. Files are replaced whole, so mount the folder into a container, not a single file. \
+         Run as root, `ntro` leaves every file to the owner of the old one, or of the folder. With `NTRO_API_KEY` and \
+         `NTRO_HOST` set, no file is needed.\n",
     );
     text
 }

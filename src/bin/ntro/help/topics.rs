@@ -47,7 +47,7 @@ impl Topic {
             name: "environment",
             title: "Environment variables",
             about: "Environment variables that `ntro` reads",
-            before: "An empty variable counts as unset.",
+            before: "An empty variable counts as unset, and a carriage return at the end of a value is ignored.",
             head: &["variable", "description"],
             rows: env::ALL.iter().map(row).collect(),
             after: "",
