@@ -249,7 +249,7 @@ fn few_descriptors_end_no_command_in_panic() {
         "auth login --no-interactive --api-key-stdin --store file --name b --host http://127.0.0.1:1/v1",
         "auth login --no-interactive --api-key-stdin --store keyring --name b --host http://127.0.0.1:1/v1",
         "admin organisation list --database sqlite:x.db",
-        "serve --database sqlite:x.db --listen 127.0.0.1:1",
+        "serve --database sqlite:x.db --listen 192.0.2.1:1",
     ] {
         for limit in 4..=12 {
             let script = format!(

@@ -106,7 +106,7 @@ impl Session {
                     self.options.notice(&Notice::ForeignOwner { path, owner });
                 }
                 if let Some(finding) = disk::inspect(path)
-                    && !(finding.is_readonly() && !config.holds_key())
+                    && (!finding.is_readonly() || config.holds_key())
                 {
                     self.options.notice(&Notice::Permissions(&finding));
                 }

@@ -121,22 +121,23 @@ impl Document {
     /// Sets a key of a connection, creating the connection if it is new. Fails if something other
     /// than a table is in its place.
     pub fn set(&mut self, name: &str, key: &str, value: impl Into<Value>) -> Result<(), Error> {
-        let value = value.into();
-        self.require_table(&[CONNECTIONS])?;
-        self.require_table(&[CONNECTIONS, name])?;
-        let splice = match &self.index.find(&[CONNECTIONS, name, key])[..] {
-            [Hit::Pair(hit)] if hit.is_exact() => {
-                Splice::new(hit.pair.value.clone(), value.literal())
-            }
-            [] => self.addition(name, key, &value),
-            _ => {
-                return Err(Error::Entangled {
-                    path: self.path.clone(),
-                });
-            }
-        };
-        let (name, key) = (name.to_owned(), key.to_owned());
-        self.apply(Edit::Set { name, key, value }, vec![splice]);
+        self.set_each(key, [(name, value)])
+    }
+
+    /// Sets a key of several connections, each once.
+    pub fn set_each<'a>(
+        &mut self,
+        key: &str,
+        values: impl IntoIterator<Item = (&'a str, impl Into<Value>)>,
+    ) -> Result<(), Error> {
+        let mut splices = Vec::new();
+        for (name, value) in values {
+            let value = value.into();
+            splices.push(self.setting(name, key, &value)?);
+            let (name, key) = (name.to_owned(), key.to_owned());
+            self.edits.push(Edit::Set { name, key, value });
+        }
+        self.splice(splices);
         Ok(())
     }
 
@@ -193,6 +194,20 @@ impl Document {
             true => Err(Error::NotATable {
                 path: self.path.clone(),
                 key: path.join("."),
+            }),
+        }
+    }
+
+    fn setting(&self, name: &str, key: &str, value: &Value) -> Result<Splice, Error> {
+        self.require_table(&[CONNECTIONS])?;
+        self.require_table(&[CONNECTIONS, name])?;
+        match &self.index.find(&[CONNECTIONS, name, key])[..] {
+            [Hit::Pair(hit)] if hit.is_exact() => {
+                Ok(Splice::new(hit.pair.value.clone(), value.literal()))
+            }
+            [] => Ok(self.addition(name, key, value)),
+            _ => Err(Error::Entangled {
+                path: self.path.clone(),
             }),
         }
     }
@@ -676,6 +691,19 @@ host = 'y'
             document.set("ü \"\n", "production", true).unwrap();
         });
         assert_eq!(text.lines().count(), 4, "{text}");
+    }
+
+    #[test]
+    fn key_is_set_in_several_connections() {
+        let text = "connections = { a = {}, b.x = 1, c = { y = 1 } }\n";
+        let edited = edited(text, |document| {
+            let names = ["a", "b", "c"];
+            document
+                .set_each("production", names.map(|name| (name, true)))
+                .unwrap();
+        });
+        let all = "connections = { a = { production = true }, b.x = 1, b.production = true, c = { y = 1, production = true } }\n";
+        assert_eq!(edited, all);
     }
 
     #[test]

@@ -62,11 +62,21 @@ pub(super) fn put_back(
     records: &KeyRecords,
     document: &mut Document,
 ) -> Result<(), Error> {
-    for (name, entry) in &config.connections {
-        if entry.safety().is_none() {
-            write(records.safety(name), name, document)?;
-        }
-    }
+    let rewritten = config.connections.iter();
+    let rewritten = rewritten.filter(|(_, entry)| entry.safety().is_none());
+    let dropped: Vec<_> = rewritten
+        .map(|(name, _)| (name.as_str(), records.safety(name)))
+        .collect();
+    let each = dropped.iter();
+    document.set_each(
+        "policy",
+        each.clone()
+            .filter_map(|(name, safety)| Some((*name, safety.policy?.as_str()))),
+    )?;
+    document.set_each(
+        "production",
+        each.filter_map(|(name, safety)| Some((*name, safety.production?))),
+    )?;
     Ok(())
 }
 
