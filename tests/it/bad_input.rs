@@ -102,7 +102,7 @@ fn files_cannot_control_terminal() {
     // JSON output has the unchanged name.
     let list = sandbox.ntro("auth list -o json").run().success().json();
     let names: Vec<_> = list.as_array().unwrap().iter().collect();
-    assert_eq!(names[0]["name"], "evil\u{1b}[31m\nname");
+    assert_eq!(names[0]["connection"], "evil\u{1b}[31m\nname");
     sandbox.assert_only_in("SECRET", &[".ntro/config.toml"]);
 
     sandbox.write_config("[connections.good]\npolicy = 'x'\n\"\\u001b[31mred\" = 1\n");

@@ -57,12 +57,12 @@ fn current_describes_connection_key() {
     let story = Story::begin();
     let ontora = story.json("-c research key current");
     assert_eq!(ontora["id"], story.ontora.id);
-    assert_eq!(ontora["prefix"], story.ontora.prefix);
+    assert_eq!(ontora["key_prefix"], story.ontora.prefix);
     assert_eq!(ontora["tenant"], story.ontora.tenant_id);
     assert_eq!(ontora["scopes"], serde_json::json!(["*"]));
     assert_eq!(ontora["connection"], "research");
     let ntropii = story.json("-c local key current");
-    assert_eq!(ntropii["prefix"], story.ntropii.prefix);
+    assert_eq!(ntropii["key_prefix"], story.ntropii.prefix);
     assert_eq!(ntropii["scopes"], Value::Null);
     story
         .sandbox
@@ -109,11 +109,11 @@ fn keys_work_for_both_providers() {
         let list = list.as_array().unwrap();
         assert_eq!(list.len(), 2);
         assert_eq!(
-            (&list[0]["name"], &list[0]["status"]),
+            (&list[0]["name"], &list[0]["state"]),
             (&"CI".into(), &"live".into())
         );
         assert_eq!(
-            (&list[0]["current"], &list[1]["current"]),
+            (&list[0]["active"], &list[1]["active"]),
             (&false.into(), &true.into())
         );
         assert!(list[0]["expires_at"].is_string() && list[1]["expires_at"].is_null());
@@ -126,7 +126,7 @@ fn keys_work_for_both_providers() {
         assert_eq!(revoked["revoked"], true);
         current().exits(4).done();
         let list = story.json(&format!("-c {connection} key list"));
-        assert_eq!(list[0]["status"], "revoked");
+        assert_eq!(list[0]["state"], "revoked");
         story
             .sandbox
             .ntro(&format!("-c {connection} key list"))
@@ -142,7 +142,7 @@ fn revoke_accepts_prefix_but_no_key() {
     let story = Story::begin();
     let revoke = |which: &str| story.sandbox.ntro("-c local key revoke").arg(which).run();
     let made = story.json("-c local key create --name one");
-    let prefix = made["prefix"].as_str().unwrap();
+    let prefix = made["key_prefix"].as_str().unwrap();
     let outcome = revoke(&format!("{prefix}…")).success();
     assert!(
         outcome.stdout.contains("revoked the key `one`"),
@@ -186,7 +186,7 @@ fn revocation_asks_on_terminal() {
         terminal.flush().unwrap();
         terminal.exp_eof().unwrap();
         let list = story.json("-c local key list");
-        assert_eq!(list[0]["status"], status);
+        assert_eq!(list[0]["state"], status);
     }
 }
 
@@ -203,14 +203,14 @@ fn create_stores_key_without_printing() {
         .as_array()
         .unwrap()
         .iter()
-        .find(|row| row["name"] == "ci")
+        .find(|row| row["connection"] == "ci")
         .unwrap();
     assert_eq!(row["default_tenant"], story.ontora.tenant_id);
     assert_eq!(row["provider"], "ontora");
     assert_eq!(row["store"], "file");
     assert_eq!(row["active"], false);
     let current = story.json("-c ci key current");
-    assert_eq!(current["prefix"], made["prefix"]);
+    assert_eq!(current["key_prefix"], made["key_prefix"]);
     let key = story
         .sandbox
         .ntro("-c ci auth token")
@@ -290,7 +290,7 @@ fn failed_store_revokes_new_key() {
     );
     std::fs::remove_dir(&lock).unwrap();
     let list = story.json("-c local key list");
-    assert_eq!(list[0]["status"], "revoked");
+    assert_eq!(list[0]["state"], "revoked");
     assert!(!sandbox.config().contains("connections.ci"));
 }
 
@@ -332,7 +332,7 @@ fn closed_stdout_revokes_new_key() {
         outcome.complains("; the new key was revoked").done();
         let list = story.json("-c local key list");
         assert_eq!(
-            (&list[0]["name"], &list[0]["status"]),
+            (&list[0]["name"], &list[0]["state"]),
             (&"lost".into(), &"revoked".into()),
             "{nowhere}"
         );

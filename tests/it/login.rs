@@ -302,6 +302,7 @@ fn json_reports_each_step() {
                 "tenants": tenants,
                 "key_prefix": "[KEY PREFIX]",
                 "key_source": "the file store",
+                "key_source_code": "store",
                 "scopes": ["*"],
                 "expires_at": "[TIME]",
                 "region": "us",
@@ -321,7 +322,7 @@ fn json_reports_each_step() {
             "auth list -o json",
             0,
             json!([{
-                "name": "survey",
+                "connection": "survey",
                 "active": true,
                 "provider": "ontora",
                 "host": "[AUTHORITY]",
@@ -338,7 +339,7 @@ fn json_reports_each_step() {
             "auth status -o json",
             0,
             json!([{
-                "name": "survey",
+                "connection": "survey",
                 "state": "valid",
                 "ok": true,
                 "host": "[AUTHORITY]",
@@ -351,18 +352,18 @@ fn json_reports_each_step() {
         (
             "auth rename survey research -o json",
             0,
-            json!({"from": "survey", "to": "research"}),
+            json!({"from": "survey", "connection": "research"}),
         ),
         (
             "auth set-default research -o json",
             0,
-            json!({"default_connection_name": "research"}),
+            json!({"connection": "research"}),
         ),
         (
             "auth logout -o json",
             0,
             json!([{
-                "name": "research",
+                "connection": "research",
                 "had_key": true,
                 "revoked": false,
                 "store": "file",
@@ -382,7 +383,7 @@ fn json_reports_each_step() {
         (
             "auth remove research -o json",
             0,
-            json!({"name": "research", "had_key": false}),
+            json!({"connection": "research", "had_key": false}),
         ),
         ("auth list -o json", 0, json!([])),
     ] {
@@ -750,7 +751,7 @@ fn environment_alone_is_enough_in_ci() {
         ✓ logged in to `local` as CI integration
         host     [AUTHORITY] (ontora)
         key      [ONTORA PREFIX]… in plain text in `config.toml`, where the official SDK reads it
-        tenant   [UUID]
+        tenant   acme-fund-admin ([UUID])
         default  yes
         ");
     let key = sandbox.ntro("auth token").run().success();

@@ -36,9 +36,9 @@ fn a_key_is_replaced_by_its_successor_and_revoked() {
         assert_ne!(new, old.key);
         assert_eq!(row["state"], "rotated", "{rotated}");
         assert_eq!(row["method"], "self");
-        assert_eq!(row["old_prefix"], old.prefix);
+        assert_eq!(row["old_key_prefix"], old.prefix);
         let live = authority.live_keys(TENANT);
-        assert_eq!(live, [row["new_prefix"].as_str().unwrap()]);
+        assert_eq!(live, [row["new_key_prefix"].as_str().unwrap()]);
         assert!(new.starts_with(&live[0]));
         assert!(sandbox.read("logins.toml").contains(&live[0]));
         sandbox.assert_no_litter();
@@ -81,7 +81,7 @@ fn where_the_key_may_not_rotate_itself_an_administrator_replaces_it() {
         let row = sandbox.ntro("auth rotate -o json").run().success().json();
         assert_eq!(row["method"], "admin");
         let live = authority.live_keys(TENANT);
-        assert_eq!(live, [row["new_prefix"].as_str().unwrap()]);
+        assert_eq!(live, [row["new_key_prefix"].as_str().unwrap()]);
         let current = sandbox.ntro("key current -o json").run().success().json();
         assert!(current["expires_at"].is_string(), "{current}");
         // The new key must not have more permissions than the old one.
@@ -397,7 +397,7 @@ fn a_key_is_not_revoked_while_its_rotation_is_unfinished() {
     let all = sandbox.ntro("auth logout --all -o json").run().exits(9);
     let row = &all.json()[0];
     assert_eq!(
-        (&row["name"], &row["code"]),
+        (&row["connection"], &row["code"]),
         (&"local".into(), &"conflict".into()),
         "{all}"
     );

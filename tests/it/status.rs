@@ -54,7 +54,10 @@ fn agreeing(sandbox: &Sandbox, line: &str, code: i32) -> (String, Vec<Value>) {
             "expiring" => "expires ".to_owned(),
             state => state.replace('_', " "),
         };
-        assert!(line.starts_with(row["name"].as_str().unwrap()), "{line}");
+        assert!(
+            line.starts_with(row["connection"].as_str().unwrap()),
+            "{line}"
+        );
         assert!(line.contains(&status), "{status}: {line}");
     }
     (text.stdout.clone(), rows)
@@ -95,7 +98,7 @@ fn each_connection_has_its_own_state_and_the_exit_code_tells_whether_all_are_wel
     let (_, rows) = agreeing(&sandbox, "auth status --all", 4);
     let states: Vec<_> = rows
         .iter()
-        .map(|row| format!("{} {}", row["name"], row["state"]))
+        .map(|row| format!("{} {}", row["connection"], row["state"]))
         .collect();
     assert_snapshot!(states.join("\n"), @r#"
         "a-good" "valid"
@@ -214,7 +217,7 @@ fn what_stands_in_the_way_of_each_is_told_apart() {
     let (_, rows) = agreeing(&sandbox, "auth status --all", 5);
     let states: Vec<_> = rows
         .iter()
-        .map(|row| format!("{} {}", row["name"], row["state"]))
+        .map(|row| format!("{} {}", row["connection"], row["state"]))
         .collect();
     assert_snapshot!(states.join("\n"), @r#"
         "a-good" "valid"

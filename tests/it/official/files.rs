@@ -28,7 +28,7 @@ impl Stage {
             .success()
             .json();
         let rows = list.as_array().unwrap();
-        only(rows.iter().filter(|row| row["name"] == name)).clone()
+        only(rows.iter().filter(|row| row["connection"] == name)).clone()
     }
 
     /// Asserts that our `auth whoami` reaches the server with this key.
@@ -120,7 +120,7 @@ fn our_file_works_for_official_clients() {
     let list = cli("-o json auth list").json();
     let row = only(list.as_array().unwrap());
     assert_eq!(
-        (&row["name"], &row["active"]),
+        (&row["connection"], &row["active"]),
         (&json!("selfhost"), &json!("●"))
     );
 

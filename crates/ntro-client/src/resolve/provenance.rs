@@ -38,6 +38,27 @@ pub enum Source {
     Server,
 }
 
+impl Source {
+    /// Returns the code of the kind of source, for programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Flag(_) => "option",
+            Self::Argument(_) => "argument",
+            Self::Variable(_) => "variable",
+            Self::Pin(_) => "pin",
+            Self::NoPin => "no_pin",
+            Self::Config { .. } => "config",
+            Self::KeyRecord(_) => "login",
+            Self::Recorded(_) => "record",
+            Self::Store(_) => "store",
+            Self::Inferred(_) => "inferred",
+            Self::Default => "default",
+            Self::Server => "server",
+        }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Kind;
-use crate::output::{Fields, Paint, Report};
+use crate::output::{Fields, Paint, Report, whole_seconds};
 use crate::shell::quoted;
 
 /// Owner of a key, and the tenants that it reaches.
@@ -43,6 +43,8 @@ pub(crate) struct Whoami {
     pub(crate) key_prefix: String,
     /// Description of where the key came from.
     pub(crate) key_source: String,
+    /// Kind of that source.
+    pub(crate) key_source_code: &'static str,
     /// Scopes of the key, if the server reports them.
     pub(crate) scopes: Option<Vec<String>>,
     /// When the key expires, if the server reports it.
@@ -164,8 +166,9 @@ impl Whoami {
             tenants: tenants.iter().map(TenantName::from).collect(),
             key_prefix: connection.key.value.prefix().to_string(),
             key_source: connection.key.source.to_string(),
+            key_source_code: connection.key.source.code(),
             scopes: key.and_then(|key| key.scopes.clone()),
-            expires_at: key.and_then(|key| key.expires.at()),
+            expires_at: key.and_then(|key| key.expires.at()).map(whole_seconds),
             id: identity.id,
             name: identity.name,
             email: identity.email,

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
+use jiff::Timestamp;
 use ntro_base::env::{self, Env};
 use ntro_base::{is_printable, printable};
 use serde::Serialize;
@@ -28,6 +29,11 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
         true => text.into(),
         false => printable(text, usize::MAX).into(),
     }
+}
+
+/// Returns a time without the fraction of its second, as every result shows it.
+pub(crate) fn whole_seconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 /// A result, printed as JSON or as text from the same value.

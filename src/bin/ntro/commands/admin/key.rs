@@ -13,7 +13,7 @@ use crate::commands::key_choice::KeyChoice;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
-use crate::output::{Done, Paint, Report, Table};
+use crate::output::{Done, Paint, Report, Table, whole_seconds};
 
 #[derive(Subcommand, Debug)]
 #[command(defer = true)]
@@ -253,11 +253,11 @@ impl AdminKeyRow {
                 (None, Some(at)) if at <= now => KeyState::Expired,
                 _ => KeyState::Live,
             },
-            created_at: row.created_at,
+            created_at: whole_seconds(row.created_at),
             created_by: row.created_by.clone(),
-            expires_at: row.expires_at,
-            last_used_at: row.last_used_at,
-            revoked_at: row.revoked_at,
+            expires_at: row.expires_at.map(whole_seconds),
+            last_used_at: row.last_used_at.map(whole_seconds),
+            revoked_at: row.revoked_at.map(whole_seconds),
             may_rotate: row.may_rotate,
         }
     }

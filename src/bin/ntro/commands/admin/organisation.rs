@@ -8,7 +8,7 @@ use super::{display_name, or_dash, organisation};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{Done, Paint, Report, Table};
+use crate::output::{Done, Paint, Report, Table, whole_seconds};
 
 #[derive(Subcommand, Debug)]
 #[command(defer = true)]
@@ -106,7 +106,7 @@ impl From<ntro_authority::OrganisationRecord> for OrganisationRow {
             id: row.id.to_string(),
             name: row.name,
             external_id: row.external_id,
-            created_at: row.created_at,
+            created_at: whole_seconds(row.created_at),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{display_name, organisation};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{Done, Paint, Report, Table};
+use crate::output::{Done, Paint, Report, Table, whole_seconds};
 
 #[derive(Subcommand, Debug)]
 #[command(defer = true)]
@@ -231,8 +231,8 @@ impl AdminTenantRow {
             status: row.status.as_str(),
             data_platform: row.data_platform.as_str(),
             data_platform_config_id: row.data_platform_config_id,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
+            created_at: whole_seconds(row.created_at),
+            updated_at: whole_seconds(row.updated_at),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::organisation;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{Paint, Report};
+use crate::output::{Paint, Report, whole_seconds};
 
 /// Times in tokens are whole seconds.
 const SHORTEST_LIFE: Period = Period::seconds(1);
@@ -75,7 +75,7 @@ pub(super) fn run(args: TokenArgs, registry: &Registry, cx: &Context) -> Result<
         organisation: owner.name,
         role: args.role.as_str(),
         subject: args.subject,
-        expires_at: expires_at.and_then(|at| Timestamp::from_second(at.as_second()).ok()),
+        expires_at: expires_at.map(whole_seconds),
     })?;
     Ok(Exit::Success)
 }

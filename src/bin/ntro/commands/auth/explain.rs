@@ -50,6 +50,8 @@ struct Explained {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ExplainedSource {
+    /// Kind of the source.
+    code: &'static str,
     /// Description of the source.
     source: String,
     /// Value found there.
@@ -98,6 +100,7 @@ impl Explained {
         let winner = places.iter().position(|place| place.found.is_some());
         let sources = places.iter().enumerate();
         let sources = sources.map(|(index, place)| ExplainedSource {
+            code: place.source.code(),
             source: place.source.to_string(),
             found: place.found.clone(),
             wins: winner == Some(index),

@@ -7,7 +7,7 @@ use crate::cli::Format;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{Paint, Report, Table};
+use crate::output::{Paint, Report, Table, whole_seconds};
 
 /// List connections; opens no store and contacts no server
 #[derive(clap::Args, Debug)]
@@ -23,6 +23,7 @@ pub(super) struct Connections(Vec<ConnectionRow>);
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ConnectionRow {
     /// Name of the connection.
+    #[serde(rename = "connection")]
     name: String,
     /// Whether a call without options would use it.
     active: bool,
@@ -71,7 +72,7 @@ pub(crate) fn run(_args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
             production: known.production,
             logged_in: known.logged_in,
             key_prefix: login.map(|login| login.key_prefix.clone()),
-            expires_at: login.and_then(|login| login.expires_at),
+            expires_at: login.and_then(|login| login.expires_at).map(whole_seconds),
         });
     }
     if rows.is_empty() {

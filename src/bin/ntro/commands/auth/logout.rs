@@ -43,6 +43,7 @@ pub(super) struct Logouts(Vec<LogoutRow>);
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct LogoutRow {
     /// Name of the connection.
+    #[serde(rename = "connection")]
     name: String,
     /// Whether a stored key was erased; null if the connection stays logged in.
     had_key: Option<bool>,

@@ -24,7 +24,7 @@ pub(crate) struct RemoveArgs {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct RemovedConnection {
     /// Name of the connection.
-    name: String,
+    connection: String,
     /// Whether a stored key was erased with it.
     had_key: bool,
 }
@@ -67,7 +67,7 @@ pub(crate) fn run(args: RemoveArgs, cx: &Context) -> Result<Exit, CliError> {
     cx.printer().confirm(&Done {
         text: format!("removed {what} `{name}`{key}"),
         value: RemovedConnection {
-            name: name.to_string(),
+            connection: name.to_string(),
             had_key: !stores.is_empty(),
         },
     })?;

@@ -27,7 +27,7 @@ pub(super) struct RenamedConnection {
     /// Old name.
     from: String,
     /// New name.
-    to: String,
+    connection: String,
 }
 
 pub(crate) fn run(args: RenameArgs, cx: &Context) -> Result<Exit, CliError> {
@@ -38,7 +38,7 @@ pub(crate) fn run(args: RenameArgs, cx: &Context) -> Result<Exit, CliError> {
         text: format!("`{from}` is now called `{to}`"),
         value: RenamedConnection {
             from: from.to_string(),
-            to: to.to_string(),
+            connection: to.to_string(),
         },
     })?;
     Ok(Exit::Success)

@@ -30,7 +30,7 @@ pub(crate) fn run(_args: CurrentArgs, cx: &Context) -> Result<Exit, CliError> {
     let connection = cx.connection()?;
     let info = cx.block_on(cx.client(&connection)?.current_key())??;
     let mut key = KeyRow::new(&info, cx.now());
-    key.prefix
+    key.key_prefix
         .get_or_insert_with(|| connection.key.value.prefix().to_string());
     cx.printer().print(&CurrentKey {
         connection: connection.name.map(|name| name.value.to_string()),
@@ -46,7 +46,7 @@ impl Report for CurrentKey {
         let key = &self.key;
         let mut fields = Fields::new(paint);
         let time = |at: Option<jiff::Timestamp>| at.map(|at| at.to_string());
-        fields.put_some("prefix", key.prefix.as_deref());
+        fields.put_some("prefix", key.key_prefix.as_deref());
         fields.put_some("id", key.id.as_deref());
         fields.put_some("name", key.name.as_deref());
         let tenant = match (&key.tenant_name, &key.tenant) {

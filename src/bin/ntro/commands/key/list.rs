@@ -24,7 +24,7 @@ pub(super) struct KeyList(Vec<ListedKey>);
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ListedKey {
     /// Whether the connection uses this key.
-    current: bool,
+    active: bool,
     #[serde(flatten)]
     key: KeyRow,
 }
@@ -40,7 +40,7 @@ pub(crate) fn run(args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
     let rows = keys.iter().map(|info| {
         let key = KeyRow::new(info, cx.now());
         ListedKey {
-            current: login.is_some_and(|login| key.prefix.as_ref() == Some(&login.key_prefix)),
+            active: login.is_some_and(|login| key.key_prefix.as_ref() == Some(&login.key_prefix)),
             key,
         }
     });
@@ -61,7 +61,7 @@ impl Report for KeyList {
             "",
             "PREFIX",
             "NAME",
-            "STATUS",
+            "STATE",
             "EXPIRES",
             "LAST USED",
             "SCOPES",
@@ -72,12 +72,12 @@ impl Report for KeyList {
         }
         let mut table = Table::new(paint, &head);
         let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-        for ListedKey { current, key } in &self.0 {
+        for ListedKey { active, key } in &self.0 {
             let mut cells = vec![
-                if *current { "●" } else { "" }.to_owned(),
-                or_dash(&key.prefix),
+                if *active { "●" } else { "" }.to_owned(),
+                or_dash(&key.key_prefix),
                 or_dash(&key.name),
-                key.status.to_owned(),
+                key.state.to_owned(),
                 day(key.expires_at),
                 day(key.last_used_at),
             ];

@@ -29,7 +29,7 @@ pub(super) struct RevokedKey {
     /// Id of the key.
     id: String,
     /// Prefix of the key, if it was looked up.
-    prefix: Option<String>,
+    key_prefix: Option<String>,
     /// Display name of the key, if it was looked up.
     name: Option<String>,
     /// Always true.
@@ -66,7 +66,7 @@ pub(crate) fn run(args: RevokeArgs, cx: &Context) -> Result<Exit, CliError> {
         value: RevokedKey {
             id,
             name,
-            prefix: info.and_then(|info| Some(info.prefix?.to_string())),
+            key_prefix: info.and_then(|info| Some(info.prefix?.to_string())),
             revoked: true,
         },
     })?;

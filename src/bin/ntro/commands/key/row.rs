@@ -2,6 +2,8 @@ use jiff::Timestamp;
 use ntro_client::api::KeyInfo;
 use serde::Serialize;
 
+use crate::output::whole_seconds;
+
 /// Key as reported by its server.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -9,12 +11,12 @@ pub(super) struct KeyRow {
     /// Id of the key.
     pub(super) id: Option<String>,
     /// Prefix of the key.
-    pub(super) prefix: Option<String>,
+    pub(super) key_prefix: Option<String>,
     /// Display name of the key.
     pub(super) name: Option<String>,
     /// Whether the server accepts the key.
     #[cfg_attr(test, schemars(extend("enum" = ["live", "expired", "revoked"])))]
-    pub(super) status: &'static str,
+    pub(super) state: &'static str,
     /// Id of the tenant of the key.
     pub(super) tenant: Option<String>,
     /// Display name of the tenant of the key.
@@ -37,9 +39,9 @@ impl KeyRow {
     pub(super) fn new(info: &KeyInfo, now: Timestamp) -> Self {
         Self {
             id: info.id.clone(),
-            prefix: info.prefix.as_ref().map(ToString::to_string),
+            key_prefix: info.prefix.as_ref().map(ToString::to_string),
             name: info.name.clone(),
-            status: match info.expires.at() {
+            state: match info.expires.at() {
                 _ if info.revoked_at.is_some() => "revoked",
                 Some(end) if end <= now => "expired",
                 _ => "live",
@@ -47,11 +49,11 @@ impl KeyRow {
             tenant: info.tenant.clone(),
             tenant_name: info.tenant_name.clone(),
             scopes: info.scopes.clone(),
-            expires_at: info.expires.at(),
-            created_at: info.created_at,
+            expires_at: info.expires.at().map(whole_seconds),
+            created_at: info.created_at.map(whole_seconds),
             created_by: info.created_by.clone(),
-            last_used_at: info.last_used_at,
-            revoked_at: info.revoked_at,
+            last_used_at: info.last_used_at.map(whole_seconds),
+            revoked_at: info.revoked_at.map(whole_seconds),
         }
     }
 }

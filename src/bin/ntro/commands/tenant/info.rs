@@ -9,7 +9,7 @@ use crate::commands::completions::tenants;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{Fields, Paint, Report};
+use crate::output::{Fields, Paint, Report, whole_seconds};
 
 /// Show a tenant as the server reports it
 #[derive(clap::Args, Debug)]
@@ -66,7 +66,7 @@ impl From<Tenant> for TenantInfo {
             id: tenant.id,
             data_platform: tenant.data_platform,
             entity_count: tenant.entity_count,
-            created_at: tenant.created_at,
+            created_at: tenant.created_at.map(whole_seconds),
         }
     }
 }

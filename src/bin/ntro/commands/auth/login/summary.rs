@@ -8,7 +8,7 @@ use ntro_client::secrets::{StoreKind, StoreSettings, identity_beside_keys};
 use serde::Serialize;
 
 use crate::commands::identity::TenantName;
-use crate::output::{Fields, Paint, Report};
+use crate::output::{Fields, Paint, Report, whole_seconds};
 
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -62,7 +62,7 @@ impl LoginSummary {
             identity: checked.map(|Whoami { identity, .. }| {
                 identity.email.as_ref().unwrap_or(&identity.name).clone()
             }),
-            expires_at: new.expires_at,
+            expires_at: new.expires_at.map(whole_seconds),
             identity_beside: (new.store == StoreKind::File)
                 .then(|| identity_beside_keys(stores))
                 .flatten(),

@@ -14,7 +14,7 @@ use super::{RotateArgs, wait};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
-use crate::output::progress;
+use crate::output::{progress, whole_seconds};
 
 pub(super) fn run(args: &RotateArgs, cx: &Context) -> Result<Exit, CliError> {
     let names = logged_in(cx)?;
@@ -117,7 +117,7 @@ fn rotate(args: &RotateArgs, cx: &Context, name: &ConnectionName) -> Result<Rota
     })?;
     match skipped {
         Some(made) => Ok(RotationRow {
-            created_at: Some(made),
+            created_at: Some(whole_seconds(made)),
             message: Some(format!(
                 "its key is of {} and young enough",
                 made.strftime("%F")

@@ -15,6 +15,7 @@ use crate::commands::auth::login::key;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Kind;
+use crate::output::whole_seconds;
 use crate::production;
 use crate::shell::quoted;
 use crate::stdin;
@@ -118,7 +119,7 @@ impl<'a> RotateOne<'a> {
             (Next::Stranded, _) => Err(self.stranded(rotation)),
             (Next::Begin, _) | (_, None) => Ok(RotationRow {
                 old_prefix: Some(rotation.stored().to_string()),
-                created_at: rotation.inspect()?.created_at,
+                created_at: rotation.inspect()?.created_at.map(whole_seconds),
                 ..RotationRow::new(self.name, RotationState::Due)
             }),
             (_, Some(recorded)) => Ok(RotationRow::of(

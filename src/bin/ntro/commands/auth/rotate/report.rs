@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::error::CliError;
 use crate::exit::Kind;
-use crate::output::{Paint, Report};
+use crate::output::{Paint, Report, whole_seconds};
 use crate::shell::quoted;
 
 /// Result for one connection.
@@ -15,6 +15,7 @@ use crate::shell::quoted;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::commands::auth) struct RotationRow {
     /// Name of the connection.
+    #[serde(rename = "connection")]
     pub(super) name: String,
     /// Result of the rotation.
     pub(super) state: RotationState,
@@ -22,8 +23,10 @@ pub(in crate::commands::auth) struct RotationRow {
     #[cfg_attr(test, schemars(with = "Option<crate::schema::RotationMethod>"))]
     pub(super) method: Option<&'static str>,
     /// Prefix of the old key.
+    #[serde(rename = "old_key_prefix")]
     pub(super) old_prefix: Option<String>,
     /// Prefix of the new key.
+    #[serde(rename = "new_key_prefix")]
     pub(super) new_prefix: Option<String>,
     /// With `in_grace`: when the grace period of the old key ends.
     pub(super) revoke_after: Option<Timestamp>,
@@ -91,7 +94,8 @@ impl RotationRow {
             new_prefix: recorded.new_prefix.clone(),
             revoke_after: recorded
                 .revoke_after
-                .filter(|_| state == RotationState::InGrace),
+                .filter(|_| state == RotationState::InGrace)
+                .map(whole_seconds),
             ..Self::new(name, state)
         }
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::commands::expiry::{self, Remaining};
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
-use crate::output::{Paint, Report, Table};
+use crate::output::{Paint, Report, Table, whole_seconds};
 
 /// Longest remark shown; a server's message may be longer.
 const LONGEST_REMARK: usize = 300;
@@ -17,6 +17,7 @@ const LONGEST_REMARK: usize = 300;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(in crate::commands::auth) struct StatusRow {
     /// Name of the connection.
+    #[serde(rename = "connection")]
     pub(super) name: String,
     /// State of the connection.
     pub(super) state: ConnectionState,
@@ -140,7 +141,7 @@ impl StatusRow {
     }
 
     fn expires(&mut self, at: Option<Timestamp>, now: Timestamp) {
-        self.expires_at = at;
+        self.expires_at = at.map(whole_seconds);
         self.remaining = at.map(|at| expiry::remaining(at, now));
         self.expires_in_days = self.remaining.map(Remaining::days);
     }

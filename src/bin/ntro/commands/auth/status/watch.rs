@@ -22,7 +22,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
 use crate::interrupt;
-use crate::output::{plain, terminal_height};
+use crate::output::{plain, terminal_height, whole_seconds};
 
 /// With `--watch`, one line for each round of checks.
 #[derive(Serialize)]
@@ -117,7 +117,7 @@ impl<'a> Screen<'a> {
         let now = now.unwrap_or_else(|_| self.cx.now());
         if self.cx.global().output == Format::Json {
             let round = WatchRound {
-                checked_at: now,
+                checked_at: whole_seconds(now),
                 ok: rows.iter().all(|row| row.ok),
                 connections: &rows,
             };
