@@ -122,16 +122,22 @@ fn schema_check_finds_differences() {
     let schemas = Schemas::read();
     let schema = &schemas.0["$defs"]["auth rename"];
     let check = |printed: Value| matches(schema, &printed, "");
-    assert_eq!(check(serde_json::json!({"from": "a", "to": "b"})), Ok(()));
+    assert_eq!(
+        check(serde_json::json!({"from": "a", "connection": "b"})),
+        Ok(())
+    );
     for (printed, difference) in [
-        (serde_json::json!({"from": "a"}), "`.to` was not printed"),
         (
-            serde_json::json!({"from": "a", "to": "b", "x": 1}),
+            serde_json::json!({"from": "a"}),
+            "`.connection` was not printed",
+        ),
+        (
+            serde_json::json!({"from": "a", "connection": "b", "x": 1}),
             "`.x` is not in the schema",
         ),
         (
-            serde_json::json!({"from": "a", "to": null}),
-            "`.to`: null is not \"string\"",
+            serde_json::json!({"from": "a", "connection": null}),
+            "`.connection`: null is not \"string\"",
         ),
     ] {
         assert_eq!(check(printed), Err(difference.to_owned()));
@@ -192,6 +198,8 @@ fn json_of_every_command_matches_schema() {
         ("auth status", "--all"),
         ("auth use", "research"),
         ("auth use", "local"),
+        ("auth set", "research --policy confirm --yes"),
+        ("auth set", "research --policy none --yes"),
         ("auth test", ""),
         ("auth token", ""),
         ("auth explain", ""),
@@ -250,6 +258,8 @@ fn json_of_every_command_matches_schema() {
     let failed = serde_json::from_str(&failed).unwrap();
     story.schemas.check("error", &failed);
     checked.push("error");
+    story.check("pin", "local acme-fund-admin");
+    checked.push("pin");
     for (command, options) in [
         ("serve", "--listen 127.0.0.1:0 --database sqlite:serve.db"),
         ("dev", "--listen 127.0.0.1:0 --ephemeral"),

@@ -38,6 +38,7 @@ mod migrate;
 mod newcomer;
 mod official;
 mod personas;
+mod pin;
 mod process;
 mod readme;
 mod rotate;

@@ -313,7 +313,7 @@ impl Story {
     fn live_keys(&self) -> usize {
         let list = self.sandbox.ntro("key list -o json").run().success().json();
         let keys = list.as_array().unwrap().iter();
-        keys.filter(|key| key["status"] == "live").count()
+        keys.filter(|key| key["state"] == "live").count()
     }
 }
 
@@ -578,4 +578,93 @@ fn loopback_host_is_not_production() {
     assert_eq!(explained["production"]["value"], "no");
     let create = story.sandbox.ntro("key create --name ci --scope *");
     create.run().success().done();
+}
+
+#[test]
+fn set_changes_policy_and_production() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(&format!("# ours\n{TWO}"));
+    let run = |line: &str| sandbox.ntro(line);
+    assert_snapshot!(run("auth set live --policy keyless --production true").transcript(), @r"
+        exit code: 0
+        ----- stdout -----
+        ✓ `live`: policy keyless, production yes
+        ");
+    run("auth token -c live").run().exits(5).done();
+    // Each of these loosens something.
+    for line in [
+        "--policy confirm",
+        "--policy none",
+        "--production false",
+        "--production auto",
+    ] {
+        let refused = run(&format!("auth set live {line}")).run().exits(2);
+        refused.complains("loosens the protection of `live`").done();
+    }
+    let config = sandbox.config();
+    assert!(config.starts_with("# ours\n"), "{config}");
+    assert!(
+        config.contains("policy = \"keyless\"\nproduction = true\n"),
+        "{config}"
+    );
+    run("auth set live --policy none --production auto --yes")
+        .run()
+        .success()
+        .says("policy none, production decided by its host and name")
+        .done();
+    run("auth token -c live").run().success().done();
+    let list = run("auth list -o json").run().json();
+    let live = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["connection"] == "live");
+    assert_eq!(live.unwrap()["production"], false);
+    run("auth set live").run().exits(2).done();
+    run("auth set absent --policy none").run().exits(3).done();
+}
+
+#[test]
+fn dropped_setting_stays_recorded() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(TWO);
+    let set = "auth set live --policy keyless --production true";
+    sandbox.ntro(set).run().success().done();
+    // The official clients drop the settings; the record restores what was set last.
+    sandbox.write_config(TWO);
+    sandbox.ntro("auth token -c live").run().exits(5).done();
+    let set = "auth set live --production auto --yes";
+    sandbox.ntro(set).run().success().done();
+    sandbox.write_config(TWO);
+    let list = sandbox.ntro("auth list -o json").run().json();
+    assert_eq!(list[0]["policy"], "keyless");
+    assert_eq!(list[0]["production"], false);
+}
+
+#[test]
+fn production_is_in_name() {
+    let sandbox = Sandbox::new();
+    let names = [
+        ("acme-prod", true),
+        ("prod-eu", true),
+        ("PROD", true),
+        ("acme-production", true),
+        ("production-eu", true),
+        ("product", false),
+        ("reprod", false),
+        ("prod_eu", false),
+        ("acme-prod-test", false),
+    ];
+    let entries =
+        names.map(|(name, _)| format!("[connections.{name}]\nhost = \"https://a.example/v1\"\n"));
+    sandbox.write_config(&entries.concat());
+    let list = sandbox.ntro("auth list -o json").run().json();
+    for (name, production) in names {
+        let row = list
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["connection"] == name);
+        assert_eq!(row.unwrap()["production"], production, "{name}");
+    }
 }

@@ -1,6 +1,8 @@
 //! Invalid command lines.
 
-use crate::support::{Sandbox, Terminal};
+use ntro_base::Provider;
+
+use crate::support::{Authority, Sandbox, Terminal};
 
 #[test]
 fn people_are_told_in_words() {
@@ -186,4 +188,20 @@ fn a_terminal_that_knows_nothing_gets_no_colour() {
     };
     assert!(line("TERM=xterm").contains("\u{1b}[1m"));
     assert!(!line("TERM=dumb").contains('\u{1b}'));
+}
+
+#[test]
+fn short_forms_equal_long_ones() {
+    let authority = Authority::start();
+    let key = authority.key(Provider::Ntropii, "acme");
+    let sandbox = Sandbox::new();
+    sandbox.make_identity();
+    let host = authority.host(Provider::Ntropii);
+    let login = format!("login --no-interactive --store file --host {host} --api-key-stdin");
+    sandbox.ntro(&login).input(&key.key).run().success().done();
+    let run = |line: &str| sandbox.ntro(line).run().success().stdout;
+    assert_eq!(run("whoami -o json"), run("auth whoami -o json"));
+    assert_eq!(run("-o json whoami"), run("auth whoami -o json"));
+    run("logout");
+    sandbox.ntro("whoami").run().exits(4).done();
 }

@@ -316,3 +316,23 @@ fn locked_keyring_offers_other_stores() {
     terminal.end().exits(130).done();
     assert_eq!(sandbox.files(), Vec::<String>::new());
 }
+
+#[test]
+fn use_without_name_picks() {
+    let stub = Stub::ntropii(&["acme", "globex"]);
+    let sandbox = sandbox_with_two(&stub);
+    let refused = sandbox.ntro("auth use").run().exits(2);
+    refused.complains("name one: `ntro auth use NAME`").done();
+    let mut terminal = Terminal::ntro(&sandbox, "auth use");
+    terminal
+        .expect("Default connection")
+        .expect("mine")
+        .choose_second();
+    terminal.expect("`mine` is the default connection now");
+    terminal.end().exits(0).done();
+    let config = sandbox.config();
+    assert!(
+        config.contains("default_connection_name = \"mine\""),
+        "{config}"
+    );
+}

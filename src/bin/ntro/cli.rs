@@ -11,7 +11,7 @@ use ntro_base::{ConnectionName, Host, TenantSlug};
 use crate::commands::completions::{connections, tenants};
 #[cfg(feature = "authority")]
 use crate::commands::{admin, dev, serve};
-use crate::commands::{auth, completions, doctor, key, man, tenant};
+use crate::commands::{auth, completions, doctor, key, man, pin, tenant};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -96,15 +96,22 @@ pub(crate) enum When {
 #[derive(Subcommand, Debug)]
 #[command(defer = true)]
 pub(crate) enum Command {
-    /// Log in, log out and manage connections
+    /// Log in, log out and manage connections (also `ntro login`, `logout`, `whoami`)
     #[command(subcommand)]
     Auth(auth::Command),
+    #[command(hide = true)]
+    Login(auth::LoginArgs),
+    #[command(hide = true)]
+    Logout(auth::LogoutArgs),
+    #[command(hide = true)]
+    Whoami(auth::WhoamiArgs),
     /// Show the tenants that the key reaches, and choose a default
     #[command(subcommand)]
     Tenant(tenant::Command),
     /// List, create and revoke API keys on the server
     #[command(subcommand)]
     Key(key::Command),
+    Pin(pin::PinArgs),
     #[cfg(feature = "authority")]
     Dev(dev::Args),
     #[cfg(feature = "authority")]
@@ -122,8 +129,12 @@ impl Command {
     pub(crate) fn run(self, cx: &Context) -> Result<Exit, CliError> {
         match self {
             Self::Auth(command) => command.run(cx),
+            Self::Login(args) => auth::Command::Login(args).run(cx),
+            Self::Logout(args) => auth::Command::Logout(args).run(cx),
+            Self::Whoami(args) => auth::Command::Whoami(args).run(cx),
             Self::Tenant(command) => command.run(cx),
             Self::Key(command) => command.run(cx),
+            Self::Pin(args) => pin::run(args, cx),
             #[cfg(feature = "authority")]
             Self::Dev(args) => dev::run(args, cx),
             #[cfg(feature = "authority")]

@@ -14,7 +14,7 @@ use ntro_client::config::ConnectionEntry;
 use ntro_client::secrets::StoreKind;
 
 use crate::cli::Cli;
-use crate::commands::{admin, auth, dev, doctor, key, serve, tenant};
+use crate::commands::{admin, auth, dev, doctor, key, pin, serve, tenant};
 use crate::help::{self, Topic, script};
 use crate::output::Failure;
 use crate::schema::{CommandOutput, schemas};
@@ -65,6 +65,7 @@ fn outputs() -> Vec<CommandOutput> {
         tenant::Command::outputs(),
     ));
     outputs.extend(CommandOutput::in_group("key", key::Command::outputs()));
+    outputs.push(CommandOutput::new("pin", schemas![pin::PinnedFolder]));
     outputs.push(CommandOutput::new("dev", schemas![dev::DevSummary]));
     outputs.push(CommandOutput::new("serve", schemas![serve::ServeSummary]));
     outputs.extend(CommandOutput::in_group("admin", admin::outputs()));
@@ -320,7 +321,7 @@ fn configuration() -> String {
         ),
         (
             "connections.NAME.production",
-            "`true` or `false`: whether changes on the server need a confirmation. Default: `true` for the production service of either system and for connections called `production` or `prod`, except to this machine",
+            "`true` or `false`: whether changes on the server need a confirmation. Default: `true` for the production service of either system and for connections called `production` or `prod`, or with that as the first or last word (`prod-eu`, `acme-prod`), except to this machine",
         ),
         (
             "stores.command",

@@ -11,6 +11,7 @@ mod names;
 mod owner;
 mod permissions;
 mod private;
+mod shared;
 mod trusted;
 
 pub use claim::Claim;
@@ -22,4 +23,5 @@ pub use private::{
     create_private_folder, ensure_writable, leftover, read_bounded, refuse_dangling_link, remove,
     remove_leftover, replace,
 };
+pub use shared::replace_shared;
 pub use trusted::read_trusted;

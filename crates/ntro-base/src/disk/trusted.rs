@@ -43,7 +43,7 @@ fn open(path: &Path) -> Result<File, Error> {
     open_nonblocking(path, Links::Follow).map_err(Error::io("read", path))
 }
 
-fn require(path: &Path, metadata: &Metadata) -> Result<(), Error> {
+pub(super) fn require(path: &Path, metadata: &Metadata) -> Result<(), Error> {
     match metadata.is_file() {
         true => owned(path, metadata),
         false => Err(Error::NotAFile {

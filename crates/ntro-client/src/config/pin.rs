@@ -3,9 +3,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::document::Value;
 use super::error::to_text;
 use super::{Error, LARGEST};
-use ntro_base::disk;
+use ntro_base::{ConnectionName, TenantSlug, disk};
 
 /// The file's name.
 const NAME: &str = ".ntro.toml";
@@ -67,6 +68,35 @@ impl Pin {
         Ok(search)
     }
 
+    /// Writes the `.ntro.toml` of `folder`, and keeps the lines of an earlier one that are comments.
+    /// Returns its path.
+    pub fn write(
+        folder: &Path,
+        connection: &ConnectionName,
+        tenant: Option<&TenantSlug>,
+    ) -> Result<PathBuf, Error> {
+        let path = folder.join(NAME);
+        let mut text = String::new();
+        if let Some(bytes) = disk::read_trusted(&path, LARGEST)? {
+            let before = to_text(&path, bytes)?;
+            // Refuses to lose other keys.
+            Self::parse(path.clone(), &before)?;
+            let is_comment = |line: &&str| line.trim_start().starts_with('#');
+            for line in before.lines().filter(is_comment) {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+        let tenant = tenant.map(|tenant| ("tenant", tenant.as_str()));
+        for (key, value) in std::iter::once(("connection", connection.as_str())).chain(tenant) {
+            let value = Value::from(value).literal();
+            text.push_str(&format!("{key} = {}\n", value.as_str()));
+        }
+        Self::parse(path.clone(), &text)?;
+        disk::replace_shared(&path, text.as_bytes())?;
+        Ok(path)
+    }
+
     fn parse(path: PathBuf, text: &str) -> Result<Self, Error> {
         let wire: Wire = toml::from_str(text)
             .map_err(|error| Error::invalid(&path, text, error.span(), error.message()))?;
@@ -108,6 +138,24 @@ mod tests {
             (pin.connection, pin.tenant.as_deref()),
             (None, Some("near"))
         );
+    }
+
+    #[test]
+    fn written_pin_keeps_comments() {
+        let folder = tempfile::tempdir().unwrap();
+        let (acme, tenant) = ("acme".parse().unwrap(), "x".parse().unwrap());
+        let path = Pin::write(folder.path(), &acme, Some(&tenant)).unwrap();
+        let read = || std::fs::read_to_string(&path).unwrap();
+        assert_eq!(read(), "connection = \"acme\"\ntenant = \"x\"\n");
+        std::fs::write(&path, format!("# ours\n{}", read())).unwrap();
+        Pin::write(folder.path(), &"b \"c".parse().unwrap(), None).unwrap();
+        let pin = Pin::find(folder.path()).unwrap().pin.unwrap();
+        assert_eq!(pin.connection.as_deref(), Some("b \"c"));
+        assert_eq!(pin.tenant, None);
+        assert!(read().starts_with("# ours\n"), "{}", read());
+        std::fs::write(&path, "host = 'x'\n").unwrap();
+        Pin::write(folder.path(), &acme, None).unwrap_err();
+        assert_eq!(read(), "host = 'x'\n");
     }
 
     #[test]

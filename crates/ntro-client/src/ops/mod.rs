@@ -21,7 +21,9 @@ pub use login::{NewLogin, Replaced, Stored, replaced, store};
 pub use logout::{Forgotten, logout, remove};
 pub use rename::rename;
 pub use safety::{has_unrecorded_safety, record_safety};
-pub use settings::{set_admin_token_command, set_default, set_default_tenant};
+pub use settings::{
+    SafetyChange, safety_of, set_admin_token_command, set_default, set_default_tenant, set_safety,
+};
 
 use crate::config::NtroDir;
 use ntro_base::ConnectionName;

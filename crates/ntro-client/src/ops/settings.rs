@@ -1,6 +1,6 @@
 use super::{ConfigFiles, Error};
-use crate::config::{Document, NtroDir};
-use ntro_base::{ConnectionName, TenantSlug};
+use crate::config::{Document, NtroDir, SafetySettings};
+use ntro_base::{ConnectionName, Policy, TenantSlug};
 
 /// Sets the default connection. Fails if it does not exist.
 pub fn set_default(home: &NtroDir, name: &ConnectionName) -> Result<(), Error> {
@@ -8,6 +8,62 @@ pub fn set_default(home: &NtroDir, name: &ConnectionName) -> Result<(), Error> {
         document.set_default(name.as_str());
         Ok(())
     })
+}
+
+/// A change of safety settings; `None` leaves one as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SafetyChange {
+    /// How the key may be used.
+    pub policy: Option<Policy>,
+    /// Whether the connection counts as production; `Some(None)` lets host and name decide.
+    pub production: Option<Option<bool>>,
+}
+
+impl SafetyChange {
+    /// Returns the settings after the change.
+    #[must_use]
+    pub fn applied(self, before: SafetySettings) -> SafetySettings {
+        SafetySettings {
+            policy: self.policy.or(before.policy),
+            production: self.production.unwrap_or(before.production),
+        }
+    }
+}
+
+/// Returns the safety settings of a connection. Fails if it does not exist.
+pub fn safety_of(home: &NtroDir, name: &ConnectionName) -> Result<SafetySettings, Error> {
+    let files = ConfigFiles::read_only(home)?;
+    files.require(name)?;
+    let entry = files.config.connections.get(name.as_str());
+    let entry = entry.and_then(|entry| entry.safety());
+    Ok(entry.unwrap_or_else(|| files.records.safety(name.as_str())))
+}
+
+/// Changes the safety settings of a connection, in `config.toml` and in their record.
+pub fn set_safety(
+    home: &NtroDir,
+    name: &ConnectionName,
+    change: SafetyChange,
+) -> Result<(), Error> {
+    let lock = home.lock()?;
+    let mut files = ConfigFiles::read(home)?;
+    files.require(name)?;
+    let mut document = files.document(home)?;
+    let name = name.as_str();
+    let after = change.applied(files.records.safety(name));
+    if let Some(policy) = change.policy {
+        document.set(name, "policy", policy.as_str())?;
+    }
+    match change.production {
+        Some(Some(production)) => document.set(name, "production", production)?,
+        Some(None) => document.unset(name, "production"),
+        None => {}
+    }
+    let document = document.finish()?;
+    if files.records.set_safety(name, after) || files.recorded {
+        files.records.save(&home.logins(), &lock)?;
+    }
+    Ok(document.save(&lock)?)
 }
 
 /// Sets the default tenant of a connection.

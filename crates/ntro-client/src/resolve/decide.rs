@@ -12,7 +12,8 @@ use crate::secrets::StoreKind;
 use ntro_base::env::{self, EnvVar};
 use ntro_base::{ApiKey, ConnectionName, Host, KeyPrefix, Policy, Provider, TenantSlug};
 
-/// Names that say by themselves that a connection is production.
+/// Names that say by themselves that a connection is production, alone or as the first or the last
+/// of several words: `prod`, `prod-eu`, `acme-prod`.
 const PRODUCTION_NAMES: [&str; 2] = ["production", "prod"];
 
 /// The key in `NTRO_API_KEY`.
@@ -332,7 +333,7 @@ pub(super) fn production(
     };
     trace.push(Source::Inferred("the host"), of_host.map(answer));
     if let Some(facts) = facts {
-        let is_named = PRODUCTION_NAMES.contains(&facts.name.as_str());
+        let is_named = is_production_name(facts.name.as_str());
         trace.push(
             Source::Inferred("the name"),
             is_named.then_some(answer(true)),
@@ -352,6 +353,18 @@ pub(super) fn production(
         outcome: Ok(outcome),
         trace: Ok(trace),
     }
+}
+
+fn is_production_name(name: &str) -> bool {
+    let says_so = |word: &str| {
+        let mut names = PRODUCTION_NAMES.iter();
+        names.any(|name| name.eq_ignore_ascii_case(word))
+    };
+    let ends = [
+        name.split_once('-').map(|(first, _)| first),
+        name.rsplit_once('-').map(|(_, last)| last),
+    ];
+    says_so(name) || ends.into_iter().flatten().any(says_so)
 }
 
 fn push_safety(

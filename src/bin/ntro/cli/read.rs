@@ -62,8 +62,12 @@ impl Command {
         let below = line.get(1..)?;
         match line.first()?.to_str()? {
             "auth" => auth::Command::read(below, reader).map(Self::Auth),
+            "login" => reader.arguments(line).map(Self::Login),
+            "logout" => reader.arguments(line).map(Self::Logout),
+            "whoami" => reader.arguments(line).map(Self::Whoami),
             "tenant" => tenant::Command::read(below, reader).map(Self::Tenant),
             "key" => key::Command::read(below, reader).map(Self::Key),
+            "pin" => reader.arguments(line).map(Self::Pin),
             #[cfg(feature = "authority")]
             "dev" => reader.arguments(line).map(Self::Dev),
             #[cfg(feature = "authority")]

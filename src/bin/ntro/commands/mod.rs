@@ -18,6 +18,7 @@ mod key_choice;
 #[cfg(feature = "authority")]
 mod listening;
 pub(crate) mod man;
+pub(crate) mod pin;
 #[cfg(feature = "authority")]
 pub(crate) mod serve;
 pub(crate) mod tenant;

@@ -69,7 +69,7 @@ examples! {
     "auth list" {
         "List the connections": "ntro auth list"
         "Print the names of those that are logged in":
-            "ntro auth list -o json | jq -r '.[] | select(.logged_in).name'"
+            "ntro auth list -o json | jq -r '.[] | select(.logged_in).connection'"
     }
     "auth status" {
         "Check the default connection": "ntro auth status"
@@ -79,6 +79,7 @@ examples! {
     }
     "auth use" {
         "Use a connection unless another is named": "ntro auth use acme-prod"
+        "Pick one of the connections": "ntro auth use"
     }
     "auth set" {
         "Keep programs from reading a key": "ntro auth set acme-prod --policy keyless"

@@ -15,7 +15,7 @@ pub enum Value {
 
 impl Value {
     /// Returns the value as TOML, in one line.
-    pub(super) fn literal(&self) -> Zeroizing<String> {
+    pub(in crate::config) fn literal(&self) -> Zeroizing<String> {
         match self {
             Self::Text(text) => quoted(text),
             Self::Flag(flag) => flag.to_string().into(),

@@ -8,11 +8,16 @@ mod migrate;
 mod remove;
 mod rename;
 mod rotate;
+mod set;
 mod status;
 mod test;
 mod token;
 mod use_;
 mod whoami;
+
+pub(crate) use login::LoginArgs;
+pub(crate) use logout::LogoutArgs;
+pub(crate) use whoami::WhoamiArgs;
 
 use super::group::group;
 #[cfg(test)]
@@ -25,6 +30,7 @@ group! {
     "list" List(list::ListArgs) => list::run, prints list::Connections;
     "status" Status(status::StatusArgs) => status::run, prints status::Statuses | status::WatchRound<'_>;
     "use" | "set-default" Use(use_::UseArgs) => use_::run, prints use_::DefaultConnection;
+    "set" Set(set::SetArgs) => set::run, prints set::ConnectionSafety;
     "rename" Rename(rename::RenameArgs) => rename::run, prints rename::RenamedConnection;
     "remove" Remove(remove::RemoveArgs) => remove::run, prints remove::RemovedConnection;
     "test" Test(test::TestArgs) => test::run, prints test::TestedConnection;

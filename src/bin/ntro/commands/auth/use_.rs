@@ -8,34 +8,65 @@ use serde::Serialize;
 use crate::commands::completions::connections;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::exit::Exit;
+use crate::exit::{Exit, Kind};
 use crate::output::Done;
 
 /// Set the default connection
 #[derive(clap::Args, Debug)]
 pub(crate) struct UseArgs {
-    /// Connection to use unless another is named
+    /// Connection to use unless another is named [default: picked on the terminal]
     #[arg(value_name = "NAME", add = ArgValueCompleter::new(connections))]
-    name: ConnectionName,
+    name: Option<ConnectionName>,
 }
 
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct DefaultConnection {
     /// Name of the connection.
-    default_connection_name: String,
+    connection: String,
 }
 
 pub(crate) fn run(args: UseArgs, cx: &Context) -> Result<Exit, CliError> {
-    ops::set_default(cx.home()?, &args.name)?;
+    let name = match args.name {
+        Some(name) => name,
+        None => picked(cx)?,
+    };
+    ops::set_default(cx.home()?, &name)?;
     cx.printer().confirm(&Done {
-        text: format!("`{}` is the default connection now", args.name),
+        text: format!("`{name}` is the default connection now"),
         value: DefaultConnection {
-            default_connection_name: args.name.to_string(),
+            connection: name.to_string(),
         },
     })?;
-    warn_of_override(&args.name, cx)?;
+    warn_of_override(&name, cx)?;
     Ok(Exit::Success)
+}
+
+/// Asks for the connection.
+fn picked(cx: &Context) -> Result<ConnectionName, CliError> {
+    if !cx.prompter().is_interactive() {
+        let message = "no connection is named, and there is no terminal to pick one on";
+        return Err(
+            CliError::usage(message).hint("name one: `ntro auth use NAME`; see `ntro auth list`")
+        );
+    }
+    let names: Vec<ConnectionName> = cx
+        .config()?
+        .names()
+        .filter_map(|name| name.parse().ok())
+        .collect();
+    if names.is_empty() {
+        let message = "there are no connections yet";
+        return Err(CliError::new(Kind::UnknownConnection, message).hint("run `ntro auth login`"));
+    }
+    let active = cx.inputs()?.active().trace?;
+    let active = active.winner().and_then(|winner| winner.found.as_deref());
+    let default = names.iter().position(|name| Some(name.as_str()) == active);
+    let items: Vec<_> = names.iter().map(ToString::to_string).collect();
+    let chosen = cx
+        .prompter()
+        .select("Default connection", &items, default.unwrap_or(0))?;
+    Ok(names[chosen].clone())
 }
 
 /// Warns if something overrides the new default here.
