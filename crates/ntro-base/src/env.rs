@@ -70,7 +70,7 @@ variables! {
     HTTP_PROXY = "HTTP_PROXY";
     /// Proxy for every server; also in lower case
     ALL_PROXY = "ALL_PROXY";
-    /// Servers that are called without a proxy; also in lower case
+    /// Servers that are called without a proxy: domains with all below them, addresses, networks (`10.0.0.0/8`) or `*`, each also with `:PORT`; also in lower case
     NO_PROXY = "NO_PROXY";
     /// Set by web servers for CGI programs, which use no proxy: there, a request can set `HTTP_PROXY`
     REQUEST_METHOD = "REQUEST_METHOD";

@@ -139,8 +139,8 @@ mod tests {
 
     /// Returns what is wrong with a file, or with a folder.
     fn faults(variable: &EnvVar, path: &Path) -> Vec<String> {
-        let value = path.to_str().unwrap();
-        let roots = CustomRoots::from_env(&Env::from_pairs([(variable, value)]));
+        let value = path.display().to_string();
+        let roots = CustomRoots::from_env(&Env::from_pairs([(variable, &*value)]));
         assert_eq!(roots.variables().collect::<Vec<_>>(), [variable.name]);
         roots.faults().map(|bad| bad.to_string()).collect()
     }

@@ -33,6 +33,9 @@ const DEFAULT: &(&str,) = &("default",);
 /// A secret on the wire: session, parameters, value, content type.
 type Secret = (OwnedObjectPath, Vec<u8>, Vec<u8>, String);
 
+/// The same, borrowed.
+type SecretToSend<'a> = (&'a OwnedObjectPath, &'a [u8], &'a [u8], &'a str);
+
 /// The result of a search.
 pub(super) struct Found {
     pub(super) unlocked: Vec<OwnedObjectPath>,
@@ -217,10 +220,7 @@ impl Bus {
     }
 
     /// Returns a secret in the format of the session.
-    fn encoded<'a>(
-        &'a self,
-        secret: &'a [u8],
-    ) -> Result<(&'a OwnedObjectPath, &'a [u8], &'a [u8], &'a str), Error> {
+    fn encoded<'a>(&'a self, secret: &'a [u8]) -> Result<SecretToSend<'a>, Error> {
         Ok((self.session()?, &[], secret, CONTENT_TYPE))
     }
 
