@@ -320,9 +320,9 @@ fn tab_completes_in_bash() {
     sandbox.write_config(NAMES);
     let mut shell = Shell::bash(&sandbox);
     shell.completes("ntro -c \"acme:p\t", "connection: acme:prod");
-    let listed = shell.lists("ntro auth \t\t", "migrate");
-    assert!(listed.contains("whoami"), "{listed}");
-    assert!(!listed.contains("--connection"), "{listed}");
+    let listed = shell.lists("ntro auth \t\t", "whoami");
+    assert!(listed.contains("login"), "{listed}");
+    assert!(!listed.contains("--"), "{listed}");
     let listed = shell.lists("ntro auth use acme:\t\t", "uat");
     assert!(!listed.contains("local"), "{listed}");
     press_tab(&mut shell);
