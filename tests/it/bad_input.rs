@@ -74,16 +74,16 @@ fn files_cannot_control_terminal() {
     assert_snapshot!(list, @r"
         exit code: 0
         ----- stdout -----
-           NAME           PROVIDER  HOST                           TENANT   STORE      LOGGED IN
-           evil[31m name  -         http://…@localhost:1/]0;title  t        no[2Jsuch  no
-        ●  good           ntropii   http://localhost:1/v1          acmexyz  keyring    no
+           NAME                          PROVIDER  HOST                                           TENANT           STORE              LOGGED IN
+           evil<U+001B>[31m<U+000A>name  -         http://…@localhost:1/<U+001B>]0;title<U+0007>  t<U+0000>        no<U+001B>[2Jsuch  no
+        ●  good                          ntropii   http://localhost:1/v1                          acme<U+202E>xyz  keyring            no
         ");
     let unknown = sandbox.ntro("auth test -c nope").run().exits(3);
     assert_snapshot!(unknown, @r"
         exit code: 3
         ----- stderr -----
         error: there is no connection `nope` (named by `--connection`)
-          hint: the connections are: evil[31m name, good
+          hint: the connections are: evil<U+001B>[31m<U+000A>name, good
         ");
     for command in [
         "auth list --color always",

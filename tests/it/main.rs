@@ -54,6 +54,7 @@ mod stores;
 mod support;
 mod tenant;
 mod timeouts;
+mod untrusted;
 mod usage;
 mod walkthrough;
 

@@ -36,4 +36,4 @@ pub use period::{Period, PeriodError};
 pub use policy::{Policy, UnknownPolicy};
 pub use provider::{Provider, UnknownProvider};
 pub use scope::{Scope, UnknownScope};
-pub use text::{is_printable, printable, without_byte_order_mark};
+pub use text::{escaped, is_hidden, is_printable, printable, without_byte_order_mark};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Provider;
+use super::text::{CharacterName, is_hidden};
 
 /// Why a name was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +27,7 @@ pub enum NameError {
         limit: usize,
     },
     /// The name contains a character that is not allowed.
-    #[error("the {what} contains {character:?}, which is not allowed there")]
+    #[error("the {what} contains {}, which is not allowed there", CharacterName(*character))]
     Character {
         /// The kind of name.
         what: &'static str,
@@ -75,7 +76,7 @@ fn check(
     limit: usize,
     forbidden: fn(char) -> bool,
 ) -> Result<String, NameError> {
-    let text = text.trim();
+    let text = text.trim_ascii();
     if text.is_empty() {
         return Err(NameError::Empty { what });
     }
@@ -90,7 +91,7 @@ fn check(
             limit,
         });
     }
-    if let Some(character) = text.chars().find(|&c| c.is_control() || forbidden(c)) {
+    if let Some(character) = text.chars().find(|&c| is_hidden(c) || forbidden(c)) {
         return Err(NameError::Character { what, character });
     }
     if used == Use::Argument && text.starts_with('-') {
@@ -100,7 +101,7 @@ fn check(
 }
 
 /// Returns whether a text is a key typed instead of a name. `ntro_prod` is a name.
-fn looks_like_key(text: &str) -> bool {
+pub(crate) fn looks_like_key(text: &str) -> bool {
     /// Shorter than any issued key, longer than the marker and an environment.
     const SHORTEST: usize = 24;
 
@@ -146,8 +147,8 @@ macro_rules! name {
 name!(
     /// The name of a connection in `config.toml`.
     ///
-    /// Any printable text of at most 64 characters that does not begin with a dash. The official
-    /// clients set no rule, and connections made by them must stay reachable.
+    /// Any text of at most 64 visible characters and spaces that does not begin with a dash. The
+    /// official clients set no rule, and connections made by them must stay reachable.
     ConnectionName,
     "connection name",
     Use::Argument,
@@ -180,6 +181,38 @@ mod tests {
     use super::*;
 
     #[test]
+    fn invisible_characters_are_refused() {
+        for name in [
+            "prod\u{202e}uction",
+            "prod\u{200b}",
+            "pr\u{ad}od",
+            "prod\u{e0041}",
+            "prod\u{2028}",
+            "\u{feff}prod",
+            "\u{200e}",
+            "prod\u{a0}x",
+            "prod\u{3164}",
+            "prod\u{2800}",
+            "prod\u{fe0f}",
+            "prod\u{85}",
+        ] {
+            let is_character = |error| matches!(error, NameError::Character { .. });
+            assert!(
+                name.parse::<ConnectionName>().is_err_and(is_character),
+                "{name:?}"
+            );
+            assert!(
+                name.parse::<TenantSlug>().is_err_and(is_character),
+                "{name:?}"
+            );
+            assert!(name.parse::<KeyName>().is_err_and(is_character), "{name:?}");
+        }
+        for name in ["größe", "ключ", "鍵", "🔑", "a b", "स्त"] {
+            assert!(name.parse::<ConnectionName>().is_ok(), "{name:?}");
+        }
+    }
+
+    #[test]
     fn key_as_name_is_refused() {
         for key in [
             "ntro_prod_k9Zr4MxQ2bLw_Jf83nd72jfk38dhJKd8",
@@ -207,7 +240,7 @@ mod tests {
         assert_eq!(error(" "), "the connection name is empty");
         assert_eq!(
             error("a\u{1b}[31m"),
-            "the connection name contains '\\u{1b}', which is not allowed there"
+            "the connection name contains U+001B, which is not allowed there"
         );
         assert_eq!(
             error("-c"),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::Host;
+use super::{Host, printable};
 
 /// A system whose keys `ntro` manages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -96,7 +96,7 @@ impl FromStr for Provider {
         Self::ALL
             .into_iter()
             .find(|provider| provider.as_str() == text)
-            .ok_or_else(|| UnknownProvider(text.chars().take(64).collect()))
+            .ok_or_else(|| UnknownProvider(printable(text, 64)))
     }
 }
 

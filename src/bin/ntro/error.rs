@@ -7,6 +7,7 @@ use ntro_base::Policy;
 use ntro_base::descriptors::is_shortage;
 use ntro_base::disk;
 use ntro_base::env::{self, Env, NotUnicode};
+use ntro_base::escaped;
 use ntro_client::ops::migrate::KeyLocation;
 use ntro_client::ops::{self, migrate, rotate};
 use ntro_client::secrets::{HelperCall, HelperFault, StoreKind};
@@ -87,12 +88,17 @@ impl CliError {
 fn known_connections(known: &[String]) -> String {
     match known {
         [] => "there are no connections yet: run `ntro auth login`".to_owned(),
-        known => format!("the connections are: {}", known.join(", ")),
+        known => format!("the connections are: {}", names(known)),
     }
 }
 
 /// Hint for a process that can open no more files.
 pub(crate) const DESCRIPTORS: &str = "raise the limit on open files, `ulimit -n`";
+
+fn names(known: &[String]) -> String {
+    let names: Vec<_> = known.iter().map(|name| escaped(name)).collect();
+    names.join(", ")
+}
 
 fn permissions(error: &disk::Error) -> Option<String> {
     let disk::Error::Io {
@@ -339,7 +345,7 @@ impl From<resolve::Error> for CliError {
                 .hint("run `ntro auth login`, or set `NTRO_HOST` and `NTRO_API_KEY`"),
             E::NoConnection { known } => of(Kind::Config).hint(format!(
                 "name one with `-c`, or make one the default with `ntro auth use`: {}",
-                known.join(", ")
+                names(known)
             )),
             E::UnknownConnection { known, .. } => {
                 of(Kind::UnknownConnection).hint(known_connections(known))

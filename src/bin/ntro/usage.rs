@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 
 use clap::FromArgMatches as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use ntro_base::{escaped, is_printable};
 
 use crate::cli::Cli;
 use crate::error::CliError;
@@ -39,6 +40,7 @@ pub(crate) fn report(error: clap::Error, arguments: &[OsString]) -> Exit {
         };
     }
     hide_secrets(&mut error);
+    escape_words(&mut error);
     if wants_json(arguments) {
         let text = error.render().to_string();
         output::json_failure(&split(error.kind(), &text));
@@ -90,6 +92,29 @@ fn hide_secrets(error: &mut clap::Error) {
     if hidden {
         // A suggestion repeats the word itself after `--`.
         error.remove(ContextKind::Suggested);
+    }
+}
+
+/// Escapes invisible characters in the words that an error repeats.
+fn escape_words(error: &mut clap::Error) {
+    let escape = |word: &String| escaped(word).into_owned();
+    let repeated = error.context().filter_map(|(kind, value)| match value {
+        ContextValue::String(word) if !is_printable(word) => {
+            Some((kind, ContextValue::String(escape(word))))
+        }
+        ContextValue::Strings(words) if !words.iter().all(|word| is_printable(word)) => {
+            let words = words.iter().map(escape);
+            Some((kind, ContextValue::Strings(words.collect())))
+        }
+        _ => None,
+    });
+    let repeated: Vec<_> = repeated.collect();
+    if !repeated.is_empty() {
+        // A suggestion repeats the word itself after `--`.
+        error.remove(ContextKind::Suggested);
+    }
+    for (kind, value) in repeated {
+        error.insert(kind, value);
     }
 }
 
@@ -147,11 +172,65 @@ fn split(kind: ErrorKind, text: &str) -> CliError {
 mod tests {
     use super::*;
 
-    fn said(line: &str) -> String {
+    fn reported(line: &str) -> clap::Error {
         let arguments: Vec<_> = line.split(' ').map(OsString::from).collect();
         let mut error = explained(&arguments);
         hide_secrets(&mut error);
-        error.render().to_string()
+        escape_words(&mut error);
+        error
+    }
+
+    fn said(line: &str) -> String {
+        reported(line).render().to_string()
+    }
+
+    /// Returns the words that name each command, with its options that take a value.
+    fn commands(command: &clap::Command, words: &str, found: &mut Vec<(String, Vec<String>)>) {
+        let options = command
+            .get_arguments()
+            .filter_map(|option| option.get_long());
+        found.push((words.to_owned(), options.map(str::to_owned).collect()));
+        for below in command.get_subcommands() {
+            commands(below, &format!("{words} {}", below.get_name()), found);
+        }
+    }
+
+    #[test]
+    fn repeated_words_are_escaped() {
+        const HIDDEN: &str = "x\u{1b}[2J\u{9b}31m\u{202e}\u{200b}\u{7}\u{e0041}";
+        let mut tree = Cli::tree();
+        tree.build();
+        let mut found = Vec::new();
+        commands(&tree, "ntro", &mut found);
+        let mut seen = std::collections::BTreeSet::new();
+        for (words, mut options) in found {
+            options.retain(|option| seen.insert(option.clone()));
+            let mut lines = vec![
+                format!("{words} {HIDDEN} {HIDDEN} {HIDDEN} {HIDDEN}"),
+                format!("{words} --{HIDDEN}"),
+            ];
+            for option in options {
+                lines.push(format!("{words} --{option}={HIDDEN}"));
+            }
+            for line in lines {
+                let said = reported(&line).render().ansi().to_string();
+                // The colours of clap itself.
+                let said = said.split('\n').map(|line| {
+                    let mut parts = line.split("\u{1b}[");
+                    let first = parts.next().unwrap_or_default().to_owned();
+                    let rest =
+                        parts.map(|part| part.split_once('m').map_or(part, |(_, text)| text));
+                    first + &rest.collect::<String>()
+                });
+                for said in said {
+                    assert!(is_printable(&said), "{line:?}: {said:?}");
+                    assert!(
+                        !said.contains("[2J") || said.contains("<U+001B>[2J"),
+                        "{said:?}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::Registry;
 use super::tenants::display_name;
 use crate::error::Error;
 use crate::store::OrganisationRecord;
-use ntro_base::NameError;
+use ntro_base::{NameError, is_hidden};
 
 impl Registry {
     /// Adds an organisation. `external_id` is its id in the tokens of its admins.
@@ -14,9 +14,12 @@ impl Registry {
         external_id: Option<&str>,
     ) -> Result<OrganisationRecord, Error> {
         // Some issuers send an empty id for a user without an organisation.
+        let what = "external id";
         if external_id.is_some_and(|id| id.trim().is_empty()) {
-            let what = "external id";
             return Err(NameError::Empty { what }.into());
+        }
+        if let Some(character) = external_id.and_then(|id| id.chars().find(|&c| is_hidden(c))) {
+            return Err(NameError::Character { what, character }.into());
         }
         let stamp = self.stamp();
         let row = OrganisationRecord {

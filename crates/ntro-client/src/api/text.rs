@@ -1,13 +1,17 @@
 //! Text from servers, cleaned for terminals and files.
 
-use ntro_base::{KeyPrefix, printable};
+use ntro_base::{KeyPrefix, escaped};
 
-/// The most bytes of a name.
+/// The most characters of a name.
 const LONGEST: usize = 255;
 
-/// Returns a server's text, cleaned.
+/// Returns a server's text, cleaned: different texts stay different.
 pub(super) fn clean(text: &str) -> String {
-    printable(text, LONGEST)
+    let text = text.trim_ascii();
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => escaped(&text[..end]).into_owned() + "…",
+        None => escaped(text).into_owned(),
+    }
 }
 
 /// Returns a server's text, cleaned; `None` if it is empty.

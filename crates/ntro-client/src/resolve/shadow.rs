@@ -3,7 +3,7 @@ use std::fmt;
 use super::connection_facts::ConnectionFacts;
 use super::{Candidate, Decided, Error, Inputs};
 use ntro_base::env;
-use ntro_base::{ConnectionName, Host, TenantSlug, printable, shown_host};
+use ntro_base::{ConnectionName, Host, TenantSlug, escaped, printable, shown_host};
 
 /// A value that a variable can override.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,11 @@ impl fmt::Display for Shadow {
 
 /// Returns the value of a source, safe for a terminal: a pin may be another person's file.
 fn shown(place: &Candidate) -> String {
-    printable(place.found.as_deref().unwrap_or_default(), 200)
+    cut(place.found.as_deref().unwrap_or_default())
+}
+
+fn cut(text: &str) -> String {
+    printable(&escaped(text), 200)
 }
 
 /// Finds the variables that override other values.
@@ -83,7 +87,7 @@ pub(super) fn find(
         let found = over.found.as_deref().unwrap_or_default();
         let host = |text: Option<&str>| text.and_then(|text| text.parse::<Host>().ok());
         if host(inputs.env.text(&env::NTRO_HOST)?) != host(Some(found)) {
-            let over = format!("the host of `{name}`, {}", shown_host(&shown(over)));
+            let over = format!("the host of `{name}`, {}", cut(&shown_host(found)));
             add(ResolvedValue::Host, variable, over);
         }
     }

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use ntro_base::printable;
+
 /// One of the stores that a connection can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -76,9 +78,7 @@ impl FromStr for StoreKind {
         Self::ALL
             .into_iter()
             .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| {
-                UnknownStore(text.chars().filter(|c| !c.is_control()).take(64).collect())
-            })
+            .ok_or_else(|| UnknownStore(printable(text, 64)))
     }
 }
 

@@ -267,7 +267,10 @@ async fn all_text_is_cleaned() {
     body["key"] = json!({"id": dirty, "prefix": dirty});
     let server = Server::start([json("200 OK", &body)]).await;
     let identity = server.ntropii().identity().await.unwrap();
-    assert_eq!(identity.name, "[31mAcme");
+    assert_eq!(
+        identity.name,
+        "<U+001B>[31mAc<U+009B>me<U+202E><U+000D><U+000A><U+0007>"
+    );
     let shown = format!("{identity:#?}").replace('\n', "");
     for escaped in ["\\u{1b}", "\\u{9b}", "\\u{202e}", "\\r", "\\n", "\\u{7}"] {
         assert!(!shown.contains(escaped), "{escaped} in {shown}");

@@ -2,6 +2,7 @@
 
 pub(crate) mod debug;
 mod fields;
+pub(crate) mod json;
 pub(crate) mod progress;
 mod table;
 
@@ -22,8 +23,8 @@ use crate::cli::{Format, Global, When};
 use crate::error::CliError;
 use crate::exit::Kind;
 
-/// Removes terminal control sequences from text of any origin, such as a file edited by hand. All
-/// text for people passes through here before colour is added.
+/// Escapes invisible characters and terminal control sequences in text of any origin, such as a file
+/// edited by hand. All text for people passes through here before colour is added.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     match is_printable(text) {
         true => text.into(),
@@ -140,7 +141,7 @@ impl Printer {
     fn rendered(&self, report: &impl Report) -> Result<String, CliError> {
         match self.format {
             Format::Text => Ok(report.text(self.stdout)),
-            Format::Json => match serde_json::to_string_pretty(report) {
+            Format::Json => match json::indented(report) {
                 Ok(json) => Ok(json + "\n"),
                 Err(error) => Err(CliError::new(
                     Kind::Failure,
@@ -284,7 +285,7 @@ pub(crate) fn json_failure(error: &CliError) {
             request_id: error.request_id.as_deref(),
         },
     };
-    match serde_json::to_string(&failure) {
+    match json::line(&failure) {
         Ok(line) => stderr_line(&line),
         Err(_) => stderr_line(&error.message),
     }

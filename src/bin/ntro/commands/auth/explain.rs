@@ -1,4 +1,4 @@
-use ntro_base::shown_host;
+use ntro_base::{escaped, shown_host};
 use ntro_client::resolve::{Decided, Resolution, ResolvedValue, Shadow};
 use serde::Serialize;
 
@@ -156,7 +156,7 @@ impl Report for Explanation {
         ] {
             let value = match (&explained.error, &explained.value) {
                 (Some(error), _) => paint.bad(&plain(error)),
-                (None, Some(value)) => paint.bold(&plain(value)),
+                (None, Some(value)) => paint.bold(&escaped(value)),
                 (None, None) => otherwise.to_owned(),
             };
             text.push_str(&format!("{name}: {value}\n"));
@@ -173,7 +173,7 @@ impl Report for Explanation {
                 } else {
                     " ".to_owned()
                 };
-                let found = place.found.as_deref().map_or("-".into(), plain);
+                let found = place.found.as_deref().map_or("-".into(), escaped);
                 text.push_str(&format!("  {mark} {}: {found}\n", plain(&place.source)));
             }
         }

@@ -1,4 +1,4 @@
-use ntro_base::{ConnectionName, Policy, shown_host};
+use ntro_base::{ConnectionName, Policy, escaped, shown_host};
 use ntro_client::resolve::{Inputs, Source, Trace};
 use ntro_client::secrets::StoreKind;
 use serde::Serialize;
@@ -149,7 +149,7 @@ impl Report for Connections {
         for row in &self.0 {
             let mut cells = vec![
                 if row.active { "●" } else { "" }.to_owned(),
-                row.name.clone(),
+                escaped(&row.name).into_owned(),
                 or_dash(&row.provider),
                 or_dash(&row.host),
                 or_dash(&row.default_tenant),

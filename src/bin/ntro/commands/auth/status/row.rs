@@ -1,7 +1,7 @@
 //! State of one connection: the source of the text, the JSON and the exit code.
 
 use jiff::Timestamp;
-use ntro_base::{Period, printable};
+use ntro_base::{Period, escaped, printable};
 use serde::Serialize;
 
 use crate::commands::expiry::{self, Remaining};
@@ -214,7 +214,7 @@ impl Statuses {
         let mut table = Table::new(paint, &["NAME", "STATUS", "HOST", ""]);
         for row in rows {
             table.row([
-                row.name.clone(),
+                escaped(&row.name).into_owned(),
                 row.status(),
                 row.host.clone().unwrap_or_else(|| "-".to_owned()),
                 row.remark(),

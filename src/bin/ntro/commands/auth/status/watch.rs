@@ -22,7 +22,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
 use crate::interrupt;
-use crate::output::{plain, terminal_height, whole_seconds};
+use crate::output::{json, plain, terminal_height, whole_seconds};
 
 /// With `--watch`, one line for each round of checks.
 #[derive(Serialize)]
@@ -121,7 +121,7 @@ impl<'a> Screen<'a> {
                 ok: rows.iter().all(|row| row.ok),
                 connections: &rows,
             };
-            let mut line = serde_json::to_string(&round).map_err(|error| {
+            let mut line = json::line(&round).map_err(|error| {
                 CliError::new(Kind::Failure, format!("cannot write JSON: {error}"))
             })?;
             line.push('\n');
