@@ -4,7 +4,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ntro_base::{ApiKey, ConnectionName, Host, Origin, ParsedKey, Scope, TenantSlug, printable};
+use ntro_base::{
+    ApiKey, ConnectionName, Host, Origin, ParsedKey, Scope, TenantSlug, escaped, is_hidden,
+    is_printable, printable, shown_host,
+};
 use ntro_client::secrets::Item;
 
 fuzz_target!(|text: &str| {
@@ -23,8 +26,11 @@ fuzz_target!(|text: &str| {
         assert_eq!(again, host);
         let origin: Origin = host.origin().as_str().parse().expect("an origin parses");
         assert_eq!(origin, host.origin());
+        assert_eq!(shown_host(text), host.as_str());
+        assert!(is_printable(host.as_str()));
     }
     if let Ok(name) = text.parse::<ConnectionName>() {
+        assert!(is_printable(name.as_str()));
         assert_eq!(name.as_str().parse(), Ok(name));
     }
     if let Some(item) = Item::from_account(text) {
@@ -32,5 +38,23 @@ fuzz_target!(|text: &str| {
     }
     let _ = text.parse::<TenantSlug>();
     let _ = text.parse::<Scope>();
-    assert!(!printable(text, 100).contains(|c: char| c.is_control()));
+    assert!(is_printable(&printable(text, 100)));
+    let shown = escaped(text);
+    assert!(is_printable(&shown));
+    assert_eq!(unescaped(&shown), text, "another name prints the same");
 });
+
+/// Undoes [`escaped`], which shows that no two names print the same.
+fn unescaped(shown: &str) -> String {
+    let mut parts = shown.split("<U+");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (code, rest) = part.split_once('>').expect("an escape ends");
+        let code = u32::from_str_radix(code, 16).expect("an escape is a number");
+        let character = char::from_u32(code).expect("an escape is a character");
+        assert!(is_hidden(character) || matches!(character, ' ' | '<'));
+        text.push(character);
+        text.push_str(rest);
+    }
+    text
+}

@@ -1,11 +1,16 @@
 //! The base URL of a service, and the origin that a key is bound to.
 
+mod canonical;
+
 use std::fmt;
 use std::str::FromStr;
 
 use url::Url;
 
 use crate::http::is_loopback;
+use crate::names::looks_like_key;
+use crate::text::{CharacterName, is_hidden};
+use canonical::{canonical, is_possible_name};
 
 const LONGEST: usize = 2_048;
 
@@ -25,7 +30,7 @@ pub enum HostError {
     /// The text is not a URL.
     #[error("the host is not a URL: {reason}")]
     NotAUrl {
-        /// The error of the URL parser.
+        /// What is wrong with it.
         reason: String,
     },
     /// The scheme is not `http` or `https`.
@@ -51,8 +56,10 @@ pub enum HostError {
 /// addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Host {
-    url: Url,
     text: String,
+    /// The length of the origin in `text`.
+    origin: usize,
+    is_loopback: bool,
 }
 
 impl Host {
@@ -65,7 +72,17 @@ impl Host {
     /// Returns scheme, name and port, which keys are bound to.
     #[must_use]
     pub fn origin(&self) -> Origin {
-        Origin(self.url.origin().ascii_serialization())
+        Origin(self.origin_text().to_owned())
+    }
+
+    pub(crate) fn origin_text(&self) -> &str {
+        &self.text[..self.origin]
+    }
+
+    /// Returns the path; it begins with a slash unless it is empty.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.text[self.origin..]
     }
 
     /// Returns the URL of `path` below this host; `path` begins with a slash.
@@ -79,7 +96,7 @@ impl Host {
     /// Returns whether the host is always this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        is_loopback(&self.url)
+        self.is_loopback
     }
 
     /// Returns whether a key may be sent there: over `https`, or unencrypted to loopback.
@@ -91,7 +108,7 @@ impl Host {
     /// Returns whether the scheme is `https`.
     #[must_use]
     pub fn is_https(&self) -> bool {
-        self.url.scheme() == "https"
+        self.text.starts_with("https:")
     }
 }
 
@@ -99,35 +116,69 @@ impl FromStr for Host {
     type Err = HostError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let text = text.trim();
-        if text.is_empty() {
-            return Err(HostError::Empty);
+        let text = text.trim_ascii();
+        match canonical(text) {
+            Some(host) if text.len() <= LONGEST => Ok(host),
+            _ => parsed_url(text)?.try_into(),
         }
-        if text.len() > LONGEST {
-            return Err(HostError::TooLong { length: text.len() });
+    }
+}
+
+/// Parses a text that has no scheme or another form than the one that is kept.
+///
+/// The URL standard accepts much that nobody means: `https:/host` and `https//host` name other
+/// machines than `host`, and a backslash, a tab or a soft hyphen changes which one is named.
+fn parsed_url(text: &str) -> Result<Url, HostError> {
+    if text.is_empty() {
+        return Err(HostError::Empty);
+    }
+    if text.len() > LONGEST {
+        return Err(HostError::TooLong { length: text.len() });
+    }
+    let refused = |reason: String| Err(HostError::NotAUrl { reason });
+    if looks_like_key(text) {
+        return refused("it looks like an API key".to_owned());
+    }
+    let misread = |&character: &char| matches!(character, '\\' | ' ') || is_hidden(character);
+    if let Some(character) = text.chars().find(misread) {
+        return refused(format!("it contains {}", CharacterName(character)));
+    }
+    let begins_with = |scheme: &&str| {
+        let head = text.get(..scheme.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(scheme))
+    };
+    if let Some(scheme) = ["https:", "http:"]
+        .iter()
+        .find(|scheme| begins_with(scheme))
+    {
+        let name = text[scheme.len()..].strip_prefix("//");
+        if name.is_none_or(|name| name.starts_with('/')) {
+            return refused(format!("`//` and a name must follow `{scheme}`"));
         }
-        let not_a_url = |error: url::ParseError| HostError::NotAUrl {
+    }
+    let parsed = |text: &str| {
+        Url::parse(text).map_err(|error| HostError::NotAUrl {
             reason: error.to_string(),
-        };
-        let url = if text.contains("://") {
-            Url::parse(text).map_err(not_a_url)?
-        } else {
-            let secure: Self = Url::parse(&format!("https://{text}"))
-                .map_err(not_a_url)?
-                .try_into()?;
-            if !secure.is_loopback() {
-                return Ok(secure);
-            }
-            Url::parse(&format!("http://{text}")).map_err(not_a_url)?
-        };
-        url.try_into()
+        })
+    };
+    if text.contains("://") {
+        return parsed(text);
+    }
+    let authority = text.split('/').next().unwrap_or_default();
+    if authority.is_empty() || authority.ends_with(':') {
+        return refused("it begins with neither a name nor `https://`".to_owned());
+    }
+    let secure = parsed(&format!("https://{text}"))?;
+    match is_loopback(&secure) {
+        true => parsed(&format!("http://{text}")),
+        false => Ok(secure),
     }
 }
 
 impl TryFrom<Url> for Host {
     type Error = HostError;
 
-    fn try_from(mut url: Url) -> Result<Self, Self::Error> {
+    fn try_from(url: Url) -> Result<Self, Self::Error> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(HostError::Scheme {
                 scheme: url.scheme().to_owned(),
@@ -142,20 +193,39 @@ impl TryFrom<Url> for Host {
         if url.fragment().is_some() {
             return Err(HostError::Trailing { what: "a fragment" });
         }
-        let path = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&path);
+        if url.domain().is_some_and(|name| !is_possible_name(name)) {
+            return Err(HostError::NotAUrl {
+                reason: "no server can have this name".to_owned(),
+            });
+        }
+        let is_loopback = is_loopback(&url);
+        let origin = url.as_str().len() - url.path().len();
         let text = url.as_str().trim_end_matches('/').to_owned();
-        Ok(Self { url, text })
+        // Characters that the URL parser encodes take three bytes.
+        match text.len() {
+            length @ ..=LONGEST => Ok(Self {
+                origin: origin.min(length),
+                text,
+                is_loopback,
+            }),
+            length => Err(HostError::TooLong { length }),
+        }
     }
 }
 
-/// Returns the part of a host setting that is safe to show: a whole valid host, otherwise the text
-/// without user name, password, query and fragment, which may hold secrets.
+/// Returns a host setting as it is called, or, if it is not a base URL, as text without user name,
+/// password, query and fragment, which may hold secrets.
 #[must_use]
 pub fn shown_host(text: &str) -> String {
-    // Fast path for long lists: a text without these characters needs no parsing.
-    if !text.contains(['@', '?', '#']) {
-        return text.to_owned();
+    match text.parse::<Host>() {
+        Ok(host) => host.text,
+        Err(_) => shortened(text),
+    }
+}
+
+fn shortened(text: &str) -> String {
+    if looks_like_key(text.trim_ascii()) {
+        return "…".to_owned();
     }
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) => (format!("{scheme}://"), rest),
@@ -206,6 +276,8 @@ impl fmt::Display for Origin {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn host(text: &str) -> Host {
@@ -213,10 +285,123 @@ mod tests {
     }
 
     #[test]
+    fn accepted_host_is_shown_whole() {
+        for (text, shown) in [
+            (
+                "https://evil.example/@api.ntropii.com/v1",
+                "https://evil.example/@api.ntropii.com/v1",
+            ),
+            (
+                "https://localhost:3000/user@1.2.3",
+                "https://localhost:3000/user@1.2.3",
+            ),
+            ("API.ntropii.com:443/v1/", "https://api.ntropii.com/v1"),
+            ("localhost:3000", "http://localhost:3000"),
+            ("http://127.1/a/../b", "http://127.0.0.1/b"),
+            (
+                "https://bücher.example/ä",
+                "https://xn--bcher-kva.example/%C3%A4",
+            ),
+        ] {
+            assert_eq!(host(text).as_str(), shown);
+            assert_eq!(shown_host(text), shown);
+        }
+    }
+
+    #[test]
+    fn broken_url_is_refused() {
+        for text in [
+            "https:/api.ntropii.com/v1",
+            "https:api.ntropii.com",
+            "HTTPS:/api.ntropii.com",
+            "https:///api.ntropii.com",
+            "https:://api.ntropii.com",
+            "https//api.ntropii.com",
+            "https.//api.ntropii.com",
+            "https://https://api.ntropii.com",
+            "https:8080",
+            "http:\\\\host\\x",
+            "http://host\\x",
+            "https://good.example\\@evil.example",
+            "http:/a:b@host",
+            "ftp:/host",
+            "//host",
+            "/v1",
+            "https://exa\tmple.com",
+            "https://exa\u{ad}mple.com",
+            "https://example.com/a b",
+            "ntro_prod_k9Zr4MxQ2bLw_Jf83nd72jfk38dhJKd8",
+        ] {
+            assert!(text.parse::<Host>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn impossible_name_is_refused() {
+        let long = format!("https://{}.example", "a".repeat(64));
+        let deep = format!("https://{}example", "aaaaaaa.".repeat(40));
+        for text in [
+            "https://a\"b",
+            "a{b}",
+            "a..b",
+            "a,",
+            "-",
+            "-a",
+            "a-.example",
+            ".",
+            "..",
+            "~",
+            "a;b",
+            "a'b",
+            "a$b",
+            "a!b",
+            "a(b)",
+            "a*b",
+            "*.example",
+            "a&b",
+            "a=b",
+            "a+b",
+            "a`b`",
+            &long,
+            &deep,
+        ] {
+            assert!(text.parse::<Host>().is_err(), "{text:?}");
+        }
+        for text in [
+            "a",
+            "my_service:8080",
+            "api.ntropii.com.",
+            "r3---a.example",
+            "xn--bcher-kva.example",
+        ] {
+            assert!(text.parse::<Host>().is_ok(), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+        #[test]
+        fn accepted_host_is_called_as_shown(
+            text in "((https?|HTTP|ftp)?(:|://|:/|//))?[a-z0-9A-Zé.:@_/\\\\\\[%?#\\-\u{ad} ]{0,24}"
+        ) {
+            if let Ok(host) = text.parse::<Host>() {
+                prop_assert_eq!(shown_host(&text), host.as_str());
+                prop_assert_eq!(&host.as_str().parse::<Host>().unwrap(), &host);
+                let url = Url::parse(host.as_str()).unwrap();
+                prop_assert_eq!(url.origin().ascii_serialization(), host.origin().0);
+                prop_assert_eq!(url.as_str().trim_end_matches('/'), host.as_str());
+                prop_assert_eq!(is_loopback(&url), host.is_loopback());
+                prop_assert!(crate::is_printable(host.as_str()));
+            }
+        }
+    }
+
+    #[test]
     fn shown_host_hides_password() {
         for (text, shown) in [
             ("https://a.example/v1", "https://a.example/v1"),
-            ("a.example", "a.example"),
+            ("a.example", "https://a.example"),
             ("http://u:SECRET@h/", "http://…@h/"),
             ("u:SECRET@h", "…@h"),
             ("http://u:SEC/RE@T@h/v1", "http://…@h/v1"),

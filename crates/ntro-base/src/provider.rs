@@ -49,9 +49,8 @@ impl Provider {
     /// hosts.
     #[must_use]
     pub fn of_production_host(host: &Host) -> Option<Self> {
-        let origin = host.origin();
         // A trailing dot marks a fully qualified name and does not change the host.
-        match origin.as_str().trim_end_matches('.') {
+        match host.origin_text().trim_end_matches('.') {
             "https://api.ntropii.com" => Some(Self::Ntropii),
             "https://api.ontora.com" | "https://api.eu.ontora.com" => Some(Self::Ontora),
             origin => origin

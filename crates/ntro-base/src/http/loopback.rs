@@ -8,11 +8,15 @@ use url::Url;
 /// resolver, which could answer with another machine: plain `http` is allowed for them.
 pub(crate) fn loopback_addresses(name: &str) -> Option<[IpAddr; 2]> {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
-    let is_loopback = name == "localhost" || name.ends_with(".localhost");
-    is_loopback.then_some([
+    is_loopback_name(&name).then_some([
         IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(Ipv6Addr::LOCALHOST),
     ])
+}
+
+/// Returns whether a name in lower case and without a trailing dot can only be this machine.
+pub(crate) fn is_loopback_name(name: &str) -> bool {
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 /// Returns whether the host of a URL can only be this machine.

@@ -24,7 +24,7 @@ pub use body::read_body;
 pub use client::HttpClient;
 pub use dns::DnsFailure;
 pub use error::{ClientError, root_cause, source_chain};
-pub(crate) use loopback::{is_loopback, loopback_addresses};
+pub(crate) use loopback::{is_loopback, is_loopback_name, loopback_addresses};
 pub use no_proxy::NoProxy;
 pub use proxy::{BadProxy, NamedProxy, Proxies};
 pub use roots::{BadRoots, CustomRoots};
