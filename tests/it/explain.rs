@@ -227,7 +227,7 @@ fn an_unknown_name_lists_the_known_ones() {
         exit code: 3
         ----- stderr -----
         error: there is no connection `prod` (named by `--connection`)
-          hint: the connections are: production, staging
+          hint: did you mean `production`? the connections are: production, staging
         ");
     assert_snapshot!(
         sandbox.ntro("auth token").env("NTRO_CONNECTION", "prod").transcript(),
@@ -235,19 +235,19 @@ fn an_unknown_name_lists_the_known_ones() {
         exit code: 3
         ----- stderr -----
         error: there is no connection `prod` (named by the variable `NTRO_CONNECTION`)
-          hint: the connections are: production, staging
+          hint: did you mean `production`? the connections are: production, staging
         "
     );
     assert_snapshot!(sandbox.ntro("auth use prod").transcript(), @r"
         exit code: 3
         ----- stderr -----
         error: there is no connection `prod`
-          hint: the connections are: production, staging
+          hint: did you mean `production`? the connections are: production, staging
         ");
     assert_snapshot!(sandbox.ntro("auth token -c prod -o json").transcript(), @r#"
         exit code: 3
         ----- stderr -----
-        {"error":{"code":"unknown_connection","hint":"the connections are: production, staging","message":"there is no connection `prod` (named by `--connection`)","request_id":null}}
+        {"error":{"code":"unknown_connection","hint":"did you mean `production`? the connections are: production, staging","message":"there is no connection `prod` (named by `--connection`)","request_id":null}}
         "#);
     assert_snapshot!(
         sandbox

@@ -970,6 +970,48 @@ fn wrong_path_has_its_own_error() {
 }
 
 #[test]
+fn ontora_host_needs_no_version() {
+    let sandbox = Sandbox::new();
+    let text = Stub::start(|_| Reply::Json(200, "hello".into()));
+    let none = Stub::start(|_| Reply::Json(404, serde_json::json!({"detail": "Not Found"})));
+    sandbox.redacting(&text.origin(), "[SERVER]");
+    sandbox.redacting(&none.origin(), "[NONE]");
+    for (host, hint) in [
+        (none.host(), "Ontora's has no `/v1` at its end, so `[NONE]`"),
+        (
+            text.host(),
+            "Ontora's has no `/v1` at its end, so `[SERVER]`",
+        ),
+        (text.origin(), "Ontora's has no path, usually"),
+    ] {
+        let whoami = sandbox.ntro("auth whoami").env("NTRO_HOST", host);
+        let refused = whoami.env("NTRO_API_KEY", "ont_live_good").transcript();
+        assert!(refused.contains(hint), "{refused}");
+    }
+}
+
+#[test]
+fn redirect_names_base() {
+    let sandbox = Sandbox::new();
+    let server = Stub::start(|request| match request.path.strip_prefix("/v1") {
+        Some(path) => Reply::Moved(format!("/api/v1{path}?x=1")),
+        None => Reply::unauthorized(),
+    });
+    sandbox.redacting(&server.origin(), "[SERVER]");
+    let login = format!(
+        "auth login --no-interactive --store plaintext --api-key-stdin --host {}",
+        server.host()
+    );
+    let refused = sandbox.ntro(&login).input("ntro_prod_good").transcript();
+    assert_snapshot!(refused, @r"
+        exit code: 1
+        ----- stderr -----
+        error: `[SERVER]` answered with a redirect to `[SERVER]/api/v1/me`, which is not followed
+          hint: the API is below `[SERVER]/api/v1`: give that as the host, `--host [SERVER]/api/v1`
+        ");
+}
+
+#[test]
 fn invalid_profile_names_json_types() {
     let sandbox = Sandbox::new();
     let server = Stub::start(|_| Reply::Json(200, serde_json::json!(7)));

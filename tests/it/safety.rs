@@ -254,6 +254,40 @@ fn pinned_tenant_must_be_reachable() {
     run("auth whoami -t acme").run().success().done();
 }
 
+#[test]
+fn connection_of_same_server_is_suggested() {
+    let (here, there) = (Stub::ntropii(&["acme"]), Stub::ntropii(&["x"]));
+    let sandbox = Sandbox::new();
+    let connection = |name: &str, stub: &Stub, tenant: &str| {
+        let host = stub.host();
+        format!(
+            "[connections.{name}]\nhost = '{host}'\napi_key = 'ntro_good'\ndefault_tenant = '{tenant}'\n"
+        )
+    };
+    sandbox.write_config(
+        &(connection("acme-uat", &here, "acme")
+            + &connection("x-dev", &there, "x")
+            + &connection("x-uat", &here, "x")),
+    );
+    let folder = pinned(&sandbox, "tenant = 'x'");
+    let run = || {
+        sandbox
+            .ntro("auth whoami -c acme-uat")
+            .in_folder(&folder)
+            .run()
+    };
+    run()
+        .exits(5)
+        .complains("the connection for `x` is `x-uat`: `-c x-uat`")
+        .done();
+    sandbox
+        .write_config(&(connection("acme-uat", &here, "acme") + &connection("x-dev", &there, "x")));
+    run()
+        .exits(5)
+        .complains("the connection for `x` is `x-dev`: `-c x-dev`")
+        .done();
+}
+
 /// A home with a connection to an authority.
 struct Story {
     sandbox: Sandbox,

@@ -564,7 +564,7 @@ fn a_name_that_is_taken_is_not_given_twice() {
         exit code: 3
         ----- stderr -----
         error: no connection is chosen, and there is no default one
-          hint: name one with `-c`, or make one the default with `ntro auth use`: two
+          hint: name one with `-c`, or make one the default with `ntro auth use`; the connections are: two
         ");
     sandbox
         .ntro("auth token -c two")

@@ -246,23 +246,32 @@ impl Context {
     }
 
     /// Returns another connection of the same provider with this default tenant, to name it in an
-    /// error. Tenants of other providers are unrelated.
+    /// error: one of the same server, if there is one. Tenants of other providers are unrelated.
     pub(crate) fn connection_for(&self, tenant: &TenantSlug) -> Option<String> {
         let config = self.config().ok()?;
         let resolution = self.resolution().ok()?;
         let meant = resolution.name().ok()?;
         let meant = meant.map(|name| name.value.as_str());
         let provider = resolution.provider().ok()?.value;
+        let origin = resolution.host().ok().map(|host| host.value.origin());
         let inputs = self.inputs().ok()?;
-        let is_of_provider = |name: &str| {
-            let other = inputs.alone(&name.parse().ok()?);
-            Some(other.provider().ok()?.value == provider)
-        };
-        let found = config.connections.iter().find(|(name, entry)| {
-            entry.default_tenant.as_deref() == Some(tenant.as_str())
-                && meant != Some(name.as_str())
-                && is_of_provider(name).unwrap_or(false)
-        });
-        found.map(|(name, _)| name.clone())
+        let mut elsewhere = None;
+        for (name, entry) in &config.connections {
+            if entry.default_tenant.as_deref() != Some(tenant.as_str())
+                || meant == Some(name.as_str())
+            {
+                continue;
+            }
+            let Ok(parsed) = name.parse() else { continue };
+            let other = inputs.alone(&parsed);
+            if !other.provider().is_ok_and(|found| found.value == provider) {
+                continue;
+            }
+            if other.host().ok().map(|host| host.value.origin()) == origin {
+                return Some(name.clone());
+            }
+            elsewhere = elsewhere.or_else(|| Some(name.clone()));
+        }
+        elsewhere
     }
 }

@@ -3,11 +3,10 @@
 //! Every error type of the library has one `From` here. Together they define all exit codes and
 //! hints. A new variant falls into the last arm of its `match`; check here when adding one.
 
-use ntro_base::Policy;
 use ntro_base::descriptors::is_shortage;
 use ntro_base::disk;
 use ntro_base::env::{self, Env, NotUnicode};
-use ntro_base::escaped;
+use ntro_base::{Policy, Provider};
 use ntro_client::ops::migrate::KeyLocation;
 use ntro_client::ops::{self, migrate, rotate};
 use ntro_client::secrets::{HelperCall, HelperFault, StoreKind};
@@ -15,6 +14,7 @@ use ntro_client::{api, config, resolve, secrets};
 
 use crate::exit::Kind;
 use crate::shell::quoted;
+use crate::suggest::{known_connections, listed};
 
 /// An error ready to print.
 #[derive(Debug)]
@@ -84,21 +84,8 @@ impl CliError {
     }
 }
 
-/// Returns "The connections are: a, b", or how to create the first one.
-fn known_connections(known: &[String]) -> String {
-    match known {
-        [] => "there are no connections yet: run `ntro auth login`".to_owned(),
-        known => format!("the connections are: {}", names(known)),
-    }
-}
-
 /// Hint for a process that can open no more files.
 pub(crate) const DESCRIPTORS: &str = "raise the limit on open files, `ulimit -n`";
-
-fn names(known: &[String]) -> String {
-    let names: Vec<_> = known.iter().map(|name| escaped(name)).collect();
-    names.join(", ")
-}
 
 fn permissions(error: &disk::Error) -> Option<String> {
     let disk::Error::Io {
@@ -344,11 +331,11 @@ impl From<resolve::Error> for CliError {
             E::NoConnection { known } if known.is_empty() => of(Kind::Config)
                 .hint("run `ntro auth login`, or set `NTRO_HOST` and `NTRO_API_KEY`"),
             E::NoConnection { known } => of(Kind::Config).hint(format!(
-                "name one with `-c`, or make one the default with `ntro auth use`: {}",
-                names(known)
+                "name one with `-c`, or make one the default with `ntro auth use`; {}",
+                listed(known)
             )),
-            E::UnknownConnection { known, .. } => {
-                of(Kind::UnknownConnection).hint(known_connections(known))
+            E::UnknownConnection { name, known, .. } => {
+                of(Kind::UnknownConnection).hint(known_connections(name.as_ref(), known))
             }
             E::NoHost { name, .. } => of(Kind::Config)
                 .hint(format!("run `ntro auth login --name {} --host URL`", quoted(name.as_str()))),
@@ -402,8 +389,8 @@ impl From<ops::Error> for CliError {
         use ops::Error as E;
         let of = |kind| Self::new(kind, error.to_string());
         match &error {
-            E::UnknownConnection { known, .. } => {
-                of(Kind::UnknownConnection).hint(known_connections(known))
+            E::UnknownConnection { name, known, .. } => {
+                of(Kind::UnknownConnection).hint(known_connections(name.as_ref(), known))
             }
             E::OtherOrigin { .. } | E::OtherProvider { .. } => {
                 of(Kind::Conflict).hint("give `--overwrite`, or another `--name`")
@@ -528,8 +515,19 @@ impl From<rotate::Error> for CliError {
     }
 }
 
-/// Hint when another service answers.
-const NOT_THERE: &str = "check the host: most Ntropii APIs have a path that ends in `/v1`";
+/// Returns the hint when another service answers.
+fn not_there(expected: &api::Expected) -> String {
+    let host = expected.host.as_str();
+    match (expected.provider, host.strip_suffix("/v1")) {
+        (Provider::Ntropii, _) => {
+            "check the host: most Ntropii APIs have a path that ends in `/v1`".to_owned()
+        }
+        (Provider::Ontora, Some(base)) => {
+            format!("check the host: Ontora's has no `/v1` at its end, so `{base}`")
+        }
+        (Provider::Ontora, None) => "check the host: Ontora's has no path, usually".to_owned(),
+    }
+}
 
 /// Hint when a web page answers.
 const WEB_PAGE: &str = "a web page answered: check the host, and whether the network has a log-in page or a firewall in between";
@@ -568,7 +566,7 @@ impl From<api::Error> for CliError {
             .hint("it may be revoked, expired or for another server: run `ntro auth login` with a new key"),
             E::Forbidden(_) => of(Kind::Forbidden).hint("use a key that has the right to do this"),
             E::OutOfReach { .. } => of(Kind::Forbidden),
-            E::UnknownApi(_) => of(Kind::Failure).hint(NOT_THERE),
+            E::UnknownApi(refusal) => of(Kind::Failure).hint(not_there(&refusal.expected)),
             E::NotFound(_) => of(Kind::Failure).hint("list the tenants of the key: `ntro tenant list`"),
             E::Conflict(_) => of(Kind::Conflict),
             E::Invalid(_) => of(Kind::Usage),
@@ -587,11 +585,15 @@ impl From<api::Error> for CliError {
             E::WrongOrigin { .. } => {
                 of(Kind::NotAuthenticated).hint("set `NTRO_API_KEY` for this call")
             }
+            E::Redirected { base: Some(base), .. } => of(Kind::Failure).hint(format!(
+                "the API is below `{base}`: give that as the host, `--host {}`",
+                quoted(base.as_str())
+            )),
             E::Redirected { location, .. } => of(Kind::Failure).hint(match location {
                 Some(_) => "log in with the host that it points to, if you trust it",
                 None => "check the host",
             }),
-            E::NotUnderstood { .. } => of(Kind::Failure).hint(NOT_THERE),
+            E::NotUnderstood { expected, .. } => of(Kind::Failure).hint(not_there(expected)),
             E::KeyLost { id, .. } => {
                 of(Kind::Failure).hint(format!("revoke it: `ntro key revoke {id}`"))
             }

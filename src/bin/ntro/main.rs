@@ -20,6 +20,7 @@ mod runtime;
 mod schema;
 mod shell;
 mod stdin;
+mod suggest;
 mod usage;
 
 use std::process::ExitCode;

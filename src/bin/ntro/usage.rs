@@ -41,6 +41,7 @@ pub(crate) fn report(error: clap::Error, arguments: &[OsString]) -> Exit {
     }
     hide_secrets(&mut error);
     escape_words(&mut error);
+    add_tip(&mut error);
     if wants_json(arguments) {
         let text = error.render().to_string();
         output::json_failure(&split(error.kind(), &text));
@@ -92,6 +93,48 @@ fn hide_secrets(error: &mut clap::Error) {
     if hidden {
         // A suggestion repeats the word itself after `--`.
         error.remove(ContextKind::Suggested);
+    }
+}
+
+/// Words that other programs have, and what does the same here.
+const TIPS: [(&str, &str); 15] = [
+    ("--json", "`--output json` prints JSON"),
+    ("--profile", "`--connection NAME` names the connection"),
+    ("--context", "`--connection NAME` names the connection"),
+    ("switch", "`ntro auth use NAME` sets the default connection"),
+    ("select", "`ntro auth use NAME` sets the default connection"),
+    ("use", "`ntro auth use NAME` sets the default connection"),
+    ("ls", "`ntro auth list` lists the connections"),
+    ("list", "`ntro auth list` lists the connections"),
+    ("connection", "`ntro auth list` lists the connections"),
+    ("connections", "`ntro auth list` lists the connections"),
+    ("profiles", "`ntro auth list` lists the connections"),
+    ("status", "`ntro auth status` checks the key"),
+    ("token", "`ntro auth token` prints the key"),
+    ("rotate", "`ntro auth rotate` replaces the key"),
+    ("delete", "`ntro auth remove NAME` removes a connection"),
+];
+
+/// Adds what a word of other programs is called here.
+fn add_tip(error: &mut clap::Error) {
+    let kinds = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand];
+    let word = kinds.into_iter().find_map(|kind| match error.get(kind) {
+        Some(ContextValue::String(word)) => Some(word.as_str()),
+        _ => None,
+    });
+    let is_known = |known: &str| word.and_then(|word| word.split('=').next()) == Some(known);
+    if let Some((_, tip)) = TIPS.iter().find(|(known, _)| is_known(known))
+        && matches!(
+            error.kind(),
+            ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand
+        )
+    {
+        error.remove(ContextKind::SuggestedArg);
+        error.remove(ContextKind::SuggestedSubcommand);
+        error.insert(
+            ContextKind::Suggested,
+            ContextValue::StyledStrs(vec![(*tip).into()]),
+        );
     }
 }
 
@@ -177,7 +220,23 @@ mod tests {
         let mut error = explained(&arguments);
         hide_secrets(&mut error);
         escape_words(&mut error);
+        add_tip(&mut error);
         error
+    }
+
+    #[test]
+    fn word_of_other_programs_gets_tip() {
+        for (line, tip) in [
+            ("ntro auth list --json", "tip: `--output json` prints JSON"),
+            ("ntro auth switch x", "tip: `ntro auth use NAME` sets"),
+            ("ntro connections", "tip: `ntro auth list` lists"),
+            ("ntro ls", "tip: `ntro auth list` lists"),
+            ("ntro --json", "tip: `--output json` prints JSON"),
+        ] {
+            let said = said(line);
+            assert!(said.contains(tip), "{line}: {said}");
+            assert_eq!(said.matches("tip:").count(), 1, "{line}: {said}");
+        }
     }
 
     fn said(line: &str) -> String {

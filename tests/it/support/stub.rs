@@ -32,6 +32,8 @@ pub enum Reply {
     Dated(String, u16, Value),
     /// Answers with this status and this web page.
     Page(u16, &'static str),
+    /// Redirects to this location.
+    Moved(String),
     /// Closes the connection.
     Cut,
     /// Sends nothing, and keeps the connection open.
@@ -153,6 +155,9 @@ fn converse(
     // A connection without a request is recorded as well.
     record.lock().unwrap().push(request.clone());
     match answer(&request) {
+        Reply::Moved(location) => {
+            answer_with(stream, &format!("location: {location}\r\n"), 308, "")
+        }
         Reply::Cut => Ok(()),
         Reply::Silence => loop {
             std::thread::park();

@@ -155,6 +155,7 @@ impl AdminClient {
         Self {
             provider,
             http: Http::new(
+                provider,
                 host,
                 Some(Credential::Token(token)),
                 insecure_http,

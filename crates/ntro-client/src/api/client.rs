@@ -51,7 +51,14 @@ impl Client {
         let credential = key.map(|key| Credential::Key(provider, key));
         Self {
             provider,
-            http: Http::new(host, credential, insecure_http, settings, transport.clone()),
+            http: Http::new(
+                provider,
+                host,
+                credential,
+                insecure_http,
+                settings,
+                transport.clone(),
+            ),
         }
     }
 

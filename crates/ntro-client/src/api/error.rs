@@ -4,7 +4,16 @@ use std::fmt;
 use std::time::Duration;
 
 use ntro_base::http::BadProxy;
-use ntro_base::{Origin, Period, TenantSlug};
+use ntro_base::{Host, Origin, Period, Provider, TenantSlug};
+
+/// The API that a call expects at a base URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// The system whose API it is.
+    pub provider: Provider,
+    /// The base URL.
+    pub host: Host,
+}
 
 /// The refusal of a server. All text is cleaned for the terminal and bounded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +21,8 @@ use ntro_base::{Origin, Period, TenantSlug};
 pub struct Refusal {
     /// The server.
     pub origin: Origin,
+    /// The API that was expected there.
+    pub expected: Expected,
     /// The HTTP status.
     pub status: u16,
     /// The server's message, in one sentence.
@@ -228,14 +239,18 @@ pub enum Error {
         origin: Origin,
     },
     /// 3xx: redirects are never followed.
-    #[error("`{origin}` answered with a redirect{}, which is not followed", redirect(.location.as_ref()))]
+    #[error("`{origin}` answered with a redirect{}, which is not followed", redirect(.location.as_ref(), .target.as_ref()))]
     Redirected {
         /// The server.
         origin: Origin,
         /// The HTTP status.
         status: u16,
-        /// The target, if it can be parsed.
+        /// The origin of the target, if it can be parsed.
         location: Option<Origin>,
+        /// The target, if it is on the same server.
+        target: Option<Host>,
+        /// The base URL with which the call would have gone to the target.
+        base: Option<Host>,
         /// The server's id of the request, for its operator.
         request_id: Option<String>,
     },
@@ -244,6 +259,8 @@ pub enum Error {
     NotUnderstood {
         /// The server.
         origin: Origin,
+        /// The API that was expected there.
+        expected: Box<Expected>,
         /// The HTTP status.
         status: u16,
         /// The problem with the body.
@@ -339,8 +356,12 @@ fn colon(detail: &str) -> String {
     }
 }
 
-fn redirect(location: Option<&Origin>) -> String {
-    location.map_or_else(String::new, |origin| format!(" to `{origin}`"))
+fn redirect(location: Option<&Origin>, target: Option<&Host>) -> String {
+    match (target, location) {
+        (Some(target), _) => format!(" to `{target}`"),
+        (None, Some(origin)) => format!(" to `{origin}`"),
+        (None, None) => String::new(),
+    }
 }
 
 #[cfg(test)]

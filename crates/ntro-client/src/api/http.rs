@@ -13,14 +13,14 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::credential::Credential;
-use super::error::{Cause, Error};
+use super::error::{Cause, Error, Expected};
 use super::failure::Failure;
 use super::response::{Body, ServerResponse};
 use super::retry;
 use super::settings::Settings;
 use super::transport::Transport;
 use ntro_base::http::read_body;
-use ntro_base::{Host, KeyPrefix, Origin};
+use ntro_base::{Host, KeyPrefix, Origin, Provider};
 
 /// A request that may be sent several times.
 pub(super) struct Call {
@@ -78,6 +78,7 @@ impl Call {
 
 /// The client of one host.
 pub(super) struct Http {
+    provider: Provider,
     host: Host,
     credential: Option<Credential>,
     insecure_http: bool,
@@ -87,6 +88,7 @@ pub(super) struct Http {
 
 impl Http {
     pub(super) fn new(
+        provider: Provider,
         host: Host,
         credential: Option<Credential>,
         insecure_http: bool,
@@ -94,6 +96,7 @@ impl Http {
         transport: Transport,
     ) -> Self {
         Self {
+            provider,
             host,
             credential,
             insecure_http,
@@ -275,6 +278,10 @@ impl Http {
         }
         Ok(ServerResponse {
             origin: origin.clone(),
+            expected: Expected {
+                provider: self.provider,
+                host: self.host.clone(),
+            },
             status,
             headers,
             body,

@@ -49,7 +49,7 @@ mod whoami;
 
 pub use admin::{AdminClient, AdminTarget, AdminToken, AdminTokenError, KeyRequest};
 pub use client::Client;
-pub use error::{Cause, Error, InvalidResponse, Refusal};
+pub use error::{Cause, Error, Expected, InvalidResponse, Refusal};
 pub use identity::Identity;
 pub use key_info::{Expiry, KeyInfo, NewKey, Revocation};
 pub use ntro_base::http::BadProxy;

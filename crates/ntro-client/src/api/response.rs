@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::error::{Error, InvalidResponse, Refusal, is_html};
+use super::error::{Error, Expected, InvalidResponse, Refusal, is_html};
 use super::retry;
 use super::settings::Report;
 use ntro_base::wire::errors::ErrorText;
@@ -22,6 +22,7 @@ const LONGEST_TEXT: usize = 500;
 /// A complete answer of any status but 3xx.
 pub(super) struct ServerResponse {
     pub(super) origin: Origin,
+    pub(super) expected: Expected,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
@@ -148,6 +149,7 @@ impl ServerResponse {
     fn not_understood(&self, misfit: InvalidResponse) -> Error {
         Error::NotUnderstood {
             origin: self.origin.clone(),
+            expected: Box::new(self.expected.clone()),
             status: self.status.as_u16(),
             misfit,
             request_id: self.request_id(),
@@ -167,12 +169,19 @@ impl ServerResponse {
                 location.set_query(None);
                 location.set_fragment(None);
                 Host::try_from(location).ok()
-            })
-            .map(|host| host.origin());
+            });
+        let target = location.as_ref();
+        let target = target.filter(|target| target.origin() == self.origin);
+        // The target with the path of the call below its base.
+        let path = url.path().strip_prefix(self.expected.host.path());
+        let base = target.and_then(|target| target.as_str().strip_suffix(path?));
+        let base = base.and_then(|base| base.parse::<Host>().ok());
         Err(Error::Redirected {
             origin: self.origin.clone(),
             status: self.status.as_u16(),
-            location,
+            base: base.filter(|base| *base != self.expected.host),
+            target: target.cloned(),
+            location: location.map(|host| host.origin()),
             request_id: self.request_id(),
         })
     }
@@ -188,6 +197,7 @@ impl ServerResponse {
         };
         Refusal {
             origin: self.origin.clone(),
+            expected: self.expected.clone(),
             status: self.status.as_u16(),
             message: clean(text.message, LONGEST_TEXT),
             code: clean(text.code, 80),
