@@ -98,9 +98,9 @@ fn every_place_is_named_in_order_with_the_one_that_won() {
             no `.ntro.toml` here or above: -
             `connections.production.default_tenant` in `[HOME]/.ntro/config.toml`: acme
         provider: ntropii
+          → the look of `NTRO_API_KEY`: ntropii
             `connections.production.provider` in `[HOME]/.ntro/config.toml`: -
             the last login, in `[HOME]/.ntro/logins.toml`: -
-          → the look of `NTRO_API_KEY`: ntropii
             the look of `api_key`: ntropii
             the host: -
             the default: ntropii

@@ -353,6 +353,9 @@ impl From<resolve::Error> for CliError {
                 quoted(wanted)
             )),
             E::KeyElsewhere { .. } => of(Kind::NotAuthenticated),
+            E::KeyOfOtherProvider { key, .. } => of(Kind::Conflict).hint(format!(
+                "give the key's own server with `--host`, name a connection of `{key}` with `-c`, or unset `NTRO_API_KEY`"
+            )),
             E::Keyless { connection } => of(Kind::Forbidden).hint(format!(
                 "`ntro` itself still uses it, as in `ntro auth whoami`; to allow more, log in again with `ntro auth login --name {} --policy none`",
                 quoted(connection.as_str())

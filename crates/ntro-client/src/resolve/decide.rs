@@ -68,8 +68,7 @@ fn named(
     }
     let known = || inputs.config.names().map(str::to_owned).collect::<Vec<_>>();
     let Some(Sourced { value, source }) = trace.as_ref().map_err(Clone::clone)?.chosen() else {
-        let is_host_given = inputs.env.is_set(&env::NTRO_HOST) || inputs.flags.host.is_some();
-        return match is_host_given || inputs.env.is_set(&env::NTRO_API_KEY) {
+        return match is_host_given(inputs) || inputs.env.is_set(&env::NTRO_API_KEY) {
             true => Ok(None),
             false => Err(Error::NoConnection { known: known() }),
         };
@@ -86,6 +85,11 @@ fn named(
             known: known(),
         }),
     }
+}
+
+/// Returns whether a host is given for this call alone.
+fn is_host_given(inputs: &Inputs<'_>) -> bool {
+    inputs.env.is_set(&env::NTRO_HOST) || inputs.flags.host.is_some()
 }
 
 pub(super) fn host(
@@ -134,13 +138,20 @@ pub(super) fn provider(
             return Ok(trace);
         };
         let entry = facts.entry;
+        // A host that is given is not the connection's, and the key goes there.
+        let is_of_key = of_key.is_some() && is_host_given(inputs);
+        if is_of_key {
+            trace.push(of_variable.clone(), of_key);
+        }
         trace.push(facts.source("provider"), entry.provider.as_deref());
         let login = facts.login.filter(|_| !facts.is_moved());
         trace.push(
             Source::KeyRecord(inputs.home.logins()),
             login.map(|login| login.provider.as_str()),
         );
-        trace.push(of_variable, of_key);
+        if !is_of_key {
+            trace.push(of_variable, of_key);
+        }
         let plain = entry.api_key.as_ref();
         let plain = plain.and_then(|key| Provider::of_key(key.expose_secret()));
         trace.push(
@@ -160,8 +171,7 @@ pub(super) fn provider(
 
 fn is_ontora(host: &str) -> bool {
     // Few hosts contain the word, and only those are parsed. A host is case-insensitive.
-    let mut parts = host.as_bytes().windows(6);
-    parts.any(|part| part.eq_ignore_ascii_case(b"ontora"))
+    contains(host, Provider::Ontora.as_str())
         && host
             .parse()
             .is_ok_and(|host| Provider::of_production_host(&host) == Some(Provider::Ontora))
@@ -196,12 +206,43 @@ pub(super) fn tenant(
 pub(super) fn key(
     facts: Option<&ConnectionFacts<'_>>,
     host: &Decided<Host>,
+    provider: &Decided<Provider>,
     given: &GivenKey,
 ) -> Decided<KeySource> {
+    let source = key_source(facts, host, given);
     Decided {
         trace: key_trace(facts, given),
-        outcome: key_source(facts, host, given).map(Some),
+        outcome: source.and_then(|source| match foreign(host, provider, given) {
+            Some(error) => Err(error),
+            None => Ok(Some(source)),
+        }),
     }
+}
+
+/// Returns the error for a key in `NTRO_API_KEY` that looks to be of another system than the one
+/// that is called, to which it must not be shown.
+fn foreign(host: &Decided<Host>, provider: &Decided<Provider>, given: &GivenKey) -> Option<Error> {
+    let key = given.as_ref().ok()?.as_ref()?.provider()?;
+    let host = host.required().ok()?;
+    let of_host = Provider::of_production_host(&host.value).map(|other| (other, &host.source));
+    let candidates = &provider.trace.as_ref().ok()?.candidates;
+    let of_connection = candidates.iter().filter_map(|candidate| {
+        let other = candidate.found.as_deref()?.parse().ok()?;
+        Some((other, &candidate.source))
+    });
+    // What the connection says is of its own host.
+    let is_own_host = matches!(host.source, Source::Config { .. });
+    let of_connection =
+        of_connection.filter(|(_, source)| is_own_host && **source != Source::Default);
+    let (other, source) = of_host
+        .into_iter()
+        .chain(of_connection)
+        .find(|(other, _)| *other != key)?;
+    Some(Error::KeyOfOtherProvider {
+        key,
+        other,
+        source_of_value: source.clone(),
+    })
 }
 
 pub(super) fn key_trace(
@@ -302,6 +343,24 @@ pub(super) fn policy(
         Ok(trace)
     };
     Decided::of(trace(), parsed)
+}
+
+/// Returns whether a connection can be a production one, as far as that is seen without parsing its
+/// host. Most of a long list are not.
+pub(super) fn may_be_production(facts: &ConnectionFacts<'_>) -> bool {
+    let (entry, recorded) = facts.safety();
+    let host = facts.entry.host.as_deref().unwrap_or_default();
+    entry.unwrap_or(recorded).production.is_some()
+        || PRODUCTION_NAMES.contains(&facts.name.as_str())
+        || Provider::ALL
+            .iter()
+            .any(|provider| contains(host, provider.as_str()))
+}
+
+/// Returns whether a text contains a word in lower case, in any case.
+fn contains(text: &str, word: &str) -> bool {
+    let mut parts = text.as_bytes().windows(word.len());
+    parts.any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// That the call is about production: of the connection, or of the host alone.

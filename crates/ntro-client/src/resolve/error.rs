@@ -1,7 +1,7 @@
 use crate::config;
 use crate::secrets::{self, StoreKind};
 use ntro_base::env::NotUnicode;
-use ntro_base::{ConnectionName, Host, Origin};
+use ntro_base::{ConnectionName, Host, Origin, Provider};
 
 use super::Source;
 
@@ -90,6 +90,18 @@ pub enum Error {
     KeyElsewhere {
         /// The origin of the call.
         wanted: Origin,
+    },
+    /// The key in `NTRO_API_KEY` is of another system than the server that is called.
+    #[error(
+        "the variable `NTRO_API_KEY` holds a key of `{key}`, but {source_of_value} names `{other}`"
+    )]
+    KeyOfOtherProvider {
+        /// The system that the key looks to be of.
+        key: Provider,
+        /// The system that is called.
+        other: Provider,
+        /// The source that names it.
+        source_of_value: Source,
     },
     /// The policy `keyless` forbids revealing the key.
     #[error("the policy of `{connection}` is `keyless`: its API key is never revealed")]

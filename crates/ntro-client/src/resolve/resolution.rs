@@ -97,10 +97,11 @@ impl Inputs<'_> {
         };
         let facts = facts.as_ref();
         let host = decide::host(self, facts, &given);
-        let key = decide::key(facts, &host, &given);
+        let provider = decide::provider(self, facts, &given);
+        let key = decide::key(facts, &host, &provider, &given);
         let tenant = decide::tenant(self, facts);
         Resolution {
-            provider: decide::provider(self, facts, &given),
+            provider,
             policy: decide::policy(self, facts, &given),
             production: decide::production(self, facts, &host),
             fallback: match (facts, key.value()) {

@@ -42,6 +42,9 @@ impl Summary<'_> {
     /// Returns whether the connection is a production one.
     #[must_use]
     pub fn is_production(&self) -> bool {
+        if !decide::may_be_production(&self.facts) {
+            return false;
+        }
         let facts = Some(&self.facts);
         let host = decide::host(&self.inputs, facts, &Ok(None));
         let production = decide::production(&self.inputs, facts, &host);

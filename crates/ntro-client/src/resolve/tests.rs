@@ -325,6 +325,53 @@ fn the_provider_comes_from_what_is_said_then_from_what_can_be_seen() {
 }
 
 #[test]
+fn given_key_decides_provider_of_given_host() {
+    let ontora = [(&env::NTRO_API_KEY, "ont_live_x")];
+    let ntropii = [(&env::NTRO_API_KEY, "ntro_prod_x")];
+    let login = || World::new().login("first", StoreKind::Keyring, "https://first.example", "x");
+    let provider = |world: &World| world.resolve().provider().unwrap().value;
+    let there = |world: World| world.host("https://there.example");
+    for world in [
+        there(login().connection("first").env(ontora)),
+        there(World::new().env(ontora)),
+        World::new().env([ontora[0], (&env::NTRO_HOST, "https://there.example")]),
+    ] {
+        assert_eq!(provider(&world), Provider::Ontora);
+        assert!(world.resolve().key().is_ok());
+    }
+    let flag = there(World::new().connection("flag").env(ntropii));
+    assert_eq!(provider(&flag), Provider::Ntropii);
+    // A key that looks like none goes where the connection belongs.
+    let odd = World::new()
+        .connection("flag")
+        .env([(&env::NTRO_API_KEY, "sk-1")]);
+    assert_eq!(provider(&there(odd)), Provider::Ontora);
+
+    let refused = |world: World| match world.resolve().key() {
+        Err(Error::KeyOfOtherProvider { key, other, .. }) => (key, other),
+        other => panic!("{other:?}"),
+    };
+    let ours_elsewhere = (Provider::Ontora, Provider::Ntropii);
+    for world in [
+        login().connection("first").env(ontora),
+        World::new().env(ontora).host("https://api.ntropii.com/v1"),
+        World::new()
+            .connection("flag")
+            .env(ontora)
+            .host("https://api.ntropii.com/v1"),
+    ] {
+        assert_eq!(refused(world), ours_elsewhere);
+    }
+    for world in [
+        World::new().connection("flag").env(ntropii),
+        World::new().connection("plain").env(ntropii),
+        World::new().env(ntropii).host("https://api.ontora.com"),
+    ] {
+        assert_eq!(refused(world), (Provider::Ntropii, Provider::Ontora));
+    }
+}
+
+#[test]
 fn a_stored_key_stays_with_its_origin() {
     let there = "https://default.example";
     let stored = || World::new().login("default", StoreKind::Keyring, there, "p");
