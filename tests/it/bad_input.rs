@@ -74,9 +74,9 @@ fn files_cannot_control_terminal() {
     assert_snapshot!(list, @r"
         exit code: 0
         ----- stdout -----
-           NAME                          PROVIDER  HOST                                           TENANT           STORE              LOGGED IN
-           evil<U+001B>[31m<U+000A>name  -         http://…@localhost:1/<U+001B>]0;title<U+0007>  t<U+0000>        no<U+001B>[2Jsuch  no
-        ●  good                          ntropii   http://localhost:1/v1                          acme<U+202E>xyz  keyring            no
+           NAME                          PROVIDER  HOST                                           TENANT           STORE              KEY
+           evil<U+001B>[31m<U+000A>name  -         http://…@localhost:1/<U+001B>]0;title<U+0007>  t<U+0000>        no<U+001B>[2Jsuch  none
+        ●  good                          ntropii   http://localhost:1/v1                          acme<U+202E>xyz  keyring            none
         ");
     let unknown = sandbox.ntro("auth test -c nope").run().exits(3);
     assert_snapshot!(unknown, @r"
@@ -427,8 +427,8 @@ fn loose_permissions_are_reported_and_fixed() {
     assert_snapshot!(sandbox.ntro("auth list").transcript(), @r"
         exit code: 0
         ----- stdout -----
-           NAME   PROVIDER  HOST                   TENANT  STORE      LOGGED IN
-           local  ntropii   http://localhost:1/v1  -       plaintext  yes
+           NAME   PROVIDER  HOST                   TENANT  STORE      KEY
+           local  ntropii   http://localhost:1/v1  -       plaintext  stored
         ----- stderr -----
         warning: `[HOME]/.ntro` has the permissions 0755 and should have 0700; the next change fixes it
         warning: `[HOME]/.ntro/config.toml` has the permissions 0644 and should have 0600; the next change fixes it

@@ -117,8 +117,8 @@ fn login_to_logout(provider: Provider, path: &str, tenant: &str) {
     assert_snapshot!(run("auth list"), @r"
             exit code: 0
             ----- stdout -----
-            NAME PROVIDER HOST TENANT STORE LOGGED IN
-            ● local [PROVIDER] [HOST] [TENANT] file yes
+            NAME PROVIDER HOST TENANT STORE KEY
+            ● local [PROVIDER] [HOST] [TENANT] file stored
             ");
     assert_snapshot!(run("auth status"), @r"
             exit code: 0
@@ -173,8 +173,8 @@ fn login_to_logout(provider: Provider, path: &str, tenant: &str) {
     assert_snapshot!(run("auth list"), @r"
             exit code: 0
             ----- stdout -----
-            NAME PROVIDER HOST TENANT STORE LOGGED IN
-            ● production [PROVIDER] [HOST] [TENANT] file no
+            NAME PROVIDER HOST TENANT STORE KEY
+            ● production [PROVIDER] [HOST] [TENANT] file none
             ");
     assert_snapshot!(run("auth logout"), @r"
             exit code: 0

@@ -31,6 +31,7 @@ mod json;
 mod key;
 mod keyring;
 mod kills;
+mod list;
 mod login;
 mod logout;
 mod man;

@@ -368,8 +368,8 @@ fn keyless_policy_never_reveals_key() {
     assert_snapshot!(sandbox.ntro("auth list").transcript(), @r"
         exit code: 0
         ----- stdout -----
-           NAME   PROVIDER  HOST                    TENANT                                STORE      LOGGED IN  POLICY
-        ●  local  ontora    [AUTHORITY]  [UUID]  plaintext  yes        keyless
+           NAME   PROVIDER  HOST                    TENANT                                STORE      KEY     POLICY
+        ●  local  ontora    [AUTHORITY]  [UUID]  plaintext  stored  keyless
         ");
     let list = sandbox.ntro("auth list -o json").run().json();
     assert_eq!(list[0]["policy"], "keyless");

@@ -117,8 +117,8 @@ fn keyutils_login_works() {
     assert_snapshot!(sandbox.ntro("auth list").transcript(), @r"
         exit code: 0
         ----- stdout -----
-           NAME   PROVIDER  HOST                       TENANT           STORE     LOGGED IN
-        ●  local  ntropii   [AUTHORITY]/v1  acme-fund-admin  keyutils  yes
+           NAME   PROVIDER  HOST                       TENANT           STORE     KEY
+        ●  local  ntropii   [AUTHORITY]/v1  acme-fund-admin  keyutils  stored
         ");
     sandbox
         .ntro("auth token")
@@ -211,8 +211,8 @@ fn command_store_login_works() {
     assert_snapshot!(sandbox.ntro("auth list").transcript(), @r"
         exit code: 0
         ----- stdout -----
-           NAME   PROVIDER  HOST                       TENANT           STORE    LOGGED IN
-        ●  local  ntropii   [AUTHORITY]/v1  acme-fund-admin  command  yes
+           NAME   PROVIDER  HOST                       TENANT           STORE    KEY
+        ●  local  ntropii   [AUTHORITY]/v1  acme-fund-admin  command  stored
         ");
     sandbox
         .ntro("auth token")

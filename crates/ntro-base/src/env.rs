@@ -82,6 +82,8 @@ variables! {
     NO_COLOR = "NO_COLOR";
     /// Kind of terminal; on `dumb` there is no colour
     TERM = "TERM";
+    /// Width of tables where standard output is not a terminal; without it, rows are as wide as they need
+    COLUMNS = "COLUMNS";
     /// Address of the session bus on which the Secret Service is found
     DBUS_SESSION_BUS_ADDRESS = "DBUS_SESSION_BUS_ADDRESS";
     /// Folder in which the session bus is looked for when its address is not set

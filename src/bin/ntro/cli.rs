@@ -51,6 +51,9 @@ pub(crate) struct Global {
     /// Never prompt; fail if an answer would be needed
     #[arg(long, hide_short_help = true)]
     pub(crate) no_interactive: bool,
+    /// Print tables with all columns and whole ids, however wide
+    #[arg(long, hide_short_help = true)]
+    pub(crate) wide: bool,
     /// When to use colour
     #[arg(
         long,

@@ -80,6 +80,8 @@ impl Sandbox {
     /// Prepares a run of the tested `ntro`.
     pub fn ntro(&self, arguments: &str) -> Run<'_> {
         self.program(Path::new(env!("CARGO_BIN_EXE_ntro")))
+            // Tables are as wide as their rows.
+            .env("COLUMNS", "")
             .args(arguments)
     }
 

@@ -56,6 +56,16 @@ impl fmt::Display for Remaining {
     }
 }
 
+/// Returns the expiry for a table: the day, or what is left of the last two weeks.
+pub(crate) fn brief(expires_at: Timestamp, now: Timestamp) -> String {
+    let left = remaining(expires_at, now);
+    match left.is_over() {
+        true => "expired".to_owned(),
+        false if left.is_within(SOON) => left.to_string(),
+        false => expires_at.strftime("%Y-%m-%d").to_string(),
+    }
+}
+
 /// Warns on standard error if an accepted key expires within two weeks.
 pub(crate) fn warn(cx: &Context, connection: Option<&str>, expires_at: Option<Timestamp>) {
     let Some(at) = expires_at else {

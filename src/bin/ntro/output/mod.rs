@@ -5,6 +5,7 @@ mod fields;
 pub(crate) mod json;
 pub(crate) mod progress;
 mod table;
+mod terminal;
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -17,7 +18,8 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 pub(crate) use fields::Fields;
-pub(crate) use table::{Table, terminal_height};
+pub(crate) use table::{Column, Table};
+pub(crate) use terminal::terminal_height;
 
 use crate::cli::{Format, Global, When};
 use crate::error::CliError;
@@ -43,13 +45,39 @@ pub(crate) trait Report: Serialize {
     fn text(&self, paint: Paint) -> String;
 }
 
-/// Adds colour if enabled. Colour never carries meaning alone.
+/// Adds colour if enabled, and fits text to the terminal. Colour never carries meaning alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Paint {
     colour: bool,
+    width: Width,
+}
+
+/// The width of tables.
+#[derive(Clone, Copy, Debug)]
+enum Width {
+    /// That of the terminal, or `COLUMNS` where there is none.
+    Terminal { columns: Option<usize> },
+    /// As wide as the rows are.
+    Natural,
 }
 
 impl Paint {
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        Self {
+            colour: false,
+            width: Width::Natural,
+        }
+    }
+
+    /// Returns the width that tables must fit.
+    fn width(self) -> Option<usize> {
+        match self.width {
+            Width::Terminal { columns } => terminal::width().or(columns),
+            Width::Natural => None,
+        }
+    }
+
     fn with(self, style: Style, text: &str) -> String {
         if self.colour {
             format!("{style}{text}{style:#}")
@@ -97,15 +125,24 @@ impl Printer {
             When::Never => false,
             When::Auto => terminal && !no_color,
         };
+        let columns = env.text(&env::COLUMNS).ok().flatten();
+        let width = match global.wide {
+            true => Width::Natural,
+            false => Width::Terminal {
+                columns: columns
+                    .and_then(|columns| columns.parse().ok())
+                    .filter(|&n| n > 0),
+            },
+        };
+        let paint = |terminal| Paint {
+            colour: wanted(terminal),
+            width,
+        };
         Self {
             format: global.output,
             quiet: global.quiet,
-            stdout: Paint {
-                colour: wanted(io::stdout().is_terminal()),
-            },
-            stderr: Paint {
-                colour: wanted(io::stderr().is_terminal()),
-            },
+            stdout: paint(io::stdout().is_terminal()),
+            stderr: paint(io::stderr().is_terminal()),
         }
     }
 

@@ -1,49 +1,108 @@
+//! Tables without borders in which a row is one line, and no word is broken.
+
+mod layout;
+
 use std::borrow::Cow;
 
-use comfy_table::{ContentArrangement, presets};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{Paint, plain};
+use layout::Layout;
 
-/// Number of spaces between two columns.
-const GAP: usize = 2;
-
-/// A table without borders that fits the terminal. Its cells are plain text, since colour codes
-/// would count as width.
-pub(crate) struct Table {
-    paint: Paint,
-    /// The first row is the head.
-    rows: Vec<Vec<String>>,
+/// A column: its head, how much it matters, and what to do if it is too wide.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Column {
+    head: &'static str,
+    /// Columns of the highest rank are left out first; those of rank 0 never.
+    rank: u8,
+    shape: Shape,
 }
 
-impl Table {
-    pub(crate) fn new(paint: Paint, head: &[&'static str]) -> Self {
-        let head = head.iter().map(|&name| name.to_owned()).collect();
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// Shown whole, or left out.
+    Words,
+    /// Shortened in the middle.
+    Id,
+    /// Wrapped between words; the last column.
+    Prose,
+}
+
+impl Column {
+    /// A column that is always shown.
+    pub(crate) const fn always(head: &'static str) -> Self {
+        Self::ranked(head, 0)
+    }
+
+    /// A column that is left out on a narrow terminal, those of the highest rank first.
+    pub(crate) const fn ranked(head: &'static str, rank: u8) -> Self {
         Self {
-            paint,
-            rows: vec![head],
+            head,
+            rank,
+            shape: Shape::Words,
         }
     }
 
+    /// A column of ids.
+    pub(crate) const fn id(head: &'static str, rank: u8) -> Self {
+        Self {
+            shape: Shape::Id,
+            ..Self::ranked(head, rank)
+        }
+    }
+
+    /// The last column, of sentences.
+    pub(crate) const fn prose(head: &'static str) -> Self {
+        Self {
+            shape: Shape::Prose,
+            ..Self::always(head)
+        }
+    }
+}
+
+/// A table. Its cells are plain text, since colour codes would count as width.
+pub(crate) struct Table {
+    paint: Paint,
+    columns: Vec<Column>,
+    /// The cells of all rows, the head first, each with its width.
+    cells: Vec<(Cow<'static, str>, usize)>,
+}
+
+impl Table {
+    pub(crate) fn new(paint: Paint, columns: &[Column]) -> Self {
+        let head = columns.iter().map(|column| sized(column.head.into()));
+        Self {
+            paint,
+            cells: head.collect(),
+            columns: columns.to_vec(),
+        }
+    }
+
+    /// Adds a row, with a cell for each column.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        let before = self.cells.len();
         let cells = cells.into_iter().map(|cell| match plain(&cell) {
             Cow::Borrowed(_) => cell,
             Cow::Owned(plain) => plain,
         });
-        self.rows.push(cells.collect());
+        self.cells.extend(cells.map(|cell| sized(cell.into())));
+        debug_assert_eq!(self.cells.len() - before, self.columns.len());
     }
 
     pub(crate) fn text(&self) -> String {
-        let rendered = match width() {
-            Some(width) => fitted(&self.rows, width),
-            None => aligned(&self.rows),
-        };
-        let mut text = String::with_capacity(rendered.len() + 16);
-        for (index, line) in rendered.lines().enumerate() {
-            let line = line.trim_end();
-            match index {
-                0 => text.push_str(&self.paint.bold(line)),
-                _ => text.push_str(line),
+        self.fitted(self.paint.width())
+    }
+
+    /// Returns the table for a terminal of some width.
+    fn fitted(&self, width: Option<usize>) -> String {
+        let layout = Layout::new(&self.columns, &self.cells, width);
+        let mut text = String::with_capacity(self.cells.len() * 16);
+        for (index, row) in self.cells.chunks(self.columns.len()).enumerate() {
+            let start = text.len();
+            layout.write(&mut text, index, row);
+            if index == 0 {
+                let head = self.paint.bold(&text[start..]);
+                text.replace_range(start.., &head);
             }
             text.push('\n');
         }
@@ -51,101 +110,10 @@ impl Table {
     }
 }
 
-/// Wraps cells so that no line is wider than the terminal.
-fn fitted(rows: &[Vec<String>], width: u16) -> String {
-    let mut table = comfy_table::Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(width);
-    let mut rows = rows.iter();
-    if let Some(head) = rows.next() {
-        table.set_header(head);
-    }
-    for row in rows {
-        table.add_row(row);
-    }
-    let lines = table.lines();
-    // Every cell has a space on either side, including the first.
-    let lines = lines.map(|line| line.strip_prefix(' ').unwrap_or(&line).to_owned() + "\n");
-    lines.collect()
-}
-
-/// Aligns columns at their natural width. Where no cell wraps, this takes a fifth of the time,
-/// which is noticeable with a thousand rows.
-fn aligned(rows: &[Vec<String>]) -> String {
-    let mut widths = Vec::new();
-    for row in rows {
-        // An empty column has a width of one.
-        widths.resize(row.len().max(widths.len()), 1);
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.width().max(*width);
-        }
-    }
-    let mut text = String::new();
-    for row in rows {
-        for (width, cell) in widths.iter().zip(row) {
-            text.push_str(cell);
-            text.extend(std::iter::repeat_n(' ', width - cell.width() + GAP));
-        }
-        text.push('\n');
-    }
-    text
-}
-
-/// Returns the width of the terminal on standard output; `None` elsewhere, so that lines are not
-/// wrapped.
-#[cfg(unix)]
-fn width() -> Option<u16> {
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
-    (size.ws_col > 0).then_some(size.ws_col)
-}
-
-/// On Windows lines are not wrapped; the console wraps them.
-#[cfg(not(unix))]
-fn width() -> Option<u16> {
-    None
-}
-
-/// Returns the height of the terminal on standard output, if it can be redrawn.
-#[cfg(unix)]
-pub(crate) fn terminal_height() -> Option<usize> {
-    use std::io::IsTerminal as _;
-
-    if !std::io::stdout().is_terminal() {
-        return None;
-    }
-    let rows = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| size.ws_row);
-    // A terminal of unknown height counts as the smallest common one.
-    Some(if rows > 0 { usize::from(rows) } else { 24 })
-}
-
-/// Windows consoles are not redrawn: changes are printed as lines.
-#[cfg(not(unix))]
-pub(crate) fn terminal_height() -> Option<usize> {
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_is_the_same_wherever_it_fits() {
-        let cells = |row: &[&str]| row.iter().map(|&cell| cell.to_owned()).collect::<Vec<_>>();
-        let rows = [
-            cells(&["", "NAME", "", "HOST"]),
-            cells(&["●", "größe", "", "http://localhost:3000/v1"]),
-            cells(&["", "日本", "", "-"]),
-        ];
-        let ends = |text: String| {
-            text.lines()
-                .map(|line| line.trim_end().to_owned())
-                .collect()
-        };
-        let (fitted, aligned): (Vec<String>, Vec<String>) =
-            (ends(fitted(&rows, 80)), ends(aligned(&rows)));
-        assert_eq!(fitted, aligned);
-        assert_eq!(aligned[2], "   日本      -");
-    }
+fn sized(cell: Cow<'static, str>) -> (Cow<'static, str>, usize) {
+    let width = match cell.is_ascii() {
+        true => cell.len(),
+        false => cell.width(),
+    };
+    (cell, width)
 }

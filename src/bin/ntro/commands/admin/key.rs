@@ -13,7 +13,7 @@ use crate::commands::key_choice::KeyChoice;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
-use crate::output::{Done, Paint, Report, Table, whole_seconds};
+use crate::output::{Column, Done, Paint, Report, Table, whole_seconds};
 
 #[derive(Subcommand, Debug)]
 #[command(defer = true)]
@@ -280,19 +280,20 @@ impl Report for CreatedAdminKey<'_> {
     }
 }
 
+const COLUMNS: [Column; 8] = [
+    Column::id("ID", 5),
+    Column::ranked("TENANT", 4),
+    Column::always("PREFIX"),
+    Column::ranked("NAME", 2),
+    Column::ranked("SCOPES", 7),
+    Column::ranked("EXPIRES", 3),
+    Column::ranked("LAST USED", 6),
+    Column::ranked("STATE", 1),
+];
+
 impl Report for AdminKeyList {
     fn text(&self, paint: Paint) -> String {
-        let head = [
-            "ID",
-            "TENANT",
-            "PREFIX",
-            "NAME",
-            "SCOPES",
-            "EXPIRES",
-            "LAST USED",
-            "STATE",
-        ];
-        let mut table = Table::new(paint, &head);
+        let mut table = Table::new(paint, &COLUMNS);
         let date = |at: Timestamp| at.strftime("%Y-%m-%d").to_string();
         for row in &self.0 {
             table.row([

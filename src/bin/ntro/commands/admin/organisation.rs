@@ -8,7 +8,7 @@ use super::{display_name, or_dash, organisation};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{Done, Paint, Report, Table, whole_seconds};
+use crate::output::{Column, Done, Paint, Report, Table, whole_seconds};
 
 #[derive(Subcommand, Debug)]
 #[command(defer = true)]
@@ -111,9 +111,15 @@ impl From<ntro_authority::OrganisationRecord> for OrganisationRow {
     }
 }
 
+const COLUMNS: [Column; 3] = [
+    Column::id("ID", 0),
+    Column::always("NAME"),
+    Column::id("EXTERNAL ID", 1),
+];
+
 impl Report for OrganisationList {
     fn text(&self, paint: Paint) -> String {
-        let mut table = Table::new(paint, &["ID", "NAME", "EXTERNAL ID"]);
+        let mut table = Table::new(paint, &COLUMNS);
         for row in &self.0 {
             table.row([
                 row.id.clone(),

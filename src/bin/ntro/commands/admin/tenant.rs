@@ -11,7 +11,7 @@ use super::{display_name, organisation};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{Done, Paint, Report, Table, whole_seconds};
+use crate::output::{Column, Done, Paint, Report, Table, whole_seconds};
 
 #[derive(Subcommand, Debug)]
 #[command(defer = true)]
@@ -237,9 +237,17 @@ impl AdminTenantRow {
     }
 }
 
+const COLUMNS: [Column; 5] = [
+    Column::id("ID", 3),
+    Column::always("SLUG"),
+    Column::ranked("NAME", 1),
+    Column::ranked("STATUS", 2),
+    Column::id("ORGANISATION", 4),
+];
+
 impl Report for AdminTenantList {
     fn text(&self, paint: Paint) -> String {
-        let mut table = Table::new(paint, &["ID", "SLUG", "NAME", "STATUS", "ORGANISATION"]);
+        let mut table = Table::new(paint, &COLUMNS);
         for row in &self.0 {
             table.row([
                 row.id.clone(),

@@ -1,23 +1,36 @@
+use clap_complete::engine::ArgValueCompleter;
+use jiff::Timestamp;
 use ntro_base::{ConnectionName, Policy, escaped, shown_host};
 use ntro_client::resolve::{Inputs, Source, Trace};
 use ntro_client::secrets::StoreKind;
 use serde::Serialize;
 
-use crate::cli::Format;
+use super::super::expiry;
+use crate::commands::completions::connections;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{Paint, Report, Table, whole_seconds};
+use crate::output::{Column, Paint, Report, Table, whole_seconds};
 
 /// List connections; opens no store and contacts no server
+///
+/// `-c NAME` lists that connection alone. A narrow terminal shows fewer columns; `--wide` shows all.
 #[derive(clap::Args, Debug)]
-pub(crate) struct ListArgs {}
+pub(crate) struct ListArgs {
+    /// Part of a name: list only the connections that contain it; `*` stands for any text
+    #[arg(value_name = "PATTERN", add = ArgValueCompleter::new(connections))]
+    pattern: Option<String>,
+}
 
 /// One object for each connection.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(super) struct Connections(Vec<ConnectionRow>);
+pub(super) struct Connections {
+    rows: Vec<ConnectionRow>,
+    #[serde(skip)]
+    now: Timestamp,
+}
 
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -29,7 +42,7 @@ struct ConnectionRow {
     active: bool,
     /// `ntropii` or `ontora`; an unknown provider as written in the file.
     provider: Option<String>,
-    /// Base URL, without any password.
+    /// Base URL as it is called; an invalid one without any password.
     host: Option<String>,
     /// Tenant used unless another is named.
     default_tenant: Option<String>,
@@ -46,19 +59,32 @@ struct ConnectionRow {
     /// Prefix of the key stored at login.
     key_prefix: Option<String>,
     /// When that key expires, if the server reported it.
-    expires_at: Option<jiff::Timestamp>,
+    expires_at: Option<Timestamp>,
 }
 
-pub(crate) fn run(_args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
+pub(crate) fn run(args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
     let inputs = cx.inputs()?;
-    let active = inputs.active().trace?;
+    let active = inputs.active();
+    let only = match cx.global().connection {
+        Some(_) => active.outcome?.map(|name| name.value),
+        None => None,
+    };
+    let active = active.trace?;
     let active = active.winner().and_then(|winner| winner.found.as_deref());
-    // JSON has a field that the table has no room for.
-    let in_full = cx.global().output == Format::Json;
+    let is_meant = |name: &str| {
+        only.as_ref().is_none_or(|only| only.as_str() == name)
+            && args
+                .pattern
+                .as_ref()
+                .is_none_or(|pattern| matches(pattern, name))
+    };
     let mut rows = Vec::new();
     for (name, entry) in &cx.config()?.connections {
+        if !is_meant(name) {
+            continue;
+        }
         let known = name.parse().ok();
-        let known = known.map(|name| Known::of(inputs, &name, in_full));
+        let known = known.map(|name| Known::of(inputs, &name));
         let known = known.unwrap_or_default();
         let login = cx.logins()?.get(name).filter(|_| known.stored);
         rows.push(ConnectionRow {
@@ -76,11 +102,27 @@ pub(crate) fn run(_args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
         });
     }
     if rows.is_empty() {
-        cx.printer()
-            .note("There are no connections yet: run `ntro auth login`.");
+        cx.printer().note(&match &args.pattern {
+            Some(pattern) => format!("No connection has a name with `{pattern}` in it."),
+            None => "There are no connections yet: run `ntro auth login`.".to_owned(),
+        });
     }
-    cx.printer().print(&Connections(rows))?;
+    let now = cx.now();
+    cx.printer().print(&Connections { rows, now })?;
     Ok(Exit::Success)
+}
+
+/// Returns whether a name contains a pattern, in which `*` stands for any text. Case is ignored.
+fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name) = (pattern.to_lowercase(), name.to_lowercase());
+    let mut rest = name.as_str();
+    pattern.split('*').all(|part| match rest.find(part) {
+        Some(at) => {
+            rest = &rest[at + part.len()..];
+            true
+        }
+        None => false,
+    })
 }
 
 /// Facts about a connection that need no access to its store.
@@ -96,7 +138,7 @@ struct Known {
 }
 
 impl Known {
-    fn of(inputs: Inputs<'_>, name: &ConnectionName, in_full: bool) -> Self {
+    fn of(inputs: Inputs<'_>, name: &ConnectionName) -> Self {
         let one = inputs.summary(name);
         let winner = one.key.as_ref().ok().and_then(Trace::winner);
         let (store, is_stored) = match winner.map(|key| &key.source) {
@@ -121,46 +163,88 @@ impl Known {
             logged_in: winner.is_some(),
             stored: is_stored,
             policy: one.facts.policy(),
-            production: in_full && one.is_production(),
+            production: one.is_production(),
         }
     }
 }
 
+const COLUMNS: [Column; 10] = [
+    Column::always(""),
+    Column::always("NAME"),
+    Column::ranked("PROVIDER", 8),
+    Column::ranked("HOST", 4),
+    Column::ranked("TENANT", 5),
+    Column::ranked("STORE", 6),
+    Column::ranked("KEY", 1),
+    Column::ranked("EXPIRES", 2),
+    Column::ranked("PROD", 3),
+    Column::ranked("POLICY", 7),
+];
+
 impl Report for Connections {
     fn text(&self, paint: Paint) -> String {
-        if self.0.is_empty() {
+        if self.rows.is_empty() {
             return String::new();
         }
-        let guarded = self.0.iter().any(|row| row.policy != Policy::Open.as_str());
-        let mut head = vec![
-            "",
-            "NAME",
-            "PROVIDER",
-            "HOST",
-            "TENANT",
-            "STORE",
-            "LOGGED IN",
+        // The last columns are there if a row has something to say.
+        let any = |says: fn(&ConnectionRow) -> bool| self.rows.iter().any(says);
+        let expires = any(|row| row.expires_at.is_some());
+        let production = any(|row| row.production);
+        let guarded = any(|row| row.policy != Policy::Open.as_str());
+        let is_shown = [
+            true, true, true, true, true, true, true, expires, production, guarded,
         ];
-        if guarded {
-            head.push("POLICY");
-        }
-        let mut table = Table::new(paint, &head);
-        let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-        for row in &self.0 {
-            let mut cells = vec![
-                if row.active { "●" } else { "" }.to_owned(),
-                escaped(&row.name).into_owned(),
-                or_dash(&row.provider),
-                or_dash(&row.host),
-                or_dash(&row.default_tenant),
-                or_dash(&row.store),
-                if row.logged_in { "yes" } else { "no" }.to_owned(),
-            ];
-            if guarded {
-                cells.push(row.policy.to_owned());
-            }
-            table.row(cells);
+        let shown = |index: &usize| is_shown[*index];
+        let columns: Vec<_> = (0..COLUMNS.len())
+            .filter(shown)
+            .map(|index| COLUMNS[index])
+            .collect();
+        let mut table = Table::new(paint, &columns);
+        for row in &self.rows {
+            let cells = row.cells(self.now).into_iter().zip(is_shown);
+            table.row(cells.filter(|(_, shown)| *shown).map(|(cell, _)| cell));
         }
         table.text()
+    }
+}
+
+impl ConnectionRow {
+    fn cells(&self, now: Timestamp) -> [String; 10] {
+        let or_dash =
+            |text: &Option<String>| text.as_deref().map_or("-".into(), escaped).into_owned();
+        [
+            if self.active { "●" } else { "" }.to_owned(),
+            escaped(&self.name).into_owned(),
+            or_dash(&self.provider),
+            or_dash(&self.host),
+            or_dash(&self.default_tenant),
+            or_dash(&self.store),
+            if self.logged_in { "stored" } else { "none" }.to_owned(),
+            self.expires_at
+                .map_or("-".to_owned(), |at| expiry::brief(at, now)),
+            if self.production { "yes" } else { "" }.to_owned(),
+            self.policy.to_owned(),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pattern_is_part_of_name() {
+        for (pattern, name, fits) in [
+            ("acme", "acme-prod", true),
+            ("PROD", "acme-prod", true),
+            ("acme*prod", "acme-eu-prod", true),
+            ("prod*acme", "acme-prod", false),
+            ("a*a", "a", false),
+            ("*", "x", true),
+            ("", "x", true),
+            ("uat", "acme-prod", false),
+        ] {
+            assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
+        }
     }
 }

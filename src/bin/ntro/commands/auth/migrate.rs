@@ -15,7 +15,8 @@ use crate::commands::completions::connections;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
-use crate::output::{Paint, Report, Table, progress};
+use crate::output::{Column, Paint, Report, Table, progress};
+use crate::shell::quoted;
 
 /// Move keys between secret stores, including out of plain text
 ///
@@ -54,6 +55,15 @@ pub(crate) struct MigrateArgs {
     #[arg(long, requires = "ontora")]
     keep: bool,
 }
+
+const COLUMNS: [Column; 6] = [
+    Column::always("CONNECTION"),
+    Column::ranked("FROM", 2),
+    Column::ranked("TO", 1),
+    Column::always("RESULT"),
+    Column::ranked("KEY", 3),
+    Column::prose(""),
+];
 
 /// One object for each connection.
 #[derive(Debug, Serialize)]
@@ -414,7 +424,7 @@ impl Report for Moves {
         if self.0.is_empty() {
             return String::new();
         }
-        let mut table = Table::new(paint, &["CONNECTION", "FROM", "TO", "RESULT", "KEY", ""]);
+        let mut table = Table::new(paint, &COLUMNS);
         for row in &self.0 {
             let from: Vec<_> = row.places.iter().map(ToString::to_string).collect();
             table.row([

@@ -5,7 +5,7 @@ use super::row::{KeyRow, day};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{Paint, Report, Table};
+use crate::output::{Column, Paint, Report, Table};
 
 /// List the keys of a tenant, including revoked and expired ones; needs an admin token
 #[derive(clap::Args, Debug)]
@@ -51,26 +51,30 @@ pub(crate) fn run(args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
+const COLUMNS: [Column; 8] = [
+    Column::always(""),
+    Column::always("PREFIX"),
+    Column::ranked("NAME", 2),
+    Column::ranked("STATE", 1),
+    Column::ranked("EXPIRES", 3),
+    Column::ranked("LAST USED", 5),
+    Column::ranked("SCOPES", 6),
+    Column::id("ID", 4),
+];
+/// The index of the column that only keys with scopes need.
+const SCOPES: usize = 6;
+
 impl Report for KeyList {
     fn text(&self, paint: Paint) -> String {
         if self.0.is_empty() {
             return String::new();
         }
         let scoped = self.0.iter().any(|row| row.key.scopes.is_some());
-        let mut head = vec![
-            "",
-            "PREFIX",
-            "NAME",
-            "STATE",
-            "EXPIRES",
-            "LAST USED",
-            "SCOPES",
-            "ID",
-        ];
+        let mut columns = COLUMNS.to_vec();
         if !scoped {
-            head.retain(|name| *name != "SCOPES");
+            columns.remove(SCOPES);
         }
-        let mut table = Table::new(paint, &head);
+        let mut table = Table::new(paint, &columns);
         let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
         for ListedKey { active, key } in &self.0 {
             let mut cells = vec![

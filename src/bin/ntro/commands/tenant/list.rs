@@ -5,11 +5,19 @@ use super::super::identity;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{Paint, Report, Table};
+use crate::output::{Column, Paint, Report, Table};
 
 /// List the tenants that the key reaches
 #[derive(clap::Args, Debug)]
 pub(crate) struct ListArgs {}
+
+const COLUMNS: [Column; 5] = [
+    Column::always(""),
+    Column::always("SLUG"),
+    Column::ranked("NAME", 1),
+    Column::ranked("STATUS", 2),
+    Column::id("ID", 3),
+];
 
 /// One object for each tenant.
 #[derive(Debug, Serialize)]
@@ -68,7 +76,7 @@ impl Report for TenantList {
         if self.0.is_empty() {
             return String::new();
         }
-        let mut table = Table::new(paint, &["", "SLUG", "NAME", "STATUS", "ID"]);
+        let mut table = Table::new(paint, &COLUMNS);
         let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
         for row in &self.0 {
             table.row([

@@ -7,10 +7,17 @@ use serde::Serialize;
 use crate::commands::expiry::{self, Remaining};
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
-use crate::output::{Paint, Report, Table, whole_seconds};
+use crate::output::{Column, Paint, Report, Table, whole_seconds};
 
 /// Longest remark shown; a server's message may be longer.
 const LONGEST_REMARK: usize = 300;
+
+const COLUMNS: [Column; 4] = [
+    Column::always("NAME"),
+    Column::always("STATUS"),
+    Column::ranked("HOST", 1),
+    Column::prose(""),
+];
 
 /// The state of one connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -211,7 +218,7 @@ impl Statuses {
 
     /// Returns these rows as a table.
     pub(super) fn table<'a>(paint: Paint, rows: impl Iterator<Item = &'a StatusRow>) -> String {
-        let mut table = Table::new(paint, &["NAME", "STATUS", "HOST", ""]);
+        let mut table = Table::new(paint, &COLUMNS);
         for row in rows {
             table.row([
                 escaped(&row.name).into_owned(),
