@@ -183,7 +183,9 @@ fn output_lists_each_connection() {
     theirs      plaintext  file  moved          ntro…
     there       -          file  already there  ntro_test_Zu3V…
     ----- stderr -----
-    The official Ntropii clients no longer find these keys in `config.toml`. Set the variable `NTRO_API_KEY` for them: NTRO_API_KEY="$(ntro auth token)"
+    The official Ntropii clients no longer find these keys in `config.toml`. Set the variable `NTRO_API_KEY` for them:
+    NTRO_API_KEY="$(ntro auth token -c ours)"
+    NTRO_API_KEY="$(ntro auth token -c theirs)"
     "#);
     assert_snapshot!(migrate(&sandbox, "--all --to file -q"), @"exit code: 0");
     assert_snapshot!(migrate(&sandbox, "theirs --to plaintext"), @r"
@@ -352,7 +354,8 @@ fn conflicting_keys_are_reported() {
     ----- stderr -----
     `beside`: nothing was changed; log in with the key that is to stay, `ntro auth login --name beside --store file`, or take the other one away
     `target`: nothing was changed; log in with the key that is to stay, `ntro auth login --name target --store file`, or take the other one away
-    The official Ntropii clients no longer find these keys in `config.toml`. Set the variable `NTRO_API_KEY` for them: NTRO_API_KEY="$(ntro auth token)"
+    The official Ntropii clients no longer find these keys in `config.toml`. Set the variable `NTRO_API_KEY` for them:
+    NTRO_API_KEY="$(ntro auth token -c twice)"
     "#);
     assert_eq!(
         sandbox.contents()[".ntro/keys.age"],
@@ -416,7 +419,8 @@ fn official_login_is_adopted() {
     CONNECTION  FROM       TO    RESULT  KEY
     local       plaintext  file  moved   ntro_test_Zu3V…  an earlier key, for http://localhost:1, stays in the file store
     ----- stderr -----
-    The official Ntropii clients no longer find these keys in `config.toml`. Set the variable `NTRO_API_KEY` for them: NTRO_API_KEY="$(ntro auth token)"
+    The official Ntropii clients no longer find these keys in `config.toml`. Set the variable `NTRO_API_KEY` for them:
+    NTRO_API_KEY="$(ntro auth token -c local)"
     "#);
     assert_token(&sandbox, "local", OTHER);
     sandbox.assert_files_without(OTHER);

@@ -406,15 +406,22 @@ impl Moves {
             if row.is_moved_from(KeyLocation::Ontora) && !args.keep {
                 printer.note(&format!(
                     "The official `ontora` command has no key now. Set the variable `ONTORA_API_KEY` for it: ONTORA_API_KEY=\"$(ntro auth token -c {})\"",
-                    row.connection
+                    quoted(&row.connection)
                 ));
             }
         }
         let plain = KeyLocation::Store(StoreKind::Plaintext);
-        if self.0.iter().any(|row| row.is_moved_from(plain)) {
-            printer.note(
-                "The official Ntropii clients no longer find these keys in `config.toml`. Set the variable `NTRO_API_KEY` for them: NTRO_API_KEY=\"$(ntro auth token)\"",
-            );
+        let moved = self.0.iter().filter(|row| row.is_moved_from(plain));
+        let commands = moved.map(|row| {
+            let name = quoted(&row.connection);
+            format!("NTRO_API_KEY=\"$(ntro auth token -c {name})\"")
+        });
+        let commands: Vec<_> = commands.collect();
+        if !commands.is_empty() {
+            printer.note("The official Ntropii clients no longer find these keys in `config.toml`. Set the variable `NTRO_API_KEY` for them:");
+        }
+        for command in commands {
+            printer.note(&command);
         }
     }
 }
