@@ -302,8 +302,8 @@ fn invalid_key_is_never_shown() {
     assert_snapshot!(login(b"ntro_\xff\xfetopsecret"), @r"
         exit code: 2
         ----- stderr -----
-        error: standard input cannot be read: stream did not contain valid UTF-8
-          hint: pipe the key in: `--api-key-stdin < FILE`
+        error: standard input is not UTF-8 text; it may be UTF-16, as some editors save it
+          hint: save the key as UTF-8, or paste it on a terminal
         ");
     assert_snapshot!(login(format!("ntro_{}", "topsecret".repeat(1000)).as_bytes()), @r"
         exit code: 2

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use ntro_base::Provider;
 use serde_json::{Value, json};
 
-use crate::support::{Authority, IssuedKey, Reply, Sandbox, Stub};
+use crate::support::{Authority, IssuedKey, Reply, Sandbox, Stub, Terminal};
 
 /// Returns a sandbox with an identity that opens the encrypted file without a passphrase.
 fn sandbox_with(authority: &Authority) -> Sandbox {
@@ -1027,4 +1027,109 @@ fn invalid_profile_names_json_types() {
         error: the answer of `[SERVER]` cannot be read: invalid type: integer `7`, expected an object
           hint: check the host: most Ntropii APIs have a path that ends in `/v1`
         ");
+}
+
+#[test]
+fn other_tenant_needs_overwrite() {
+    let authority = Authority::start();
+    let sandbox = sandbox_with(&authority);
+    let acme = authority.key(Provider::Ntropii, "acme");
+    let globex = authority.key(Provider::Ntropii, "globex");
+    login(&sandbox, &authority, "production", &acme);
+    let before = sandbox.contents();
+    let host = authority.host(Provider::Ntropii);
+    let login = format!("auth login --store file --name production --host {host}");
+    let again = |options: &str| {
+        let login = format!("{login} --api-key-stdin {options}");
+        sandbox.ntro(&login).input(&globex.key).run()
+    };
+    again("")
+        .exits(9)
+        .complains("`production` is for the tenant `acme`, which this key does not reach")
+        .complains("give `--overwrite`, or another `--name`")
+        .done();
+    assert_eq!(sandbox.contents(), before);
+    // On a terminal it is a question.
+    let mut terminal = Terminal::ntro(&sandbox, &login);
+    terminal.expect("Replace it?").line("y");
+    terminal.expect("API key").secret(&globex.key);
+    terminal
+        .expect("for the tenant `acme`")
+        .expect("(y/n)")
+        .line("no");
+    terminal.end().exits(9).shows("was not changed").done();
+    assert_eq!(sandbox.contents(), before);
+    // An explicit tenant is no surprise.
+    again("--default-tenant globex").success().done();
+    let config = sandbox.config();
+    assert!(config.contains("default_tenant = \"globex\""), "{config}");
+    let back = format!("{login} --api-key-stdin --overwrite");
+    sandbox.ntro(&back).input(&acme.key).run().success().done();
+    assert!(sandbox.config().contains("default_tenant = \"acme\""));
+}
+
+#[test]
+fn odd_key_is_named_before_the_call() {
+    let stub = Stub::ntropii(&["acme"]);
+    let sandbox = Sandbox::new();
+    let login = format!(
+        "auth login --store plaintext --name mine --host {} --api-key-stdin",
+        stub.host()
+    );
+    for (text, what) in [
+        ("\"ntro_prod_good_k9Zr\"", "begins with a quotation mark"),
+        (
+            "NTRO_API_KEY=ntro_prod_good_k9Zr",
+            "begins with the name of a variable",
+        ),
+        ("<ntro_prod_good_k9Zr>", "is a placeholder"),
+        ("ntro_prod_good_k9Zr,", "ends with a comma or a semicolon"),
+        ("ntro_prod_good****", "is masked by stars"),
+    ] {
+        let refused = sandbox.ntro(&login).input(text).run().exits(2);
+        refused
+            .complains(&format!("standard input: the API key {what}"))
+            .done();
+    }
+    let utf16 = b"\xff\xfen\0t\0r\0o\0";
+    let refused = sandbox.ntro(&login).input(utf16).run().exits(2);
+    refused.complains("UTF-16").done();
+    let refused = sandbox.ntro(&login).input(&utf16[2..]).run().exits(2);
+    refused.complains("UTF-16").done();
+    assert!(stub.seen().is_empty(), "{:?}", stub.seen());
+    let key = "\u{feff}ntro_prod_good_k9Zr\u{200b}\r\n";
+    sandbox.ntro(&login).input(key).run().success().done();
+    assert!(sandbox.config().contains("\"ntro_prod_good_k9Zr\""));
+}
+
+#[test]
+fn rejected_key_names_its_variable() {
+    let stub = Stub::ntropii(&["acme"]);
+    let sandbox = Sandbox::new();
+    sandbox.log_in(
+        "--store plaintext --name mine",
+        &stub.host(),
+        "ntro_prod_good",
+    );
+    let whoami = |key: &str| sandbox.ntro("auth whoami").env("NTRO_API_KEY", key).run();
+    whoami("ntro_prod_bad")
+        .exits(4)
+        .complains("the key is from the variable `NTRO_API_KEY`")
+        .complains("set `NTRO_API_KEY` to another key, or unset it to use a stored one")
+        .done();
+    whoami("'ntro_prod_bad'")
+        .exits(4)
+        .complains("the key from the variable `NTRO_API_KEY` begins with a quotation mark")
+        .done();
+    // A login with a key from elsewhere is not about the variable.
+    let login = format!(
+        "auth login --name mine --host {} --api-key-stdin",
+        stub.host()
+    );
+    let refused = sandbox.ntro(&login).env("NTRO_API_KEY", "ntro_prod_good");
+    let refused = refused.input("ntro_prod_bad").run().exits(4);
+    assert!(
+        !refused.stderr.contains("is from the variable"),
+        "{refused}"
+    );
 }

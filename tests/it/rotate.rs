@@ -176,7 +176,14 @@ fn the_old_key_lives_on_for_the_grace() {
         .says("is not finished, the old key lives on until")
         .says("→ wait for it, or ntro auth rotate local --grace 0s")
         .done();
-    // The grace period is not over.
+    // It is not over, and nothing was replaced again.
+    let again = sandbox.ntro("auth rotate").run().success();
+    again
+        .says("already rotated: the old key")
+        .says("lives until 20")
+        .done();
+    let status = sandbox.ntro("auth status").run().success();
+    status.says("the old key lives until 20").done();
     let early = sandbox
         .ntro("auth rotate --no-wait -o json")
         .run()

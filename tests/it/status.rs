@@ -559,6 +559,8 @@ fn a_name_that_is_taken_is_not_given_twice() {
         exit code: 0
         ----- stdout -----
         ✓ removed the connection `first`, and its key from the file store
+        ----- stderr -----
+        note: the key ntro_p… stays valid at http://localhost:1 until it is revoked there
         ");
     assert_snapshot!(sandbox.ntro("auth token").transcript(), @r"
         exit code: 3

@@ -18,10 +18,15 @@ pub(crate) fn secret(what: &str, option: &str) -> Result<Zeroizing<String>, CliE
         ))
         .hint(format!("leave `{option}` out, or pipe the {what} in")));
     }
-    let text = read(stdin.lock()).map_err(|error| {
-        CliError::usage(format!("standard input cannot be read: {error}"))
-            .hint(format!("pipe the {what} in: `{option} < FILE`"))
+    let text = read(stdin.lock()).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => not_utf8(what),
+        _ => CliError::usage(format!("standard input cannot be read: {error}"))
+            .hint(format!("pipe the {what} in: `{option} < FILE`")),
     })?;
+    // ASCII as UTF-16 without its mark is valid UTF-8.
+    if text.contains('\0') {
+        return Err(not_utf8(what));
+    }
     if text.len() > LONGEST {
         return Err(CliError::usage(format!(
             "standard input has more than {LONGEST} bytes, which no {what} has"
@@ -29,6 +34,13 @@ pub(crate) fn secret(what: &str, option: &str) -> Result<Zeroizing<String>, CliE
         .hint(format!("pipe the {what} in, and nothing else")));
     }
     Ok(text)
+}
+
+fn not_utf8(what: &str) -> CliError {
+    CliError::usage("standard input is not UTF-8 text; it may be UTF-16, as some editors save it")
+        .hint(format!(
+            "save the {what} as UTF-8, or paste it on a terminal"
+        ))
 }
 
 /// Reads at most one byte more than any secret has.
