@@ -239,7 +239,7 @@ pub enum Error {
         origin: Origin,
     },
     /// 3xx: redirects are never followed.
-    #[error("`{origin}` answered with a redirect{}, which is not followed", redirect(.location.as_ref(), .target.as_ref()))]
+    #[error("`{origin}` answered with a redirect{}, which is not followed", redirect(.location.as_ref(), .target.as_deref()))]
     Redirected {
         /// The server.
         origin: Origin,
@@ -248,9 +248,9 @@ pub enum Error {
         /// The origin of the target, if it can be parsed.
         location: Option<Origin>,
         /// The target, if it is on the same server.
-        target: Option<Host>,
+        target: Option<Box<Host>>,
         /// The base URL with which the call would have gone to the target.
-        base: Option<Host>,
+        base: Option<Box<Host>>,
         /// The server's id of the request, for its operator.
         request_id: Option<String>,
     },

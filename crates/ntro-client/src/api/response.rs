@@ -179,8 +179,10 @@ impl ServerResponse {
         Err(Error::Redirected {
             origin: self.origin.clone(),
             status: self.status.as_u16(),
-            base: base.filter(|base| *base != self.expected.host),
-            target: target.cloned(),
+            base: base
+                .filter(|base| *base != self.expected.host)
+                .map(Box::new),
+            target: target.cloned().map(Box::new),
             location: location.map(|host| host.origin()),
             request_id: self.request_id(),
         })
