@@ -3,22 +3,23 @@ use serde_json::Value;
 use super::Denied;
 use crate::settings::Claims;
 use crate::store::Role;
-use ntro_base::printable;
+use ntro_base::{is_hidden, printable};
 
 /// The longest subject that OpenID Connect allows.
 const LONGEST_SUBJECT: usize = 255;
 
-/// Returns a subject as it is shown to others, without characters that control a terminal.
+/// Returns a subject as it is shown to others, with invisible characters escaped.
 pub(crate) fn shown_subject(subject: &str) -> String {
     printable(subject, LONGEST_SUBJECT)
 }
 
-/// Returns the subject, which every token must have.
+/// Returns the subject, which every token must have. One of invisible characters alone is none.
 pub(super) fn subject(claims: &Value) -> Result<&str, Denied> {
     claims
         .get("sub")
         .and_then(Value::as_str)
-        .filter(|subject| subject.len() <= LONGEST_SUBJECT && !shown_subject(subject).is_empty())
+        .filter(|subject| subject.len() <= LONGEST_SUBJECT)
+        .filter(|subject| !subject.chars().all(|c| c == ' ' || is_hidden(c)))
         .ok_or(Denied::Invalid("no subject"))
 }
 

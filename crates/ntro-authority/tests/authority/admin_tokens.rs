@@ -211,10 +211,11 @@ async fn shown_subject_is_cleaned() {
         .bearer(&token)
         .expect(StatusCode::CREATED)
         .await;
-    assert_eq!(reply.body["created_by"], "]0;pwneduser_clerk 2J");
+    let shown = "<U+001B>]0;pwned<U+0007>user<U+202E>_<U+200B>clerk <U+009B>2J";
+    assert_eq!(reply.body["created_by"], shown);
     let members = format!("/v1/workspaces/{}/members", app.tenant.id);
     let reply = app.get(&members).bearer(&token).send().await;
-    assert_eq!(reply.body[0]["user_id"], "]0;pwneduser_clerk 2J");
+    assert_eq!(reply.body[0]["user_id"], shown);
     let invisible = claims_with(&json!({"sub": "\u{200b}\u{1b}"}));
     app.get("/v1/workspaces")
         .bearer(&clerk.sign(&invisible))

@@ -348,7 +348,11 @@ async fn names_of_earlier_versions_are_cleaned() {
     let app = App::start().await;
     let minted = app.key(Provider::Ntropii).await;
     let connection = rusqlite::Connection::open(app.folder.path().join("registry.db")).unwrap();
-    for (name, shown) in [("a\u{1b}[31m\u{202e}b", "a[31mb"), ("\u{7}", "unnamed")] {
+    for (name, shown) in [
+        ("a\u{1b}[31m\u{202e}b", "a<U+001B>[31m<U+202E>b"),
+        ("\u{7}", "<U+0007>"),
+        ("\u{20}", "unnamed"),
+    ] {
         connection
             .execute("UPDATE api_keys SET name = ?1", [name])
             .unwrap();
