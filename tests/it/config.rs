@@ -170,8 +170,8 @@ fn readonly_link_target_is_managed_elsewhere() {
     assert_snapshot!(mounted(&sandbox, script), @r"
         exit code: 0
         ----- stdout -----
-           NAME  PROVIDER  HOST                   TENANT  STORE    LOGGED IN
-        ●  a     ntropii   http://127.0.0.1:1/v1  -       keyring  no
+           NAME  PROVIDER  HOST                   TENANT  STORE    KEY
+        ●  a     ntropii   http://127.0.0.1:1/v1  -       keyring  none
         ✓ `a` is the default connection now
         access      ✓ `[HOME]/.ntro` is private
         ----- stderr -----
@@ -188,8 +188,8 @@ fn readonly_link_target_is_managed_elsewhere() {
     assert_snapshot!(sandbox.ntro("auth list").transcript(), @r"
         exit code: 0
         ----- stdout -----
-           NAME  PROVIDER  HOST                   TENANT  STORE      LOGGED IN
-        ●  a     ntropii   http://127.0.0.1:1/v1  -       plaintext  yes
+           NAME  PROVIDER  HOST                   TENANT  STORE      KEY
+        ●  a     ntropii   http://127.0.0.1:1/v1  -       plaintext  stored
         ----- stderr -----
         warning: `[HOME]/.ntro/config.toml` has the permissions 0444 and should have 0600
         ");

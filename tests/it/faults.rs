@@ -315,7 +315,8 @@ fn foreign_pin_is_refused() {
 
 /// Runs `ntro` with the clock shifted by `off`.
 fn with_clock<'a>(sandbox: &'a Sandbox, off: &str, arguments: &str) -> Run<'a> {
-    let faketime = sandbox.program("faketime".as_ref()).arg("-f").arg(off);
+    let faketime = sandbox.program("faketime".as_ref()).env("COLUMNS", "");
+    let faketime = faketime.arg("-f").arg(off);
     faketime.arg(env!("CARGO_BIN_EXE_ntro")).args(arguments)
 }
 

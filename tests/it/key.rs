@@ -182,7 +182,7 @@ fn revocation_asks_on_terminal() {
         command.args(["-c", "local", "key", "revoke", made["id"].as_str().unwrap()]);
         let mut terminal = rexpect::session::spawn_command(command, Some(20_000)).unwrap();
         terminal.exp_string("Revoke the key `doomed`").unwrap();
-        terminal.send(answer).unwrap();
+        terminal.send_line(answer).unwrap();
         terminal.flush().unwrap();
         terminal.exp_eof().unwrap();
         let list = story.json("-c local key list");

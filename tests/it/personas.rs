@@ -189,8 +189,8 @@ fn readonly_root_needs_no_write() {
     assert_snapshot!(shell.arg(script).transcript(), @r"
         exit code: 3
         ----- stdout -----
-           NAME   PROVIDER  HOST                   TENANT  STORE      LOGGED IN
-           local  ntropii   http://127.0.0.1:1/v1  -       plaintext  yes
+           NAME   PROVIDER  HOST                   TENANT  STORE      KEY
+           local  ntropii   http://127.0.0.1:1/v1  -       plaintext  stored
         ntro_dev_key
         dev@acme.test
         ----- stderr -----

@@ -98,7 +98,7 @@ fn names_of_files_print_distinctly() {
     let list = sandbox.ntro("auth list -o json").run().success().json();
     let listed = list.as_array().unwrap().iter();
     let listed: BTreeSet<_> = listed
-        .map(|row| row["name"].as_str().unwrap().to_owned())
+        .map(|row| row["connection"].as_str().unwrap().to_owned())
         .collect();
     assert!(listed.is_superset(&names));
 }

@@ -120,7 +120,7 @@ fn our_file_works_for_official_clients() {
     let list = cli("-o json auth list").json();
     let row = only(list.as_array().unwrap());
     assert_eq!(
-        (&row["connection"], &row["active"]),
+        (&row["name"], &row["active"]),
         (&json!("selfhost"), &json!("●"))
     );
 

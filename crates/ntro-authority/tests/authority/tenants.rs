@@ -258,7 +258,7 @@ async fn platform_config_id_is_validated() {
     for (id, told) in [
         ("", "the data platform needs the id of its configuration"),
         (" ", "the data platform needs the id of its configuration"),
-        ("a\0b", "contains '\\0', which is not allowed there"),
+        ("a\0b", "contains U+0000, which is not allowed there"),
         (&long, "has 5000 characters, at most 255 are allowed"),
     ] {
         let refused = tenant(id).expect(StatusCode::BAD_REQUEST).await;

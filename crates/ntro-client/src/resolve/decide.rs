@@ -351,7 +351,7 @@ pub(super) fn may_be_production(facts: &ConnectionFacts<'_>) -> bool {
     let (entry, recorded) = facts.safety();
     let host = facts.entry.host.as_deref().unwrap_or_default();
     entry.unwrap_or(recorded).production.is_some()
-        || PRODUCTION_NAMES.contains(&facts.name.as_str())
+        || is_production_name(facts.name.as_str())
         || Provider::ALL
             .iter()
             .any(|provider| contains(host, provider.as_str()))

@@ -197,7 +197,10 @@ fn helper_messages_are_cleaned() {
     ));
     let (store, heard) = hearing(settings);
     assert_eq!(store.get(&production()).unwrap(), Some(key(SECRET)));
-    assert_eq!(*heard.lock().unwrap(), ["touch [31myour key", "thanks"]);
+    assert_eq!(
+        *heard.lock().unwrap(),
+        ["touch <U+001B>[31myour key<U+0007>", "thanks"]
+    );
 }
 
 #[test]
