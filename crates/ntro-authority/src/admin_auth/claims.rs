@@ -13,7 +13,8 @@ pub(crate) fn shown_subject(subject: &str) -> String {
     printable(subject, LONGEST_SUBJECT)
 }
 
-/// Returns the subject, which every token must have. One of invisible characters alone is none.
+/// Returns the subject, which every token must have. A subject of invisible characters alone
+/// counts as missing.
 pub(super) fn subject(claims: &Value) -> Result<&str, Denied> {
     claims
         .get("sub")
