@@ -126,7 +126,7 @@ impl FromStr for Host {
 
 /// Parses a text that has no scheme or another form than the one that is kept.
 ///
-/// The URL standard accepts much that nobody means: `https:/host` and `https//host` name other
+/// The URL standard accepts typing mistakes: `https:/host` and `https//host` name other
 /// machines than `host`, and a backslash, a tab or a soft hyphen changes which one is named.
 fn parsed_url(text: &str) -> Result<Url, HostError> {
     if text.is_empty() {

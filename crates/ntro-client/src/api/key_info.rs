@@ -128,7 +128,7 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, NotATime> {
     if let Some(moment) = representable(&text) {
         return Ok(moment);
     }
-    // The same time in another leap year tells whether only the year is out of range.
+    // If the same time in another leap year is valid, only the year is out of range.
     let digits = text.trim_start_matches('+');
     let (year, rest) = digits.split_at(digits.find('-').ok_or(NotATime)?);
     let is_late = year.len() >= 4 && year.parse::<u64>().is_ok_and(|year| year >= 9999);

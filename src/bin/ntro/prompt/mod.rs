@@ -33,7 +33,7 @@ pub(crate) type Check<'a> = dyn Fn(&str) -> Result<(), String> + 'a;
 pub(crate) enum Stop {
     /// Esc: the previous question is wanted.
     Back,
-    /// An earlier answer turned out to be wrong, and is to be asked for again.
+    /// An earlier answer was wrong: its question is asked again.
     Again(CliError),
     /// The command ends.
     Failed(CliError),

@@ -11,7 +11,7 @@
 //! The `age` tool decrypts it: `age -d ~/.ntro/keys.age`, with `-i identity.txt` if an identity
 //! seals it. Writing keeps the kind of seal and the armor. Several identities in the identity file
 //! become several recipients. A file with a recipient whose identity is elsewhere is not written:
-//! its header does not say for whom it would have to be sealed again.
+//! its header does not name the recipients for which it must be sealed again.
 
 mod contents;
 mod identity;
@@ -136,7 +136,7 @@ impl FileStore {
         })
     }
 
-    /// Checks that a change would shut nobody out of the file.
+    /// Checks that a change keeps the file readable for every recipient.
     fn check_recipients(&self, opened: &Opened) -> Result<(), Error> {
         let sealed = &opened.sealed.bytes;
         match opened.seal.foreign_recipients(sealed, &self.path)? {
