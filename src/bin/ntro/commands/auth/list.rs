@@ -28,8 +28,6 @@ pub(crate) struct ListArgs {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Connections {
     rows: Vec<ConnectionRow>,
-    #[serde(skip)]
-    now: Timestamp,
 }
 
 #[derive(Debug, Serialize)]
@@ -107,8 +105,7 @@ pub(crate) fn run(args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
             None => "There are no connections yet: run `ntro auth login`.".to_owned(),
         });
     }
-    let now = cx.now();
-    cx.printer().print(&Connections { rows, now })?;
+    cx.printer().print(&Connections { rows })?;
     Ok(Exit::Success)
 }
 
@@ -201,7 +198,7 @@ impl Report for Connections {
             .collect();
         let mut table = Table::new(paint, &columns);
         for row in &self.rows {
-            let cells = row.cells(self.now).into_iter().zip(is_shown);
+            let cells = row.cells().into_iter().zip(is_shown);
             table.row(cells.filter(|(_, shown)| *shown).map(|(cell, _)| cell));
         }
         table.text()
@@ -209,7 +206,7 @@ impl Report for Connections {
 }
 
 impl ConnectionRow {
-    fn cells(&self, now: Timestamp) -> [String; 10] {
+    fn cells(&self) -> [String; 10] {
         let or_dash =
             |text: &Option<String>| text.as_deref().map_or("-".into(), escaped).into_owned();
         [
@@ -221,7 +218,7 @@ impl ConnectionRow {
             or_dash(&self.store),
             if self.logged_in { "stored" } else { "none" }.to_owned(),
             self.expires_at
-                .map_or("-".to_owned(), |at| expiry::brief(at, now)),
+                .map_or("-".to_owned(), |at| expiry::brief(at, Timestamp::now())),
             if self.production { "yes" } else { "" }.to_owned(),
             self.policy.to_owned(),
         ]
