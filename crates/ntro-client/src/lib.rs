@@ -14,6 +14,7 @@
 pub mod api;
 pub mod config;
 pub mod ops;
+pub mod redact;
 pub mod resolve;
 pub mod secrets;
 pub mod session;
