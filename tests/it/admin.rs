@@ -51,6 +51,21 @@ fn missing_registry_is_refused() {
     admin(&sandbox, "tenant list").success().says("acme").done();
 }
 
+/// Keys and tokens of proxies never look alike.
+#[test]
+fn proxy_environment_is_not_issued() {
+    let sandbox = with_registry();
+    let create = |env: &str| {
+        let line = format!("key create --tenant acme --provider ntropii --env {env}");
+        admin(&sandbox, &line)
+    };
+    create("px")
+        .exits(2)
+        .complains("the key environment `px` is reserved for the tokens of proxies")
+        .done();
+    create("pxy").success().says("ntro_pxy_").done();
+}
+
 #[test]
 fn key_material_folder_is_named() {
     let mut sandbox = Sandbox::new();

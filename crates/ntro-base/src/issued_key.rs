@@ -28,6 +28,16 @@ impl KeyEnvironment {
     /// The most characters that an environment may have.
     pub const LONGEST: usize = 16;
 
+    /// The environment of tokens that stand for a key at one proxy.
+    const ONE_OFF: &str = "px";
+
+    /// Returns the environment of tokens that stand for a key at one proxy. It parses from no text,
+    /// so that no key is ever issued with it.
+    #[must_use]
+    pub fn one_off() -> Self {
+        Self(Self::ONE_OFF.to_owned())
+    }
+
     /// Returns the environment that the provider's documentation uses for production keys.
     #[must_use]
     pub fn production(provider: Provider) -> Self {
@@ -78,7 +88,15 @@ impl FromStr for KeyEnvironment {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::check(text).map(|()| Self(text.to_owned()))
+        Self::check(text)?;
+        match text {
+            Self::ONE_OFF => Err(NameError::Reserved {
+                what: "key environment",
+                name: Self::ONE_OFF,
+                used_for: "the tokens of proxies",
+            }),
+            text => Ok(Self(text.to_owned())),
+        }
     }
 }
 
@@ -292,6 +310,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn one_off_environment_is_reserved() {
+        let error = "px".parse::<KeyEnvironment>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the key environment `px` is reserved for the tokens of proxies"
+        );
+        let token = KeyEnvironment::one_off();
+        let token = IssuedKey::generate(Provider::Ntropii, &token, counting())
+            .unwrap_or_else(|never| match never {});
+        assert!(ParsedKey::parse(token.key.expose()).is_some());
+        assert_eq!(KeyEnvironment::of_prefix(&token.key.prefix()), None);
+    }
+
     /// Computes CRC-32 bit by bit and base62 by hand, from their definitions.
     fn sum_by_definition(head: &str) -> String {
         let mut crc = u32::MAX;
@@ -341,7 +373,7 @@ mod tests {
         #[test]
         fn generated_checksum_matches_definition(
             ontora: bool,
-            environment in "[a-z0-9]{1,16}",
+            environment in "[a-z0-9]{1,16}".prop_filter("reserved", |name| name != "px"),
             seed: u64,
         ) {
             let mut state = seed;

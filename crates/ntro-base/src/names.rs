@@ -46,6 +46,16 @@ pub enum NameError {
         /// The kind of name.
         what: &'static str,
     },
+    /// The name has another use.
+    #[error("the {what} `{name}` is reserved for {used_for}")]
+    Reserved {
+        /// The kind of name.
+        what: &'static str,
+        /// The name.
+        name: &'static str,
+        /// What it is used for.
+        used_for: &'static str,
+    },
 }
 
 impl NameError {
@@ -56,7 +66,8 @@ impl NameError {
         | Self::TooLong { what, .. }
         | Self::Character { what, .. }
         | Self::LooksLikeKey { what }
-        | Self::LeadingDash { what }) = &mut self;
+        | Self::LeadingDash { what }
+        | Self::Reserved { what, .. }) = &mut self;
         *what = kind;
         self
     }

@@ -13,6 +13,7 @@
 
 pub mod api;
 pub mod config;
+pub mod exec;
 pub mod ops;
 pub mod redact;
 pub mod resolve;

@@ -1,0 +1,10 @@
+//! Gives a connection to another program: the variables of its environment, and the token that
+//! stands for the key where the program must not have it.
+
+mod token;
+mod variables;
+
+pub use token::OneOffToken;
+pub use variables::{
+    Selection, SelectionError, Values, Variable, VariableName, VariableNameError, Variables,
+};
