@@ -585,8 +585,7 @@ fn closed_stream_never_hangs() {
 /// to no user.
 fn as_a_plain_user(sandbox: &Sandbox, line: &str) -> String {
     let folder = sandbox.home();
-    let program = folder.join("program");
-    fs::copy(env!("CARGO_BIN_EXE_ntro"), &program).unwrap();
+    let program = sandbox.copy_ntro();
     let script = format!("ntro() {{ '{}' \"$@\"; }}; {line}", program.display());
     let run = match rustix::process::geteuid().is_root() {
         false => sandbox.program("sh".as_ref()),

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex};
 
 use ntro_base::Provider;
@@ -274,21 +273,15 @@ fn admin_token_command_never_gets_key() {
     let sandbox = Sandbox::new();
     sandbox.make_identity();
     sandbox.log_in("--store file", &authority.host(Provider::Ontora), &key.key);
-    let spy = sandbox.home().join("spy");
-    fs::write(
-        &spy,
-        format!(
-            "#!/bin/sh\n\
-             tr '\\0' '\\n' </proc/self/environ >seen\n\
-             tr '\\0' '\\n' </proc/$PPID/environ >>seen\n\
-             tr '\\0' '\\n' </proc/$PPID/cmdline >>seen\n\
-             cat >>seen\n\
-             echo '{}'\n",
-            authority.admin_token()
-        ),
-    )
-    .unwrap();
-    fs::set_permissions(&spy, fs::Permissions::from_mode(0o700)).unwrap();
+    let spy = format!(
+        "tr '\\0' '\\n' </proc/self/environ >seen\n\
+         tr '\\0' '\\n' </proc/$PPID/environ >>seen\n\
+         tr '\\0' '\\n' </proc/$PPID/cmdline >>seen\n\
+         cat >>seen\n\
+         echo '{}'\n",
+        authority.admin_token()
+    );
+    let spy = sandbox.add_script("spy", &spy);
     let config = sandbox.config();
     sandbox.write_config(&format!(
         "{config}admin_token_command = ['{}']\n",

@@ -314,8 +314,7 @@ fn root_gives_nothing_away_through_links() {
 fn file_of_root_names_the_command() {
     let sandbox = Sandbox::new();
     sandbox.write_config(&format!("[connections.a]\nhost = \"{HOST}\"\n"));
-    let program = sandbox.home().join("program");
-    fs::copy(env!("CARGO_BIN_EXE_ntro"), &program).unwrap();
+    let program = sandbox.copy_ntro();
     for folder in [sandbox.home().parent().unwrap(), &sandbox.home()] {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
     }

@@ -144,8 +144,7 @@ fn stopped_lock_holder_is_named() {
 fn users_cannot_read_each_others_keys() {
     let sandbox = Sandbox::new();
     sandbox.write_config(GOOD);
-    let ntro = sandbox.home().join("program");
-    fs::copy(env!("CARGO_BIN_EXE_ntro"), &ntro).unwrap();
+    let ntro = sandbox.copy_ntro();
     // Both users can reach the folder of `ntro`, but not enter it.
     for folder in [sandbox.home().parent().unwrap(), &sandbox.home()] {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();

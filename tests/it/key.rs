@@ -1,7 +1,5 @@
 //! `ntro key`.
 
-use std::os::unix::fs::PermissionsExt as _;
-
 use ntro_base::Provider;
 use serde_json::Value;
 
@@ -267,17 +265,12 @@ fn failed_store_revokes_new_key() {
     // The admin token command removes the lock file of the folder, after the probe of the store has
     // succeeded.
     let lock = sandbox.ntro_home().join(".lock");
-    let script = sandbox.home().join("token");
-    std::fs::write(
-        &script,
-        format!(
-            "#!/bin/sh\nrm -f '{lock}'\nmkdir '{lock}'\necho '{token}'\n",
-            lock = lock.display(),
-            token = story.authority.admin_token()
-        ),
-    )
-    .unwrap();
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let script = format!(
+        "rm -f '{lock}'\nmkdir '{lock}'\necho '{token}'\n",
+        lock = lock.display(),
+        token = story.authority.admin_token()
+    );
+    let script = sandbox.add_script("token", &script);
     admin_token_command(sandbox, "local", &[script.to_str().unwrap()]);
     let outcome = sandbox
         .ntro("-c local key create --name ci --save-as ci --store plaintext")

@@ -24,7 +24,7 @@ impl Stranger {
         let sandbox = Sandbox::new();
         let stub = Stub::ntropii(&["acme"]);
         sandbox.redacting(&stub.host(), "[SERVER]");
-        fs::copy(env!("CARGO_BIN_EXE_ntro"), sandbox.home().join("program")).unwrap();
+        sandbox.copy_ntro();
         for folder in [sandbox.home().parent().unwrap(), &sandbox.home()] {
             fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
         }

@@ -26,8 +26,7 @@ struct PlainUser<'a> {
 
 impl<'a> PlainUser<'a> {
     fn new(sandbox: &'a Sandbox) -> Self {
-        let ntro = sandbox.home().join("program");
-        fs::copy(env!("CARGO_BIN_EXE_ntro"), &ntro).unwrap();
+        let ntro = sandbox.copy_ntro();
         if rustix::process::geteuid().is_root() {
             let given = Command::new("chown")
                 .args(["-R", "65534:65534"])

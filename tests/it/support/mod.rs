@@ -6,6 +6,7 @@ mod elliptic;
 mod faulty;
 mod kill_points;
 mod process;
+mod program;
 mod root;
 mod sandbox;
 mod screen;

@@ -449,7 +449,10 @@ fn a_folder_that_cannot_be_written_to_is_told_by_the_probe() {
     fs::set_permissions(&home.folder, fs::Permissions::from_mode(0o555)).unwrap();
     let program = std::env::current_exe().unwrap();
     let copy = home.folder.parent().unwrap().join("test");
-    fs::copy(program, &copy).unwrap();
+    // A program that this process has written can be "text file busy": a process that another test
+    // starts meanwhile inherits the open file.
+    let copied = Command::new("cp").args([&program, &copy]).status();
+    assert!(copied.unwrap().success());
     let mut child = Command::new(&copy);
     child
         .args(["--exact", "--nocapture"])
