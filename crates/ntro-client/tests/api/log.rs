@@ -7,7 +7,7 @@ use ntro_base::Provider;
 use serde_json::json;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 use crate::support::{Server, TOKEN, answer, json, profile};
 
@@ -52,6 +52,9 @@ impl Subscriber for Everything {
 #[tokio::test]
 async fn log_shows_key_prefix_only() {
     let log = Arc::new(Mutex::new(String::new()));
+    // With a single subscriber, `tracing` asks only that of the thread which reaches an event first,
+    // and switches the event off for all threads if that one has none. With two it asks both.
+    let _second = Dispatch::new(Everything(Arc::default()));
     let guard = tracing::subscriber::set_default(Everything(Arc::clone(&log)));
     let server = Server::start([
         answer("503 Service Unavailable", &["x-request-id: r-7"], "{}"),
