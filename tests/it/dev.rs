@@ -1,56 +1,8 @@
 //! `ntro dev`: the connections and files it creates, keeps and removes.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
-
 use ntro_base::Provider;
-use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Authority, Sandbox, Terminal};
-
-/// `ntro dev` in the background, killed when the test ends.
-struct Dev {
-    process: Child,
-    /// The first line of its output.
-    head: String,
-}
-
-impl Dev {
-    fn start(sandbox: &Sandbox, arguments: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ntro"));
-        sandbox.prepare(&mut command);
-        let mut process = command
-            .arg("dev")
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap());
-        let mut head = String::new();
-        lines.read_line(&mut head).unwrap();
-        Self { process, head }
-    }
-
-    fn port(&self) -> u16 {
-        let origin = self.head.strip_prefix("✓ authority on ").unwrap();
-        let origin = origin.split_whitespace().next().unwrap();
-        origin.rsplit(':').next().unwrap().parse().unwrap()
-    }
-
-    fn stop(mut self) {
-        kill_process(Pid::from_child(&self.process), Signal::INT).unwrap();
-        assert!(self.process.wait().unwrap().success());
-    }
-}
-
-impl Drop for Dev {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+use crate::support::{Authority, Dev, Sandbox, Terminal};
 
 #[test]
 fn restart_follows_new_port() {
@@ -105,7 +57,8 @@ fn ephemeral_refuses_existing_connections() {
 fn database_path_may_be_relative() {
     let sandbox = Sandbox::new();
     let dev = Dev::start(&sandbox, &["--listen", "127.0.0.1:0", "--data", "registry"]);
-    assert!(dev.head.contains("sqlite:/"), "{}", dev.head);
+    let head = dev.output.lines().next().unwrap();
+    assert!(head.contains("sqlite:/"), "{head}");
     let elsewhere = sandbox.home().join("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();
     let list = sandbox.ntro("key list").in_folder(&elsewhere).run();
@@ -161,7 +114,7 @@ fn taken_port_is_replaced() {
     // Already taken if this fails.
     let taken = std::net::TcpListener::bind("127.0.0.1:3000");
     let dev = Dev::start(&sandbox, &[]);
-    assert_ne!(dev.port(), 3000, "{}", dev.head);
+    assert_ne!(dev.port(), 3000, "{}", dev.output);
     let list = sandbox.ntro("key list").run().success();
     list.says("ntro dev: local").done();
     let second = sandbox.ntro("dev").run().exits(9);

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use ntro_base::Provider;
 
-use crate::support::{Authority, Sandbox, project};
+use crate::support::{Authority, Dev, Sandbox, project};
 
 /// Returns the blocks of a language in a page.
 fn blocks(page: &str, language: &str) -> Vec<String> {
@@ -17,40 +15,6 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
     let blocks = page.split(&start).skip(1);
     let blocks = blocks.map(|rest| rest.split("```").next().unwrap().to_owned());
     blocks.collect()
-}
-
-/// `ntro dev`, killed when the test ends.
-struct Dev {
-    process: Child,
-    output: String,
-}
-
-impl Dev {
-    fn start(sandbox: &Sandbox) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ntro"));
-        sandbox.prepare(&mut command);
-        let mut process = command
-            .args(["dev", "--listen", "127.0.0.1:0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut output = String::new();
-        while !output.contains("Ctrl-C") {
-            output.push_str(&lines.next().unwrap().unwrap());
-            output.push('\n');
-        }
-        Self { process, output }
-    }
-}
-
-impl Drop for Dev {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 /// Replaces the words that differ from run to run.
@@ -74,7 +38,7 @@ fn without_accidents(text: &str, home: &str) -> String {
 #[test]
 fn readme_shows_what_dev_prints() {
     let sandbox = Sandbox::new();
-    let dev = Dev::start(&sandbox);
+    let dev = Dev::start(&sandbox, &["--listen", "127.0.0.1:0"]);
     let blocks = blocks("README.md", "console");
     let shown = blocks[0].strip_prefix("$ ntro dev\n").unwrap();
     let home = sandbox.home();

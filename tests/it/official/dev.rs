@@ -1,44 +1,17 @@
 //! The official clients against `ntro dev`, as a new user would try them.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
-
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use super::TENANT;
-use crate::support::{Clients, Sandbox};
-
-/// A process that is killed when this is dropped.
-struct Bounded(Child);
-
-impl Drop for Bounded {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use crate::support::{Clients, Dev, Sandbox};
 
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
 fn dev_keys_work_with_official_clients() {
     let clients = Clients::find();
     let sandbox = Sandbox::new();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ntro"));
-    sandbox.prepare(&mut command);
-    let process = command
-        .args(["dev", "--listen", "127.0.0.1:0"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut process = Bounded(process);
-    let mut lines = BufReader::new(process.0.stdout.take().unwrap());
-    let mut line = String::new();
-    lines.read_line(&mut line).unwrap();
-    let origin = line.strip_prefix("✓ authority on ").unwrap();
-    let origin = origin.split_whitespace().next().unwrap();
+    let dev = Dev::start(&sandbox, &["--listen", "127.0.0.1:0"]);
+    let origin = dev.origin();
     let token = |connection: &str| {
         let run = sandbox.ntro(&format!("-c {connection} auth token")).run();
         run.success().stdout.trim_end().to_owned()
@@ -67,6 +40,5 @@ fn dev_keys_work_with_official_clients() {
         .says("Scopes: *")
         .done();
 
-    kill_process(Pid::from_child(&process.0), Signal::INT).unwrap();
-    assert!(process.0.wait().unwrap().success());
+    dev.stop();
 }

@@ -2,6 +2,7 @@
 
 mod authority;
 mod clients;
+mod dev;
 mod elliptic;
 mod faulty;
 mod kill_points;
@@ -20,6 +21,7 @@ pub mod wire;
 
 pub use authority::{Authority, IssuedKey};
 pub use clients::Clients;
+pub use dev::Dev;
 pub use elliptic::Elliptic;
 pub use faulty::{Fault, Faulty, When};
 pub use kill_points::at_each_effect;
