@@ -52,9 +52,28 @@ fn pin_follows_no_link() {
     let before = sandbox.config();
     let folder = sandbox.home().join("project");
     fs::create_dir(&folder).unwrap();
+    let link = folder.join(".ntro.toml");
+    let pin = || sandbox.ntro("pin acme").in_folder(&folder).transcript();
     let config = sandbox.ntro_home().join("config.toml");
-    std::os::unix::fs::symlink(config, folder.join(".ntro.toml")).unwrap();
-    let refused = sandbox.ntro("pin acme").in_folder(&folder).run();
-    assert_ne!(refused.code, Some(0));
+    std::os::unix::fs::symlink(config, &link).unwrap();
+    assert_snapshot!(pin(), @r"
+        exit code: 3
+        ----- stderr -----
+        error: `[HOME]/project/.ntro.toml`, line 1, column 2: unknown field `connections`, expected `connection` or `tenant`
+          hint: correct the file with an editor; nothing was changed
+        ");
     assert_eq!(sandbox.config(), before);
+    // A link to what could be a pin.
+    let other = sandbox.home().join("other");
+    fs::write(&other, "").unwrap();
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(&other, &link).unwrap();
+    assert_snapshot!(pin(), @r"
+        exit code: 3
+        ----- stderr -----
+        error: `[HOME]/project/.ntro.toml` is a symbolic link, not a file
+          hint: take it away, or run the command in another folder
+        ");
+    assert_eq!(fs::read_to_string(&other).unwrap(), "");
+    assert!(link.is_symlink());
 }

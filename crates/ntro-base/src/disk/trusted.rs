@@ -99,6 +99,8 @@ fn kind(metadata: &Metadata) -> &'static str {
         "a pipe"
     } else if kind.is_socket() {
         "a socket"
+    } else if kind.is_symlink() {
+        "a symbolic link"
     } else {
         "a device"
     }
@@ -106,9 +108,13 @@ fn kind(metadata: &Metadata) -> &'static str {
 
 #[cfg(not(unix))]
 fn kind(metadata: &Metadata) -> &'static str {
-    match metadata.is_dir() {
-        true => "a folder",
-        false => "a device",
+    let kind = metadata.file_type();
+    if kind.is_dir() {
+        "a folder"
+    } else if kind.is_symlink() {
+        "a symbolic link"
+    } else {
+        "a device"
     }
 }
 
