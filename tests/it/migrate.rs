@@ -247,7 +247,7 @@ fn policy_prevents_plaintext() {
     let mut terminal = Terminal::ntro(&sandbox, "auth migrate asking --to plaintext");
     terminal.expect("Put the API key of `asking` into `config.toml` in plain text?");
     terminal.line("n");
-    terminal.end().exits(9).shows("was not handed over").done();
+    terminal.end().exits(9).shows("was not revealed").done();
     let dry = "auth migrate --all --to plaintext --dry-run -o json";
     let dry = sandbox.ntro(dry).run().exits(5).json();
     let results = [&dry[0]["result"], &dry[1]["result"], &dry[2]["result"]];

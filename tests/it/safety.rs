@@ -487,7 +487,7 @@ fn confirm_policy_asks_before_reveal() {
             .line(answer);
         let ended = terminal.end().exits(code);
         if code != 0 {
-            ended.shows("was not handed over").done();
+            ended.shows("was not revealed").done();
         }
     }
     // Calls of `ntro` itself need no confirmation.

@@ -110,7 +110,7 @@ pub enum Error {
         connection: ConnectionName,
     },
     /// The policy `confirm` requires a confirmation, which was refused.
-    #[error("the API key of `{connection}` was not handed over")]
+    #[error("the API key of `{connection}` was not revealed")]
     NotConfirmed {
         /// The connection.
         connection: ConnectionName,

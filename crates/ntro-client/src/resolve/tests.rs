@@ -736,7 +736,7 @@ fn a_policy_lets_the_key_out_or_not() {
     assert_eq!(out(confirm(), Some(true)).unwrap(), "k");
     assert_eq!(
         out(confirm(), Some(false)).unwrap_err(),
-        "the API key of `c` was not handed over"
+        "the API key of `c` was not revealed"
     );
 }
 
