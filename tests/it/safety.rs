@@ -597,6 +597,13 @@ fn rotate_all_asks_once() {
     assert_eq!(sandbox.contents(), before);
     let dry = sandbox.ntro("auth rotate --all --dry-run").run().success();
     dry.complains("2 to be rotated").done();
+    let mut terminal = Terminal::ntro(sandbox, "auth rotate --all --older-than 60d");
+    terminal
+        .expect("(`local` is production), if older than 60d,")
+        .line("y")
+        .expect("not older than 60d")
+        .expect("2 skipped");
+    terminal.end().exits(0).done();
 
     let mut terminal = Terminal::ntro(sandbox, "auth rotate --all");
     terminal.expect(question).line("y").expect("2 rotated");

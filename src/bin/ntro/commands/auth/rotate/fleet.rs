@@ -19,7 +19,7 @@ use crate::output::{progress, whole_seconds};
 pub(super) fn run(args: &RotateArgs, cx: &Context) -> Result<Exit, CliError> {
     let names = logged_in(cx)?;
     if !args.dry_run && !args.sure.yes && !names.is_empty() {
-        confirm(cx, &names)?;
+        confirm(args, cx, &names)?;
     }
     open_stores(cx, &names)?;
     let bar = progress::bar(cx.printer(), "rotating", names.len());
@@ -41,7 +41,7 @@ pub(super) fn run(args: &RotateArgs, cx: &Context) -> Result<Exit, CliError> {
 }
 
 /// Asks once for all connections.
-fn confirm(cx: &Context, names: &[ConnectionName]) -> Result<(), CliError> {
+fn confirm(args: &RotateArgs, cx: &Context, names: &[ConnectionName]) -> Result<(), CliError> {
     let inputs = cx.inputs()?;
     let is_production = |name: &&ConnectionName| {
         let resolution = inputs.alone(name);
@@ -52,12 +52,15 @@ fn confirm(cx: &Context, names: &[ConnectionName]) -> Result<(), CliError> {
         [name] => format!("the key of `{name}`"),
         names => format!("the keys of {} connections", names.len()),
     };
+    // The servers, which know the age of the keys, are asked later.
+    let age = args.older_than.map(|age| format!(", if older than {age},"));
+    let age = age.unwrap_or_default();
     let production = match production.as_slice() {
         [] => String::new(),
         [name] => format!(" (`{name}` is production)"),
         names => format!(" ({} of them are production)", names.len()),
     };
-    let what = format!("{keys}{production}");
+    let what = format!("{keys}{production}{age}");
     if !cx.prompter().is_interactive() {
         let message = format!("there is no terminal to confirm: replace {what} and revoke the old");
         return Err(CliError::usage(message)
@@ -119,7 +122,7 @@ fn rotate(args: &RotateArgs, cx: &Context, name: &ConnectionName) -> Result<Rota
         Some(made) => Ok(RotationRow {
             created_at: Some(whole_seconds(made)),
             message: Some(format!(
-                "its key is of {} and young enough",
+                "its key is of {}, not older than {limit}",
                 made.strftime("%F")
             )),
             ..RotationRow::new(name, RotationState::Skipped)
