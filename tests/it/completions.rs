@@ -331,22 +331,21 @@ fn tab_completes_in_bash() {
 #[test]
 #[ignore = "needs zsh: run scripts/test"]
 fn tab_completes_in_zsh() {
-    let mut sandbox = Sandbox::new();
-    sandbox.set("TERM", "xterm");
-    sandbox.write_config(NAMES);
-    let mut shell = Shell::zsh(&sandbox);
-    press_tab(&mut shell);
-    let listed = shell.lists("ntro auth \t", "rotate");
-    assert!(!listed.contains("--connection"), "{listed}");
+    tab_completes(Shell::zsh);
 }
 
 #[test]
 #[ignore = "needs fish: run scripts/test"]
 fn tab_completes_in_fish() {
+    tab_completes(Shell::fish);
+}
+
+/// Presses Tab in a shell that lists words after the first one.
+fn tab_completes(start: fn(&Sandbox) -> Shell) {
     let mut sandbox = Sandbox::new();
     sandbox.set("TERM", "xterm");
     sandbox.write_config(NAMES);
-    let mut shell = Shell::fish(&sandbox);
+    let mut shell = start(&sandbox);
     press_tab(&mut shell);
     let listed = shell.lists("ntro auth \t", "rotate");
     assert!(!listed.contains("--connection"), "{listed}");

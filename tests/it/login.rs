@@ -990,6 +990,13 @@ fn ontora_host_needs_no_version() {
     }
 }
 
+/// Returns the transcript of a login at a server.
+fn login_at(sandbox: &Sandbox, server: &Stub) -> String {
+    let login = "auth login --no-interactive --store plaintext --api-key-stdin --host";
+    let login = sandbox.ntro(login).arg(server.host());
+    login.input("ntro_prod_good").transcript()
+}
+
 #[test]
 fn redirect_names_base() {
     let sandbox = Sandbox::new();
@@ -998,12 +1005,7 @@ fn redirect_names_base() {
         None => Reply::unauthorized(),
     });
     sandbox.redacting(&server.origin(), "[SERVER]");
-    let login = format!(
-        "auth login --no-interactive --store plaintext --api-key-stdin --host {}",
-        server.host()
-    );
-    let refused = sandbox.ntro(&login).input("ntro_prod_good").transcript();
-    assert_snapshot!(refused, @r"
+    assert_snapshot!(login_at(&sandbox, &server), @r"
         exit code: 1
         ----- stderr -----
         error: `[SERVER]` answered with a redirect to `[SERVER]/api/v1/me`, which is not followed
@@ -1016,12 +1018,7 @@ fn invalid_profile_names_json_types() {
     let sandbox = Sandbox::new();
     let server = Stub::start(|_| Reply::Json(200, serde_json::json!(7)));
     sandbox.redacting(&server.origin(), "[SERVER]");
-    let login = format!(
-        "auth login --no-interactive --store plaintext --api-key-stdin --host {}",
-        server.host()
-    );
-    let refused = sandbox.ntro(&login).input("ntro_prod_good").transcript();
-    assert_snapshot!(refused, @r"
+    assert_snapshot!(login_at(&sandbox, &server), @r"
         exit code: 1
         ----- stderr -----
         error: the answer of `[SERVER]` cannot be read: invalid type: integer `7`, expected an object

@@ -4,20 +4,12 @@ use std::path::Path;
 
 use ntro_base::Provider;
 
-use crate::support::{Authority, Run, Sandbox};
+use crate::support::{Authority, Sandbox};
 
 #[test]
 #[ignore = "needs the examples: cargo build --examples"]
 fn whoami_example_prints_tenants() {
-    let (sandbox, authority) = (Sandbox::new(), Authority::start());
-    sandbox.make_identity();
-    let key = authority.key(Provider::Ntropii, "acme");
-    sandbox.log_in(
-        "--connection local --store file",
-        &authority.host(Provider::Ntropii),
-        &key.key,
-    );
-    let transcript = example(&sandbox, "whoami").transcript();
+    let transcript = example(Provider::Ntropii, "whoami", "");
     insta::assert_snapshot!(transcript, @r"
     exit code: 0
     ----- stdout -----
@@ -29,15 +21,7 @@ fn whoami_example_prints_tenants() {
 #[test]
 #[ignore = "needs the examples: cargo build --examples"]
 fn expiry_example_explains_failures() {
-    let (sandbox, authority) = (Sandbox::new(), Authority::start());
-    sandbox.make_identity();
-    let key = authority.key(Provider::Ontora, "acme");
-    sandbox.log_in(
-        "--connection local --store file",
-        &authority.host(Provider::Ontora),
-        &key.key,
-    );
-    let transcript = example(&sandbox, "expiry").args("local nope").transcript();
+    let transcript = example(Provider::Ontora, "expiry", "local nope");
     insta::assert_snapshot!(transcript, @r"
     exit code: 0
     ----- stdout -----
@@ -46,7 +30,17 @@ fn expiry_example_explains_failures() {
     ");
 }
 
-fn example<'a>(sandbox: &'a Sandbox, name: &str) -> Run<'a> {
+/// Runs an example in a home with the connection `local`.
+fn example(provider: Provider, name: &str, arguments: &str) -> String {
+    let (sandbox, authority) = (Sandbox::new(), Authority::start());
+    sandbox.make_identity();
+    let key = authority.key(provider, "acme");
+    sandbox.log_in(
+        "--connection local --store file",
+        &authority.host(provider),
+        &key.key,
+    );
     let folder = Path::new(env!("CARGO_BIN_EXE_ntro")).with_file_name("examples");
-    sandbox.program(&folder.join(name))
+    let example = sandbox.program(&folder.join(name));
+    example.args(arguments).transcript()
 }
