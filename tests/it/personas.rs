@@ -171,15 +171,25 @@ fn readonly_root_needs_no_write() {
     let sandbox = Sandbox::new();
     let stub = Stub::ntropii(&["acme"]);
     sandbox.redacting(&stub.host(), "[SERVER]");
-    sandbox.write_config(CONFIG);
+    let other = CONFIG.replace("local", "other");
+    sandbox.write_config(&format!(
+        "default_connection_name = \"local\"\n{CONFIG}policy = \"none\"\n{other}"
+    ));
+    // Mounts with flags that a user namespace may not change stay as they are.
     let script = format!(
         "ntro() {{ '{}' \"$@\"; }}\n\
          mount --bind . . && cd \"$PWD\" && mount -o remount,bind,ro .\n\
+         cut -d' ' -f2 /proc/self/mounts | while read place; do\n\
+             mount -o remount,bind,ro \"$place\" 2>/dev/null\n\
+         done\n\
+         for place in / .; do [ -w $place ] && echo \"$place is writable\"; done\n\
          ntro auth list\n\
          ntro -c local auth token\n\
          NTRO_API_KEY={KEY} NTRO_HOST={host} ntro auth whoami | grep -o dev@acme.test\n\
          echo {KEY} | ntro auth login --no-interactive --no-verify --api-key-stdin --store plaintext --name b --host {HOST}\n\
          ntro auth use local\n\
+         ntro auth set local --policy none\n\
+         ntro auth use other\n\
          NTRO_HOME=$PWD/other ntro auth use local",
         env!("CARGO_BIN_EXE_ntro"),
         host = stub.host(),
@@ -190,10 +200,15 @@ fn readonly_root_needs_no_write() {
         exit code: 3
         ----- stdout -----
            NAME   PROVIDER  HOST                   TENANT  STORE      KEY
-           local  ntropii   http://127.0.0.1:1/v1  -       plaintext  stored
+        ●  local  ntropii   http://127.0.0.1:1/v1  -       plaintext  stored
+           other  ntropii   http://127.0.0.1:1/v1  -       plaintext  stored
         ntro_dev_key
         dev@acme.test
+        ✓ `local` is the default connection now
+        ✓ `local`: policy none, production decided by its host and name
         ----- stderr -----
+        warning: the variable `NTRO_HOST` overrides the host of `local`, http://127.0.0.1:1/v1
+        warning: the variable `NTRO_API_KEY` overrides the stored API key of `local`
         error: cannot open the lock `[HOME]/.ntro/.lock`: read-only file system
           hint: set `NTRO_HOME` to a folder that can be written
         error: cannot open the lock `[HOME]/.ntro/.lock`: read-only file system

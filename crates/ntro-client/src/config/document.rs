@@ -43,6 +43,11 @@ pub struct EditedDocument {
 }
 
 impl EditedDocument {
+    /// Returns whether the edits change nothing.
+    pub(crate) fn is_same(&self) -> bool {
+        self.text.is_none()
+    }
+
     /// Writes the file, unless nothing has changed.
     pub fn save(&self, lock: &FileLock) -> Result<(), Error> {
         match &self.text {

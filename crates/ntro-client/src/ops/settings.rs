@@ -1,5 +1,6 @@
 use super::{ConfigFiles, Error};
 use crate::config::{Document, NtroDir, SafetySettings};
+use ntro_base::disk::FileLock;
 use ntro_base::{ConnectionName, Policy, TenantSlug};
 
 /// Sets the default connection. Fails if it does not exist.
@@ -45,22 +46,28 @@ pub fn set_safety(
     name: &ConnectionName,
     change: SafetyChange,
 ) -> Result<(), Error> {
-    let lock = home.lock()?;
+    let edit = |document: &mut Document| {
+        let name = name.as_str();
+        if let Some(policy) = change.policy {
+            document.set(name, "policy", policy.as_str())?;
+        }
+        match change.production {
+            Some(Some(production)) => document.set(name, "production", production)?,
+            Some(None) => document.unset(name, "production"),
+            None => {}
+        }
+        Ok(())
+    };
+    let Some(lock) = lock_unless_same(home, name, &edit)? else {
+        return Ok(());
+    };
     let mut files = ConfigFiles::read(home)?;
     files.require(name)?;
     let mut document = files.document(home)?;
-    let name = name.as_str();
-    let after = change.applied(files.records.safety(name));
-    if let Some(policy) = change.policy {
-        document.set(name, "policy", policy.as_str())?;
-    }
-    match change.production {
-        Some(Some(production)) => document.set(name, "production", production)?,
-        Some(None) => document.unset(name, "production"),
-        None => {}
-    }
+    let after = change.applied(files.records.safety(name.as_str()));
+    edit(&mut document)?;
     let document = document.finish()?;
-    if files.records.set_safety(name, after) || files.recorded {
+    if files.records.set_safety(name.as_str(), after) || files.recorded {
         files.records.save(&home.logins(), &lock)?;
     }
     Ok(document.save(&lock)?)
@@ -91,9 +98,11 @@ pub fn set_admin_token_command(
 fn edit(
     home: &NtroDir,
     name: &ConnectionName,
-    change: impl FnOnce(&mut Document) -> Result<(), Error>,
+    change: impl Fn(&mut Document) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let lock = home.lock()?;
+    let Some(lock) = lock_unless_same(home, name, &change)? else {
+        return Ok(());
+    };
     let files = ConfigFiles::read(home)?;
     files.require(name)?;
     let mut document = files.document(home)?;
@@ -103,4 +112,25 @@ fn edit(
         files.records.save(&home.logins(), &lock)?;
     }
     Ok(document.save(&lock)?)
+}
+
+/// Takes the lock of the folder. Returns `None` where it cannot be taken, as in a read-only folder,
+/// and the change would leave `config.toml` as it is.
+fn lock_unless_same(
+    home: &NtroDir,
+    name: &ConnectionName,
+    change: &dyn Fn(&mut Document) -> Result<(), Error>,
+) -> Result<Option<FileLock>, Error> {
+    let is_same = || -> Result<bool, Error> {
+        let files = ConfigFiles::read_only(home)?;
+        files.require(name)?;
+        let mut document = files.document(home)?;
+        change(&mut document)?;
+        Ok(document.finish()?.is_same())
+    };
+    match home.lock() {
+        Ok(lock) => Ok(Some(lock)),
+        Err(_) if is_same().unwrap_or(false) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
