@@ -74,10 +74,10 @@ fn row_is_one_line() {
     assert_snapshot!(list("40", "auth list beta*e"), @r"
         exit code: 0
         ----- stdout -----
-           NAME                     KEY
+           NAME                     KEY     PROD
            beta-industries-dev      stored
-           beta-industries-live     stored
-           beta-industries-reports  stored
+           beta-industries-live     stored  yes
+           beta-industries-reports  stored  yes
            beta-industries-uat      stored
            beta-industries-void     none
         ");
@@ -127,4 +127,30 @@ fn list_is_of_chosen_connections() {
     assert_eq!(names("auth list -o json -c acme-uat"), 1);
     assert_eq!(names("auth list -o json VOID"), 6);
     assert_eq!(names("auth list -o json nope"), 0);
+}
+
+#[test]
+fn long_tenant_drops_no_column() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(
+        "default_connection_name = 'local'\n\
+         [connections.local]\nhost = 'http://localhost:3000/v1'\nstore = 'file'\n\
+         default_tenant = 'acme-fund-admin'\n\
+         [connections.local-ontora]\nhost = 'http://localhost:3000'\nstore = 'file'\n\
+         provider = 'ontora'\ndefault_tenant = '3f2c8a10-9b7e-4d55-8c11-0a1b2c3d4e5f'\n",
+    );
+    let list = sandbox.ntro("auth list").env("COLUMNS", "80");
+    assert_snapshot!(list.transcript(), @r"
+        exit code: 0
+        ----- stdout -----
+           NAME          PROVIDER  HOST                      TENANT         STORE  KEY
+        ●  local         ntropii   http://localhost:3000/v1  acme-fun…dmin  file   none
+           local-ontora  ontora    http://localhost:3000     3f2c8a10…4e5f  file   none
+        ");
+    let id = "3f2c8a10-9b7e-4d55-8c11-0a1b2c3d4e5f";
+    for line in ["auth list", "auth list --wide", "auth list -o json"] {
+        let columns = if line == "auth list" { "" } else { "80" };
+        let list = sandbox.ntro(line).env("COLUMNS", columns).run().success();
+        list.says(id).done();
+    }
 }

@@ -168,15 +168,18 @@ impl Known {
 const COLUMNS: [Column; 10] = [
     Column::always(""),
     Column::always("NAME"),
-    Column::ranked("PROVIDER", 8),
-    Column::ranked("HOST", 4),
-    Column::ranked("TENANT", 5),
-    Column::ranked("STORE", 6),
+    Column::ranked("PROVIDER", 9),
+    Column::ranked("HOST", 5),
+    Column::id("TENANT", 6),
+    Column::ranked("STORE", 7),
     Column::ranked("KEY", 1),
-    Column::ranked("EXPIRES", 2),
-    Column::ranked("PROD", 3),
-    Column::ranked("POLICY", 7),
+    Column::ranked("EXPIRES", 3),
+    Column::ranked("PROD", 2),
+    Column::ranked("POLICY", 8),
 ];
+
+/// The index of the column `KEY`.
+const KEY: usize = 6;
 
 impl Report for Connections {
     fn text(&self, paint: Paint) -> String {
@@ -192,10 +195,14 @@ impl Report for Connections {
             true, true, true, true, true, true, true, expires, production, guarded,
         ];
         let shown = |index: &usize| is_shown[*index];
-        let columns: Vec<_> = (0..COLUMNS.len())
-            .filter(shown)
-            .map(|index| COLUMNS[index])
-            .collect();
+        let all_stored = self.rows.iter().all(|row| row.logged_in);
+        let column = |index| match COLUMNS[index] {
+            // Says the same of every connection.
+            _ if index == KEY && all_stored => Column::ranked("KEY", 4),
+            column => column,
+        };
+        let columns = (0..COLUMNS.len()).filter(shown).map(column);
+        let columns: Vec<_> = columns.collect();
         let mut table = Table::new(paint, &columns);
         for row in &self.rows {
             let cells = row.cells().into_iter().zip(is_shown);

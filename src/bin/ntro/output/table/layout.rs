@@ -11,12 +11,16 @@ use super::{Column, Shape};
 const GAP: usize = 2;
 /// The width of a shortened id: eight characters, `…`, four.
 const SHORT_ID: usize = 13;
+/// The width that the other columns keep.
+const LEAST: usize = 3;
 /// Sentences are not put beside the other columns if less room is left.
 const LEAST_PROSE: usize = 24;
 /// The indentation of sentences below their row.
 const INDENT: usize = 4;
 
 type Cell = (Cow<'static, str>, usize);
+/// The width of a column and its shortened cells, by row.
+type Short = (usize, BTreeMap<usize, String>);
 
 /// The columns that are shown, and how.
 pub(super) struct Layout {
@@ -70,9 +74,21 @@ impl Layout {
 
     /// Makes rows at most `room` wide: leaves columns out and shortens ids, as little as possible.
     fn fit(&mut self, columns: &[Column], cells: &[Cell], room: usize) {
-        let least = |placed: &Placed| match columns[placed.index].shape {
-            Shape::Id => placed.width.min(SHORT_ID),
-            Shape::Words | Shape::Prose => placed.width,
+        if self.width() <= room {
+            return;
+        }
+        let is_id = |placed: &Placed| columns[placed.index].shape == Shape::Id;
+        let column = |index: usize| cells.iter().skip(index).step_by(columns.len());
+        let short = |placed: &Placed| {
+            let mut widths = SHORT_ID..placed.width;
+            let short = |width| Some((width, shortened(column(placed.index), width)?));
+            Some((placed.index, widths.find_map(short)?))
+        };
+        let ids = self.shown.iter().filter(|placed| is_id(placed));
+        let mut shortest: BTreeMap<usize, Short> = ids.filter_map(short).collect();
+        let least = |placed: &Placed| {
+            let short = shortest.get(&placed.index);
+            short.map_or(placed.width, |(width, _)| *width)
         };
         while total(self.shown.iter().map(least)) > room {
             let rank = |placed: &&Placed| columns[placed.index].rank;
@@ -86,37 +102,40 @@ impl Layout {
             self.shown.retain(|placed| placed.index != index);
         }
         // Ids first, the widest of them first; then anything.
-        for only_ids in [true, false] {
-            loop {
-                let over = total(self.shown.iter().map(|placed| placed.width)).saturating_sub(room);
-                let floor = if only_ids { SHORT_ID } else { 3 };
-                let widest = self.shown.iter_mut().filter(|placed| {
-                    let is_id = columns[placed.index].shape == Shape::Id;
-                    is_id == only_ids && placed.width > floor && placed.short.is_empty()
-                });
-                let widest = widest.max_by_key(|placed| placed.width);
-                let Some(widest) = widest.filter(|_| over > 0) else {
-                    break;
-                };
-                let width = match only_ids {
-                    true => SHORT_ID,
-                    false => widest.width.saturating_sub(over).max(floor),
-                };
-                let column = cells.iter().skip(widest.index).step_by(columns.len());
-                match shortened(column, width) {
-                    Some(short) => {
-                        widest.width = width;
-                        widest.short = short;
-                    }
-                    // Two cells would look the same.
-                    None => break,
-                }
+        while self.width() > room {
+            let ids = self.shown.iter_mut();
+            let ids = ids.filter(|placed| shortest.contains_key(&placed.index));
+            let Some(widest) = ids.max_by_key(|placed| placed.width) else {
+                break;
+            };
+            if let Some((width, short)) = shortest.remove(&widest.index) {
+                (widest.width, widest.short) = (width, short);
             }
+        }
+        loop {
+            let over = self.width().saturating_sub(room);
+            let others = self.shown.iter_mut();
+            let others = others.filter(|placed| !is_id(placed) && placed.width > LEAST);
+            let others = others.filter(|placed| placed.short.is_empty());
+            let widest = others.max_by_key(|placed| placed.width);
+            let Some(widest) = widest.filter(|_| over > 0) else {
+                return;
+            };
+            let width = widest.width.saturating_sub(over).max(LEAST);
+            let Some(short) = shortened(column(widest.index), width) else {
+                return;
+            };
+            (widest.width, widest.short) = (width, short);
         }
     }
 
+    /// Returns the width of a row without its prose.
+    fn width(&self) -> usize {
+        total(self.shown.iter().map(|placed| placed.width))
+    }
+
     fn place_prose(&self, index: usize, natural: usize, width: Option<usize>) -> Prose {
-        let used = total(self.shown.iter().map(|placed| placed.width)) + GAP;
+        let used = self.width() + GAP;
         let room = width.map_or(usize::MAX, |width| width.saturating_sub(used));
         match room >= natural.min(LEAST_PROSE) {
             true => Prose {
@@ -173,16 +192,27 @@ fn total(widths: impl Iterator<Item = usize>) -> usize {
 }
 
 /// Shortens the cells of a column that are wider than `width`; `None` if two different ones would
-/// become the same.
+/// become the same wherever they are cut.
 fn shortened<'a>(
+    column: impl Iterator<Item = &'a Cell> + Clone,
+    width: usize,
+) -> Option<BTreeMap<usize, String>> {
+    let room = width.saturating_sub(1);
+    let mut tails = std::iter::once(room / 3).chain(1..room);
+    tails.find_map(|tail| cut(column.clone(), width, tail))
+}
+
+/// Shortens cells by keeping `tail` columns of their end; `None` if two become the same.
+fn cut<'a>(
     column: impl Iterator<Item = &'a Cell>,
     width: usize,
+    tail: usize,
 ) -> Option<BTreeMap<usize, String>> {
     let mut short = BTreeMap::new();
     let mut whole: BTreeMap<String, &str> = BTreeMap::new();
     for (row, (cell, natural)) in column.enumerate() {
         let shown = match *natural > width {
-            true => middle_out(cell, width),
+            true => middle_out(cell, width, tail),
             false => cell.to_string(),
         };
         if *natural > width {
@@ -195,8 +225,8 @@ fn shortened<'a>(
     Some(short)
 }
 
-/// Replaces the middle of a text by `…`, two thirds of what is left before it.
-fn middle_out(text: &str, width: usize) -> String {
+/// Replaces the middle of a text by `…`, before the last `tail` columns.
+fn middle_out(text: &str, width: usize, tail: usize) -> String {
     let taken = |characters: &mut dyn Iterator<Item = char>, room: usize| {
         let mut used = 0;
         let fits = |character: &char| {
@@ -205,15 +235,14 @@ fn middle_out(text: &str, width: usize) -> String {
         };
         characters.take_while(fits).collect::<String>()
     };
-    let room = width.saturating_sub(1);
-    let head = taken(&mut text.chars(), room - room / 3);
-    let tail = taken(&mut text.chars().rev(), room / 3);
+    let head = taken(&mut text.chars(), width.saturating_sub(1 + tail));
+    let tail = taken(&mut text.chars().rev(), tail);
     let tail: String = tail.chars().rev().collect();
     format!("{head}…{tail}")
 }
 
 /// Breaks a text between words into lines of at most `room` columns; a longer word has its own line.
-fn wrapped(text: &str, room: usize) -> Vec<&str> {
+pub(in crate::output) fn wrapped(text: &str, room: usize) -> Vec<&str> {
     let mut lines = Vec::new();
     let (mut start, mut end) = (0, 0);
     let breaks = text.match_indices(' ').map(|(at, _)| at);
@@ -341,8 +370,37 @@ mod tests {
             different.fitted(Some(20)),
             "NAME          STATUS\nacme-pro…u-1  ok\nbeta-pro…s-1  ok\n"
         );
+        let alike = shown(["acme-production-eu-west-1", "acme-production-us-west-1"]);
+        assert_eq!(
+            alike.fitted(Some(20)),
+            "NAME          STATUS\nacm…u-west-1  ok\nacm…s-west-1  ok\n"
+        );
         let same = shown(["acme-production-eu-1", "acme-production-us-1"]);
-        assert!(same.fitted(Some(14)).contains("acme-production-eu-1"));
+        assert!(same.fitted(Some(11)).contains("acme-production-eu-1"));
+    }
+
+    #[test]
+    fn shortened_ids_keep_other_columns() {
+        let columns = [
+            Column::always("NAME"),
+            Column::id("TENANT", 2),
+            Column::ranked("STORE", 1),
+        ];
+        let shown = |tenants: [&str; 2], width| {
+            let rows: [&[&str]; 2] = [&["a", tenants[0], "file"], &["b", tenants[1], "keyring"]];
+            table(&columns, &rows).fitted(Some(width))
+        };
+        let id = "3f2c8a10-9b7e-4d55-8c11-0a1b2c3d4e5f";
+        assert_eq!(
+            shown([id, "acme"], 40),
+            "NAME  TENANT         STORE\na     3f2c8a10…4e5f  file\nb     acme           keyring\n"
+        );
+        // Wider, where two would look the same.
+        let alike = ["customer-0001-of-the-north", "customer-0002-of-the-north"];
+        assert_eq!(
+            shown(alike, 30),
+            "NAME  TENANT           STORE\na     customer-0001…h  file\nb     customer-0002…h  keyring\n"
+        );
     }
 
     proptest! {
