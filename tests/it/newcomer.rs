@@ -5,6 +5,8 @@ use ntro_base::Provider;
 use crate::support::{Authority, Mode, SIZES, Sandbox, Screen, SecretService, Stub};
 
 const KEY: &str = "ntro_prod_good_k9Zr4MxQ2bLw";
+const HOSTS: &str = "API host (arrow keys, then Enter; or type it)";
+const LAST_HOST: &str = "  another: type its URL";
 
 /// A sandbox with the logged-in connection `mine`.
 fn sandbox_with_mine(stub: &Stub) -> Sandbox {
@@ -34,7 +36,7 @@ fn mistakes_are_asked_again() {
         screen.expect("looks like an API key");
         screen.expect_last("Connection name [local]:");
         screen.line("-x").expect("begins with `-`");
-        screen.line("mine").expect_last("API host:");
+        screen.line("mine").expect_last_row(LAST_HOST);
         // No host, a dead host, a host without an API at its path.
         screen.line("a b").expect("is not a URL");
         screen.expect_last("API host: a b");
@@ -111,7 +113,7 @@ fn every_prompt_can_be_left() {
         let host = stub.host();
         let steps: [(&str, &[&str]); 6] = [
             ("Connection name [local]:", &["other", "Enter"]),
-            ("API host:", &[&host, "Enter"]),
+            (HOSTS, &[&host, "Enter"]),
             ("kept instead? (arrow keys, then Enter)", &["Up", "Enter"]),
             ("program of yours? (y/n)", &["y", "Enter"]),
             ("API key (not shown):", &[KEY, "Enter"]),
@@ -150,7 +152,7 @@ fn escape_goes_back_to_first_question() {
         let screen = Screen::start(&sandbox, size);
         screen.line("ntro auth login --store plaintext");
         screen.expect_last("Connection name [local]:").line("other");
-        screen.expect_last("API host:").line(&stub.host());
+        screen.expect_last_row(LAST_HOST).line(&stub.host());
         screen.expect_last("API key (not shown):").line(KEY);
         screen.expect_last_row("  globex (GLOBEX Ltd)");
         screen
@@ -164,12 +166,13 @@ fn escape_goes_back_to_first_question() {
             .key("Escape");
         screen.expect_last("API key (not shown):").key("Escape");
         screen.expect_last(&format!("API host: {}", stub.host()));
+        screen.key("Escape").expect_last_row(LAST_HOST);
         screen
             .key("Escape")
             .expect_last("Connection name [local]: other");
         screen
             .line("again")
-            .expect_last("API host:")
+            .expect_last_row(LAST_HOST)
             .line(&stub.host());
         screen.expect_last("API key (not shown):").line(KEY);
         screen.expect_last_row("  globex (GLOBEX Ltd)");
@@ -295,4 +298,32 @@ fn closed_keyring_is_no_dead_end() {
         screen.expect("logged in to `mine`");
         screen.assert_back_in_shell(KEY);
     }
+}
+
+#[test]
+#[ignore = "needs tmux: run scripts/test"]
+fn resize_redraws_question() {
+    let stub = Stub::ntropii(&["acme"]);
+    let sandbox = Sandbox::new();
+    let screen = Screen::start(&sandbox, SIZES[1]);
+    screen.line("seq 15").expect_last("15 $");
+    screen.line("ntro auth login --store plaintext --name mine");
+    screen.expect_row(HOSTS).expect_last_row(LAST_HOST);
+    screen.resize(SIZES[2]);
+    screen
+        .expect_row("API host (arrow keys, then Enter; or")
+        .expect_row("type it)");
+    screen.resize(SIZES[0]);
+    screen.expect_row(HOSTS).expect_last_row(LAST_HOST);
+    screen.expect_times("API host", 1);
+    screen
+        .line(&stub.host())
+        .expect_last("API key (not shown):");
+    // What is typed hidden stays.
+    let (first, rest) = KEY.split_at(10);
+    screen.text_in(first).resize(SIZES[2]);
+    screen.expect_last("API key (not shown):").line(rest);
+    screen.expect("logged in to `mine`");
+    screen.expect_times("API key (not shown):", 1);
+    screen.assert_back_in_shell(KEY);
 }

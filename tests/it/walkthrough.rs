@@ -130,7 +130,11 @@ fn invalid_answer_is_asked_again() {
     terminal
         .expect("API host")
         .line("https://user@example.test/v1");
-    terminal.expect("API host").line("http://example.test/v1");
+    terminal.expect("user name or password before `@`");
+    terminal
+        .expect("API host")
+        .press("\x15")
+        .line("http://example.test/v1");
     terminal.expect("use `https`");
     terminal.expect("API host").line(&stub.host());
     terminal.expect("API key").secret(KEY);
@@ -263,8 +267,90 @@ fn interrupt_during_check_stores_nothing() {
     let mut terminal = Terminal::ntro(&sandbox, &arguments);
     terminal.expect("API key").secret(KEY);
     terminal.expect("checking the key").interrupt();
-    terminal.end().exits(130).hides(KEY).done();
+    let ended = terminal.end().exits(130).hides(KEY);
+    ended.shows("\x1b[KCancelled; nothing changed").done();
+    // Without a question before, and where the host is looked at.
+    for options in [&format!("--api-key {KEY}"), ""] {
+        let line = match options {
+            "" => "auth login --store plaintext --name mine".to_owned(),
+            options => format!("{arguments} {options}"),
+        };
+        let mut terminal = Terminal::ntro(&sandbox, &line);
+        match options {
+            "" => terminal
+                .expect("API host")
+                .line(&stub.host())
+                .expect("calling"),
+            _ => terminal.expect("checking the key"),
+        };
+        terminal.interrupt();
+        let ended = terminal.end().exits(130);
+        ended.shows("\x1b[KCancelled; nothing changed").done();
+    }
     assert_eq!(sandbox.files(), Vec::<String>::new());
+}
+
+#[test]
+fn known_hosts_are_offered() {
+    const OTHER: &str = "https://api.acme.example/v1";
+    let sandbox = Sandbox::new();
+    let arguments = "auth login --store plaintext --no-verify --no-set-default --name";
+    let finish = |mut terminal: Terminal<'_>, name: &str, host: &str| {
+        terminal.expect("API key").secret(KEY);
+        terminal.expect("logged in to");
+        terminal.end().exits(0).hides(KEY).done();
+        let list = sandbox.ntro(&format!("auth list -o json -c {name}"));
+        assert_eq!(list.run().success().json()[0]["host"], host);
+    };
+    let (ntropii, local) = ("https://api.ntropii.com/v1", "http://localhost:3000/v1");
+    for (name, shown, keys, host) in [
+        ("a", "> Ntropii: https://api.ntropii.com/v1", "\r", ntropii),
+        (
+            "b",
+            "another: type its URL",
+            "\x1b[B\r",
+            "https://api.ontora.com",
+        ),
+        (
+            "local",
+            "> this machine: http://localhost:3000/v1",
+            "\r",
+            local,
+        ),
+        ("production", "> Ntropii", "\r", ntropii),
+        ("c", "> Ntropii", &format!("{OTHER}\r"), OTHER),
+        (
+            "d",
+            "> Ntropii",
+            &format!("\x1b[200~{OTHER}\x1b[201~\r"),
+            OTHER,
+        ),
+        // Pasted where brackets are unknown, a line too much.
+        ("e", "> Ntropii", &format!("{OTHER}\n\n"), OTHER),
+    ] {
+        let mut terminal = Terminal::ntro(&sandbox, &format!("{arguments} {name}"));
+        terminal.expect("API host").expect(shown).press(keys);
+        finish(terminal, name, host);
+    }
+    // Esc leaves the line for the menu, and the menu for the question before.
+    let mut terminal = Terminal::ntro(&sandbox, &format!("{arguments} f"));
+    terminal.expect("another: type its URL").press("\x1b[A\r");
+    terminal
+        .expect("> another")
+        .expect("API host:")
+        .press("x\x1b");
+    terminal.expect("> Ntropii").press("y\x1b");
+    terminal.expect("> Ntropii").press("\x1b");
+    terminal.expect("This is the first question");
+    terminal.expect("another: type its URL").press("\x1b[A\r");
+    terminal.expect("> another").expect("API host:").line(OTHER);
+    finish(terminal, "f", OTHER);
+    // The host of a connection comes first.
+    let mut terminal = Terminal::ntro(&sandbox, &format!("{arguments} c"));
+    terminal.expect(&format!("> as before: {OTHER}"));
+    terminal.expect("another: type its URL").press("\r");
+    terminal.expect("Replace it").line("y");
+    finish(terminal, "c", OTHER);
 }
 
 #[test]

@@ -9,7 +9,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[cfg(unix)]
-pub(crate) use unix::{Asking, discard_input, guard_terminal};
+pub(crate) use unix::{Asking, cancel_on_interrupt, discard_input, end_cancelling, guard_terminal};
 
 /// Whether the command handles Ctrl-C itself.
 static INTERRUPT: AtomicBool = AtomicBool::new(false);
@@ -35,6 +35,13 @@ pub(crate) fn leave_shutdown() {
 #[cfg(not(unix))]
 pub(crate) fn discard_input() {}
 
+/// Windows ends a console process without a message.
+#[cfg(not(unix))]
+pub(crate) fn cancel_on_interrupt(_report: impl Fn() + Send + 'static) {}
+
+#[cfg(not(unix))]
+pub(crate) fn end_cancelling() {}
+
 #[cfg(unix)]
 mod unix {
     use std::io::{self, Read as _, Write as _};
@@ -51,7 +58,7 @@ mod unix {
         LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr,
         tcsetattr,
     };
-    use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
     use signal_hook::iterator::Signals;
     use zeroize::Zeroizing;
 
@@ -68,6 +75,8 @@ mod unix {
         modes: Termios,
         /// Becomes readable when the process is continued after a stop.
         continued: UnixStream,
+        /// Becomes readable when the size of the terminal changes.
+        resized: UnixStream,
     }
 
     static FOUND: OnceLock<Found> = OnceLock::new();
@@ -78,6 +87,36 @@ mod unix {
 
     fn asking() -> MutexGuard<'static, bool> {
         ASKING.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    type Report = Box<dyn Fn() + Send>;
+
+    /// Reports Ctrl-C where it cancels the command.
+    static CANCELLED: Mutex<Option<Report>> = Mutex::new(None);
+
+    fn cancelled() -> MutexGuard<'static, Option<Report>> {
+        CANCELLED.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls `report` before Ctrl-C ends the process, between questions as well. For a command that
+    /// has not changed anything yet, on a terminal.
+    pub(crate) fn cancel_on_interrupt(report: impl Fn() + Send + 'static) {
+        if found().is_ok() {
+            *cancelled() = Some(Box::new(report));
+        }
+    }
+
+    /// Ends [`cancel_on_interrupt`], before the command changes something.
+    pub(crate) fn end_cancelling() {
+        *cancelled() = None;
+    }
+
+    fn found() -> io::Result<&'static Found> {
+        if let Some(found) = FOUND.get() {
+            return Ok(found);
+        }
+        let found = Found::new()?;
+        Ok(FOUND.get_or_init(|| found))
     }
 
     /// A question on the screen: the terminal sends single keys without echo until this is dropped.
@@ -95,14 +134,7 @@ mod unix {
 
     /// Prepares the terminal for a question, and for a signal that arrives meanwhile.
     pub(crate) fn guard_terminal() -> io::Result<Asking> {
-        let found = match FOUND.get() {
-            Some(found) => found,
-            None => {
-                let found = Found::new()?;
-                FOUND.get_or_init(|| found)
-            }
-        };
-        let this = Asking(found);
+        let this = Asking(found()?);
         *asking() = true;
         this.resume()?;
         Ok(this)
@@ -131,6 +163,16 @@ mod unix {
             self.0.continued.as_fd()
         }
 
+        /// Becomes readable when the size of the terminal changes.
+        pub(crate) fn resized(&self) -> BorrowedFd<'_> {
+            self.0.resized.as_fd()
+        }
+
+        /// Forgets the changes of the size so far.
+        pub(crate) fn take_resize(&self) {
+            drain(&self.0.resized);
+        }
+
         /// Discards what is typed or pasted, until the terminal is silent.
         pub(crate) fn discard(&self) {
             let stdin = io::stdin();
@@ -157,7 +199,7 @@ mod unix {
 
         /// Switches to single keys without echo: another process may have changed the modes.
         pub(crate) fn resume(&self) -> io::Result<()> {
-            let _ = (&self.0.continued).read(&mut [0; 64]);
+            drain(&self.0.continued);
             let mut modes = self.0.modes.clone();
             modes.local_modes &=
                 !(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN);
@@ -181,9 +223,8 @@ mod unix {
     impl Found {
         fn new() -> io::Result<Self> {
             let modes = tcgetattr(io::stdin())?;
-            let (continued, wake) = UnixStream::pair()?;
-            continued.set_nonblocking(true)?;
-            signal_hook::low_level::pipe::register(SIGCONT, wake)?;
+            let continued = woken_by(SIGCONT)?;
+            let resized = woken_by(SIGWINCH)?;
             let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT])?;
             std::thread::spawn(move || {
                 for signal in signals.forever() {
@@ -196,11 +237,22 @@ mod unix {
                     if let Some(found) = FOUND.get()
                         && (*asking || !awaited)
                     {
+                        if signal == SIGINT
+                            && let Some(report) = &*cancelled()
+                        {
+                            // In place of a spinner.
+                            let _ = io::stderr().write_all(b"\r\x1b[K");
+                            report();
+                        }
                         found.end(signal, *asking);
                     }
                 }
             });
-            Ok(Self { modes, continued })
+            Ok(Self {
+                modes,
+                continued,
+                resized,
+            })
         }
 
         /// Ends the process. The terminal's modes are restored last, so that a question about to
@@ -218,6 +270,18 @@ mod unix {
             let _ = io::stderr().write_all(b"\x1b[?2004l");
             let _ = set(&self.modes);
         }
+    }
+
+    /// Returns a stream that becomes readable with each signal.
+    fn woken_by(signal: i32) -> io::Result<UnixStream> {
+        let (woken, wake) = UnixStream::pair()?;
+        woken.set_nonblocking(true)?;
+        signal_hook::low_level::pipe::register(signal, wake)?;
+        Ok(woken)
+    }
+
+    fn drain(mut woken: &UnixStream) {
+        let _ = woken.read(&mut [0; 64]);
     }
 
     /// Sets the modes of the terminal and discards its input. Repeats a call that a stop has

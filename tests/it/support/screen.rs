@@ -1,5 +1,6 @@
 //! A terminal of a given size with an interactive shell, as a person uses and sees it.
 
+use std::cell::Cell;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -17,7 +18,7 @@ pub const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (40, 20)];
 pub struct Screen<'a> {
     sandbox: &'a Sandbox,
     socket: PathBuf,
-    width: usize,
+    width: Cell<usize>,
 }
 
 impl<'a> Screen<'a> {
@@ -26,7 +27,7 @@ impl<'a> Screen<'a> {
         let screen = Self {
             sandbox,
             socket: sandbox.home().with_file_name("tmux"),
-            width: columns.into(),
+            width: Cell::new(columns.into()),
         };
         let program = std::path::Path::new(env!("CARGO_BIN_EXE_ntro"));
         let folder = program.parent().unwrap().display();
@@ -87,6 +88,12 @@ impl<'a> Screen<'a> {
         self.wait(&text, |screen| screen.ends_with(&text))
     }
 
+    /// Waits until one of the rows is this one.
+    #[track_caller]
+    pub fn expect_row(&self, row: &str) -> &Self {
+        self.wait(row, |_| self.rows().iter().any(|one| one == row))
+    }
+
     /// Waits until the last row begins with this text. A menu cuts its rows off.
     #[track_caller]
     pub fn expect_last_row(&self, start: &str) -> &Self {
@@ -102,6 +109,14 @@ impl<'a> Screen<'a> {
             assert!(Instant::now() < deadline, "no {text:?} on\n{}", self.text());
             std::thread::sleep(Duration::from_millis(20));
         }
+        self
+    }
+
+    /// Changes the size of the terminal.
+    pub fn resize(&self, (columns, rows): (u16, u16)) -> &Self {
+        self.width.set(columns.into());
+        let (columns, rows) = (columns.to_string(), rows.to_string());
+        self.tmux(&["resize-window", "-x", &columns, "-y", &rows]);
         self
     }
 
@@ -168,6 +183,13 @@ impl<'a> Screen<'a> {
         assert!(!text.replace('\n', "").contains(secret), "{text}");
     }
 
+    /// Asserts that the terminal has not wrapped any row.
+    #[track_caller]
+    pub fn assert_no_broken_row(&self) {
+        let text = self.text();
+        assert_eq!(text.trim_end().lines().count(), self.rows().len(), "{text}");
+    }
+
     /// Asserts that no row is wider than the screen, and none is there twice in a row.
     #[track_caller]
     pub fn assert_no_doubled_row(&self) {
@@ -179,7 +201,7 @@ impl<'a> Screen<'a> {
                 pair[0],
                 rows.join("\n")
             );
-            assert!(pair[0].chars().count() <= self.width);
+            assert!(pair[0].chars().count() <= self.width.get());
         }
     }
 }

@@ -32,6 +32,13 @@ impl Editor {
         }
     }
 
+    /// Returns an editor with a text that is being typed.
+    pub(super) fn typing(key: Key) -> Self {
+        let mut editor = Self::new("");
+        editor.apply(key);
+        editor
+    }
+
     pub(super) fn text(&self) -> &str {
         &self.text
     }

@@ -31,6 +31,8 @@ pub(super) enum Key {
     EndOfInput,
     /// The screen has changed: Ctrl-L, or the process was continued.
     Redraw,
+    /// The size of the terminal has changed.
+    Resize,
     /// A key without a meaning here.
     Unknown,
 }

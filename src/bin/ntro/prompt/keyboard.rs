@@ -72,6 +72,7 @@ impl Keyboard {
             };
             match self.wait(timeout)? {
                 Event::Continued => return Ok(Key::Redraw),
+                Event::Resized => return Ok(Key::Resize),
                 Event::Timeout => complete = true,
                 Event::Input => {
                     complete = false;
@@ -91,10 +92,10 @@ impl Keyboard {
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         let stdin = io::stdin();
         loop {
-            let continued = self.asking.continued();
             let mut sources = [
                 PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN),
-                PollFd::from_borrowed_fd(continued, PollFlags::IN),
+                PollFd::from_borrowed_fd(self.asking.continued(), PollFlags::IN),
+                PollFd::from_borrowed_fd(self.asking.resized(), PollFlags::IN),
             ];
             match poll(&mut sources, timeout.as_ref()) {
                 Err(Errno::INTR) => continue,
@@ -106,6 +107,10 @@ impl Keyboard {
                 self.asking.resume()?;
                 return Ok(Event::Continued);
             }
+            if !sources[2].revents().is_empty() {
+                self.asking.take_resize();
+                return Ok(Event::Resized);
+            }
             return Ok(Event::Input);
         }
     }
@@ -116,6 +121,8 @@ enum Event {
     Input,
     /// The process was stopped and is continued.
     Continued,
+    /// The size of the terminal has changed.
+    Resized,
     Timeout,
 }
 

@@ -65,6 +65,13 @@ pub(crate) struct Line<'a> {
     pub(crate) typed: Option<&'a str>,
 }
 
+/// An answer to a menu that also takes a line.
+#[derive(Debug)]
+pub(crate) enum Choice {
+    Item(usize),
+    Line(String),
+}
+
 /// Asks a person.
 pub(crate) trait Prompter {
     /// Returns whether questions can be asked.
@@ -73,6 +80,14 @@ pub(crate) trait Prompter {
     fn line(&self, line: Line<'_>, check: &Check<'_>) -> Result<String, Stop>;
     /// Asks for one line without echo.
     fn secret(&self, question: &str, check: &Check<'_>) -> Result<SecretString, Stop>;
+    /// Asks for one of several items, or for a line that takes their place once something is typed.
+    fn choose(
+        &self,
+        line: Line<'_>,
+        items: &[String],
+        default: usize,
+        check: &Check<'_>,
+    ) -> Result<Choice, Stop>;
     /// Asks for one of several items.
     fn select(&self, question: &str, items: &[String], default: usize) -> Result<usize, Stop>;
     /// Asks a yes-or-no question, which has no default.

@@ -1,6 +1,6 @@
 use secrecy::SecretString;
 
-use super::{Check, Line, Prompter, Stop};
+use super::{Check, Choice, Line, Prompter, Stop};
 use crate::error::CliError;
 use crate::exit::Kind;
 
@@ -33,6 +33,16 @@ impl Prompter for Refusing {
 
     fn secret(&self, question: &str, _: &Check<'_>) -> Result<SecretString, Stop> {
         self.refuse(question)
+    }
+
+    fn choose(
+        &self,
+        line: Line<'_>,
+        _: &[String],
+        _: usize,
+        _: &Check<'_>,
+    ) -> Result<Choice, Stop> {
+        self.refuse(line.question)
     }
 
     fn select(&self, question: &str, _: &[String], _: usize) -> Result<usize, Stop> {

@@ -1,5 +1,6 @@
 //! A question on the screen, redrawn without a doubled line whatever its length.
 
+use std::cell::Cell;
 use std::io::Write as _;
 
 use super::editor::{Editor, columns};
@@ -14,8 +15,12 @@ pub(super) fn write(text: &str) {
 
 /// A shown question, with the cursor where the answer begins.
 pub(super) struct Question {
+    /// The columns of its lines above the cursor.
+    above: Vec<usize>,
     /// The column of the answer, from 0.
     column: usize,
+    /// The column of the cursor.
+    cursor: Cell<usize>,
     width: usize,
 }
 
@@ -31,14 +36,33 @@ impl Question {
                 2
             }
         };
+        let above = lines[..lines.len() - 1].iter().map(|line| columns(line));
+        let above = above.collect();
         let lines: Vec<_> = lines.iter().map(|line| paint.bold(line)).collect();
         write(&format!("\r\x1b[J{} ", lines.join("\n")));
-        Self { column, width }
+        Self {
+            above,
+            column,
+            cursor: column.into(),
+            width,
+        }
+    }
+
+    /// Moves the cursor to the start of the question, on a terminal that is `width` wide now and has
+    /// wrapped the lines anew.
+    pub(super) fn rewind(&self, width: usize) {
+        let width = width.max(1);
+        let wrapped = |columns: &usize| 1 + columns.saturating_sub(1) / width;
+        match self.above.iter().map(wrapped).sum::<usize>() + self.cursor.get() / width {
+            0 => {}
+            rows => write(&format!("\x1b[{rows}A")),
+        }
     }
 
     /// Shows the answer in its row.
     pub(super) fn answer(&self, answer: &Editor) {
         let (view, cursor) = answer.view(self.width.saturating_sub(self.column));
+        self.cursor.set(self.column + cursor);
         write(&format!(
             "\x1b[{}G\x1b[K{view}\x1b[{}G",
             self.column + 1,

@@ -21,6 +21,7 @@ use crate::commands::{destination, expiry, identity};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::interrupt;
 use crate::prompt::{Asked, Stop, walk};
 
 /// Store a key for a connection, once its server has accepted it
@@ -83,6 +84,12 @@ struct Questions<'a> {
 pub(crate) fn run(args: LoginArgs, cx: &Context) -> Result<Exit, CliError> {
     if !cx.prompter().is_interactive() {
         missing::check(&args, cx)?;
+    }
+    if cx.prompter().is_interactive() {
+        let printer = cx.printer().clone();
+        interrupt::cancel_on_interrupt(move || {
+            printer.fail(&CliError::cancelled());
+        });
     }
     let questions = Questions { args: &args, cx };
     loop {
@@ -186,6 +193,7 @@ impl Questions<'_> {
             now: cx.now(),
             host: accepted.host.clone(),
         };
+        interrupt::end_cancelling();
         let stored = ops::store(cx.home()?, &new, cx.stores()?)?;
         if let Some(error) = &stored.left_behind {
             cx.printer().warn(&format!(

@@ -7,7 +7,7 @@ use ntro_client::resolve::ResolvedValue;
 use super::{LoginArgs, checked_as};
 use crate::context::Context;
 use crate::error::CliError;
-use crate::prompt::{Asked, Line, Stop};
+use crate::prompt::{Asked, Choice, Line, Stop};
 
 pub(super) const DEFAULT_NAME: &str = "local";
 
@@ -49,47 +49,88 @@ pub(super) fn host(
     if !wrong && let Some(host) = given_host(name, cx)? {
         return Ok(Asked::before(host));
     }
-    let invalid = |source: &str, error: &dyn std::fmt::Display| {
-        CliError::usage(format!("{source}: {error}")).hint("give a base URL with `--host`")
-    };
     let existing = cx.config()?.connections.get(name.as_str());
-    let existing = existing.and_then(|entry| entry.host.clone());
-    // An invalid host is not offered: it may contain a password.
-    let interactive = cx.prompter().is_interactive();
-    let existing = existing.filter(|host| !interactive || host.parse::<Host>().is_ok());
-    let default = existing.or_else(|| match name.as_str() {
-        DEFAULT_NAME => Some(Provider::Ntropii.local_host().to_owned()),
-        "production" => Some(Provider::Ntropii.production_host().to_owned()),
+    let existing = existing.and_then(|entry| entry.host.as_deref());
+    let by_name = match name.as_str() {
+        DEFAULT_NAME => Some(Provider::Ntropii.local_host()),
+        "production" => Some(Provider::Ntropii.production_host()),
         _ => None,
-    });
-    if interactive {
-        let insecure = cx.global().insecure_http;
-        let line = Line {
-            question: "API host",
-            default: default.as_deref(),
-            typed: typed.filter(|typed| Some(*typed) != default.as_deref()),
-        };
-        let answer = cx.prompter().line(line, &|text| {
-            let host: Host = text.parse().map_err(|error| format!("{error}"))?;
-            match insecure || host.is_safe_transport() {
-                true => Ok(()),
-                false => Err("plain `http` is for this machine only: use `https`".to_owned()),
-            }
-        })?;
-        let host = answer
-            .parse()
-            .map_err(|error| invalid("the answer", &error))?;
-        return Ok(Asked::now(host));
+    };
+    if cx.prompter().is_interactive() {
+        let safe = |host: &&str| checked_host(cx, host).is_ok();
+        let existing = existing.filter(safe);
+        return asked_host(cx, existing, existing.or(by_name), typed);
     }
-    match default {
+    match existing.or(by_name) {
         Some(host) => {
-            let host = host
-                .parse()
-                .map_err(|error| invalid("the host in `config.toml`", &error))?;
-            Ok(Asked::before(host))
+            let invalid = |error| {
+                CliError::usage(format!("the host in `config.toml`: {error}"))
+                    .hint("give a base URL with `--host`")
+            };
+            Ok(Asked::before(host.parse().map_err(invalid)?))
         }
         None => Err(unknown_host(name).into()),
     }
+}
+
+fn checked_host(cx: &Context, text: &str) -> Result<Host, String> {
+    let host: Host = text.parse().map_err(|error| format!("{error}"))?;
+    match cx.global().insecure_http || host.is_safe_transport() {
+        true => Ok(host),
+        false => Err("plain `http` is for this machine only: use `https`".to_owned()),
+    }
+}
+
+/// Offers the known hosts and the `existing` one of the connection. A host that was `typed` is
+/// offered to be edited.
+fn asked_host(
+    cx: &Context,
+    existing: Option<&str>,
+    default: Option<&str>,
+    typed: Option<&str>,
+) -> Result<Asked<Host>, Stop> {
+    let mut hosts = vec![
+        ("Ntropii", Provider::Ntropii.production_host()),
+        ("Ontora", Provider::Ontora.production_host()),
+        ("this machine", Provider::Ntropii.local_host()),
+    ];
+    if let Some(existing) = existing
+        && hosts.iter().all(|(_, known)| *known != existing)
+    {
+        hosts.insert(0, ("as before", existing));
+    }
+    let offered = |host: &str| hosts.iter().position(|(_, known)| *known == host);
+    let default = typed.and_then(offered).or(default.and_then(offered));
+    let items = hosts.iter().map(|(what, host)| format!("{what}: {host}"));
+    let items: Vec<_> = items.chain(["another: type its URL".to_owned()]).collect();
+    let line = Line {
+        question: "API host",
+        default: None,
+        typed: typed.filter(|typed| offered(typed).is_none()),
+    };
+    let check = |text: &str| checked_host(cx, text).map(drop);
+    let mut is_line = line.typed.is_some();
+    let text = loop {
+        let answer = match is_line {
+            true => cx.prompter().line(line, &check).map(Choice::Line),
+            false => cx
+                .prompter()
+                .choose(line, &items, default.unwrap_or(0), &check),
+        };
+        match answer {
+            Err(Stop::Back) if is_line => is_line = false,
+            Err(stop) => return Err(stop),
+            Ok(Choice::Line(text)) => break text,
+            Ok(Choice::Item(item)) => match hosts.get(item) {
+                Some((_, host)) => break (*host).to_owned(),
+                None => is_line = true,
+            },
+        }
+    };
+    let host = text
+        .parse()
+        .map_err(|error| CliError::usage(format!("the answer: {error}")))?;
+    Ok(Asked::now(host))
 }
 
 /// Returns the host that an option or a variable gives.
