@@ -26,6 +26,7 @@ mod dev;
 mod doctor;
 mod explain;
 mod faults;
+mod fleet;
 mod help;
 mod json;
 mod key;

@@ -78,6 +78,14 @@ impl Paint {
         }
     }
 
+    /// Returns a line that begins with a mark of one column, wrapped between words.
+    pub(crate) fn marked(self, mark: &str, text: &str) -> String {
+        let room = self
+            .width()
+            .map_or(usize::MAX, |width| width.saturating_sub(2));
+        format!("{mark} {}\n", table::wrapped(text, room).join("\n  "))
+    }
+
     fn with(self, style: Style, text: &str) -> String {
         if self.colour {
             format!("{style}{text}{style:#}")

@@ -9,6 +9,8 @@ use unicode_width::UnicodeWidthStr as _;
 use super::{Paint, plain};
 use layout::Layout;
 
+pub(super) use layout::wrapped;
+
 /// A column: its head, how much it matters, and what to do if it is too wide.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Column {

@@ -33,6 +33,9 @@ pub(super) fn run(args: &RotateArgs, cx: &Context) -> Result<Exit, CliError> {
     if !args.no_wait && args.grace.is_some() {
         finish(args, cx, &names, &mut rows)?;
     }
+    for (row, name) in rows.iter_mut().zip(&names) {
+        row.production = is_production(cx, name)?;
+    }
     let failed = rows.iter().find_map(|row| row.kind);
     let rotations = Rotations(rows);
     cx.printer().confirm(&rotations)?;
@@ -42,12 +45,12 @@ pub(super) fn run(args: &RotateArgs, cx: &Context) -> Result<Exit, CliError> {
 
 /// Asks once for all connections.
 fn confirm(args: &RotateArgs, cx: &Context, names: &[ConnectionName]) -> Result<(), CliError> {
-    let inputs = cx.inputs()?;
-    let is_production = |name: &&ConnectionName| {
-        let resolution = inputs.alone(name);
-        resolution.production().is_ok_and(|found| found.is_some())
-    };
-    let production: Vec<_> = names.iter().filter(is_production).collect();
+    let mut production = Vec::new();
+    for name in names {
+        if is_production(cx, name)? {
+            production.push(name);
+        }
+    }
     let keys = match names {
         [name] => format!("the key of `{name}`"),
         names => format!("the keys of {} connections", names.len()),
@@ -71,6 +74,11 @@ fn confirm(args: &RotateArgs, cx: &Context, names: &[ConnectionName]) -> Result<
         true => Ok(()),
         false => Err(CliError::new(Kind::Conflict, "no key was rotated")),
     }
+}
+
+fn is_production(cx: &Context, name: &ConnectionName) -> Result<bool, CliError> {
+    let resolution = cx.inputs()?.alone(name);
+    Ok(resolution.production().is_ok_and(|found| found.is_some()))
 }
 
 /// Unlocks every store in use before progress is drawn, since a store may ask for its passphrase.

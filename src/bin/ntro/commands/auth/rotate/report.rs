@@ -39,6 +39,9 @@ pub(in crate::commands::auth) struct RotationRow {
     /// Whether an earlier run replaced the key.
     #[serde(skip)]
     pub(super) earlier: bool,
+    /// Whether the text names the connection as production.
+    #[serde(skip)]
+    pub(super) production: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -84,6 +87,7 @@ impl RotationRow {
             message: None,
             kind: None,
             earlier: false,
+            production: false,
         }
     }
 
@@ -177,7 +181,11 @@ impl Report for RotationRow {
             ),
             RotationState::Failed => (paint.bad("✗"), message.to_owned()),
         };
-        format!("{mark} `{name}`: {what}\n")
+        let production = match self.production {
+            true => " (production)",
+            false => "",
+        };
+        paint.marked(&mark, &format!("`{name}`{production}: {what}"))
     }
 }
 

@@ -85,6 +85,7 @@ impl<'a> KeyReader<'a> {
 
     fn take(&mut self, name: &ConnectionName, resolution: &Resolution) -> Result<Asked, CliError> {
         let mut row = self.row(name.as_str());
+        row.production = resolution.production().is_ok_and(|found| found.is_some());
         let store = match resolution.key().map(|key| &key.value) {
             Ok(KeySource::Stored(stored)) => Some(stored.kind),
             _ => None,

@@ -12,10 +12,11 @@ use crate::output::{Column, Paint, Report, Table, whole_seconds};
 /// Longest remark shown; a server's message may be longer.
 const LONGEST_REMARK: usize = 300;
 
-const COLUMNS: [Column; 4] = [
+const COLUMNS: [Column; 5] = [
     Column::always("NAME"),
     Column::always("STATUS"),
-    Column::ranked("HOST", 1),
+    Column::ranked("PROD", 1),
+    Column::ranked("HOST", 2),
     Column::prose(""),
 ];
 
@@ -40,6 +41,9 @@ pub(in crate::commands::auth) struct StatusRow {
     pub(super) expires_in_days: Option<i64>,
     #[serde(skip)]
     remaining: Option<Remaining>,
+    /// Whether the connection is production.
+    #[serde(skip)]
+    pub(super) production: bool,
     /// When the grace period of a replaced key ends.
     #[serde(skip)]
     pub(super) old_key_until: Option<Timestamp>,
@@ -92,6 +96,7 @@ impl StatusRow {
             expires_at: None,
             expires_in_days: None,
             remaining: None,
+            production: false,
             old_key_until: None,
             kind: Some(Kind::Failure),
         }
@@ -217,15 +222,26 @@ impl Statuses {
     }
 
     /// Returns these rows as a table.
-    pub(super) fn table<'a>(paint: Paint, rows: impl Iterator<Item = &'a StatusRow>) -> String {
-        let mut table = Table::new(paint, &COLUMNS);
+    pub(super) fn table<'a>(
+        paint: Paint,
+        rows: impl Iterator<Item = &'a StatusRow> + Clone,
+    ) -> String {
+        let production = rows.clone().any(|row| row.production);
+        let is_shown = [true, true, production, true, true];
+        let shown = |index: &usize| is_shown[*index];
+        let columns = (0..COLUMNS.len()).filter(shown);
+        let columns: Vec<_> = columns.map(|index| COLUMNS[index]).collect();
+        let mut table = Table::new(paint, &columns);
         for row in rows {
-            table.row([
+            let cells = [
                 escaped(&row.name).into_owned(),
                 row.status(),
+                if row.production { "yes" } else { "" }.to_owned(),
                 row.host.clone().unwrap_or_else(|| "-".to_owned()),
                 row.remark(),
-            ]);
+            ];
+            let cells = cells.into_iter().zip(is_shown);
+            table.row(cells.filter(|(_, shown)| *shown).map(|(cell, _)| cell));
         }
         table.text()
     }
