@@ -6,7 +6,7 @@ use std::path::Path;
 use insta::assert_snapshot;
 use ntro_base::Provider;
 
-use crate::support::{Authority, IssuedKey, Mode, Run, Sandbox, SecretService};
+use crate::support::{Authority, IssuedKey, Mode, Run, Sandbox, SecretService, Terminal};
 
 /// A sandbox, an authority and one of its keys, none of which appear in transcripts.
 fn ground() -> (Sandbox, Authority, IssuedKey) {
@@ -498,4 +498,106 @@ fn systemd_credentials_open_file() {
             .done();
         sandbox.assert_files_without(&key.key);
     }
+}
+
+/// Runs a script in a session keyring of its own, which ends with it.
+fn in_session<'a>(sandbox: &'a Sandbox, line: &str) -> Terminal<'a> {
+    let ntro = env!("CARGO_BIN_EXE_ntro");
+    let script = line.replace("ntro ", &format!("{ntro} "));
+    Terminal::shell(sandbox, &format!("keyctl session - sh -c '{script}' 2>&1"))
+}
+
+#[test]
+#[ignore = "needs keyctl: run scripts/test"]
+fn typed_passphrase_is_kept_in_session() {
+    const PROMPT: &str = "Passphrase of the key file";
+    let (mut sandbox, authority, key) = ground();
+    sandbox.set("NTRO_PASSPHRASE", "open sesame");
+    login(&sandbox, &authority, &key, "file")
+        .run()
+        .success()
+        .done();
+    sandbox.set("NTRO_PASSPHRASE", "");
+    sandbox.set("NTRO_UNLOCK_FOR", "15m");
+    let folder = sandbox.ntro_home();
+    let name = format!("ntro:unlocked:{}", folder.display());
+    let script = format!(
+        "ntro auth token; echo [2]; ntro auth token </dev/null; ntro auth status; \
+         ntro doctor --offline | grep unlocked; \
+         keyctl search @u user {name} >/dev/null 2>&1 || echo not of the user; \
+         keyctl search @us user {name} >/dev/null 2>&1 || echo not of all sessions; \
+         echo [3]; keyctl session - ntro auth token </dev/null; \
+         echo [4]; NTRO_UNLOCK_FOR= ntro auth token </dev/null; \
+         echo [5]; NTRO_UNLOCK_FOR=0s ntro auth status </dev/null; ntro auth token </dev/null"
+    );
+    let mut terminal = in_session(&sandbox, &script);
+    terminal.expect(PROMPT).secret("open sesame");
+    terminal.expect(&key.key).expect("[2]").expect(&key.key);
+    terminal
+        .expect("valid")
+        .expect("the `file` store is unlocked until ");
+    terminal.expect("the `file` store is unlocked until ");
+    terminal
+        .expect("not of the user")
+        .expect("not of all sessions");
+    terminal.expect("[3]").expect("a passphrase is needed");
+    terminal.expect("[4]").expect("a passphrase is needed");
+    terminal
+        .expect("[5]")
+        .expect("locked")
+        .expect("a passphrase is needed");
+    terminal.end().hides("open sesame").done();
+    sandbox.assert_nowhere("open sesame");
+}
+
+#[test]
+#[ignore = "needs keyctl: run scripts/test"]
+fn wrong_or_expired_passphrase_is_asked_again() {
+    const PROMPT: &str = "Passphrase of the key file";
+    let (mut sandbox, authority, key) = ground();
+    sandbox.set("NTRO_PASSPHRASE", "open sesame");
+    login(&sandbox, &authority, &key, "file")
+        .run()
+        .success()
+        .done();
+    sandbox.set("NTRO_PASSPHRASE", "");
+    sandbox.set("NTRO_UNLOCK_FOR", "15m");
+    let name = format!("ntro:unlocked:{}", sandbox.ntro_home().display());
+    // Another passphrase, a time that is over, and the kernel's own end.
+    for (content, time) in [
+        ("99999999999\\nwrong", "15m"),
+        ("1\\nopen sesame", "15m"),
+        ("junk", "15m"),
+    ] {
+        let script = format!(
+            "printf \"{content}\" | keyctl padd user {name} @s >/dev/null; \
+             NTRO_UNLOCK_FOR={time} ntro auth token; ntro auth token </dev/null"
+        );
+        let mut terminal = in_session(&sandbox, &script);
+        terminal.expect(PROMPT).secret("open sesame");
+        terminal.expect(&key.key).expect(&key.key);
+        terminal.end().exits(0).hides("Wrong").done();
+    }
+    let script = "NTRO_UNLOCK_FOR=1s ntro auth token; sleep 2; ntro auth token </dev/null";
+    let mut terminal = in_session(&sandbox, script);
+    terminal.expect(PROMPT).secret("open sesame");
+    terminal.expect(&key.key).expect("a passphrase is needed");
+    terminal.end().exits(8).done();
+}
+
+#[test]
+fn unlock_time_is_checked() {
+    let (mut sandbox, authority, key) = ground();
+    sandbox.make_identity();
+    login(&sandbox, &authority, &key, "file")
+        .run()
+        .success()
+        .done();
+    sandbox.set("NTRO_UNLOCK_FOR", "15");
+    assert_snapshot!(sandbox.ntro("auth token").transcript(), @r"
+        exit code: 2
+        ----- stderr -----
+        error: the variable `NTRO_UNLOCK_FOR`: expected a whole number and `ms`, `s`, `m`, `h`, `d` or `w`, such as `30s` or `14d`
+          hint: set it to, for instance, `15m`, or unset it
+        ");
 }

@@ -12,14 +12,16 @@ use std::time::Duration;
 
 use ntro_base::disk;
 use ntro_base::env::{self, Env, EnvVar};
-use ntro_base::{ConnectionName, Period};
+use ntro_base::{ConnectionName, Period, PeriodError};
 use secrecy::SecretString;
 
 use crate::api::{self, AdminClient, Client, Transport};
 use crate::config::{self, Config, NoHome, NtroDir, Pin};
 use crate::ops;
 use crate::resolve::{self, Connection, Error, Inputs, Resolution, ResolvedValue};
-use crate::secrets::{ConfigKeys, Keyring, KeyringSettings, Passphrase, StoreSettings, Stores};
+use crate::secrets::{
+    ConfigKeys, Keyring, KeyringSettings, Passphrase, StoreSettings, Stores, Unlocked,
+};
 use crate::state::KeyRecords;
 
 /// The files, the stores and the transport of one command.
@@ -374,10 +376,38 @@ impl Session {
         if let Some(path) = self.credential("ntro-passphrase") {
             return Ok(Passphrase::from_file(path));
         }
-        Ok(match ask {
+        let passphrase = match ask {
             Some(ask) => Passphrase::ask(move |purpose, attempt| ask(purpose, attempt)),
             None => Passphrase::none(),
+        };
+        Ok(match self.unlocked()? {
+            Some(place) => {
+                let notice = Arc::clone(&self.options.notice);
+                passphrase.kept_in(place, move |reason| notice(&Notice::NotKept(reason)))
+            }
+            None => passphrase,
         })
+    }
+
+    /// Where a typed passphrase is kept. A time of zero erases one that is kept.
+    fn unlocked(&self) -> Result<Option<Unlocked>, Error> {
+        let Some(text) = self.env().text(&env::NTRO_UNLOCK_FOR)? else {
+            return Ok(None);
+        };
+        let invalid = |reason: String| Error::NotUnlocked {
+            variable: env::NTRO_UNLOCK_FOR.name,
+            reason,
+        };
+        let period: Period = text
+            .parse()
+            .map_err(|error: PeriodError| invalid(error.to_string()))?;
+        let place = Unlocked::new(self.home_or_nowhere()?.folder(), period.duration())
+            .map_err(|error| invalid(error.to_string()))?;
+        if period.is_zero() {
+            place.forget();
+            return Ok(None);
+        }
+        Ok(Some(place))
     }
 }
 

@@ -366,6 +366,7 @@ impl From<resolve::Error> for CliError {
             ),
             E::AdminTokenBoundElsewhere { .. } => of(Kind::NotAuthenticated)
                 .hint("set `NTRO_ADMIN_TOKEN`, or give `--admin-token-stdin`, for this call"),
+            E::NotUnlocked { .. } => of(Kind::Usage).hint("set it to, for instance, `15m`, or unset it"),
             E::NotSeconds { .. } => of(Kind::Usage).hint("set it to, for instance, `10`"),
             E::Strict { variable, .. } => {
                 of(Kind::Conflict).hint(format!("unset `{variable}`, or unset `NTRO_STRICT`"))

@@ -21,6 +21,14 @@ pub enum Error {
         /// The variable.
         variable: &'static str,
     },
+    /// The time that a variable sets for an unlocked store cannot be used.
+    #[error("the variable `{variable}`: {reason}")]
+    NotUnlocked {
+        /// The variable.
+        variable: &'static str,
+        /// The problem.
+        reason: String,
+    },
     /// A variable cannot be used.
     #[error(transparent)]
     Variable(#[from] NotUnicode),

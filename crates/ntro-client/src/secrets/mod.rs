@@ -27,6 +27,7 @@ mod passphrase;
 mod plaintext;
 mod settings;
 mod stores;
+mod unlocked;
 
 pub use command::{CommandSettings, Missing};
 pub use config_keys::ConfigKeys;
@@ -40,6 +41,7 @@ pub use passphrase::{Passphrase, PassphraseFor};
 pub use plaintext::PlainKeys;
 pub use settings::StoreSettings;
 pub use stores::Stores;
+pub use unlocked::{NotKept, Unlocked};
 
 use ntro_base::ApiKey;
 use ntro_base::disk::FileLock;

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
-use super::Error;
+use jiff::Timestamp;
+
+use super::{Error, NotKept, Unlocked};
 use ntro_base::disk;
 use ntro_base::without_byte_order_mark;
 
@@ -33,13 +35,35 @@ enum PassphraseSource {
     Ask(Box<Ask>),
 }
 
+/// A passphrase that was read.
+struct Known {
+    passphrase: SecretString,
+    origin: Origin,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// A person typed it to open the file.
+    Typed,
+    /// The kernel kept it.
+    Kept,
+    Other,
+}
+
+/// Where a typed passphrase is kept, and the receiver of the reason if it cannot be.
+struct KeptFor {
+    place: Unlocked,
+    report: Box<dyn Fn(&NotKept) + Send + Sync>,
+}
+
 /// The passphrase of the encrypted file, read when it is first needed and at most once.
 #[derive(Clone)]
 pub struct Passphrase(Arc<Shared>);
 
 struct Shared {
     source: PassphraseSource,
-    known: Mutex<Option<SecretString>>,
+    known: Mutex<Option<Known>>,
+    unlocked: Option<KeptFor>,
     /// The number of the next attempt to ask for it.
     attempt: AtomicU8,
 }
@@ -72,15 +96,44 @@ impl Passphrase {
         Self::from_source(PassphraseSource::Ask(Box::new(ask)))
     }
 
+    /// Keeps a passphrase that a person types to open the file, and uses the kept one first.
+    #[must_use]
+    pub fn kept_in(
+        self,
+        place: Unlocked,
+        report: impl Fn(&NotKept) + Send + Sync + 'static,
+    ) -> Self {
+        match Arc::try_unwrap(self.0) {
+            Ok(shared) => Self(Arc::new(Shared {
+                unlocked: Some(KeptFor {
+                    place,
+                    report: Box::new(report),
+                }),
+                ..shared
+            })),
+            // It is in use already.
+            Err(shared) => Self(shared),
+        }
+    }
+
+    /// Returns when the kept passphrase is erased, if one is kept.
+    #[must_use]
+    pub fn kept_until(&self) -> Option<Timestamp> {
+        let kept = self.0.unlocked.as_ref()?.place.get()?;
+        Some(kept.until)
+    }
+
     /// Returns whether getting it would prompt the user, or is impossible.
     pub(super) fn needs_a_person(&self) -> bool {
         match self.0.source {
             PassphraseSource::Value(_) | PassphraseSource::File(_) => false,
-            PassphraseSource::None | PassphraseSource::Ask(_) => self.known().is_none(),
+            PassphraseSource::None | PassphraseSource::Ask(_) => {
+                self.known().is_none() && self.kept_until().is_none()
+            }
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Option<SecretString>> {
+    fn known(&self) -> MutexGuard<'_, Option<Known>> {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -88,6 +141,7 @@ impl Passphrase {
         Self(Arc::new(Shared {
             source,
             known: Mutex::new(None),
+            unlocked: None,
             attempt: AtomicU8::new(1),
         }))
     }
@@ -99,6 +153,11 @@ impl Passphrase {
         loop {
             self.0.attempt.store(attempt, Ordering::Relaxed);
             match open() {
+                Err(Error::WrongPassphrase { .. }) if self.forget_kept() => {}
+                Ok(done) => {
+                    self.keep_typed();
+                    return Ok(done);
+                }
                 Err(error @ Error::WrongPassphrase { .. }) if asks => {
                     *self.known() = None;
                     if attempt == ATTEMPTS {
@@ -111,12 +170,60 @@ impl Passphrase {
         }
     }
 
+    /// Forgets a kept passphrase that turned out to be wrong. Returns whether it was the one in use.
+    fn forget_kept(&self) -> bool {
+        let mut known = self.known();
+        let is_kept = known
+            .as_ref()
+            .is_some_and(|known| known.origin == Origin::Kept);
+        if is_kept {
+            *known = None;
+            if let Some(KeptFor { place, .. }) = &self.0.unlocked {
+                place.forget();
+            }
+        }
+        is_kept
+    }
+
+    /// Keeps a passphrase that a person has typed and that opened the file.
+    fn keep_typed(&self) {
+        let Some(KeptFor { place, report }) = &self.0.unlocked else {
+            return;
+        };
+        if let Some(known) = &mut *self.known()
+            && known.origin == Origin::Typed
+        {
+            known.origin = Origin::Other;
+            if let Err(reason) = place.keep(&known.passphrase) {
+                report(&reason);
+            }
+        }
+    }
+
+    /// Returns the kept passphrase, if it is needed.
+    fn kept(&self, purpose: PassphraseFor) -> Option<SecretString> {
+        let KeptFor { place, .. } = self.0.unlocked.as_ref()?;
+        match (&self.0.source, purpose) {
+            (PassphraseSource::None | PassphraseSource::Ask(_), PassphraseFor::Open) => {
+                Some(place.get()?.passphrase)
+            }
+            _ => None,
+        }
+    }
+
     /// Returns the passphrase for the encrypted file at `path`.
     pub(super) fn get(&self, purpose: PassphraseFor, path: &Path) -> Result<SecretString, Error> {
         // Locked during the prompt, so that two threads do not ask twice.
         let mut known = self.known();
-        if let Some(passphrase) = &*known {
-            return Ok(passphrase.clone());
+        if let Some(known) = &*known {
+            return Ok(known.passphrase.clone());
+        }
+        if let Some(passphrase) = self.kept(purpose) {
+            *known = Some(Known {
+                passphrase: passphrase.clone(),
+                origin: Origin::Kept,
+            });
+            return Ok(passphrase);
         }
         let passphrase = match &self.0.source {
             PassphraseSource::None => {
@@ -134,7 +241,15 @@ impl Passphrase {
                 reason: "it is empty".to_owned(),
             });
         }
-        Ok(known.insert(passphrase).clone())
+        let origin = match (&self.0.source, purpose) {
+            (PassphraseSource::Ask(_), PassphraseFor::Open) => Origin::Typed,
+            _ => Origin::Other,
+        };
+        *known = Some(Known {
+            passphrase: passphrase.clone(),
+            origin,
+        });
+        Ok(passphrase)
     }
 }
 

@@ -8,7 +8,7 @@ use ntro_base::env::Env;
 use secrecy::SecretString;
 
 use crate::resolve::{Connection, Error, Flags, Shadow};
-use crate::secrets::{self, PassphraseFor};
+use crate::secrets::{self, NotKept, PassphraseFor};
 use ntro_base::ApiKey;
 
 /// Asks a person for a passphrase; [`secrets::Error::Cancelled`] means that they declined. The
@@ -108,6 +108,8 @@ pub enum Notice<'a> {
     Permissions(&'a Finding),
     /// A file cannot be read; the call does not need it.
     Unread(&'a disk::Error),
+    /// A typed passphrase cannot be kept.
+    NotKept(&'a NotKept),
     /// The folder, in or below which the command runs, may have a pin that cannot be seen.
     ClosedFolder(&'a Path),
 }
@@ -134,6 +136,7 @@ impl fmt::Display for Notice<'_> {
                 }
             ),
             Self::Unread(error) => write!(f, "{error}; key and host are set, so it is not needed"),
+            Self::NotKept(reason) => write!(f, "the passphrase is not kept: {reason}"),
             Self::ClosedFolder(folder) => write!(
                 f,
                 "`{}` cannot be searched for `.ntro.toml`: permission denied",

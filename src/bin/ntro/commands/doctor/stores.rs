@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use ntro_client::secrets::{self, Item, StoreKind};
 
 use super::{CheckedFiles, Findings};
+use crate::commands::expiry;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::shell::quoted;
@@ -88,6 +89,10 @@ fn one(
                 CHECK,
                 format!("the `{kind}` store answers, in {} ms", took.as_millis()),
             );
+            let until = cx.stores()?.settings().passphrase.kept_until();
+            if let Some(until) = until.filter(|_| kind == StoreKind::File) {
+                findings.ok(CHECK, expiry::unlocked(until));
+            }
             if kind == StoreKind::File
                 && let Some(identity) = secrets::identity_beside_keys(cx.stores()?.settings())
             {

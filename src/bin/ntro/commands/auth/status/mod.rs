@@ -90,5 +90,8 @@ pub(crate) fn run(args: StatusArgs, cx: &Context) -> Result<Exit, CliError> {
     }
     let statuses = Statuses(cx.block_on(checks.ask(asked))?);
     cx.printer().print(&statuses)?;
+    if let Some(until) = cx.stores()?.settings().passphrase.kept_until() {
+        cx.printer().note(&expiry::unlocked(until));
+    }
     Ok(statuses.exit())
 }

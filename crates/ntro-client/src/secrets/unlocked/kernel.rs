@@ -1,0 +1,80 @@
+use linux_keyutils::{
+    Key, KeyError, KeyPermissionsBuilder, KeyRing, KeyRingIdentifier, Permission,
+};
+use zeroize::Zeroizing;
+
+use super::NotKept;
+
+/// The kernel's size limit for one key.
+const LARGEST: usize = 32_767;
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "other systems have no such kernel"
+)]
+pub(super) fn check() -> Result<(), NotKept> {
+    Ok(())
+}
+
+/// Returns the keyring of this session, unless every process of the user has it.
+fn session() -> Result<KeyRing, NotKept> {
+    let ring = |id| KeyRing::from_special_id(id, false).map_err(explain);
+    let session = ring(KeyRingIdentifier::Session)?;
+    if session == ring(KeyRingIdentifier::UserSession)? {
+        let reason = "this session has no keyring of its own; `keyctl session` starts one";
+        return Err(NotKept(reason.to_owned()));
+    }
+    Ok(session)
+}
+
+fn find(description: &str) -> Result<Option<Key>, NotKept> {
+    match session()?.search(description) {
+        Ok(key) => Ok(Some(key)),
+        Err(KeyError::KeyDoesNotExist | KeyError::KeyExpired | KeyError::KeyRevoked) => Ok(None),
+        Err(error) => Err(explain(error)),
+    }
+}
+
+pub(super) fn read(description: &str) -> Result<Option<Zeroizing<Vec<u8>>>, NotKept> {
+    let Some(key) = find(description)? else {
+        return Ok(None);
+    };
+    let mut bytes = Zeroizing::new(vec![0; LARGEST]);
+    let length = key.read(&mut bytes).map_err(explain)?;
+    bytes.truncate(length);
+    Ok(Some(bytes))
+}
+
+/// Keeps a content for some seconds. It is in the session only once the kernel knows its end.
+pub(super) fn write(description: &str, content: &[u8], seconds: u64) -> Result<(), NotKept> {
+    let session = session()?;
+    let seconds = usize::try_from(seconds).unwrap_or(usize::MAX);
+    let possessor = KeyPermissionsBuilder::builder().posessor(Permission::ALL);
+    let own = KeyRing::from_special_id(KeyRingIdentifier::Process, true).map_err(explain)?;
+    let key = own.add_key(description, content).map_err(explain)?;
+    let kept = key
+        .set_timeout(seconds)
+        .and_then(|()| key.set_perms(possessor.build()))
+        .and_then(|()| session.link_key(key));
+    let _ = own.unlink_key(key);
+    kept.map_err(explain)
+}
+
+pub(super) fn erase(description: &str) -> Result<(), NotKept> {
+    match find(description)? {
+        Some(key) => key.invalidate().map_err(explain),
+        None => Ok(()),
+    }
+}
+
+fn explain(error: KeyError) -> NotKept {
+    NotKept(match error {
+        KeyError::QuotaExceeded => {
+            "all that the kernel allows a user to keep is used up, see `/proc/key-users`".to_owned()
+        }
+        KeyError::PermissionDenied | KeyError::AccessDenied => {
+            "the kernel's keyring is blocked, as it is in most containers".to_owned()
+        }
+        error => format!("the kernel answers {error:?}"),
+    })
+}
