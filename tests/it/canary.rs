@@ -27,6 +27,7 @@ const LINES: &[&str] = &[
     "auth migrate --to plaintext --dry-run",
     "auth migrate --to {store}",
     "auth migrate --ontora",
+    "auth lock",
     "auth rename canary bird",
     "auth rename bird canary",
     "auth rename canary canary",

@@ -218,6 +218,7 @@ fn json_of_every_command_matches_schema() {
         ("auth rotate", "research --abandon"),
         ("auth migrate", "--all --to plaintext"),
         ("auth migrate", "local --to plaintext --dry-run"),
+        ("auth lock", ""),
         ("auth rename", "research other"),
         ("auth logout", "other"),
         ("auth remove", "other"),

@@ -528,7 +528,7 @@ fn typed_passphrase_is_kept_in_session() {
          keyctl search @us user {name} >/dev/null 2>&1 || echo not of all sessions; \
          echo [3]; keyctl session - ntro auth token </dev/null; \
          echo [4]; NTRO_UNLOCK_FOR= ntro auth token </dev/null; \
-         echo [5]; NTRO_UNLOCK_FOR=0s ntro auth status </dev/null; ntro auth token </dev/null"
+         echo [5]; ntro auth lock; ntro auth lock; ntro auth token </dev/null"
     );
     let mut terminal = in_session(&sandbox, &script);
     terminal.expect(PROMPT).secret("open sesame");
@@ -544,7 +544,8 @@ fn typed_passphrase_is_kept_in_session() {
     terminal.expect("[4]").expect("a passphrase is needed");
     terminal
         .expect("[5]")
-        .expect("locked")
+        .expect("the `file` store is locked")
+        .expect("the `file` store was not unlocked")
         .expect("a passphrase is needed");
     terminal.end().hides("open sesame").done();
     sandbox.assert_nowhere("open sesame");

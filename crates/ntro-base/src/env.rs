@@ -56,7 +56,7 @@ variables! {
     NTRO_PASSPHRASE = "NTRO_PASSPHRASE";
     /// File whose first line is the passphrase of the encrypted key file
     NTRO_PASSPHRASE_FILE = "NTRO_PASSPHRASE_FILE";
-    /// On Linux, time such as `15m` for which the kernel keeps a passphrase that was typed to open the encrypted key file, in the keyring of this session; `0s` erases it
+    /// On Linux, time such as `15m` for which the kernel keeps a passphrase that was typed to open the encrypted key file, in the keyring of this session
     NTRO_UNLOCK_FOR = "NTRO_UNLOCK_FOR";
     /// age identity file or SSH private key that opens the encrypted key file, instead of `identity.txt` in the folder of `ntro`
     NTRO_IDENTITY_FILE = "NTRO_IDENTITY_FILE";

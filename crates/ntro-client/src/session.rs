@@ -389,7 +389,7 @@ impl Session {
         })
     }
 
-    /// Where a typed passphrase is kept. A time of zero erases one that is kept.
+    /// Where a typed passphrase is kept.
     fn unlocked(&self) -> Result<Option<Unlocked>, Error> {
         let Some(text) = self.env().text(&env::NTRO_UNLOCK_FOR)? else {
             return Ok(None);
@@ -401,13 +401,11 @@ impl Session {
         let period: Period = text
             .parse()
             .map_err(|error: PeriodError| invalid(error.to_string()))?;
-        let place = Unlocked::new(self.home_or_nowhere()?.folder(), period.duration())
-            .map_err(|error| invalid(error.to_string()))?;
         if period.is_zero() {
-            place.forget();
             return Ok(None);
         }
-        Ok(Some(place))
+        let place = Unlocked::new(self.home_or_nowhere()?.folder(), period.duration());
+        Ok(Some(place.map_err(|error| invalid(error.to_string()))?))
     }
 }
 

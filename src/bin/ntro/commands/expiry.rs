@@ -88,7 +88,7 @@ pub(crate) fn warn(cx: &Context, connection: Option<&str>, expires_at: Option<Ti
 /// Says how long the encrypted file stays unlocked.
 pub(super) fn unlocked(until: Timestamp) -> String {
     format!(
-        "the `file` store is unlocked until {}; `NTRO_UNLOCK_FOR=0s` locks it",
+        "the `file` store is unlocked until {}; `ntro auth lock` locks it",
         until.strftime("%F %T UTC")
     )
 }

@@ -85,6 +85,9 @@ examples! {
         "Keep programs from reading a key": "ntro auth set acme-prod --policy keyless"
         "Ask before changes on its server": "ntro auth set acme-prod --production true"
     }
+    "auth lock" {
+        "Forget the passphrase of the key file": "ntro auth lock"
+    }
     "auth rename" {
         "Rename a connection": "ntro auth rename acme acme-prod"
     }

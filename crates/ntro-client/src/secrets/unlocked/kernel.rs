@@ -60,11 +60,13 @@ pub(super) fn write(description: &str, content: &[u8], seconds: u64) -> Result<(
     kept.map_err(explain)
 }
 
-pub(super) fn erase(description: &str) -> Result<(), NotKept> {
-    match find(description)? {
-        Some(key) => key.invalidate().map_err(explain),
-        None => Ok(()),
+/// Returns whether there was something to erase.
+pub(super) fn erase(description: &str) -> Result<bool, NotKept> {
+    let found = find(description)?;
+    if let Some(key) = found {
+        key.invalidate().map_err(explain)?;
     }
+    Ok(found.is_some())
 }
 
 fn explain(error: KeyError) -> NotKept {

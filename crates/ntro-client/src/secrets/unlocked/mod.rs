@@ -71,9 +71,9 @@ impl Unlocked {
         platform::write(&self.description, content.as_bytes(), seconds)
     }
 
-    /// Erases the passphrase.
-    pub fn forget(&self) {
+    /// Erases the passphrase. Returns whether one was kept.
+    pub fn forget(&self) -> bool {
         // Where it cannot be reached, it is not used either.
-        let _ = platform::erase(&self.description);
+        platform::erase(&self.description).unwrap_or(false)
     }
 }

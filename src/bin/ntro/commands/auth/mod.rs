@@ -2,6 +2,7 @@
 
 mod explain;
 mod list;
+mod lock;
 mod login;
 mod logout;
 mod migrate;
@@ -36,6 +37,7 @@ group! {
     "test" Test(test::TestArgs) => test::run, prints test::TestedConnection;
     "token" Token(token::TokenArgs) => token::run, prints token::RevealedKey<'_>;
     "explain" Explain(explain::ExplainArgs) => explain::run, prints explain::Explanation;
+    "lock" Lock(lock::LockArgs) => lock::run, prints lock::LockedStore;
     "migrate" Migrate(migrate::MigrateArgs) => migrate::run, prints migrate::Moves;
     "rotate" Rotate(rotate::RotateArgs) => rotate::run, prints rotate::RotationRow | rotate::Rotations;
 }
