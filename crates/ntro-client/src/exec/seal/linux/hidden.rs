@@ -1,0 +1,184 @@
+//! What a child must not see.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use rustix::fs::{Access, access};
+use rustix::process::geteuid;
+
+/// The folder of sockets and other state of running programs.
+pub(super) const RUN: &str = "/run";
+
+/// What programs need below [`RUN`]: name resolution, the list of devices, and where NixOS keeps
+/// all programs. None of it listens for orders.
+pub(super) const KEPT: [&str; 12] = [
+    "/run/systemd/resolve",
+    "/run/resolvconf",
+    "/run/NetworkManager/resolv.conf",
+    "/run/NetworkManager/no-stub-resolv.conf",
+    "/run/nscd",
+    "/run/udev/data",
+    "/run/media",
+    "/run/current-system",
+    "/run/booted-system",
+    "/run/wrappers",
+    "/run/opengl-driver",
+    "/run/opengl-driver-32",
+];
+
+/// Below the home folder: keys, keyrings, and what opens the secret managers of the `command`
+/// store.
+const OF_HOME: [&str; 24] = [
+    ".ntro",
+    ".ontora",
+    ".local/share/keyrings",
+    ".gnome2/keyrings",
+    ".local/share/kwalletd",
+    ".kde/share/apps/kwallet",
+    ".kde4/share/apps/kwallet",
+    ".gnupg",
+    ".password-store",
+    ".local/share/gopass",
+    ".config/gopass",
+    ".config/age",
+    ".config/sops/age",
+    ".config/op",
+    ".config/Bitwarden CLI",
+    ".config/rbw",
+    ".cache/rbw",
+    ".local/share/rbw",
+    ".vault-token",
+    ".bao-token",
+    ".lpass",
+    ".local/share/lpass",
+    ".config/keepassxc",
+    ".screen",
+];
+
+/// Sockets of displays. Their programs take input on behalf of others, and a terminal is one of
+/// them. Those of screen, where it keeps them in `/tmp`.
+const IN_TMP: [&str; 4] = [
+    "/tmp/.X11-unix",
+    "/tmp/.ICE-unix",
+    "/tmp/screens",
+    "/tmp/uscreens",
+];
+
+/// Returns the paths to hide below the home folder.
+pub(super) fn of_home(home: &Path) -> impl Iterator<Item = PathBuf> {
+    OF_HOME.iter().map(move |path| home.join(path))
+}
+
+/// Returns the folders of `/tmp` in which other programs listen, and their modes.
+pub(super) fn socket_folders() -> Vec<(PathBuf, u32)> {
+    let mut folders: Vec<_> = IN_TMP.map(|path| (path.into(), 0o1777)).into();
+    let user = geteuid().as_raw();
+    folders.push((Path::new("/tmp").join(tmux_folder()), 0o700));
+    folders.push((format!("/tmp/zellij-{user}").into(), 0o700));
+    folders.push((format!("/tmp/emacs{user}").into(), 0o700));
+    folders
+}
+
+/// Returns the name of the folder in which tmux listens.
+pub(super) fn tmux_folder() -> String {
+    format!("tmux-{}", geteuid().as_raw())
+}
+
+/// Returns the paths of all Unix sockets that are bound now.
+pub(super) fn bound_sockets() -> io::Result<Vec<PathBuf>> {
+    let table = fs::read("/proc/net/unix")?;
+    let mut paths: Vec<_> = table
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| {
+            let start = line.iter().position(|byte| *byte == b'/')?;
+            Some(PathBuf::from(OsStr::from_bytes(&line[start..])))
+        })
+        .collect();
+    paths.sort();
+    paths.dedup();
+    Ok(paths)
+}
+
+/// Returns the devices that this user can open, and that give what files and the terminal do not:
+/// disks, keyboards, memory, and the screens and keys of other terminals.
+pub(super) fn devices() -> Vec<PathBuf> {
+    let own = own_terminals();
+    let mut found = Vec::new();
+    for folder in ["/dev", "/dev/pts"] {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let Ok(kind) = entry.file_type() else {
+                continue;
+            };
+            let name = name.as_bytes();
+            let other_terminal = folder == "/dev/pts" && name != b"ptmx";
+            if !(is_block(&kind) || is_dangerous(name) || other_terminal) {
+                continue;
+            }
+            let path = entry.path();
+            let device = fs::metadata(&path).map_or(0, |metadata| metadata.rdev());
+            let usable = [Access::READ_OK, Access::WRITE_OK]
+                .into_iter()
+                .any(|right| access(&path, right).is_ok());
+            if usable && !own.contains(&device) {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+fn is_block(kind: &fs::FileType) -> bool {
+    std::os::unix::fs::FileTypeExt::is_block_device(kind)
+}
+
+/// Character devices, and folders of them.
+fn is_dangerous(name: &[u8]) -> bool {
+    let numbered = |prefix: &[u8]| {
+        name.strip_prefix(prefix)
+            .is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_digit))
+    };
+    let exact: [&[u8]; 10] = [
+        b"bsg",
+        b"console",
+        b"input",
+        b"kmem",
+        b"kmsg",
+        b"loop-control",
+        b"mem",
+        b"port",
+        b"snapshot",
+        b"uinput",
+    ];
+    exact.contains(&name)
+        || [&b"tty"[..], b"ttyS", b"sg", b"ng", b"nvme", b"hidraw"]
+            .map(numbered)
+            .contains(&true)
+        || name.starts_with(b"vcs")
+}
+
+/// Returns the numbers of the devices that are the terminal of this process.
+fn own_terminals() -> Vec<u64> {
+    let mut own = Vec::new();
+    for number in 0..3 {
+        if let Ok(metadata) = fs::metadata(format!("/proc/self/fd/{number}")) {
+            own.push(metadata.rdev());
+        }
+    }
+    // The seventh field, after the name in parentheses.
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let controlling = stat
+        .rsplit_once(')')
+        .and_then(|(_, rest)| rest.split_whitespace().nth(4))
+        .and_then(|field| field.parse::<u32>().ok());
+    // The old format of the kernel: eight bits of the minor number, twelve of the major, the rest.
+    if let Some(number) = controlling {
+        let (major, minor) = (number >> 8 & 0xfff, number & 0xff | number >> 12 & 0xfff00);
+        own.push(rustix::fs::makedev(major, minor));
+    }
+    own.retain(|device| *device != 0);
+    own
+}

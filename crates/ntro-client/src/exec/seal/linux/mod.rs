@@ -1,0 +1,359 @@
+//! The seal on Linux.
+
+mod descriptors;
+mod domain;
+mod filter;
+mod handoff;
+mod hidden;
+mod kernel;
+mod loopback;
+mod mount_table;
+mod namespaces;
+mod scene;
+mod startup;
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::process::{chdir, getcwd};
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
+
+use super::{Barrier, Gap, SealError, SealFiles, SealLevel, Sealed};
+use descriptors::Folders;
+use domain::Rule;
+use namespaces::User;
+use scene::{Copy, Scene, existing, make_folder};
+
+pub use handoff::{receive_listener, send_listener};
+pub(in crate::exec) use kernel::unshare;
+pub(in crate::exec) use namespaces::User as NamespaceUser;
+
+/// How a child will be sealed.
+#[derive(Debug)]
+pub struct Plan {
+    level: SealLevel,
+    files: SealFiles,
+    named: bool,
+    /// Why there are no namespaces.
+    obstacle: Option<&'static str>,
+}
+
+impl Plan {
+    /// Looks at what this system offers. `named` is whether the user asked for this very level.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the level was named and cannot be had.
+    pub fn new(level: SealLevel, files: SealFiles, named: bool) -> Result<Self, SealError> {
+        let obstacle = match level {
+            SealLevel::Off => None,
+            SealLevel::Store | SealLevel::Net => namespaces::obstacle(),
+        };
+        let plan = Self {
+            level,
+            files,
+            named,
+            obstacle,
+        };
+        if let Some(reason) = obstacle {
+            plan.refuse(Barrier::Files, reason)?;
+        }
+        Ok(plan)
+    }
+
+    /// Seals this process, for the program that it executes next.
+    ///
+    /// The process must have one thread and must not have held a key.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the level was named and cannot be had, or if the process is half sealed. It must not
+    /// execute the child then.
+    pub fn enter(self) -> Result<Sealed, SealError> {
+        let mut sealed = match (self.level, self.obstacle) {
+            (SealLevel::Off, _) => return Ok(Sealed::off()),
+            (_, None) => self.enter_namespaces()?,
+            (_, Some(reason)) => self.enter_domain_only(reason)?,
+        };
+        // Without a home folder, there is little to protect in it.
+        let mut gaps = sealed.not_held.iter();
+        if let Some(gap) = gaps.find(|gap| gap.barrier != Barrier::Startup) {
+            self.refuse(gap.barrier, &gap.reason)?;
+        }
+        sealed.held.sort_by_key(|barrier| *barrier as u8);
+        sealed.not_held.sort_by_key(|gap| gap.barrier as u8);
+        Ok(sealed)
+    }
+
+    /// Fails if the level was named.
+    fn refuse(&self, barrier: Barrier, reason: &str) -> Result<(), SealError> {
+        match self.named {
+            true => Err(SealError::Unavailable {
+                level: self.level,
+                gap: gap(barrier, reason),
+            }),
+            false => Ok(()),
+        }
+    }
+
+    fn enter_namespaces(&self) -> Result<Sealed, SealError> {
+        let working = working_folder()?;
+        let net = self.level == SealLevel::Net;
+        let mut sealed = Sealed {
+            level: self.level,
+            held: vec![Barrier::Files, Barrier::Sockets, Barrier::Memory],
+            not_held: Vec::new(),
+            listener: None,
+        };
+        let folders = step("inherited descriptors", Folders::find())?;
+        // A new network namespace has a list of its own.
+        let sockets = step("sockets", hidden::bound_sockets())?;
+        let user = User::current();
+        if let Err(error) = namespaces::enter(net) {
+            let reason = format!("no namespaces: {error}");
+            self.refuse(Barrier::Files, &reason)?;
+            return self.enter_domain_only(&reason);
+        }
+        step("user map", user.map())?;
+        step("mounts", self.mount(&working, &sockets, &mut sealed))?;
+        if net {
+            sealed.listener = Some(step("loopback interface", loopback::listen())?);
+            sealed.held.push(Barrier::Network);
+        }
+        step("mounts", user.lock_mounts())?;
+        chdir(&working).map_err(|_| SealError::WorkingFolder(working))?;
+        step("inherited descriptors", folders.reopen())?;
+        step("privileges", set_no_new_privs(true).map_err(Into::into))?;
+        match domain::enter() {
+            Ok(()) => sealed.held.push(Barrier::Signals),
+            Err(_) => {
+                const REASON: &str = "the kernel is older than 6.12 or has no Landlock";
+                sealed.not_held.push(gap(Barrier::Signals, REASON));
+                if !net {
+                    // Those in the abstract namespace, which belongs to the network namespace.
+                    sealed.held.retain(|barrier| *barrier != Barrier::Sockets);
+                    sealed.not_held.push(gap(Barrier::Sockets, REASON));
+                }
+            }
+        }
+        filter(&mut sealed, false);
+        Ok(sealed)
+    }
+
+    /// Arranges the files that the child sees.
+    fn mount(&self, working: &Path, sockets: &[PathBuf], sealed: &mut Sealed) -> io::Result<()> {
+        let files = &self.files;
+        let mut kept = Vec::new();
+        for path in hidden::KEPT {
+            if let Some(copy) = Copy::of(Path::new(path))? {
+                kept.push((PathBuf::from(path), copy));
+            }
+        }
+        let generated = match &files.generated_home {
+            Some(path) => Copy::of(path)?.map(|copy| (path, copy)),
+            None => None,
+        };
+        let mut scene = Scene::new()?;
+
+        scene.replace(Path::new(hidden::RUN), 0o755)?;
+        for (path, copy) in &kept {
+            copy.attach_anew(path)?;
+        }
+        if let Some(path) = &files.runtime_dir {
+            match existing(path.canonicalize())? {
+                Some(_) => scene.replace(path, 0o700)?,
+                None if path.starts_with(hidden::RUN) => make_folder(path, 0o700)?,
+                None => {}
+            }
+        }
+        scene.replace(Path::new("/dev/shm"), 0o1777)?;
+        for (path, mode) in hidden::socket_folders() {
+            // Made later by tmux outside, it would be in reach.
+            if path.ends_with(hidden::tmux_folder()) {
+                existing(make_folder(&path, mode))?;
+            }
+            scene.replace(&path, mode)?;
+        }
+        for path in &files.secrets {
+            scene.hide(path)?;
+        }
+        if let Some(home) = &files.home {
+            for path in hidden::of_home(home) {
+                scene.hide(&path)?;
+            }
+        }
+        scene.hide(&files.ntro_home)?;
+        for path in hidden::devices() {
+            scene.hide(&path)?;
+        }
+        for path in sockets {
+            if scene::is_socket(path) {
+                scene.hide(path)?;
+            }
+        }
+        if let Some((path, copy)) = generated {
+            if let Some(target) = existing(files.ntro_home.canonicalize())? {
+                copy.attach(&target)?;
+            }
+            if existing(path.canonicalize())?.is_none() {
+                copy.attach_anew(path)?;
+            }
+        }
+        startup::protect_system(&scene)?;
+        match &files.home {
+            // Everything is below `/`, which must stay writable.
+            Some(home) if home.parent().is_some() => {
+                startup::protect_home(&scene, home, &files.programs, working)?;
+                sealed.held.push(Barrier::Startup);
+            }
+            _ => {
+                let reason = "there is no home folder";
+                sealed.not_held.push(gap(Barrier::Startup, reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Seals without namespaces.
+    fn enter_domain_only(&self, reason: &str) -> Result<Sealed, SealError> {
+        let mut sealed = Sealed {
+            level: self.level,
+            held: Vec::new(),
+            not_held: Vec::new(),
+            listener: None,
+        };
+        step("privileges", drop_capabilities())?;
+        step("privileges", set_no_new_privs(true).map_err(Into::into))?;
+        let home = self.files.home.as_deref();
+        let (held, not_held) = (&mut sealed.held, &mut sealed.not_held);
+        let mut no_unix_sockets = true;
+        match domain::enter_without_mounts(&self.rules(), self.files.generated_home.as_deref()) {
+            Ok(domain) => {
+                held.extend([Barrier::Files, Barrier::Memory]);
+                no_unix_sockets = !domain.paths_of_sockets;
+                match home {
+                    Some(_) => held.push(Barrier::Startup),
+                    None => not_held.push(gap(Barrier::Startup, "there is no home folder")),
+                }
+                match domain.scopes {
+                    true => held.push(Barrier::Signals),
+                    false => not_held.push(gap(Barrier::Signals, "the kernel is older than 6.12")),
+                }
+            }
+            Err(_) => {
+                let reason = format!("{reason}, and the kernel has no Landlock");
+                for barrier in [
+                    Barrier::Files,
+                    Barrier::Memory,
+                    Barrier::Signals,
+                    Barrier::Startup,
+                ] {
+                    not_held.push(gap(barrier, &reason));
+                }
+            }
+        }
+        if self.level == SealLevel::Net {
+            not_held.push(gap(Barrier::Network, reason));
+        }
+        match filter(&mut sealed, no_unix_sockets) {
+            true => sealed.held.push(Barrier::Sockets),
+            false => sealed.not_held.push(gap(Barrier::Sockets, reason)),
+        }
+        Ok(sealed)
+    }
+
+    /// Returns what Landlock must hide and protect, by its real path.
+    fn rules(&self) -> Vec<(PathBuf, Rule)> {
+        let files = &self.files;
+        let mut hidden: Vec<_> = files.secrets.clone();
+        hidden.push(files.ntro_home.clone());
+        hidden.extend(files.runtime_dir.clone());
+        hidden.push("/dev/shm".into());
+        hidden.extend(hidden::devices());
+        let mut read_only = Vec::new();
+        if let Some(home) = &files.home {
+            hidden.extend(hidden::of_home(home));
+            if let Ok(home) = home.canonicalize() {
+                let working = working_folder().unwrap_or_default();
+                let paths = startup::paths(&home, &files.programs, &working);
+                read_only.extend(paths.iter().map(|path| home.join(path)));
+                let entries = std::fs::read_dir(&home).into_iter().flatten().flatten();
+                let files = entries.filter(|entry| {
+                    startup::is_startup_file(&entry.file_name())
+                        && entry.file_type().is_ok_and(|kind| kind.is_file())
+                });
+                read_only.extend(files.map(|entry| entry.path()));
+            }
+        }
+        read_only.extend(startup::of_system().map(Path::to_owned));
+        // The child needs no other file there.
+        for entry in std::fs::read_dir(hidden::RUN)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let path = entry.path();
+            if !hidden::KEPT
+                .iter()
+                .any(|kept| Path::new(kept).starts_with(&path))
+            {
+                hidden.push(path);
+            }
+        }
+        // Nothing can be created in a folder with a rule in it.
+        hidden.retain(|path| path.exists());
+        let rules = hidden.into_iter().map(|path| (path, Rule::Hidden));
+        let rules = rules.chain(read_only.into_iter().map(|path| (path, Rule::ReadOnly)));
+        let rules = rules.map(|(path, rule)| (path.canonicalize().unwrap_or(path), rule));
+        rules.collect()
+    }
+}
+
+/// Installs the filter, and gives the process an empty session keyring. Returns whether the filter
+/// holds.
+fn filter(sealed: &mut Sealed, no_unix_sockets: bool) -> bool {
+    // Only calls of the kernel itself still look there once the filter holds. Containers refuse it.
+    let _ = kernel::join_new_session_keyring();
+    let barriers = [Barrier::Keyrings, Barrier::Terminal];
+    match filter::install(no_unix_sockets) {
+        Ok(()) => {
+            sealed.held.extend(barriers);
+            true
+        }
+        Err(error) => {
+            let reason = format!("no system call filter: {error}");
+            let gaps = barriers.map(|barrier| gap(barrier, &reason));
+            sealed.not_held.extend(gaps);
+            false
+        }
+    }
+}
+
+/// Gives up the capabilities of root: without namespaces, they reach around Landlock. A process
+/// without new privileges does not get them back by executing a program.
+fn drop_capabilities() -> io::Result<()> {
+    let none = CapabilitySets {
+        effective: CapabilitySet::empty(),
+        permitted: CapabilitySet::empty(),
+        inheritable: CapabilitySet::empty(),
+    };
+    Ok(set_capabilities(None, none)?)
+}
+
+fn working_folder() -> Result<PathBuf, SealError> {
+    let path = step("working folder", getcwd(Vec::new()).map_err(Into::into))?;
+    Ok(PathBuf::from(OsString::from_vec(path.into_bytes())))
+}
+
+fn step<T>(step: &'static str, result: io::Result<T>) -> Result<T, SealError> {
+    result.map_err(|source| SealError::Failed { step, source })
+}
+
+fn gap(barrier: Barrier, reason: &str) -> Gap {
+    Gap {
+        barrier,
+        reason: reason.to_owned(),
+    }
+}

@@ -1,0 +1,164 @@
+//! What is mounted where.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use rustix::mount::MountFlags;
+
+/// A line of `/proc/self/mountinfo`.
+#[derive(Debug)]
+pub(super) struct Mount {
+    /// The number of the file system.
+    device: String,
+    /// The folder of the file system that is mounted.
+    root: PathBuf,
+    pub(super) point: PathBuf,
+    /// The flags that a remount must repeat.
+    pub(super) flags: MountFlags,
+    pub(super) kind: String,
+}
+
+/// The mounts of the process.
+#[derive(Debug)]
+pub(super) struct MountTable(Vec<Mount>);
+
+impl MountTable {
+    pub(super) fn read() -> io::Result<Self> {
+        let table = Self::parse(&fs::read("/proc/self/mountinfo")?);
+        match table.0.is_empty() {
+            true => Err(io::Error::other("`/proc/self/mountinfo` is empty")),
+            false => Ok(table),
+        }
+    }
+
+    fn parse(text: &[u8]) -> Self {
+        let lines = text.split(|byte| *byte == b'\n');
+        Self(lines.filter_map(mount).collect())
+    }
+
+    /// Returns the mount that a path without links is on.
+    pub(super) fn of(&self, path: &Path) -> Option<&Mount> {
+        // A later mount covers an earlier one of the same length.
+        let holding = self.0.iter().filter(|mount| path.starts_with(&mount.point));
+        holding.max_by_key(|mount| mount.point.components().count())
+    }
+
+    /// Returns the mounts below a path, and the one at the path itself.
+    pub(super) fn below<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = &'a Mount> {
+        let all = self.0.iter();
+        all.filter(move |mount| mount.point.starts_with(path))
+    }
+
+    /// Returns the other paths of a file or folder, through other mounts of its file system, and
+    /// the mounts of what is in it. The path has no links.
+    pub(super) fn aliases(&self, path: &Path) -> Vec<PathBuf> {
+        let Some(own) = self.of(path) else {
+            return Vec::new();
+        };
+        let Ok(rest) = path.strip_prefix(&own.point) else {
+            return Vec::new();
+        };
+        let inner = join(&own.root, rest);
+        let same = self.0.iter().filter(|mount| mount.device == own.device);
+        let paths = same.filter_map(|mount| match inner.strip_prefix(&mount.root) {
+            Ok(rest) => Some(join(&mount.point, rest)),
+            Err(_) => mount.root.starts_with(&inner).then(|| mount.point.clone()),
+        });
+        let mut paths: Vec<_> = paths.filter(|other| other != path).collect();
+        paths.sort();
+        paths.dedup();
+        paths
+    }
+}
+
+/// Joins without a slash at the end, where `rest` is empty.
+fn join(path: &Path, rest: &Path) -> PathBuf {
+    path.components().chain(rest.components()).collect()
+}
+
+fn mount(line: &[u8]) -> Option<Mount> {
+    let mut fields = line.split(|byte| *byte == b' ').skip(2);
+    let mut next = || fields.next();
+    let device = String::from_utf8_lossy(next()?).into_owned();
+    let root = unescaped(next()?);
+    let point = unescaped(next()?);
+    let mut flags = MountFlags::empty();
+    for option in next()?.split(|byte| *byte == b',') {
+        flags |= match option {
+            b"ro" => MountFlags::RDONLY,
+            b"nosuid" => MountFlags::NOSUID,
+            b"nodev" => MountFlags::NODEV,
+            b"noexec" => MountFlags::NOEXEC,
+            _ => MountFlags::empty(),
+        };
+    }
+    let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
+    Some(Mount {
+        device,
+        root,
+        point,
+        flags,
+        kind: String::from_utf8_lossy(kind).into_owned(),
+    })
+}
+
+/// The kernel writes blanks, line ends and backslashes as three octal digits.
+fn unescaped(field: &[u8]) -> PathBuf {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut left = field;
+    while let Some((first, rest)) = left.split_first() {
+        let digits = rest.get(..3).filter(|_| *first == b'\\');
+        let octal = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        match octal.and_then(|octal| u8::from_str_radix(octal, 8).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                left = &rest[3..];
+            }
+            None => {
+                bytes.push(*first);
+                left = rest;
+            }
+        }
+    }
+    OsString::from_vec(bytes).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &[u8] = b"\
+27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
+28 27 0:21 / /proc rw,nosuid,nodev,noexec - proc proc rw
+29 27 254:1 / /home rw,relatime - ext4 /dev/vdb rw
+30 27 254:1 /ada /srv/my\\040home ro,nosuid - ext4 /dev/vdb rw
+31 27 254:1 /ada/.ntro/dev /mnt/dev rw - ext4 /dev/vdb rw
+32 27 254:2 / /mnt/usb rw - vfat /dev/sda1 rw
+";
+
+    #[test]
+    fn table_finds_other_paths() {
+        let table = MountTable::parse(TABLE);
+        let paths = |path: &str| table.aliases(Path::new(path));
+        assert_eq!(
+            paths("/home/ada/.ntro"),
+            [Path::new("/mnt/dev"), Path::new("/srv/my home/.ntro")]
+        );
+        assert_eq!(
+            paths("/mnt/dev"),
+            [
+                Path::new("/home/ada/.ntro/dev"),
+                Path::new("/srv/my home/.ntro/dev")
+            ]
+        );
+        assert!(paths("/etc").is_empty());
+        assert_eq!(
+            table.of(Path::new("/srv/my home/x")).unwrap().flags,
+            MountFlags::RDONLY | MountFlags::NOSUID
+        );
+        assert_eq!(table.of(Path::new("/proc/1")).unwrap().kind, "proc");
+        assert_eq!(table.below(Path::new("/mnt")).count(), 2);
+    }
+}

@@ -1,0 +1,207 @@
+//! The files that the child sees: what is covered, what is read-only, what is new.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags, open};
+use rustix::io::Errno;
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_bind,
+    mount_bind_recursive, mount_change, mount_remount, move_mount, open_tree,
+};
+
+use super::mount_table::MountTable;
+
+/// A device that is empty to readers and refuses connections.
+const NOTHING: &str = "/dev/null";
+
+/// The mount namespace of a process that is being sealed.
+pub(super) struct Scene {
+    table: MountTable,
+    /// An empty read-only folder, once one was needed.
+    veil: Option<OwnedFd>,
+    /// What is covered, without links.
+    covered: Vec<PathBuf>,
+}
+
+/// A copy of a part of the tree, as it was before something covered it.
+pub(super) struct Copy {
+    tree: OwnedFd,
+    is_folder: bool,
+}
+
+impl Copy {
+    /// Copies a file or folder with all that is mounted in it; `None` if it is missing.
+    pub(super) fn of(path: &Path) -> io::Result<Option<Self>> {
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | OpenTreeFlags::AT_RECURSIVE;
+        let Some(metadata) = existing(fs::metadata(path))? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            tree: open_tree(CWD, path, flags)?,
+            is_folder: metadata.is_dir(),
+        }))
+    }
+
+    /// Mounts the copy at a path.
+    pub(super) fn attach(&self, path: &Path) -> io::Result<()> {
+        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        Ok(move_mount(self.tree.as_fd(), "", CWD, path, flags)?)
+    }
+
+    /// Mounts the copy at a path, which is made if it is missing.
+    pub(super) fn attach_anew(&self, path: &Path) -> io::Result<()> {
+        match (self.is_folder, path.parent()) {
+            (true, _) => make_folder(path, 0o755)?,
+            (false, parent) => {
+                if let Some(parent) = parent {
+                    make_folder(parent, 0o755)?;
+                }
+                let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
+                open(path, flags, Mode::from_raw_mode(0o600))?;
+            }
+        }
+        self.attach(path)
+    }
+}
+
+impl Scene {
+    /// Starts with the mounts as they are. What is mounted outside later appears inside as well,
+    /// except below what is covered.
+    pub(super) fn new() -> io::Result<Self> {
+        mount_change(
+            "/",
+            MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
+        )?;
+        Ok(Self {
+            table: MountTable::read()?,
+            veil: None,
+            covered: Vec::new(),
+        })
+    }
+
+    /// Hides a file or folder, by all its paths. One that is missing, or out of reach for the child
+    /// as well, is left.
+    pub(super) fn hide(&mut self, path: &Path) -> io::Result<()> {
+        let Some(path) = existing(path.canonicalize())? else {
+            return Ok(());
+        };
+        for alias in self.table.aliases(&path) {
+            self.cover(&alias)?;
+        }
+        self.cover(&path)
+    }
+
+    /// Replaces a folder with an empty one that the child may write to.
+    pub(super) fn replace(&mut self, path: &Path, mode: u32) -> io::Result<()> {
+        let Some(path) = existing(path.canonicalize())? else {
+            return Ok(());
+        };
+        for alias in self.table.aliases(&path) {
+            self.cover(&alias)?;
+        }
+        let options = format!("mode={mode:o}\0");
+        let options = std::ffi::CStr::from_bytes_with_nul(options.as_bytes());
+        let flags = MountFlags::NOSUID | MountFlags::NODEV;
+        mount("tmpfs", &path, "tmpfs", flags, options.ok())?;
+        self.covered.push(path);
+        Ok(())
+    }
+
+    /// Returns whether a path without links is below something covered.
+    pub(super) fn covers(&self, path: &Path) -> bool {
+        self.covered.iter().any(|covered| path.starts_with(covered))
+    }
+
+    fn cover(&mut self, path: &Path) -> io::Result<()> {
+        let Some(metadata) = existing(fs::symlink_metadata(path))? else {
+            return Ok(());
+        };
+        if self.covers(path) {
+            return Ok(());
+        }
+        if !metadata.is_dir() {
+            mount_bind(NOTHING, path)?;
+        } else if let Some(veil) = &self.veil {
+            let flags = OpenTreeFlags::OPEN_TREE_CLONE
+                | OpenTreeFlags::OPEN_TREE_CLOEXEC
+                | OpenTreeFlags::AT_EMPTY_PATH;
+            let copy = open_tree(veil, "", flags)?;
+            let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+            move_mount(copy, "", CWD, path, flags)?;
+        } else {
+            let flags =
+                MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::RDONLY;
+            mount("tmpfs", path, "tmpfs", flags, Some(c"mode=0555"))?;
+            let flags = OFlags::PATH | OFlags::CLOEXEC;
+            self.veil = Some(open(path, flags, Mode::empty())?);
+        }
+        self.covered.push(path.to_owned());
+        Ok(())
+    }
+
+    /// Makes a file or folder read-only, with all that is mounted in it. A link is followed.
+    pub(super) fn make_read_only(&self, path: &Path) -> io::Result<()> {
+        let Some(path) = existing(path.canonicalize())? else {
+            return Ok(());
+        };
+        self.pin(&path)?;
+        self.remount_read_only(&path)?;
+        for mount in self.table.below(&path) {
+            // Looking at such a folder would mount what it waits for.
+            if mount.point != path && mount.kind != "autofs" && !self.covers(&mount.point) {
+                existing(self.remount_read_only(&mount.point))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes only the top level of a folder read-only, which is a mount already.
+    pub(super) fn remount_read_only(&self, path: &Path) -> io::Result<()> {
+        let flags = match self.table.of(path) {
+            Some(mount) => mount.flags,
+            None => MountFlags::empty(),
+        };
+        let flags = flags | MountFlags::BIND | MountFlags::RDONLY;
+        Ok(mount_remount(path, flags, "")?)
+    }
+
+    /// Mounts a folder on itself: its name can then be neither renamed nor removed.
+    pub(super) fn pin(&self, path: &Path) -> io::Result<()> {
+        Ok(mount_bind_recursive(path, path)?)
+    }
+
+    /// Returns the other paths of a folder.
+    pub(super) fn aliases(&self, path: &Path) -> Vec<PathBuf> {
+        self.table.aliases(path)
+    }
+}
+
+/// Makes a folder with this mode, and those above it.
+pub(super) fn make_folder(path: &Path, mode: u32) -> io::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+}
+
+/// Returns `None` for what is missing. Only what its owner can reach can be reached by the child.
+pub(super) fn existing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) => match Errno::from_io_error(&error) {
+            Some(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => Ok(None),
+            _ => Err(error),
+        },
+    }
+}
+
+/// Returns whether a path is a socket.
+pub(super) fn is_socket(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
+}

@@ -1,0 +1,323 @@
+//! Files that start programs later, outside.
+//!
+//! Such a file is often missing, and a missing one could be created, or its folder be renamed. So
+//! the top levels of the home, of `~/.config` and of `~/.local/share` become read-only: nothing can
+//! be created, renamed or removed there. What exists in them stays writable, except what is named
+//! here. Each writable folder is a mount, and so keeps its name.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use rustix::process::geteuid;
+
+use super::scene::{Copy, Scene, existing};
+
+/// Folders and files below the home, besides the hidden files on its top level.
+const OF_HOME: [&str; 46] = [
+    // Shells
+    ".bashrc.d",
+    ".bash_completion.d",
+    ".profile.d",
+    ".zsh",
+    ".zshrc.d",
+    ".zfunc",
+    ".oh-my-zsh",
+    ".config/bash",
+    ".config/fish",
+    ".config/nushell",
+    ".config/powershell",
+    ".config/zsh",
+    ".config/starship.toml",
+    ".local/share/bash-completion",
+    ".local/share/fish",
+    // Sessions
+    ".config/autostart",
+    ".config/autostart-scripts",
+    ".config/environment.d",
+    ".config/plasma-workspace",
+    ".config/systemd",
+    ".config/upstart",
+    ".config/i3",
+    ".config/sway",
+    ".config/hypr",
+    ".config/niri",
+    ".config/openbox",
+    ".config/awesome",
+    ".kde/Autostart",
+    ".kde4/Autostart",
+    ".local/share/dbus-1",
+    ".local/share/systemd",
+    ".local/share/applications",
+    ".local/share/gnome-shell",
+    ".local/share/plasma",
+    // Tools that run what their configuration says
+    ".ssh",
+    ".vim",
+    ".emacs.d",
+    ".config/emacs",
+    ".config/git",
+    ".config/nvim",
+    ".config/tmux",
+    ".config/direnv",
+    ".config/mise",
+    ".cargo/config.toml",
+    ".cargo/env",
+    ".mozilla/native-messaging-hosts",
+];
+
+/// Hidden files on the top level of the home that no program runs, and that agents write to.
+const WRITABLE: [&str; 5] = [
+    ".claude.json",
+    ".claude.json.backup",
+    ".lesshst",
+    ".viminfo",
+    ".wget-hsts",
+];
+
+/// Folders of the system, which root could write to.
+const OF_SYSTEM: [&str; 12] = [
+    "/bin",
+    "/boot",
+    "/efi",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/sbin",
+    "/usr",
+    "/var/spool/at",
+    "/var/spool/cron",
+];
+
+/// Files of the kernel that start programs or stop the machine, and that root may write to without
+/// a capability.
+const OF_KERNEL: [&str; 5] = [
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+];
+
+/// Makes files of the system read-only that this user could write to.
+pub(super) fn protect_system(scene: &Scene) -> io::Result<()> {
+    if geteuid().is_root() {
+        // The folders above keep their names.
+        for folder in ["/var", "/var/spool"] {
+            existing(scene.pin(Path::new(folder)))?;
+        }
+    }
+    of_system().try_for_each(|path| scene.make_read_only(path))
+}
+
+/// Returns files of the system that start programs or stop processes outside.
+pub(super) fn of_system() -> impl Iterator<Item = &'static Path> {
+    let of_root = OF_SYSTEM.iter().chain(&OF_KERNEL);
+    let of_root = of_root.take(if geteuid().is_root() { usize::MAX } else { 0 });
+    // The others are links to folders below `/usr`.
+    let of_root = of_root.map(Path::new).filter(|path| !path.is_symlink());
+    // Control groups of the user can stop processes.
+    [Path::new("/sys")].into_iter().chain(of_root)
+}
+
+/// Makes the files of the home read-only that start programs. `programs` are the folders of
+/// `PATH`; the working folder stays as it is.
+pub(super) fn protect_home(
+    scene: &Scene,
+    home: &Path,
+    programs: &[PathBuf],
+    working: &Path,
+) -> io::Result<()> {
+    let Some(home) = existing(home.canonicalize())? else {
+        return Ok(());
+    };
+    for alias in scene.aliases(&home) {
+        // A mount of one folder of the home is reached by its own name too.
+        if !alias.starts_with(&home) && !home.starts_with(&alias) {
+            scene.make_read_only(&alias)?;
+        }
+    }
+    let mut protected = Protected::default();
+    for path in paths(&home, programs, working) {
+        protected.insert(&path);
+    }
+    scene.pin(&home)?;
+    close(scene, &home, &protected, true)
+}
+
+/// Returns the protected paths, relative to the home.
+pub(super) fn paths(home: &Path, programs: &[PathBuf], working: &Path) -> Vec<PathBuf> {
+    let named = OF_HOME.iter().map(|path| home.join(path));
+    let programs = programs.iter().filter(|folder| {
+        let folder = resolved(folder);
+        let first = folder
+            .strip_prefix(home)
+            .ok()
+            .and_then(|inner| inner.iter().next());
+        let of_user =
+            first.is_some_and(|first| first.as_bytes().starts_with(b".") || first == "bin");
+        of_user && (!folder.starts_with(working) || working == home)
+    });
+    let mut relative = Vec::new();
+    for path in named.chain(programs.cloned()).chain(hidden_links(home)) {
+        let resolved = resolved(&path);
+        for path in [path, resolved] {
+            match path.strip_prefix(home) {
+                Ok(inner) if !inner.as_os_str().is_empty() => relative.push(inner.to_owned()),
+                _ => {}
+            }
+        }
+    }
+    relative
+}
+
+/// Returns the hidden files on the top level of the home that are links, as those that a tool for
+/// configuration files makes.
+fn hidden_links(home: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(home).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| is_startup_file(&entry.file_name()))
+        .map(|entry| entry.path())
+        .filter(|path| path.is_symlink() && path.is_file())
+        .collect()
+}
+
+/// Returns whether a file on the top level of the home may start programs: an unknown hidden one
+/// counts as such.
+pub(super) fn is_startup_file(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(b".")
+        && !name.as_bytes().ends_with(b"_history")
+        && !WRITABLE.iter().any(|writable| name == *writable)
+}
+
+/// Resolves the links in the part of a path that exists.
+fn resolved(path: &Path) -> PathBuf {
+    let mut rest = Vec::new();
+    for ancestor in path.ancestors() {
+        if let Ok(real) = ancestor.canonicalize() {
+            return rest.iter().rev().fold(real, |path, name| path.join(name));
+        }
+        rest.extend(ancestor.file_name());
+    }
+    path.to_owned()
+}
+
+/// A tree of protected paths.
+#[derive(Default)]
+struct Protected {
+    /// Whether the path ends here: all below is protected.
+    whole: bool,
+    inner: BTreeMap<OsString, Protected>,
+}
+
+impl Protected {
+    fn insert(&mut self, path: &Path) {
+        let mut node = self;
+        for name in path {
+            node = node.inner.entry(name.to_owned()).or_default();
+        }
+        node.whole = true;
+    }
+
+    /// Returns whether a protected path in this folder is missing. One in a missing folder counts
+    /// as missing itself.
+    fn any_missing(&self, folder: &Path) -> bool {
+        let mut names = self.inner.keys();
+        names.any(|name| fs::symlink_metadata(folder.join(name)).is_err())
+    }
+}
+
+/// Protects what is in a folder that is a mount: all in it stays writable that is not protected.
+fn close(scene: &Scene, folder: &Path, protected: &Protected, is_home: bool) -> io::Result<()> {
+    let closed = is_home || protected.any_missing(folder);
+    let mut writable = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        if kind.is_symlink() {
+            continue;
+        }
+        match protected.inner.get(&entry.file_name()) {
+            Some(node) if node.whole && !closed => scene.make_read_only(&path)?,
+            Some(node) if node.whole => {}
+            Some(node) if kind.is_dir() => writable.push((path, Some(node))),
+            _ if is_home && !kind.is_dir() && is_startup_file(&entry.file_name()) => {}
+            // In a folder that stays open, the rest is as it was.
+            _ if closed && (kind.is_dir() || kind.is_file()) => writable.push((path, None)),
+            _ => {}
+        }
+    }
+    let mut copies = Vec::new();
+    for (path, node) in writable {
+        if scene.covers(&path) {
+            continue;
+        }
+        // A network file system that is out of reach stays so.
+        if let Ok(Some(copy)) = Copy::of(&path) {
+            copies.push((path, node, copy));
+        }
+    }
+    if closed {
+        scene.remount_read_only(folder)?;
+    }
+    for (path, node, copy) in copies {
+        copy.attach(&path)?;
+        if let Some(node) = node {
+            close(scene, &path, node, false)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_hidden_files_may_start_programs() {
+        let starts = |name: &str| is_startup_file(OsStr::new(name));
+        for name in [".bashrc", ".zshenv", ".profile", ".gitconfig", ".newrc"] {
+            assert!(starts(name), "{name}");
+        }
+        for name in [".bash_history", ".claude.json", "notes.txt", "Makefile"] {
+            assert!(!starts(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn links_of_profiles_are_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().canonicalize().unwrap();
+        fs::create_dir(home.join("dotfiles")).unwrap();
+        fs::write(home.join("dotfiles/bashrc"), "").unwrap();
+        std::os::unix::fs::symlink("dotfiles/bashrc", home.join(".bashrc")).unwrap();
+        std::os::unix::fs::symlink("dotfiles", home.join(".config")).unwrap();
+        let paths = paths(&home, &[], Path::new("/"));
+        for path in [".bashrc", "dotfiles/bashrc", "dotfiles/autostart"] {
+            assert!(paths.contains(&path.into()), "{path}");
+        }
+    }
+
+    #[test]
+    fn programs_of_the_project_stay_writable() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().canonicalize().unwrap();
+        let programs = [".local/bin", "bin", ".venv/bin", "work/.venv/bin"];
+        let programs = programs.map(|path| home.join(path));
+        for program in &programs {
+            fs::create_dir_all(program).unwrap();
+        }
+        let found = |working: &str| paths(&home, &programs, &home.join(working));
+        let work = found("work");
+        assert!(work.contains(&".local/bin".into()));
+        assert!(work.contains(&"bin".into()));
+        assert!(work.contains(&".venv/bin".into()));
+        assert!(!work.contains(&"work/.venv/bin".into()));
+        assert!(!found(".venv").contains(&".venv/bin".into()));
+        assert!(found("").contains(&".venv/bin".into()));
+    }
+}
