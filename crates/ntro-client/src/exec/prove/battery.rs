@@ -1,0 +1,192 @@
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use super::super::seal::{SealFiles, SealLevel};
+use super::calls;
+use super::grounds::{Grounds, file_name};
+use super::outcome::Attempt;
+use super::roles::{ATTEMPT_ALL, MARK, VICTIM};
+
+/// Folders of the home that hold keys. The canary is planted in those that exist.
+const FOLDERS: [&str; 5] = [
+    ".ontora",
+    ".local/share/keyrings",
+    ".gnupg",
+    ".password-store",
+    ".config/op",
+];
+
+/// Canaries, until this is dropped.
+pub struct Battery {
+    program: PathBuf,
+    grounds: Grounds,
+    victim: Child,
+}
+
+impl Battery {
+    /// Plants the canaries. `program` is the program whose `main` calls [`role`](super::role).
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder of `ntro` is missing or cannot be written to.
+    pub fn plant(program: &Path, files: &SealFiles, level: SealLevel) -> io::Result<Self> {
+        let canary = format!("canary-{:016x}{:016x}", random()?, random()?);
+        let name = format!("ntro-prove-{:016x}", random()?);
+        let home = files.home.iter();
+        let folders = home.flat_map(|home| FOLDERS.map(|folder| home.join(folder)));
+        let folders: Vec<_> = folders.filter(|folder| folder.is_dir()).collect();
+
+        let mut planted = Vec::new();
+        plant(&files.ntro_home.join(file_name(&name)), &canary)?;
+        for folder in folders {
+            let file = folder.join(file_name(&name));
+            if plant(&file, &canary).is_ok() {
+                planted.push(file);
+            }
+        }
+        let shared = Path::new("/dev/shm").join(&name);
+        if plant(&shared, &canary).is_ok() {
+            planted.push(shared);
+        }
+        if let Some(home) = &files.home {
+            fs::create_dir(home.join(file_name(&name)))?;
+        }
+
+        let mut victim = Command::new(program)
+            .args([MARK, VICTIM, &name])
+            .env("NTRO_PROVE_CANARY", &canary)
+            .current_dir(&files.ntro_home)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut lines = canary.clone();
+        for path in sockets(files, &name) {
+            lines.push('\n');
+            lines.push_str(&path.to_string_lossy());
+        }
+        lines.push_str("\n\n");
+        let mut grounds = Grounds {
+            keys: calls::plant_key(&name, &canary).ok(),
+            canary,
+            name,
+            home: files.home.clone(),
+            ntro_home: files.ntro_home.clone(),
+            runtime_dir: files.runtime_dir.clone(),
+            net: level == SealLevel::Net,
+            files: planted,
+            victim: super::grounds::Planted::default(),
+        };
+        let mut answer = String::new();
+        if let (Some(input), Some(output)) = (&mut victim.stdin, victim.stdout.take()) {
+            input.write_all(lines.as_bytes())?;
+            BufReader::new(output).read_line(&mut answer)?;
+        }
+        grounds.victim = serde_json::from_str(&answer)?;
+        Ok(Self {
+            program: program.to_owned(),
+            grounds,
+            victim,
+        })
+    }
+
+    /// Returns the program and the arguments that make all attempts, for an unsealed and for a
+    /// sealed process. Each outcome is a line on standard output.
+    ///
+    /// # Errors
+    ///
+    /// Fails for paths that are not UTF-8.
+    pub fn arguments(&self) -> io::Result<Vec<OsString>> {
+        let grounds = serde_json::to_string(&self.grounds)?;
+        let words = [MARK, ATTEMPT_ALL, &grounds].map(OsString::from);
+        Ok([self.program.clone().into()]
+            .into_iter()
+            .chain(words)
+            .collect())
+    }
+
+    /// Returns the standard input of both processes: a folder that was opened outside.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder of `ntro` is gone.
+    pub fn stdin(&self) -> io::Result<Stdio> {
+        File::open(&self.grounds.ntro_home).map(Into::into)
+    }
+
+    /// Judges the outputs of the unsealed and of the sealed process.
+    #[must_use]
+    pub fn judge(unsealed: &[u8], sealed: &[u8]) -> Vec<Attempt> {
+        let mut sealed = read(sealed);
+        let judged = read(unsealed).into_iter().map(|unsealed| {
+            let same = sealed.iter().position(|other| other.name == unsealed.name);
+            let same = same.map(|index| sealed.swap_remove(index));
+            Attempt::judged(unsealed, same)
+        });
+        judged.collect()
+    }
+}
+
+impl Drop for Battery {
+    fn drop(&mut self) {
+        drop(self.victim.stdin.take());
+        let _ = self.victim.wait();
+        let own = self.grounds.own_file();
+        for file in self.grounds.files.iter().chain([&own]) {
+            let _ = fs::remove_file(file);
+        }
+        for path in sockets_of(&self.grounds) {
+            let _ = fs::remove_file(path);
+        }
+        if let Some(home) = &self.grounds.home {
+            let _ = fs::remove_dir(home.join(self.grounds.file_name()));
+        }
+        if let Some([_, key]) = self.grounds.keys {
+            let _ = calls::forget_key(key);
+        }
+    }
+}
+
+/// Returns where the victim listens: as a bus, as an agent, as tmux, and in the home.
+fn sockets(files: &SealFiles, name: &str) -> Vec<PathBuf> {
+    let tmux = format!("/tmp/tmux-{}", rustix::process::geteuid().as_raw());
+    let folders = [
+        files.runtime_dir.clone(),
+        Some("/tmp".into()),
+        Some(tmux.into()),
+        files.home.clone(),
+    ];
+    folders
+        .into_iter()
+        .flatten()
+        .map(|folder| folder.join(format!("{name}.sock")))
+        .collect()
+}
+
+fn sockets_of(grounds: &Grounds) -> &[PathBuf] {
+    &grounds.victim.sockets
+}
+
+fn plant(path: &Path, canary: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(canary.as_bytes())
+}
+
+fn random() -> io::Result<u64> {
+    getrandom::u64().map_err(io::Error::other)
+}
+
+fn read(lines: &[u8]) -> Vec<Attempt> {
+    let lines = lines.split(|byte| *byte == b'\n');
+    lines
+        .filter_map(|line| serde_json::from_slice(line).ok())
+        .collect()
+}

@@ -1,0 +1,54 @@
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Where the canary was planted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Grounds {
+    pub(super) canary: String,
+    /// A name that nothing else has.
+    pub(super) name: String,
+    pub(super) home: Option<PathBuf>,
+    pub(super) ntro_home: PathBuf,
+    pub(super) runtime_dir: Option<PathBuf>,
+    /// Whether the network is closed too.
+    pub(super) net: bool,
+    /// Files that contain the canary, each in another folder.
+    pub(super) files: Vec<PathBuf>,
+    /// The user's keyring in the kernel, and a key in it.
+    pub(super) keys: Option<[i32; 2]>,
+    pub(super) victim: Planted,
+}
+
+/// What the other process holds.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Planted {
+    pub(super) pid: i32,
+    /// The address of the canary in its memory.
+    pub(super) address: u64,
+    /// The number of a descriptor of a file without a name.
+    pub(super) descriptor: i32,
+    /// Sockets that answer with the canary.
+    pub(super) sockets: Vec<PathBuf>,
+    pub(super) tcp: u16,
+    pub(super) udp: u16,
+    /// The other end of a terminal that the canary is typed into.
+    pub(super) terminal: Option<PathBuf>,
+}
+
+impl Grounds {
+    /// Returns the name of the planted file in each folder.
+    pub(super) fn file_name(&self) -> String {
+        file_name(&self.name)
+    }
+
+    /// Returns the planted file in the folder of `ntro`.
+    pub(super) fn own_file(&self) -> PathBuf {
+        self.ntro_home.join(self.file_name())
+    }
+}
+
+/// Returns the name of the planted file in each folder.
+pub(super) fn file_name(name: &str) -> String {
+    format!(".{name}")
+}

@@ -1,0 +1,68 @@
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::process::{Command, ExitCode, Stdio};
+
+use super::attempts::ATTEMPTS;
+use super::grounds::Grounds;
+use super::outcome::{Attempt, Failure};
+use super::victim;
+
+/// The first argument of each process of a battery.
+pub(super) const MARK: &str = "--seal-battery";
+pub(super) const VICTIM: &str = "victim";
+pub(super) const ATTEMPT_ALL: &str = "attempt-all";
+const ATTEMPT: &str = "attempt";
+
+/// Plays the part of a battery that the arguments ask for; `None` for other arguments. They begin
+/// with the name of the program.
+pub fn role(arguments: &[OsString]) -> Option<ExitCode> {
+    let [program, mark, part, rest @ ..] = arguments else {
+        return None;
+    };
+    if mark != MARK {
+        return None;
+    }
+    let rest: Vec<_> = rest.iter().map(|word| word.to_string_lossy()).collect();
+    let rest: Vec<_> = rest.iter().map(AsRef::as_ref).collect();
+    let done = match (part.to_str(), rest.as_slice()) {
+        (Some(VICTIM), [name]) => victim::run(name),
+        (Some(ATTEMPT_ALL), [grounds]) => attempt_all(program, grounds),
+        (Some(ATTEMPT), [grounds, name]) => attempt(grounds, name),
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    };
+    Some(match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    })
+}
+
+/// Makes each attempt in a process of its own, and prints each outcome as a line of JSON.
+fn attempt_all(program: &OsString, grounds: &str) -> io::Result<()> {
+    for (name, _) in ATTEMPTS {
+        let output = Command::new(program)
+            .args([MARK, ATTEMPT, grounds, name])
+            .stdin(Stdio::inherit())
+            .stderr(Stdio::null())
+            .output()?;
+        let made = serde_json::from_slice::<Attempt>(&output.stdout);
+        let made = made.unwrap_or_else(|_| {
+            Attempt::new(name, Err(Failure::NotTried("the attempt ended early")))
+        });
+        print(&made)?;
+    }
+    Ok(())
+}
+
+fn attempt(grounds: &str, name: &str) -> io::Result<()> {
+    let grounds: Grounds = serde_json::from_str(grounds)?;
+    let found = ATTEMPTS.iter().find(|(known, _)| *known == name);
+    let (_, make) = found.ok_or(io::ErrorKind::NotFound)?;
+    print(&Attempt::new(name, make(&grounds)))
+}
+
+fn print(attempt: &Attempt) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    serde_json::to_writer(&mut output, attempt)?;
+    output.write_all(b"\n")?;
+    output.flush()
+}

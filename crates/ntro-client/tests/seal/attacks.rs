@@ -1,0 +1,166 @@
+use std::fs;
+use std::process::{Command, Output};
+
+use ntro_client::exec::prove::{Attempt, Battery, Outcome};
+use ntro_client::exec::seal::SealLevel;
+
+use crate::sandbox::{Sandbox, is_root};
+use crate::sealed::Options;
+
+/// Makes all attempts, unsealed and sealed.
+fn attempts(sandbox: &Sandbox, options: &Options) -> (Vec<Attempt>, String) {
+    let program = std::env::current_exe().unwrap();
+    let battery = Battery::plant(&program, &options.files, options.level).unwrap();
+    let arguments = battery.arguments().unwrap();
+    let unsealed = run(Command::new(&arguments[0])
+        .args(&arguments[1..])
+        .current_dir(sandbox.path("home/work"))
+        .env("HOME", sandbox.home())
+        .stdin(battery.stdin().unwrap()));
+    let mut sealed = sandbox.sealed(options, &program);
+    let sealed = run(sealed.args(&arguments[1..]).stdin(battery.stdin().unwrap()));
+    let judged = Battery::judge(&unsealed.stdout, &sealed.stdout);
+    (judged, String::from_utf8(sealed.stderr).unwrap())
+}
+
+#[track_caller]
+fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    output
+}
+
+fn named(attempts: &[Attempt], outcome: Outcome) -> Vec<String> {
+    let with = attempts.iter().filter(|attempt| attempt.outcome == outcome);
+    with.map(|attempt| format!("{} ({})", attempt.name, attempt.why))
+        .collect()
+}
+
+/// Attempts that this machine or user may have nothing for.
+const OPTIONAL: [&str; 8] = [
+    "file: disk",
+    "socket: session bus",
+    "socket: system bus",
+    "socket: containers",
+    "socket: display",
+    "terminal: TIOCLINUX",
+    "startup: control groups",
+    "socket: tmux",
+];
+
+/// Attempts that only root can make.
+const OF_ROOT: [&str; 2] = ["startup: system", "startup: kernel settings"];
+
+#[track_caller]
+fn refuses_all(level: SealLevel) {
+    let sandbox = Sandbox::new();
+    let (made, line) = attempts(&sandbox, &sandbox.options(level));
+    assert_eq!(named(&made, Outcome::Succeeded), [""; 0], "{line}");
+    for attempt in made
+        .iter()
+        .filter(|attempt| attempt.outcome == Outcome::NotTried)
+    {
+        let name = attempt.name.as_str();
+        let expected = OPTIONAL.contains(&name)
+            || OF_ROOT.contains(&name) && !is_root()
+            || name.starts_with("network") && level == SealLevel::Store;
+        assert!(expected, "{attempt:?}");
+    }
+    assert!(named(&made, Outcome::Refused).len() >= 30, "{made:#?}");
+    let network = if level == SealLevel::Net {
+        ", network"
+    } else {
+        ""
+    };
+    assert_eq!(
+        line,
+        format!(
+            "sealed ({level}): key files, sockets, memory, kernel keyrings, terminal input, \
+             signals, startup files{network}\n"
+        )
+    );
+}
+
+pub fn store_refuses_battery() {
+    refuses_all(SealLevel::Store);
+}
+
+pub fn net_refuses_battery() {
+    refuses_all(SealLevel::Net);
+}
+
+pub fn domain_alone_refuses_less() {
+    let sandbox = Sandbox::new();
+    let mut options = sandbox.options(SealLevel::Store);
+    options.named = false;
+    options.no_namespaces = true;
+    let (made, line) = attempts(&sandbox, &options);
+    assert_eq!(named(&made, Outcome::Succeeded), [""; 0], "{line}");
+    assert!(named(&made, Outcome::Refused).len() >= 30, "{made:#?}");
+}
+
+/// Without a seal, the battery must find everything: a battery that finds nothing proves nothing.
+pub fn seal_off_reaches_canaries() {
+    let sandbox = Sandbox::new();
+    let (made, line) = attempts(&sandbox, &sandbox.options(SealLevel::Off));
+    assert_eq!(named(&made, Outcome::Refused), [""; 0]);
+    assert!(named(&made, Outcome::Succeeded).len() >= 30, "{made:#?}");
+    assert_eq!(line, "not sealed\n");
+}
+
+pub fn other_paths_are_hidden() {
+    let sandbox = Sandbox::new();
+    std::os::unix::fs::symlink(".ntro", sandbox.path("home/link")).unwrap();
+    sandbox.is_refused("grep secret ~/link/config.toml");
+    // The folder of `ntro` may be a link itself.
+    fs::rename(sandbox.path("home/.ntro"), sandbox.path("home/work/real")).unwrap();
+    std::os::unix::fs::symlink("work/real", sandbox.path("home/.ntro")).unwrap();
+    sandbox.is_refused("grep secret ~/.ntro/config.toml");
+    sandbox.is_refused("grep secret ~/work/real/config.toml");
+    sandbox.is_refused("mv ~/work/real ~/work/x && cat ~/work/x/*.toml && mv ~/work/x ~/work/real");
+    if is_root() {
+        let other = sandbox.path("other");
+        fs::create_dir(&other).unwrap();
+        let mount = |arguments: &[&str]| {
+            let status = Command::new(arguments[0]).args(&arguments[1..]).status();
+            assert!(status.unwrap().success());
+        };
+        let (home, other) = (sandbox.home(), other.display().to_string());
+        mount(&["mount", "--bind", home.to_str().unwrap(), &other]);
+        let line = format!("grep secret {other}/work/real/config.toml");
+        let refused = std::panic::catch_unwind(|| sandbox.is_refused(&line));
+        mount(&["umount", &other]);
+        refused.unwrap();
+    }
+}
+
+pub fn startup_files_stay() {
+    for line in [
+        "echo x >> ~/.bashrc",
+        "mv ~/.bashrc ~/.bashrc.old && cp ~/.bashrc.old ~/.bashrc",
+        "rm ~/.bashrc && echo '# mine' > ~/.bashrc",
+        "echo x > ~/.bash_profile && rm ~/.bash_profile",
+        "mkdir -p ~/.config/autostart && rmdir ~/.config/autostart",
+        "mkdir -p ~/.config/systemd/user && rm -r ~/.config/systemd",
+        "mv ~/.config ~/.config.old && mv ~/.config.old ~/.config",
+        "mv ~/.local ~/.local.old && mv ~/.local.old ~/.local",
+        "mv ~/.local/share ~/.local/share.old && mv ~/.local/share.old ~/.local/share",
+        "mkdir ~/.ssh && rmdir ~/.ssh",
+        "mkdir ~/.local/bin && rmdir ~/.local/bin",
+        "cp ~/.bashrc ~/x && mv ~/x ~/.bashrc",
+        "ln -s ~/work ~/.profile && rm ~/.profile",
+        "mv $HOME $HOME.old && mv $HOME.old $HOME",
+    ] {
+        Sandbox::new().is_refused(line);
+    }
+}
+
+pub fn linked_profile_stays() {
+    let sandbox = Sandbox::new();
+    fs::create_dir_all(sandbox.path("home/work/dotfiles")).unwrap();
+    fs::write(sandbox.path("home/work/dotfiles/zshrc"), "# mine").unwrap();
+    std::os::unix::fs::symlink("work/dotfiles/zshrc", sandbox.path("home/.zshrc")).unwrap();
+    sandbox.is_refused("echo >> ~/work/dotfiles/zshrc");
+    sandbox.is_refused("echo >> ~/.zshrc");
+    sandbox.is_refused("mv ~/work/dotfiles ~/work/x && mv ~/work/x ~/work/dotfiles");
+}

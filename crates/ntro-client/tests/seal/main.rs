@@ -1,0 +1,101 @@
+//! Attacks on the seal of a keyless child, by an ordinary user and by root.
+//!
+//! This test is a program of its own: it is also the process that is sealed, which must have one
+//! thread, and each process of the battery. Started by root, it runs itself again as an ordinary
+//! user.
+
+#![cfg_attr(
+    target_os = "linux",
+    allow(
+        clippy::print_stdout,
+        clippy::print_stderr,
+        clippy::unwrap_used,
+        clippy::disallowed_methods,
+        unreachable_pub,
+        reason = "tests"
+    )
+)]
+
+#[cfg(target_os = "linux")]
+mod attacks;
+#[cfg(target_os = "linux")]
+mod child;
+#[cfg(target_os = "linux")]
+mod programs;
+#[cfg(target_os = "linux")]
+mod runner;
+#[cfg(target_os = "linux")]
+mod sandbox;
+#[cfg(target_os = "linux")]
+mod sealed;
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if let Some(code) = ntro_client::exec::prove::role(&arguments) {
+        return code;
+    }
+    if let Some(code) = sealed::role(&arguments) {
+        return code;
+    }
+    runner::run(&[
+        (
+            "attacks::store_refuses_battery",
+            attacks::store_refuses_battery,
+        ),
+        ("attacks::net_refuses_battery", attacks::net_refuses_battery),
+        (
+            "attacks::domain_alone_refuses_less",
+            attacks::domain_alone_refuses_less,
+        ),
+        (
+            "attacks::other_paths_are_hidden",
+            attacks::other_paths_are_hidden,
+        ),
+        ("attacks::startup_files_stay", attacks::startup_files_stay),
+        (
+            "attacks::linked_profile_stays",
+            attacks::linked_profile_stays,
+        ),
+        (
+            "attacks::seal_off_reaches_canaries",
+            attacks::seal_off_reaches_canaries,
+        ),
+        ("child::child_keeps_working", child::child_keeps_working),
+        (
+            "child::nested_namespaces_work",
+            child::nested_namespaces_work,
+        ),
+        (
+            "child::working_folder_is_hidden",
+            child::working_folder_is_hidden,
+        ),
+        (
+            "child::net_reaches_proxy_alone",
+            child::net_reaches_proxy_alone,
+        ),
+        (
+            "child::named_level_needs_namespaces",
+            child::named_level_needs_namespaces,
+        ),
+        (
+            "child::default_level_degrades",
+            child::default_level_degrades,
+        ),
+        (
+            "programs::keyring_is_out_of_reach",
+            programs::keyring_is_out_of_reach,
+        ),
+        (
+            "programs::tmux_is_out_of_reach",
+            programs::tmux_is_out_of_reach,
+        ),
+        (
+            "programs::kernel_key_is_out_of_reach",
+            programs::kernel_key_is_out_of_reach,
+        ),
+    ])
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {}
