@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use crate::registry::LONGEST_LIFE_IN_DAYS;
-use crate::store::{StoreError, TenantStatus};
+use crate::store::{Excess, MOST_CHILDREN, MOST_TRIPWIRES, StoreError, TenantStatus};
 use ntro_base::NameError;
 use ntro_base::disk;
 
@@ -132,6 +132,26 @@ pub enum Error {
     /// The key is itself a pending successor.
     #[error("the key has yet to end its predecessor before it can have a successor")]
     RotationPending,
+    /// The environment is that of a proxy's tokens.
+    #[error("no key has the environment `px`: it marks the one-off tokens of a proxy")]
+    ReservedEnvironment,
+    /// The key is a child, and may not do this.
+    #[error("a child key can revoke itself, and change nothing else")]
+    ChildKey,
+    /// A child would have more than its parent.
+    #[error("a child key cannot have more than its parent: {0}")]
+    ExceedsParent(Excess),
+    /// The key has too many live children.
+    #[error(
+        "the key has {MOST_CHILDREN} live child keys: revoke some of them, or wait until they expire"
+    )]
+    TooManyChildren,
+    /// The key has too many live tripwires.
+    #[error("the key has {MOST_TRIPWIRES} live tripwires: wait until some of them expire")]
+    TooManyTripwires,
+    /// Another key has set the tripwire.
+    #[error("another key has set this tripwire")]
+    TripwireTaken,
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     Reused,

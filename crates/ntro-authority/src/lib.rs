@@ -12,6 +12,8 @@
 //!   revokes beside the serving one succeeds only with the confirmation of the serving one.
 //! * **Keys of a suspended tenant answer 403**, not 401: they work again when the tenant is resumed,
 //!   and their owners must not throw them away.
+//! * **A child key** ends with the key that created it: a trigger of the database revokes both in one
+//!   step. **A tripwire** is looked up only for a text that looks like a proxy's token and is no key.
 //! * **Every change has an [`Actor`]**, and a row in the audit table, written in its transaction.
 
 #![cfg_attr(
@@ -40,6 +42,6 @@ pub use settings::{
     AuthoritySettings, Claims, Database, DatabaseError, Issuer, JwksSource, Limits,
 };
 pub use store::{
-    ApiKeyRecord, DataPlatform, KeyHash, MemberRecord, OrganisationRecord, Role, SqliteError,
-    StoreError, TenantRecord, TenantStatus, UnknownName,
+    ApiKeyRecord, DataPlatform, Excess, KeyHash, MemberRecord, OrganisationRecord, Role,
+    SqliteError, StoreError, TenantRecord, TenantStatus, UnknownName,
 };

@@ -20,6 +20,9 @@ const SECRET_LENGTH: usize = 43;
 /// 62^6 is above 2^32.
 const CHECKSUM_LENGTH: usize = 6;
 
+/// The environment of the one-off tokens of a proxy.
+const PROXY: &str = "px";
+
 /// The environment named in a key, such as `prod`, `live` or `dev`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KeyEnvironment(String);
@@ -48,6 +51,18 @@ impl KeyEnvironment {
             }
             .to_owned(),
         )
+    }
+
+    /// Returns the environment of the one-off tokens of a proxy. No authority issues such keys.
+    #[must_use]
+    pub fn proxy() -> Self {
+        Self(PROXY.to_owned())
+    }
+
+    /// Returns whether this is [`KeyEnvironment::proxy`].
+    #[must_use]
+    pub fn is_proxy(&self) -> bool {
+        self.0 == PROXY
     }
 
     /// Returns the environment named in the prefix of an issued key.
@@ -217,6 +232,16 @@ impl<'a> ParsedKey<'a> {
         self.provider
     }
 
+    /// Returns whether the text is a one-off token of a proxy, which no authority issues.
+    #[must_use]
+    pub fn is_proxy_token(&self) -> bool {
+        let environment = self.prefix.get(self.provider.key_marker().len()..);
+        environment
+            .and_then(|rest| rest.strip_suffix(self.id))
+            .and_then(|environment| environment.strip_suffix('_'))
+            == Some(PROXY)
+    }
+
     /// Returns everything up to and including the id.
     #[must_use]
     pub fn prefix(&self) -> &'a str {
@@ -264,6 +289,24 @@ mod tests {
             assert_eq!(parsed.id(), issued.id);
             assert_eq!(issued.key.prefix().as_str(), parsed.prefix());
             assert!(parsed.prefix().ends_with(&issued.id));
+        }
+    }
+
+    #[test]
+    fn proxy_token_is_recognised() {
+        for provider in Provider::ALL {
+            let is_token = |environment: &str| {
+                let environment = environment.parse().unwrap();
+                let issued = IssuedKey::generate(provider, &environment, counting())
+                    .unwrap_or_else(|never| match never {});
+                ParsedKey::parse(issued.key.expose())
+                    .unwrap()
+                    .is_proxy_token()
+            };
+            assert!(is_token(KeyEnvironment::proxy().as_str()));
+            for other in ["p", "x", "pxx", "xpx", "prod", "live"] {
+                assert!(!is_token(other), "{other}");
+            }
         }
     }
 

@@ -259,6 +259,16 @@ impl ApiError {
     }
 }
 
+/// Returns an error as a sentence.
+fn capitalised(error: &Error) -> String {
+    let text = error.to_string();
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) => first.to_uppercase().chain(characters).collect(),
+        None => text,
+    }
+}
+
 /// Returns the reason phrase of a status.
 pub(crate) fn reason(status: StatusCode) -> String {
     status.canonical_reason().unwrap_or_default().to_owned()
@@ -317,6 +327,17 @@ impl From<Error> for ApiError {
                 "rotation_off",
                 "This API key may not rotate itself",
             ),
+            Error::ChildKey => Self::new(
+                StatusCode::FORBIDDEN,
+                "child_key",
+                "A child key can revoke itself, and change nothing else",
+            ),
+            Error::ExceedsParent(_) => {
+                Self::new(StatusCode::FORBIDDEN, "exceeds_parent", capitalised(&error))
+            }
+            Error::TooManyChildren => Self::conflict("too_many_children", capitalised(&error)),
+            Error::TooManyTripwires => Self::conflict("too_many_tripwires", capitalised(&error)),
+            Error::TripwireTaken => Self::conflict("already_exists", capitalised(&error)),
             Error::RotationPending => Self::conflict(
                 "rotation_pending",
                 "This API key has yet to end its predecessor before it can have a successor",

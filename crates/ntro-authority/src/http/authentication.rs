@@ -25,7 +25,7 @@ use crate::actor::Actor;
 use crate::admin_auth::shown_subject;
 use crate::registry::Registry;
 use crate::server::Authority;
-use crate::store::{MemberRecord, OrganisationRecord, Role, TenantRecord};
+use crate::store::{MemberRecord, OrganisationRecord, Role, TenantRecord, Trip};
 use crate::verify::rate_limits::{ClientNetwork, RateLimitKey};
 use crate::verify::{CachedKey, Verdict};
 use ntro_base::Provider;
@@ -105,19 +105,52 @@ pub(crate) fn source(extensions: &Extensions) -> Option<IpAddr> {
         .map(|ConnectInfo(address)| address.ip())
 }
 
-/// Returns the accepted key, or the error that the verdict is to the caller.
-fn accepted(verdict: Verdict) -> Result<Arc<CachedKey>, ApiError> {
+/// Returns the accepted key, or the error that the verdict is to the caller. Hands a presentation of
+/// a tripwire's token to `record`.
+fn accepted(verdict: Verdict, record: impl FnOnce(Trip)) -> Result<Arc<CachedKey>, ApiError> {
     match verdict {
         Verdict::Accepted(key) => Ok(key),
         Verdict::Refused(refusal) => Err(refusal.into()),
+        Verdict::Tripped(trip) => {
+            if let Some(trip) = trip {
+                record(trip);
+            }
+            Err(ApiError::unauthenticated())
+        }
         Verdict::CannotSay => Err(ApiError::unavailable()),
     }
 }
 
 impl Authority {
-    pub(crate) fn verify(&self, key: &str, provider: Provider) -> Result<Arc<CachedKey>, ApiError> {
+    pub(crate) fn verify(
+        &self,
+        key: &str,
+        provider: Provider,
+        source: Option<IpAddr>,
+    ) -> Result<Arc<CachedKey>, ApiError> {
         let now = Timestamp::now();
-        accepted(self.key_cache().verify(key, provider, now))
+        self.accepted(self.key_cache().verify(key, provider, now), source)
+    }
+
+    /// Returns the accepted key, or the error that the verdict is to the caller.
+    fn accepted(
+        &self,
+        verdict: Verdict,
+        source: Option<IpAddr>,
+    ) -> Result<Arc<CachedKey>, ApiError> {
+        accepted(verdict, |trip| {
+            let trip = Trip { source, ..trip };
+            self.registry(Actor::System).record_trip(trip);
+        })
+    }
+
+    /// Refuses a key in the header of the other provider.
+    fn refuse(&self, key: &str, source: Option<IpAddr>) -> ApiError {
+        let verdict = self.key_cache().refuse(key, Timestamp::now());
+        match self.accepted(verdict, source) {
+            Ok(_) => ApiError::unauthenticated(),
+            Err(error) => error,
+        }
     }
 
     /// Verifies a key for a request with these parts.
@@ -128,11 +161,16 @@ impl Authority {
         provider: Provider,
     ) -> Result<Arc<CachedKey>, ApiError> {
         if parts.method != Method::DELETE {
-            return self.verify(key, provider);
+            return self.verify(key, provider, source(&parts.extensions));
         }
         let now = Timestamp::now();
-        let key = accepted(self.key_cache().verify_unlimited(key, provider, now))?;
-        let bucket = RateLimitKey::RevokingKey(key.id, parts.uri.path().to_owned());
+        let verdict = self.key_cache().verify_unlimited(key, provider, now);
+        let key = self.accepted(verdict, source(&parts.extensions))?;
+        let path = parts.uri.path();
+        let bucket = match key.parent {
+            None => RateLimitKey::RevokingKey(key.id, path.to_owned()),
+            Some(parent) => RateLimitKey::RevokingChildren(parent, path.to_owned()),
+        };
         self.rate_limit_keys()
             .take(&bucket)
             .map_err(ApiError::limited)?;
@@ -167,10 +205,11 @@ impl Authority {
         match D::credential(&parts.headers) {
             Some(Credential::Token(token)) => self.session(parts, token).await,
             Some(Credential::Key(key, provider)) if provider == D::PROVIDER => {
-                self.verify(key, provider)?;
+                self.verify(key, provider, source(&parts.extensions))?;
                 Err(ApiError::jwt_required())
             }
-            _ => Err(ApiError::unauthenticated()),
+            Some(Credential::Key(key, _)) => Err(self.refuse(key, source(&parts.extensions))),
+            None => Err(ApiError::unauthenticated()),
         }
     }
 
@@ -227,8 +266,9 @@ impl ProviderKey {
     ) -> Result<Self, ApiError> {
         let verified = match D::credential(head.headers) {
             Some(Credential::Key(key, provider)) if provider == D::PROVIDER => {
-                authority.verify(key, provider)
+                authority.verify(key, provider, head.source)
             }
+            Some(Credential::Key(key, _)) => Err(authority.refuse(key, head.source)),
             _ => Err(ApiError::unauthenticated()),
         };
         verified
@@ -292,7 +332,7 @@ mod tests {
     use crate::http::ontora::Ontora;
 
     async fn cannot_say<D: Dialect>() -> Value {
-        let Err(error) = accepted(Verdict::CannotSay) else {
+        let Err(error) = accepted(Verdict::CannotSay, |_| ()) else {
             panic!("accepted");
         };
         let response = ErrorResponse::<D>::from(error).into_response();

@@ -84,6 +84,28 @@ impl<'a> FieldReader<'a> {
         self.parsed("name")
     }
 
+    /// Reads the display name of a key, if there is one.
+    pub(crate) fn optional_key_name(&mut self) -> Option<KeyName> {
+        self.field("name").and_then(|_| self.key_name())
+    }
+
+    /// Reads the seconds until something expires.
+    pub(crate) fn seconds(&mut self, name: &str, longest: u32) -> Option<u32> {
+        let Some(value) = self.field(name) else {
+            self.reject([name.into()], "field required", "missing");
+            return None;
+        };
+        let seconds = value
+            .as_u64()
+            .and_then(|seconds| u32::try_from(seconds).ok());
+        let seconds = seconds.filter(|seconds| (1..=longest).contains(seconds));
+        if seconds.is_none() {
+            let msg = format!("must be an integer from 1 to {longest}");
+            self.reject([name.into()], msg, "value_error");
+        }
+        seconds
+    }
+
     /// Reads the days until a key expires; `Some(None)` if it never does.
     pub(crate) fn days(&mut self, name: &str) -> Option<Option<u32>> {
         let Some(value) = self.field(name) else {
@@ -144,6 +166,11 @@ impl<'a> FieldReader<'a> {
         Some(scopes)
     }
 
+    /// Reads scopes as [`FieldReader::scopes`] does, if there are any.
+    pub(crate) fn optional_scopes(&mut self) -> Option<Vec<Scope>> {
+        self.field("scopes").and_then(|_| self.scopes())
+    }
+
     /// Rejects fields with other names, unless they are null.
     pub(crate) fn only(&mut self, known: &[&str]) {
         let is_known = |name: &str| known.contains(&name);
@@ -187,17 +214,19 @@ pub(crate) fn creation_digest(
     })
 }
 
-/// Returns the digest of a key's request for its successor, if it has an idempotency key.
-pub(crate) fn rotation_digest(key: IdempotencyKey, id: uuid::Uuid) -> Option<RequestDigest> {
+/// Returns the digest of a key's request for its successor or a child, if it has an idempotency key.
+pub(crate) fn own_digest(
+    key: IdempotencyKey,
+    id: uuid::Uuid,
+    method_and_path: &str,
+    body: Option<&Map<String, Value>>,
+) -> Option<RequestDigest> {
     let key = key.0?;
-    let request = [
-        key.as_str(),
-        &id.to_string(),
-        "POST /v1/api-keys/current/rotate",
-    ];
+    let request = [key.as_str(), &id.to_string(), method_and_path];
+    let body = body.map(|body| Value::Object(body.clone()).to_string());
     Some(RequestDigest {
         request: digest(&request),
-        body: digest(&[]),
+        body: digest(body.as_deref().as_slice()),
     })
 }
 

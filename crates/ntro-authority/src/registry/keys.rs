@@ -40,6 +40,16 @@ pub(crate) enum MintOutcome {
     Replayed(Box<ApiKeyRecord>),
 }
 
+impl MintOutcome {
+    /// Returns the record of the key.
+    pub(crate) fn record(&self) -> &ApiKeyRecord {
+        match self {
+            Self::New(minted) => &minted.record,
+            Self::Replayed(record) => record,
+        }
+    }
+}
+
 impl Registry {
     /// Makes a key for a tenant, which must be active.
     pub async fn create_key(

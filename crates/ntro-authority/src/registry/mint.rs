@@ -31,6 +31,17 @@ pub struct NewApiKey {
     pub may_rotate: bool,
 }
 
+/// A child key to create.
+#[derive(Clone, Debug)]
+pub(crate) struct NewChild {
+    /// Its display name; that of its parent when `None`.
+    pub(crate) name: Option<KeyName>,
+    /// Its scopes; those of its parent when `None`.
+    pub(crate) scopes: Option<Vec<Scope>>,
+    /// How long it lives.
+    pub(crate) life: SignedDuration,
+}
+
 /// A new key, and its record.
 #[derive(Clone, Debug)]
 pub struct MintedKey {
@@ -57,6 +68,9 @@ pub(crate) fn mint(
         may_rotate,
     } = new;
     let environment = environment.unwrap_or_else(|| KeyEnvironment::production(provider));
+    if environment.is_proxy() {
+        return Err(Error::ReservedEnvironment);
+    }
     match provider {
         Provider::Ntropii if !scopes.is_empty() => return Err(Error::ScopesUnknown),
         Provider::Ontora if scopes.is_empty() => return Err(Error::ScopesMissing),
@@ -88,6 +102,45 @@ pub(crate) fn mint(
             may_rotate,
             predecessor: None,
             is_pending: false,
+            parent: None,
+            tripped_at: None,
+        }
+    })
+}
+
+/// Makes a child of a key. The store decides whether the key may have it.
+pub(super) fn mint_child(
+    hasher: &Hasher,
+    parent: &ApiKeyRecord,
+    new: NewChild,
+    now: Timestamp,
+) -> Result<MintedKey, Error> {
+    let mut scopes = match (parent.provider, new.scopes) {
+        (Provider::Ntropii, Some(_)) => return Err(Error::ScopesUnknown),
+        (_, scopes) => scopes.unwrap_or_else(|| parent.scopes.clone()),
+    };
+    scopes.sort_unstable();
+    scopes.dedup();
+    let environment = KeyEnvironment::of_prefix(&parent.prefix)
+        .unwrap_or_else(|| KeyEnvironment::production(parent.provider));
+    issue(hasher, parent.provider, &environment, |prefix, hash| {
+        ApiKeyRecord {
+            id: Uuid::new_v4(),
+            name: new.name.unwrap_or_else(|| parent.name.clone()),
+            prefix,
+            hash,
+            scopes,
+            created_at: now,
+            created_by: Some(format!("key {}", parent.id)),
+            expires_at: Some(now + new.life),
+            last_used_at: None,
+            revoked_at: None,
+            may_rotate: false,
+            predecessor: None,
+            is_pending: false,
+            parent: Some(parent.id),
+            tripped_at: None,
+            ..parent.clone()
         }
     })
 }
@@ -120,6 +173,7 @@ pub(super) fn mint_successor(
             revoked_at: None,
             predecessor: Some(predecessor.id),
             is_pending: true,
+            tripped_at: None,
             ..predecessor.clone()
         },
     )

@@ -5,6 +5,7 @@
 //! no change without one; each change records the actor in the audit table, in its own transaction.
 
 mod admin_token;
+mod children;
 mod issuer;
 mod keys;
 mod members;
@@ -13,6 +14,7 @@ mod open;
 mod organisations;
 mod rotation;
 mod tenants;
+mod tripwires;
 mod usage;
 
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use crate::verify::Hasher;
 pub(crate) use issuer::ISSUER;
 use issuer::SigningKey;
 pub(crate) use keys::{MintOutcome, RequestDigest};
+pub(crate) use mint::NewChild;
 #[cfg(test)]
 pub(crate) use mint::mint;
 pub use mint::{LONGEST_LIFE_IN_DAYS, MintedKey, NewApiKey};

@@ -63,6 +63,10 @@ pub(crate) enum AuditAction {
     RevokeSuccessor,
     RevokePredecessor,
     RevokeKey,
+    CreateChild,
+    CancelChild,
+    SetTripwire,
+    TripTripwire,
 }
 
 impl AuditAction {
@@ -81,6 +85,10 @@ impl AuditAction {
             Self::RevokeSuccessor => "key.revoke_successor",
             Self::RevokePredecessor => "key.revoke_predecessor",
             Self::RevokeKey => "key.revoke",
+            Self::CreateChild => "key.create_child",
+            Self::CancelChild => "key.cancel_child",
+            Self::SetTripwire => "tripwire.set",
+            Self::TripTripwire => "tripwire.trip",
         }
     }
 }

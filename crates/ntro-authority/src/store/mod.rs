@@ -26,12 +26,18 @@ pub(crate) use audit::{AuditAction, AuditEvent, AuditTarget, Stamp};
 pub use error::{SqliteError, StoreError};
 pub(crate) use open::{open, pepper_check, serve, set_pepper_check};
 pub use records::{
-    ApiKeyRecord, DataPlatform, KeyHash, MemberRecord, OrganisationRecord, Role, TenantRecord,
-    TenantStatus, UnknownName,
+    ApiKeyRecord, DataPlatform, Excess, KeyHash, MemberRecord, OrganisationRecord, Role,
+    TenantRecord, TenantStatus, UnknownName,
 };
 pub(crate) use records::{
-    CreateKeyOutcome, IdempotencyRecord, KeyFilter, RegistryChange, SuccessorOutcome, TenantFilter,
+    ChildOutcome, CreateKeyOutcome, IdempotencyRecord, KeyFilter, RegistryChange, SuccessorOutcome,
+    TenantFilter, TokenHash, Trip, TripwireOutcome, TripwireRecord,
 };
+
+/// The most live children of one key.
+pub(crate) const MOST_CHILDREN: u32 = 1_000;
+/// The most live tripwires of one key.
+pub(crate) const MOST_TRIPWIRES: u32 = 100;
 
 /// The result of a store's work, some time later.
 pub(crate) type StoreFuture<'a, T> =
@@ -139,6 +145,29 @@ pub(crate) trait Store: Send + Sync {
     /// Revokes the predecessor of a key, if there is one, and ends the key's own pending state.
     /// Returns whether the key is live: if not, nothing was done.
     fn revoke_predecessor(&self, id: Uuid, stamp: Stamp) -> StoreFuture<'_, bool>;
+    /// Adds a child of a key, unless the request of `once` was seen before, and cleans up children
+    /// that have ended.
+    fn create_child(
+        &self,
+        child: ApiKeyRecord,
+        once: Option<IdempotencyRecord>,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, ChildOutcome>;
+    /// Revokes the child that a request has made, and keeps the request from making one later.
+    fn cancel_child(
+        &self,
+        parent: Uuid,
+        once: IdempotencyRecord,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, ()>;
+    /// Sets a tripwire of a key, or gives it another end.
+    fn set_tripwire(
+        &self,
+        tripwire: TripwireRecord,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, TripwireOutcome>;
+    /// Records that the token of a tripwire was presented. The call itself queues the record.
+    fn record_trip(&self, trip: Trip, stamp: Stamp) -> StoreFuture<'_, ()>;
     /// Revokes a key, once, and its pending successor with it; returns the key as it is now.
     fn revoke_key(&self, id: Uuid, stamp: Stamp) -> StoreFuture<'_, Option<ApiKeyRecord>>;
     /// Records when keys were last used.

@@ -1,6 +1,7 @@
 //! The records of the registry, and the outcomes of changing them.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -211,6 +212,79 @@ pub struct ApiKeyRecord {
     pub predecessor: Option<Uuid>,
     /// Whether its predecessor is not replaced yet: until then both are revoked together.
     pub is_pending: bool,
+    /// The key whose child it is, if it is one. A child ends with its parent.
+    pub parent: Option<Uuid>,
+    /// When one of its tripwires was last presented.
+    pub tripped_at: Option<Timestamp>,
+}
+
+impl ApiKeyRecord {
+    /// Returns what a child of this key would have more than the key itself.
+    pub(crate) fn excess_of(&self, child: &Self) -> Option<Excess> {
+        let grants = |scope: &Scope| match scope {
+            Scope::All => Scope::ALL
+                .iter()
+                .all(|one| *one == Scope::All || self.scopes.iter().any(|own| own.grants(*one))),
+            scope => self.scopes.iter().any(|own| own.grants(*scope)),
+        };
+        if let Some(scope) = child.scopes.iter().find(|scope| !grants(scope)) {
+            return Some(Excess::Scope(*scope));
+        }
+        match (self.expires_at, child.expires_at) {
+            (Some(end), Some(childs)) if childs <= end => None,
+            (Some(end), _) => Some(Excess::Life(end)),
+            (None, _) => None,
+        }
+    }
+}
+
+/// What a child key would have more than its parent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// A scope.
+    Scope(Scope),
+    /// A life beyond the parent's, which ends at this time.
+    Life(Timestamp),
+}
+
+impl fmt::Display for Excess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scope(scope) => write!(f, "it lacks the scope `{scope}`"),
+            Self::Life(end) => write!(f, "it expires at {end}"),
+        }
+    }
+}
+
+/// The SHA-256 of a one-off token.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TokenHash(pub(crate) [u8; 32]);
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenHash(…)")
+    }
+}
+
+/// A one-off token that nobody may present, by its hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TripwireRecord {
+    pub(crate) hash: TokenHash,
+    /// The key that set it, and gets the warning.
+    pub(crate) key: Uuid,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// Presentations of the token of a tripwire.
+#[derive(Clone, Debug)]
+pub(crate) struct Trip {
+    pub(crate) hash: TokenHash,
+    /// The part of the token that may be shown.
+    pub(crate) prefix: String,
+    /// Where the last one came from.
+    pub(crate) source: Option<IpAddr>,
+    /// How many there were since the last record.
+    pub(crate) times: u32,
 }
 
 /// A request that makes one key, however often it is sent.
@@ -250,6 +324,41 @@ pub(crate) enum SuccessorOutcome {
     Repeated,
 }
 
+/// The outcome of a key's request for a child.
+#[derive(Debug)]
+pub(crate) enum ChildOutcome {
+    /// The child was created.
+    New,
+    /// The same request has created this child before.
+    Replayed(Box<ApiKeyRecord>),
+    /// Another request has used the same idempotency key, or the request was cancelled before it
+    /// arrived.
+    Conflict,
+    /// The key is revoked, or does not exist.
+    Gone,
+    /// The key is itself a child.
+    OfChild,
+    /// The child would have more than its parent.
+    Exceeds(Excess),
+    /// The key has as many live children as it may have.
+    TooMany,
+}
+
+/// The outcome of a key's request for a tripwire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TripwireOutcome {
+    /// The tripwire is set.
+    Set,
+    /// The key is revoked, or does not exist.
+    Gone,
+    /// The key is a child.
+    OfChild,
+    /// The key has as many live tripwires as it may have.
+    TooMany,
+    /// Another key has set the same tripwire.
+    Taken,
+}
+
 /// Which tenants to list; `None` is any.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TenantFilter {
@@ -272,6 +381,9 @@ pub(crate) enum RegistryChange {
     /// A tenant is new, has another status, or it or its organisation has another name; with the
     /// name of its organisation. Comes before the keys of the tenant.
     Tenant(Box<TenantRecord>, String),
-    /// A key is new, was revoked, or belongs to a tenant with another name.
+    /// A key is new, was revoked, has a tripwire that was presented, or belongs to a tenant with
+    /// another name.
     Key(Box<ApiKeyRecord>),
+    /// A tripwire is new, or has another end or key.
+    Tripwire(TripwireRecord),
 }

@@ -12,6 +12,8 @@ use crate::store::KeyHash;
 pub(crate) struct CachedKey {
     pub(super) hash: KeyHash,
     pub(crate) id: Uuid,
+    /// The key whose child it is, if it is one.
+    pub(crate) parent: Option<Uuid>,
     pub(crate) tenant: Arc<CachedTenant>,
     /// The rendered answer to the identity request of the key's provider; renames alone
     /// change it. Copied for each answer: a shared buffer's count would cost one more memory access.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::rate_limits::Bucket;
+use super::tripwires::Tripwires;
 use super::{CachedKey, CachedTenant, Hasher, KeyUse, TenantNames, Verdict, VerifyRefusal};
 use crate::http::identity_response;
 use crate::store::{
@@ -74,6 +75,7 @@ pub(crate) struct KeyCache {
     /// Revoked keys with a use that the registry has not recorded yet.
     revoked: Mutex<Vec<Arc<CachedKey>>>,
     tenants: RwLock<HashMap<Uuid, Arc<CachedTenant>>>,
+    tripwires: Tripwires,
     /// The epoch of the last changes.
     epoch: AtomicI64,
 }
@@ -87,6 +89,7 @@ impl KeyCache {
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
             revoked: Mutex::default(),
             tenants: RwLock::default(),
+            tripwires: Tripwires::default(),
             epoch: AtomicI64::new(NEVER_LOADED),
         }
     }
@@ -117,17 +120,29 @@ impl KeyCache {
         verdict
     }
 
+    /// Returns the verdict on a key that the endpoint does not accept.
+    pub(crate) fn refuse(&self, text: &str, now: Timestamp) -> Verdict {
+        match ParsedKey::parse(text) {
+            Some(parsed) => self.tripwires.verdict(text, parsed, now),
+            None => Verdict::Refused(VerifyRefusal::Unknown),
+        }
+    }
+
     fn recognise(&self, text: &str, provider: Provider, now: Timestamp) -> Verdict {
         const UNKNOWN: Verdict = Verdict::Refused(VerifyRefusal::Unknown);
         // The checksum refuses malformed keys before any hashing.
-        if ParsedKey::parse(text).is_none_or(|parsed| parsed.provider() != provider) {
+        let Some(parsed) = ParsedKey::parse(text) else {
             return UNKNOWN;
-        }
+        };
         if !self.is_loaded() {
             return Verdict::CannotSay;
         }
+        if parsed.provider() != provider {
+            return self.tripwires.verdict(text, parsed, now);
+        }
         let Some(key) = self.find(self.hasher.hash(text)) else {
-            return UNKNOWN;
+            // A key is never taken for a tripwire.
+            return self.tripwires.verdict(text, parsed, now);
         };
         let now = now.as_millisecond();
         if now >= key.expires_at {
@@ -244,6 +259,7 @@ impl KeyCache {
         let mut live = CachedKey {
             hash: row.hash,
             id: row.id,
+            parent: row.parent,
             tenant: tenant.clone(),
             identity_response: identity_response(row, tenant, &self.region),
             expires_at: row.expires_at.map_or(NEVER, Timestamp::as_millisecond),
@@ -273,6 +289,7 @@ impl Subscriber for KeyCache {
             match change {
                 RegistryChange::Tenant(row, organisation) => self.put_tenant(&row, organisation),
                 RegistryChange::Key(row) => self.put_key(&row),
+                RegistryChange::Tripwire(row) => self.tripwires.put(row),
             }
         }
         self.epoch.store(epoch, Ordering::Release);
@@ -326,6 +343,7 @@ mod tests {
         match verdict {
             Verdict::Accepted(key) => Ok(key.id),
             Verdict::Refused(refusal) => Err(refusal),
+            Verdict::Tripped(_) => panic!("there are no tripwires"),
             Verdict::CannotSay => panic!("the cache is loaded"),
         }
     }

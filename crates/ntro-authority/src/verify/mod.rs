@@ -4,6 +4,7 @@ mod cached_key;
 mod hasher;
 mod key_cache;
 pub(crate) mod rate_limits;
+mod tripwires;
 mod verdict;
 
 pub(crate) use cached_key::{CachedKey, CachedTenant, KeyUse, TenantNames};

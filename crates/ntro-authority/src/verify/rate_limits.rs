@@ -67,6 +67,8 @@ pub(crate) enum RateLimitKey {
     /// A key that revokes, with the path: another holder of the key cannot keep its owner from
     /// revoking it.
     RevokingKey(Uuid, String),
+    /// The children of a key, which revoke themselves, with the path.
+    RevokingChildren(Uuid, String),
 }
 
 /// The source of a request: an IPv4 address, or the 64-bit network of an IPv6 address.

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::CachedKey;
+use crate::store::Trip;
 
 /// The outcome of verifying a key.
 pub(crate) enum Verdict {
@@ -9,6 +10,8 @@ pub(crate) enum Verdict {
     Accepted(Arc<CachedKey>),
     /// The key is not accepted now.
     Refused(VerifyRefusal),
+    /// The text is the token of a tripwire. The presentation is to be recorded, if it is due.
+    Tripped(Option<Trip>),
     /// The key cache does not know the current keys, so the key may be live or not.
     CannotSay,
 }

@@ -9,21 +9,21 @@ use crate::support::{App, database, key, new_key, open};
 
 /// A row of the audit table.
 #[derive(Debug)]
-struct AuditRow {
-    actor: (String, Option<String>, Option<String>),
-    action: String,
-    target: (String, String),
+pub(crate) struct AuditRow {
+    pub(crate) actor: (String, Option<String>, Option<String>),
+    pub(crate) action: String,
+    pub(crate) target: (String, String),
     organisation: Option<String>,
     tenant: Option<String>,
-    details: Value,
+    pub(crate) details: Value,
 }
 
-fn connect(app: &App) -> rusqlite::Connection {
+pub(crate) fn connect(app: &App) -> rusqlite::Connection {
     rusqlite::Connection::open(app.folder.path().join("registry.db")).unwrap()
 }
 
 /// Returns every row, oldest first.
-fn rows(app: &App) -> Vec<AuditRow> {
+pub(crate) fn rows(app: &App) -> Vec<AuditRow> {
     let connection = connect(app);
     let mut rows = connection
         .prepare(

@@ -58,6 +58,12 @@ pub struct KeyRef {
     /// `false` for a key that may not rotate itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub may_rotate: Option<bool>,
+    /// UUID of the key that created it, for a child key; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<String>,
+    /// RFC 3339: when one of its tripwires was last presented; absent if none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tripped_at: Option<String>,
 }
 
 /// A tenant, as `GET /workspace/tenants` lists it.
@@ -168,6 +174,12 @@ pub struct TenantKey {
     /// `false` for a key that may not rotate itself; absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub may_rotate: Option<bool>,
+    /// UUID of the key that created it, for a child key; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<String>,
+    /// RFC 3339: when one of its tripwires was last presented; absent if none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tripped_at: Option<String>,
     /// The whole key; only in the response that creates it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,

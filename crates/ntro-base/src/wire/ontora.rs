@@ -51,6 +51,12 @@ pub struct ApiKeyInfo {
     /// an authority.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub may_rotate: Option<bool>,
+    /// UUID of the key that created it, for a child key; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<String>,
+    /// RFC 3339: when one of its tripwires was last presented; absent if none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tripped_at: Option<String>,
     /// The whole key; only in the response that creates it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,

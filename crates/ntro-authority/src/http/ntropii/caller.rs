@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 
 use super::Ntropii;
 use crate::http::api_error::{ApiError, ErrorResponse};
-use crate::http::authentication::Session;
+use crate::http::authentication::{Session, source};
 use crate::http::dialect::{Credential, Dialect as _};
 use crate::http::extract::parse_id;
 use crate::registry::{Registry, is_slug};
@@ -45,7 +45,9 @@ impl Caller {
 
     async fn authenticate(authority: &Authority, parts: &Parts) -> Result<Self, ApiError> {
         match Ntropii::credential(&parts.headers) {
-            Some(Credential::Key(key, provider)) => authority.verify(key, provider).map(Self::Key),
+            Some(Credential::Key(key, provider)) => authority
+                .verify(key, provider, source(&parts.extensions))
+                .map(Self::Key),
             Some(Credential::Token(token)) => authority
                 .session(parts, token)
                 .await

@@ -30,6 +30,8 @@ pub(crate) fn profile(key: &ApiKeyRecord, tenant: &CachedTenant) -> ntropii::Use
             expires_at: key.expires_at.map(|at| at.to_string()),
             created_at: Some(key.created_at.to_string()),
             may_rotate: (!key.may_rotate).then_some(false),
+            parent_id: key.parent.map(|id| id.to_string()),
+            tripped_at: key.tripped_at.map(|at| at.to_string()),
         }),
     }
 }
@@ -48,6 +50,8 @@ pub(crate) fn key(key: &ApiKeyRecord, secret: Option<&ApiKey>) -> ntropii::Tenan
         created_by: key.created_by.clone(),
         revoked_at: key.revoked_at.map(|at| at.to_string()),
         may_rotate: (!key.may_rotate).then_some(false),
+        parent_id: key.parent.map(|id| id.to_string()),
+        tripped_at: key.tripped_at.map(|at| at.to_string()),
         key: secret.map(|key| key.expose().to_owned()),
     }
 }

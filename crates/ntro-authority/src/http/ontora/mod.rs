@@ -1,14 +1,16 @@
 //! Ontora's dialect: keys in `X-API-Key`, tokens in `Authorization`, errors as `{detail, code}`.
 //!
-//! Rotation belongs here too, though it accepts the keys of both providers: its paths are below
-//! Ontora's, and its clients expect Ontora's errors.
+//! Rotation, child keys and tripwires belong here too, though they accept the keys of both providers:
+//! their paths are below Ontora's, and their clients expect Ontora's errors.
 
 mod api_keys;
+mod children;
 mod current;
 mod dialect;
 pub(super) mod render;
 mod rotation;
 mod router;
+mod tripwires;
 mod workspaces;
 
 pub(super) use dialect::Ontora;

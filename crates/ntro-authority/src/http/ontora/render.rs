@@ -46,6 +46,8 @@ pub(crate) fn key(key: &ApiKeyRecord, region: &str, secret: Option<&ApiKey>) -> 
         revoked_at: key.revoked_at.map(|at| at.to_string()),
         region: Some(region.to_owned()),
         may_rotate: (!key.may_rotate).then_some(false),
+        parent_id: key.parent.map(|id| id.to_string()),
+        tripped_at: key.tripped_at.map(|at| at.to_string()),
         key: secret.map(|key| key.expose().to_owned()),
     }
 }

@@ -15,10 +15,12 @@ use crate::http::api_error::ApiError;
 use crate::http::authentication::AnyKey;
 use crate::http::created::created;
 use crate::http::extract::IdempotencyKey;
-use crate::http::fields::rotation_digest;
+use crate::http::fields::own_digest;
 use crate::http::ntropii;
 use crate::server::Authority;
 use ntro_base::Provider;
+
+const ROTATION: &str = "POST /v1/api-keys/current/rotate";
 
 /// `POST /v1/api-keys/current/rotate`
 pub(super) async fn rotate(
@@ -26,10 +28,10 @@ pub(super) async fn rotate(
     AnyKey(key): AnyKey,
     idempotency: IdempotencyKey,
 ) -> Result<Response> {
-    let digest = rotation_digest(idempotency, key.id);
+    let digest = own_digest(idempotency, key.id, ROTATION, None);
     let registry = authority.registry(key.actor());
     let minted = registry.create_successor(key.id, digest).await;
-    let minted = minted.map_err(rotation_error)?;
+    let minted = minted.map_err(own_error)?;
     Ok(match minted.record.provider {
         Provider::Ntropii => created(&minted, ntropii::render::key),
         Provider::Ontora => created(&minted, |key, secret| {
@@ -44,7 +46,7 @@ pub(super) async fn revoke_successor(
     AnyKey(key): AnyKey,
     idempotency: IdempotencyKey,
 ) -> Result<StatusCode> {
-    let digest = rotation_digest(idempotency, key.id);
+    let digest = own_digest(idempotency, key.id, ROTATION, None);
     let registry = authority.registry(key.actor());
     registry.revoke_successor(key.id, digest).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -57,12 +59,12 @@ pub(super) async fn revoke_predecessor(
 ) -> Result<StatusCode> {
     let registry = authority.registry(key.actor());
     let revoked = registry.revoke_predecessor(key.id).await;
-    revoked.map_err(rotation_error)?;
+    revoked.map_err(own_error)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Returns 401 for a key that was revoked after its verification, as for one revoked before.
-fn rotation_error(error: Error) -> ApiError {
+pub(super) fn own_error(error: Error) -> ApiError {
     match error {
         Error::NoKey { .. } => ApiError::unauthenticated(),
         error => error.into(),

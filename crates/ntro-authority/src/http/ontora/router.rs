@@ -1,7 +1,7 @@
 use axum::Router;
 use axum::routing::{delete, get, post};
 
-use super::{Ontora, api_keys, current, rotation, workspaces};
+use super::{Ontora, api_keys, children, current, rotation, tripwires, workspaces};
 use crate::http::cached::identity;
 use crate::http::dialect::{Dialect as _, claim, shaped};
 use crate::server::Authority;
@@ -21,6 +21,15 @@ pub(crate) fn router(authority: &Authority) -> Router {
             "/v1/api-keys/current/predecessor",
             delete(rotation::revoke_predecessor),
         )
+        .route(
+            "/v1/api-keys/current/children",
+            post(children::create).delete(children::cancel),
+        )
+        .route(
+            "/v1/api-keys/current/children/{child}",
+            delete(children::revoke),
+        )
+        .route("/v1/api-keys/current/tripwires", post(tripwires::create))
         .route("/v1/workspaces", get(workspaces::list))
         .route(
             "/v1/workspaces/{workspace}/members",

@@ -5,7 +5,9 @@ use rusqlite::Row;
 use rusqlite::types::Type;
 use uuid::Uuid;
 
-use crate::store::{ApiKeyRecord, KeyHash, OrganisationRecord, StoreError, TenantRecord};
+use crate::store::{
+    ApiKeyRecord, KeyHash, OrganisationRecord, StoreError, TenantRecord, TokenHash, TripwireRecord,
+};
 use ntro_base::{KeyName, KeyPrefix, Scope, printable};
 
 /// The columns, in the order in which the functions below read them.
@@ -13,7 +15,8 @@ pub(super) const ORGANISATION: &str = "id, name, external_id, created_at";
 pub(super) const TENANT: &str = "id, organisation_id, slug, name, data_platform, data_platform_config_id, \
                       status, config, created_at, updated_at";
 pub(super) const KEY: &str = "id, tenant_id, provider, name, prefix, hash, scopes, created_at, created_by, \
-                   expires_at, last_used_at, revoked_at, may_rotate, predecessor, pending";
+                   expires_at, last_used_at, revoked_at, may_rotate, predecessor, pending, parent, \
+                   tripped_at";
 
 pub(super) fn organisation(row: &Row<'_>) -> rusqlite::Result<OrganisationRecord> {
     Ok(OrganisationRecord {
@@ -67,6 +70,19 @@ pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<ApiKeyRecord> {
         may_rotate: row.get(12)?,
         predecessor: optional_id(row, 13)?,
         is_pending: row.get(14)?,
+        parent: optional_id(row, 15)?,
+        tripped_at: optional_instant(row, 16)?,
+    })
+}
+
+/// The columns of a tripwire.
+pub(super) const TRIPWIRE: &str = "hash, key_id, expires_at";
+
+pub(super) fn tripwire(row: &Row<'_>) -> rusqlite::Result<TripwireRecord> {
+    Ok(TripwireRecord {
+        hash: TokenHash(row.get(0)?),
+        key: parsed(row, 1)?,
+        expires_at: instant(row, 2)?,
     })
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, Row};
 
 use super::SqliteFiles;
-use super::columns::{KEY, TENANT, key, tenant};
+use super::columns::{KEY, TENANT, TRIPWIRE, key, tenant, tripwire};
 use crate::store::{Epoch, RegistryChange, StoreError, Subscriber};
 use ntro_base::disk::{self, FileLock};
 
@@ -112,6 +112,12 @@ impl ChangeFeed {
             ))?;
             for key in keys.query_map([self.epoch], key)? {
                 changes.push(RegistryChange::Key(Box::new(key?)));
+            }
+            let mut tripwires = connection.prepare_cached(&format!(
+                "SELECT {TRIPWIRE} FROM tripwires WHERE changed > ?1"
+            ))?;
+            for tripwire in tripwires.query_map([self.epoch], tripwire)? {
+                changes.push(RegistryChange::Tripwire(tripwire?));
             }
             self.subscriber.apply(Epoch(epoch), changes);
         }

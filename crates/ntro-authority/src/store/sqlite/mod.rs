@@ -15,12 +15,14 @@
 //! and no signal, on any platform. A change that takes nothing away, such as a new key, succeeds
 //! without confirmation. Leases and acknowledgements of several replicas follow the same rule.
 mod audit;
+mod children;
 mod columns;
 mod feed;
 mod files;
 mod idempotency;
 mod schema;
 mod statements;
+mod tripwires;
 mod writer;
 
 use std::sync::Arc;

@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_registry.sql"),
     include_str!("migrations/0002_rotation.sql"),
     include_str!("migrations/0003_audit.sql"),
+    include_str!("migrations/0004_children.sql"),
 ];
 /// "ntro" in ASCII: marks a database as an authority's.
 const APPLICATION_ID: i64 = 0x6e74_726f;

@@ -13,11 +13,12 @@ use super::columns::{
 };
 use super::feed::next_epoch;
 use super::idempotency::{remember, seen};
-use super::{Changed, Sqlite};
+use super::{Changed, Sqlite, children, tripwires};
 use crate::store::{
-    ApiKeyRecord, AuditAction, AuditEvent, AuditTarget, CreateKeyOutcome, IdempotencyRecord,
-    KeyFilter, MemberRecord, OrganisationRecord, Stamp, Store, StoreError, StoreFuture,
-    SuccessorOutcome, TenantFilter, TenantRecord, TenantStatus,
+    ApiKeyRecord, AuditAction, AuditEvent, AuditTarget, ChildOutcome, CreateKeyOutcome,
+    IdempotencyRecord, KeyFilter, MemberRecord, OrganisationRecord, Stamp, Store, StoreError,
+    StoreFuture, SuccessorOutcome, TenantFilter, TenantRecord, TenantStatus, Trip, TripwireOutcome,
+    TripwireRecord,
 };
 
 impl Store for Sqlite {
@@ -460,6 +461,9 @@ impl Store for Sqlite {
                      WHERE id = ?1",
                 )?
                 .execute(params![id_text(predecessor), millis(at), changed])?;
+            connection
+                .prepare_cached("UPDATE tripwires SET key_id = ?2, changed = ?3 WHERE key_id = ?1")?
+                .execute(params![id_text(predecessor), id_text(id), changed])?;
             if !was_live {
                 return Ok(Changed::nothing(true));
             }
@@ -467,7 +471,10 @@ impl Store for Sqlite {
                 AuditAction::RevokePredecessor,
                 predecessor,
                 Some(key.tenant_id),
-                json!({"successor": id_text(id)}),
+                json!({
+                    "successor": id_text(id),
+                    "children": children::ended(connection, predecessor, changed)?,
+                }),
             );
             Ok(Changed::audited(true, event))
         })
@@ -490,10 +497,51 @@ impl Store for Sqlite {
             let Some(row) = key.as_ref().filter(|_| was_live) else {
                 return Ok(Changed::nothing(key));
             };
-            let details =
-                json!({"prefix": row.prefix.as_str(), "successor": successor.map(id_text)});
+            let details = json!({
+                "prefix": row.prefix.as_str(),
+                "successor": successor.map(id_text),
+                "children": children::ended(connection, id, changed)?,
+            });
             let event = key_event(AuditAction::RevokeKey, id, Some(row.tenant_id), details);
             Ok(Changed::audited(key, event))
+        })
+    }
+
+    fn create_child(
+        &self,
+        child: ApiKeyRecord,
+        once: Option<IdempotencyRecord>,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, ChildOutcome> {
+        self.change(false, stamp, move |connection, at| {
+            children::create(connection, &child, once.as_ref(), at)
+        })
+    }
+
+    fn cancel_child(
+        &self,
+        parent: Uuid,
+        once: IdempotencyRecord,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, ()> {
+        self.change(true, stamp, move |connection, at| {
+            children::cancel(connection, parent, &once, at)
+        })
+    }
+
+    fn set_tripwire(
+        &self,
+        tripwire: TripwireRecord,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, TripwireOutcome> {
+        self.change(false, stamp, move |connection, at| {
+            tripwires::set(connection, &tripwire, at)
+        })
+    }
+
+    fn record_trip(&self, trip: Trip, stamp: Stamp) -> StoreFuture<'_, ()> {
+        self.change(false, stamp, move |connection, at| {
+            tripwires::record(connection, &trip, at)
         })
     }
 
@@ -520,7 +568,12 @@ fn tenant_event(action: AuditAction, id: Uuid, details: Value) -> AuditEvent {
     }
 }
 
-fn key_event(action: AuditAction, id: Uuid, tenant: Option<Uuid>, details: Value) -> AuditEvent {
+pub(super) fn key_event(
+    action: AuditAction,
+    id: Uuid,
+    tenant: Option<Uuid>,
+    details: Value,
+) -> AuditEvent {
     AuditEvent {
         action,
         target: AuditTarget::Key(id),
@@ -538,18 +591,23 @@ fn is_live(connection: &Connection, id: Uuid) -> rusqlite::Result<bool> {
         .query_row([id_text(id)], |row| row.get(0))
 }
 
-fn tenant_of(connection: &Connection, key: Uuid) -> rusqlite::Result<Option<Uuid>> {
+pub(super) fn tenant_of(connection: &Connection, key: Uuid) -> rusqlite::Result<Option<Uuid>> {
     connection
         .prepare_cached("SELECT tenant_id FROM api_keys WHERE id = ?1")?
         .query_row([id_text(key)], |row| parsed(row, 0))
         .optional()
 }
 
-fn insert_key(connection: &Connection, row: &ApiKeyRecord, changed: i64) -> rusqlite::Result<()> {
+pub(super) fn insert_key(
+    connection: &Connection,
+    row: &ApiKeyRecord,
+    changed: i64,
+) -> rusqlite::Result<()> {
     connection
         .prepare_cached(&format!(
             "INSERT INTO api_keys ({KEY}, changed) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, \
+             ?17, ?18)"
         ))?
         .execute(params![
             id_text(row.id),
@@ -567,6 +625,8 @@ fn insert_key(connection: &Connection, row: &ApiKeyRecord, changed: i64) -> rusq
             row.may_rotate,
             row.predecessor.map(id_text),
             row.is_pending,
+            row.parent.map(id_text),
+            row.tripped_at.map(millis),
             changed
         ])?;
     Ok(())
@@ -681,6 +741,8 @@ mod tests {
             may_rotate: true,
             predecessor: None,
             is_pending: false,
+            parent: None,
+            tripped_at: None,
         }
     }
 
