@@ -19,6 +19,7 @@ mod admin;
 mod bad_answers;
 mod bad_input;
 mod canary;
+mod children;
 mod completions;
 mod concurrency;
 mod config;

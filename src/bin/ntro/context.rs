@@ -9,6 +9,7 @@ use ntro_base::env::Env;
 use ntro_base::{ApiKey, ConnectionName, TenantSlug};
 use ntro_client::api::{self, Client};
 use ntro_client::config::{Config, NtroDir};
+use ntro_client::ops::children;
 use ntro_client::resolve::{
     Connection, Flags, Inputs, KeySource, Resolution, ResolvedValue, Source, Sourced,
 };
@@ -186,8 +187,36 @@ impl Context {
         }
     }
 
+    /// Returns a client of a connection, after revoking child keys that killed programs have left at
+    /// its server.
     pub(crate) fn client(&self, connection: &Connection) -> Result<Client, CliError> {
+        self.revoke_leftover(&api::Target {
+            provider: connection.provider.value,
+            host: connection.host.value.clone(),
+            key: Some(connection.key.value.clone()),
+            insecure_http: self.global.insecure_http,
+        });
         Ok(self.session().client(connection)?)
+    }
+
+    /// Revokes the child keys that killed programs have left at a server. A failure is left to the
+    /// next command.
+    pub(crate) fn revoke_leftover(&self, target: &api::Target) {
+        let is_there = |home: &NtroDir| home.children().exists();
+        if !self.home().is_ok_and(is_there) {
+            return;
+        }
+        let Ok(runtime) = self.runtime() else { return };
+        match children::revoke_leftover(self.session(), runtime, target) {
+            Ok(0) => {}
+            Ok(count) => {
+                let plural = if count == 1 { "" } else { "s" };
+                self.printer.note(&format!(
+                    "Revoked {count} child key{plural} of killed programs."
+                ));
+            }
+            Err(error) => tracing::debug!(%error, "child keys of killed programs are left"),
+        }
     }
 
     /// Returns the timeouts and limits of calls.

@@ -8,7 +8,7 @@ use ntro_base::disk;
 use ntro_base::env::{self, Env, NotUnicode};
 use ntro_base::{Policy, Provider};
 use ntro_client::ops::migrate::KeyLocation;
-use ntro_client::ops::{self, migrate, rotate};
+use ntro_client::ops::{self, children, migrate, rotate};
 use ntro_client::secrets::{HelperCall, HelperFault, StoreKind};
 use ntro_client::{api, config, resolve, secrets};
 
@@ -469,6 +469,18 @@ impl From<migrate::Error> for CliError {
     }
 }
 
+impl From<children::Error> for CliError {
+    fn from(error: children::Error) -> Self {
+        use children::Error as E;
+        match error {
+            E::Config(error) => error.into(),
+            E::Connection(error) => (*error).into(),
+            E::Api(error) => (*error).into(),
+            error => Self::new(Kind::Failure, error.to_string()),
+        }
+    }
+}
+
 impl From<rotate::Error> for CliError {
     fn from(error: rotate::Error) -> Self {
         use rotate::Error as E;
@@ -631,7 +643,9 @@ impl From<ntro_authority::Error> for CliError {
             E::SharedFolder { path } => {
                 of(Kind::Config).hint(format!("`chmod 700 {}`", path.display()))
             }
-            E::Name(_) | E::Slug { .. } | E::Life { .. } => of(Kind::Usage),
+            E::Name(_) | E::Slug { .. } | E::Life { .. } | E::ReservedEnvironment => {
+                of(Kind::Usage)
+            }
             E::PlatformConfigMissing => of(Kind::Usage).hint("give `--data-platform-config ID`"),
             E::PlatformConfigForbidden => {
                 of(Kind::Usage).hint("remove `--data-platform-config`")

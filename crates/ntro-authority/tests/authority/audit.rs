@@ -253,19 +253,33 @@ async fn audit_holds_no_secret() {
     }
 }
 
+/// A database of an earlier version gets what it lacks.
 #[tokio::test]
 async fn older_database_gets_the_audit_table() {
-    let folder = tempfile::tempdir().unwrap();
-    let database = database(&folder);
-    drop(open(&database).unwrap());
-    let connection = rusqlite::Connection::open(folder.path().join("registry.db")).unwrap();
-    connection
-        .execute_batch("DROP TABLE audit; PRAGMA user_version = 2")
-        .unwrap();
-    let registry: Registry = open(&database).unwrap().acting_as(Actor::System);
-    registry.create_organisation("Acme", None).await.unwrap();
-    let kind: String = connection
-        .query_row("SELECT actor_kind FROM audit", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(kind, "system");
+    const STEPS: [&str; 3] = [
+        include_str!("../../src/store/sqlite/migrations/0001_registry.sql"),
+        include_str!("../../src/store/sqlite/migrations/0002_rotation.sql"),
+        include_str!("../../src/store/sqlite/migrations/0003_audit.sql"),
+    ];
+    for version in 1..=STEPS.len() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = database(&folder);
+        let connection = rusqlite::Connection::open(folder.path().join("registry.db")).unwrap();
+        for step in &STEPS[..version] {
+            connection.execute_batch(step).unwrap();
+        }
+        let marks =
+            format!("PRAGMA application_id = 0x6e74726f; PRAGMA user_version = {version}");
+        connection.execute_batch(&marks).unwrap();
+        let registry: Registry = open(&database).unwrap().acting_as(Actor::System);
+        registry.create_organisation("Acme", None).await.unwrap();
+        let kind: String = connection
+            .query_row("SELECT actor_kind FROM audit", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(kind, "system");
+        let children: u32 = connection
+            .query_row("SELECT count(parent) FROM api_keys", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(children, 0);
+    }
 }

@@ -16,7 +16,7 @@ use super::{ntropii, ontora};
 use ntro_base::{Host, Provider, TenantSlug};
 
 /// Returns whether a server that lacks an endpoint answers with this status.
-fn lacks_endpoint(status: StatusCode) -> bool {
+pub(super) fn lacks_endpoint(status: StatusCode) -> bool {
     matches!(
         status,
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED
@@ -233,7 +233,7 @@ impl Client {
     }
 
     /// Returns the URL of one of the authority's endpoints for the presented key.
-    fn current(&self, rest: &str) -> String {
+    pub(super) fn current(&self, rest: &str) -> String {
         let current = match self.provider {
             Provider::Ntropii => ntropii::current_key(self.host()),
             Provider::Ontora => ontora::current_key(self.host()),

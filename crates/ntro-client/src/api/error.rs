@@ -307,6 +307,19 @@ impl Error {
         }
     }
 
+    /// Returns whether nothing of the call reached the server, or the server lacks the function.
+    #[must_use]
+    pub fn is_without_effect(&self) -> bool {
+        match self {
+            Self::NotOffered { .. }
+            | Self::Proxy { .. }
+            | Self::InsecureTransport { .. }
+            | Self::WrongOrigin { .. } => true,
+            Self::Unreachable { cause, .. } => !matches!(cause, Cause::TimedOut | Cause::Cut),
+            _ => false,
+        }
+    }
+
     /// Returns the origin that was called.
     #[must_use]
     pub fn origin(&self) -> &Origin {

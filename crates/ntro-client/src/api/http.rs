@@ -57,6 +57,14 @@ impl Call {
         .known_by(&uuid::Uuid::new_v4().to_string())
     }
 
+    /// Adds a body.
+    pub(super) fn with_body(self, body: Value) -> Self {
+        Self {
+            body: Some(body),
+            ..self
+        }
+    }
+
     /// Names the request, or the earlier request that it undoes.
     pub(super) fn known_by(self, key: &str) -> Self {
         Self {

@@ -41,6 +41,10 @@ pub struct KeyInfo {
     pub region: Option<String>,
     /// Whether it may rotate itself; `true` unless an authority says otherwise.
     pub may_rotate: bool,
+    /// The id of the key whose child it is, if it is one.
+    pub parent: Option<String>,
+    /// When one of its tripwires was last presented, if one was.
+    pub tripped_at: Option<Timestamp>,
 }
 
 impl Default for KeyInfo {
@@ -60,6 +64,8 @@ impl Default for KeyInfo {
             revoked_at: None,
             region: None,
             may_rotate: true,
+            parent: None,
+            tripped_at: None,
         }
     }
 }

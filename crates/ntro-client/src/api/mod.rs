@@ -27,6 +27,7 @@
 //! ```
 
 mod admin;
+mod children;
 mod client;
 mod credential;
 mod error;
@@ -48,6 +49,7 @@ mod transport;
 mod whoami;
 
 pub use admin::{AdminClient, AdminTarget, AdminToken, AdminTokenError, KeyRequest};
+pub use children::ChildRequest;
 pub use client::Client;
 pub use error::{Cause, Error, Expected, InvalidResponse, Refusal};
 pub use identity::Identity;

@@ -91,7 +91,7 @@ fn is_invented(email: &str) -> bool {
 
 fn key_ref(answer: &ServerResponse, mut value: Value) -> Result<KeyInfo, Error> {
     let expires = Expiry::take(answer, &mut value, "expiresAt");
-    drop_odd_times(&mut value, &["createdAt"]);
+    drop_odd_times(&mut value, &["createdAt", "trippedAt"]);
     let key: wire::KeyRef = answer.shaped(value)?;
     Ok(KeyInfo {
         id: non_empty(&key.id),
@@ -99,6 +99,8 @@ fn key_ref(answer: &ServerResponse, mut value: Value) -> Result<KeyInfo, Error> 
         expires,
         created_at: key.created_at.and_then(|at| moment(&at).ok()),
         may_rotate: key.may_rotate != Some(false),
+        parent: key.parent_id.as_deref().and_then(non_empty),
+        tripped_at: key.tripped_at.and_then(|at| moment(&at).ok()),
         ..KeyInfo::default()
     })
 }
@@ -136,7 +138,7 @@ pub(super) fn key_list(answer: &ServerResponse) -> Result<Vec<KeyInfo>, Error> {
 
 pub(super) fn tenant_key_of(answer: &ServerResponse, mut value: Value) -> Result<KeyInfo, Error> {
     let expires = Expiry::take(answer, &mut value, "expiresAt");
-    drop_odd_times(&mut value, &["createdAt", "lastUsedAt"]);
+    drop_odd_times(&mut value, &["createdAt", "lastUsedAt", "trippedAt"]);
     let key: wire::TenantKey = answer.shaped(value)?;
     Ok(KeyInfo {
         id: non_empty(&key.id),
@@ -152,5 +154,7 @@ pub(super) fn tenant_key_of(answer: &ServerResponse, mut value: Value) -> Result
         revoked_at: revoked(key.revoked_at.as_deref()).map_err(|error| answer.misshapen(error))?,
         region: None,
         may_rotate: key.may_rotate != Some(false),
+        parent: key.parent_id.as_deref().and_then(non_empty),
+        tripped_at: key.tripped_at.and_then(|at| moment(&at).ok()),
     })
 }

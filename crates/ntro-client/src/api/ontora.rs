@@ -78,7 +78,7 @@ pub(super) fn workspace_of(answer: &ServerResponse, key: &KeyInfo) -> Result<Ten
 
 pub(super) fn key_of(answer: &ServerResponse, mut value: Value) -> Result<KeyInfo, Error> {
     let expires = Expiry::take(answer, &mut value, "expires_at");
-    drop_odd_times(&mut value, &["created_at", "last_used_at"]);
+    drop_odd_times(&mut value, &["created_at", "last_used_at", "tripped_at"]);
     let key: wire::ApiKeyInfo = answer.shaped(value)?;
     let time = |at: Option<String>| at.and_then(|at| moment(&at).ok());
     Ok(KeyInfo {
@@ -95,6 +95,8 @@ pub(super) fn key_of(answer: &ServerResponse, mut value: Value) -> Result<KeyInf
         revoked_at: revoked(key.revoked_at.as_deref()).map_err(|error| answer.misshapen(error))?,
         region: key.region.as_deref().and_then(non_empty),
         may_rotate: key.may_rotate != Some(false),
+        parent: key.parent_id.as_deref().and_then(non_empty),
+        tripped_at: key.tripped_at.and_then(|at| moment(&at).ok()),
     })
 }
 

@@ -8,13 +8,14 @@ use ntro_base::disk::{self, FileLock};
 use ntro_base::env::{self, Env};
 
 /// Every file in the folder that is rewritten as a whole.
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "config.toml",
     "logins.toml",
     disk::KEYS,
     disk::IDENTITY,
     "migrations.toml",
     "rotations.toml",
+    "children.toml",
 ];
 
 /// The longest part of an encoded connection name in a file name, in bytes: systems limit file
@@ -141,6 +142,18 @@ impl NtroDir {
         self.folder.join("rotations.toml")
     }
 
+    /// Returns the path of `children.toml`.
+    #[must_use]
+    pub fn children(&self) -> PathBuf {
+        self.folder.join("children.toml")
+    }
+
+    /// Returns the path of the file that marks a child key as in use.
+    #[must_use]
+    pub fn child(&self, attempt: &str) -> PathBuf {
+        self.folder.join(format!(".child-{attempt}"))
+    }
+
     /// Returns the path of the file that marks a connection's key as being rotated.
     #[must_use]
     pub fn rotating(&self, name: &ConnectionName) -> PathBuf {
@@ -233,6 +246,7 @@ mod tests {
             home.identity(),
             home.migrations(),
             home.rotations(),
+            home.children(),
         ];
         assert!(home.files().eq(named));
     }

@@ -5,6 +5,7 @@
 //! leaves something usable wherever it is cut off: a key is in its store before a connection is
 //! written that counts on it, and out of it before the connection goes.
 
+pub mod children;
 mod config_files;
 mod error;
 mod login;

@@ -96,7 +96,7 @@ impl Topic {
                 "age identity that opens `keys.age`, where one is used instead of a passphrase",
             ),
             (
-                "`~/.ntro/migrations.toml`, `~/.ntro/rotations.toml`",
+                "`~/.ntro/migrations.toml`, `~/.ntro/rotations.toml`, `~/.ntro/children.toml`",
                 "Records of unfinished work, which the next run completes",
             ),
             (

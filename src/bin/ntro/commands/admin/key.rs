@@ -90,6 +90,8 @@ pub(super) struct AdminKeyRow {
     /// System whose clients use the key.
     #[cfg_attr(test, schemars(with = "crate::schema::ProviderName"))]
     provider: &'static str,
+    /// Id of the key that created it, if it is a child key.
+    parent_id: Option<String>,
     /// Display name of the key.
     name: String,
     /// Prefix of the key.
@@ -245,12 +247,14 @@ impl AdminKeyRow {
             tenant_id: row.tenant_id.to_string(),
             tenant,
             provider: row.provider.as_str(),
+            parent_id: row.parent.map(|id| id.to_string()),
             name: row.name.to_string(),
             key_prefix: row.prefix.to_string(),
             scopes: row.scopes.iter().map(ToString::to_string).collect(),
             state: match (row.revoked_at, row.expires_at) {
+                // The server revokes expired children.
+                (revoked, Some(end)) if revoked.unwrap_or(now) >= end => KeyState::Expired,
                 (Some(_), _) => KeyState::Revoked,
-                (None, Some(at)) if at <= now => KeyState::Expired,
                 _ => KeyState::Live,
             },
             created_at: whole_seconds(row.created_at),
@@ -280,32 +284,51 @@ impl Report for CreatedAdminKey<'_> {
     }
 }
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 9] = [
     Column::id("ID", 5),
     Column::ranked("TENANT", 4),
     Column::always("PREFIX"),
+    Column::ranked("CHILD OF", 1),
     Column::ranked("NAME", 2),
     Column::ranked("SCOPES", 7),
     Column::ranked("EXPIRES", 3),
     Column::ranked("LAST USED", 6),
     Column::ranked("STATE", 1),
 ];
+/// The index of the column that only lists with child keys need.
+const PARENT: usize = 3;
 
 impl Report for AdminKeyList {
     fn text(&self, paint: Paint) -> String {
-        let mut table = Table::new(paint, &COLUMNS);
+        let related = self.0.iter().any(|row| row.parent_id.is_some());
+        let mut columns = COLUMNS.to_vec();
+        if !related {
+            columns.remove(PARENT);
+        }
+        let prefixes: HashMap<&str, &str> = self
+            .0
+            .iter()
+            .map(|row| (row.id.as_str(), row.key_prefix.as_str()))
+            .collect();
+        let mut table = Table::new(paint, &columns);
         let date = |at: Timestamp| at.strftime("%Y-%m-%d").to_string();
         for row in &self.0 {
-            table.row([
+            let parent = row.parent_id.as_deref();
+            let mut cells = vec![
                 row.id.clone(),
                 or_dash(row.tenant.as_ref()),
                 row.key_prefix.clone(),
+                or_dash(parent.map(|id| prefixes.get(id).copied().unwrap_or(id))),
                 row.name.clone(),
                 or_dash((!row.scopes.is_empty()).then(|| row.scopes.join(", "))),
                 or_dash(row.expires_at.map(date)),
                 or_dash(row.last_used_at.map(date)),
                 row.state.as_str().to_owned(),
-            ]);
+            ];
+            if !related {
+                cells.remove(PARENT);
+            }
+            table.row(cells);
         }
         table.text()
     }

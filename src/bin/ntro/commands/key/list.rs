@@ -51,9 +51,10 @@ pub(crate) fn run(args: ListArgs, cx: &Context) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 9] = [
     Column::always(""),
     Column::always("PREFIX"),
+    Column::ranked("CHILD OF", 1),
     Column::ranked("NAME", 2),
     Column::ranked("STATE", 1),
     Column::ranked("EXPIRES", 3),
@@ -61,35 +62,54 @@ const COLUMNS: [Column; 8] = [
     Column::ranked("SCOPES", 6),
     Column::id("ID", 4),
 ];
+/// The index of the column that only lists with child keys need.
+const PARENT: usize = 2;
 /// The index of the column that only keys with scopes need.
-const SCOPES: usize = 6;
+const SCOPES: usize = 7;
 
 impl Report for KeyList {
     fn text(&self, paint: Paint) -> String {
         if self.0.is_empty() {
             return String::new();
         }
-        let scoped = self.0.iter().any(|row| row.key.scopes.is_some());
-        let mut columns = COLUMNS.to_vec();
-        if !scoped {
-            columns.remove(SCOPES);
-        }
+        let keys = || self.0.iter().map(|row| &row.key);
+        let scoped = keys().any(|key| key.scopes.is_some());
+        let related = keys().any(|key| key.parent_id.is_some());
+        let is_shown = |index: usize| match index {
+            PARENT => related,
+            SCOPES => scoped,
+            _ => true,
+        };
+        let columns = COLUMNS.iter().enumerate();
+        let columns: Vec<_> = columns
+            .filter(|(index, _)| is_shown(*index))
+            .map(|(_, column)| *column)
+            .collect();
         let mut table = Table::new(paint, &columns);
         let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        let parent = |key: &KeyRow| {
+            let parent = keys().find(|other| other.id == key.parent_id);
+            let prefix = parent.filter(|_| key.parent_id.is_some());
+            or_dash(prefix.map_or(&key.parent_id, |parent| &parent.key_prefix))
+        };
         for ListedKey { active, key } in &self.0 {
-            let mut cells = vec![
+            let cells = [
                 if *active { "●" } else { "" }.to_owned(),
                 or_dash(&key.key_prefix),
+                parent(key),
                 or_dash(&key.name),
                 key.state.to_owned(),
                 day(key.expires_at),
                 day(key.last_used_at),
+                key.scopes.as_deref().unwrap_or_default().join(", "),
+                or_dash(&key.id),
             ];
-            if scoped {
-                cells.push(key.scopes.as_deref().unwrap_or_default().join(", "));
-            }
-            cells.push(or_dash(&key.id));
-            table.row(cells);
+            let cells = cells.into_iter().enumerate();
+            table.row(
+                cells
+                    .filter(|(index, _)| is_shown(*index))
+                    .map(|(_, cell)| cell),
+            );
         }
         table.text()
     }

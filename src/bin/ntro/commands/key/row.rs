@@ -12,6 +12,8 @@ pub(super) struct KeyRow {
     pub(super) id: Option<String>,
     /// Prefix of the key.
     pub(super) key_prefix: Option<String>,
+    /// Id of the key that created it, if it is a child key.
+    pub(super) parent_id: Option<String>,
     /// Display name of the key.
     pub(super) name: Option<String>,
     /// Whether the server accepts the key.
@@ -40,10 +42,12 @@ impl KeyRow {
         Self {
             id: info.id.clone(),
             key_prefix: info.prefix.as_ref().map(ToString::to_string),
+            parent_id: info.parent.clone(),
             name: info.name.clone(),
             state: match info.expires.at() {
+                // The server revokes expired children.
+                Some(end) if info.revoked_at.unwrap_or(now) >= end => "expired",
                 _ if info.revoked_at.is_some() => "revoked",
-                Some(end) if end <= now => "expired",
                 _ => "live",
             },
             tenant: info.tenant.clone(),

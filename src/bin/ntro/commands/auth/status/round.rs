@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ntro_base::Period;
-use ntro_client::api::{self, Client, Settings, Transport};
+use ntro_client::api::{self, Client, KeyInfo, Settings, Transport};
 use ntro_client::ops::rotate::Rotations;
 use ntro_client::resolve::Inputs;
 use tokio::task::JoinSet;
 
 use super::keys::{Asked, KeyReader, KeyToCheck};
 use super::row::{StatusRow, Warning};
-use crate::commands::identity;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::progress;
@@ -28,8 +27,8 @@ pub(super) struct Checks<'a> {
     repeats: bool,
 }
 
-/// The expiry of the key, if it has one, or why the check failed.
-type CheckResult = Result<Option<Timestamp>, api::Error>;
+/// The description of the key, or why the check failed.
+type CheckResult = Result<KeyInfo, api::Error>;
 
 impl<'a> Checks<'a> {
     pub(super) fn new(
@@ -68,7 +67,10 @@ impl<'a> Checks<'a> {
             false => vec![keys.active()?],
         };
         let unfinished = Rotations::read(&self.cx.home()?.rotations())?;
-        for Asked { row, .. } in &mut asked {
+        for Asked { row, key } in &mut asked {
+            if let Some(key) = key {
+                self.cx.revoke_leftover(&key.target);
+            }
             let rotation = unfinished.get(&row.name);
             row.old_key_until = rotation
                 .and_then(|rotation| rotation.revoke_after)
@@ -132,7 +134,7 @@ impl<'a> Checks<'a> {
         let client = Client::through(&self.transport, target, self.settings.clone());
         async move {
             let answer = client.identity().await;
-            let answer = answer.map(|identity| identity::expiry(&identity));
+            let answer = answer.map(|identity| identity.key.unwrap_or_default());
             (index, recorded, answer)
         }
     }
@@ -140,7 +142,10 @@ impl<'a> Checks<'a> {
     fn answered(&self, row: &mut StatusRow, recorded: Option<Timestamp>, answer: CheckResult) {
         let now = self.cx.now();
         match answer {
-            Ok(expires_at) => row.accepted(expires_at, now, self.warning),
+            Ok(key) => {
+                row.accepted(key.expires.at(), now, self.warning);
+                row.tripped(key.tripped_at, now);
+            }
             Err(error) => row.refused(error.into(), recorded, now),
         }
     }

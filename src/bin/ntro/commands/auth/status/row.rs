@@ -1,6 +1,6 @@
 //! State of one connection: the source of the text, the JSON and the exit code.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ntro_base::{Period, escaped, printable};
 use serde::Serialize;
 
@@ -11,6 +11,9 @@ use crate::output::{Column, Paint, Report, Table, whole_seconds};
 
 /// Longest remark shown; a server's message may be longer.
 const LONGEST_REMARK: usize = 300;
+
+/// How long a presented tripwire is reported.
+const TRIPPED: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 const COLUMNS: [Column; 5] = [
     Column::always("NAME"),
@@ -44,6 +47,8 @@ pub(in crate::commands::auth) struct StatusRow {
     /// Whether the connection is production.
     #[serde(skip)]
     pub(super) production: bool,
+    /// When a one-off token of a proxy was last presented to the server, within a week.
+    pub(super) tripped_at: Option<Timestamp>,
     /// When the grace period of a replaced key ends.
     #[serde(skip)]
     pub(super) old_key_until: Option<Timestamp>,
@@ -97,6 +102,7 @@ impl StatusRow {
             expires_in_days: None,
             remaining: None,
             production: false,
+            tripped_at: None,
             old_key_until: None,
             kind: Some(Kind::Failure),
         }
@@ -130,6 +136,12 @@ impl StatusRow {
         self.kind = kind;
     }
 
+    /// Records when a tripwire of the key was last presented, if that was within a week.
+    pub(super) fn tripped(&mut self, at: Option<Timestamp>, now: Timestamp) {
+        let is_recent = |at: &Timestamp| now.duration_since(*at) < TRIPPED;
+        self.tripped_at = at.filter(is_recent).map(whole_seconds);
+    }
+
     /// Records that the server does not accept the key, whose recorded expiry is `recorded`.
     pub(super) fn refused(&mut self, error: CliError, recorded: Option<Timestamp>, now: Timestamp) {
         let state = match error.kind {
@@ -160,7 +172,8 @@ impl StatusRow {
 
     /// Returns whether the row changed, ignoring the number of days left.
     pub(super) fn differs(&self, before: &Self) -> bool {
-        (self.state, &self.host, &self.message) != (before.state, &before.host, &before.message)
+        let shown = |row: &Self| (row.state, row.tripped_at);
+        (shown(self), &self.host, &self.message) != (shown(before), &before.host, &before.message)
     }
 
     /// Returns the state as text for people.
@@ -188,14 +201,19 @@ impl StatusRow {
             (None, ConnectionState::Valid, Some(remaining)) => format!("expires {remaining}"),
             _ => String::new(),
         };
+        let time = |at: Timestamp| at.strftime("%F %H:%M UTC");
+        let tripped = self.tripped_at.map(|at| {
+            format!(
+                "a program has leaked its one-off token: it was used at {}",
+                time(at)
+            )
+        });
         let old = self
             .old_key_until
-            .map(|at| format!("the old key lives until {}", at.strftime("%F %H:%M UTC")));
-        match (remark.as_str(), old) {
-            (_, None) => remark,
-            ("", Some(old)) => old,
-            (_, Some(old)) => format!("{remark}; {old}"),
-        }
+            .map(|at| format!("the old key lives until {}", time(at)));
+        let parts = [tripped, Some(remark), old].into_iter().flatten();
+        let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+        parts.join("; ")
     }
 }
 
