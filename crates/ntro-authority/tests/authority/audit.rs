@@ -268,8 +268,7 @@ async fn older_database_gets_the_audit_table() {
         for step in &STEPS[..version] {
             connection.execute_batch(step).unwrap();
         }
-        let marks =
-            format!("PRAGMA application_id = 0x6e74726f; PRAGMA user_version = {version}");
+        let marks = format!("PRAGMA application_id = 0x6e74726f; PRAGMA user_version = {version}");
         connection.execute_batch(&marks).unwrap();
         let registry: Registry = open(&database).unwrap().acting_as(Actor::System);
         registry.create_organisation("Acme", None).await.unwrap();
