@@ -70,7 +70,7 @@ impl Battery {
         }
         lines.push_str("\n\n");
         let mut grounds = Grounds {
-            keys: calls::plant_key(&name, &canary).ok(),
+            keys: calls::plant_keys(&name, &canary).ok(),
             canary,
             name,
             home: files.home.clone(),
@@ -144,8 +144,8 @@ impl Drop for Battery {
         if let Some(home) = &self.grounds.home {
             let _ = fs::remove_dir(home.join(self.grounds.file_name()));
         }
-        if let Some([_, key]) = self.grounds.keys {
-            let _ = calls::forget_key(key);
+        for key in self.grounds.keys.iter().flat_map(|[_, keys @ ..]| keys) {
+            let _ = calls::forget_key(*key);
         }
     }
 }

@@ -14,29 +14,37 @@ const LINK: libc::c_int = 8;
 const SEARCH: libc::c_int = 10;
 const READ: libc::c_int = 11;
 const SET_TIMEOUT: libc::c_int = 15;
-/// The special numbers of the process' and the user's keyring.
+/// The special numbers of the keyrings of the process, the session and the user.
 const PROCESS_KEYRING: i32 = -2;
+const SESSION_KEYRING: i32 = -3;
 const USER_KEYRING: i32 = -4;
 
-/// Adds a key to the user's keyring for five minutes. Returns the numbers of both.
-pub(super) fn plant_key(name: &str, secret: &str) -> io::Result<[i32; 2]> {
-    let ring = keyctl(GET_KEYRING_ID, [USER_KEYRING as usize, 1, 0, 0])?;
+/// Adds a key to the user's and to the session keyring for five minutes. Returns the numbers of the
+/// user's keyring and of both keys.
+pub(super) fn plant_keys(name: &str, secret: &str) -> io::Result<[i32; 3]> {
+    let ring = keyctl(GET_KEYRING_ID, [USER_KEYRING as usize, 1, 0, 0])? as i32;
+    // The first key for a session can replace the session keyring, through which this process may
+    // have reached the user's.
+    keyctl(LINK, [ring as usize, PROCESS_KEYRING as usize, 0, 0])?;
     let name = CString::new(name)?;
-    // SAFETY: Both strings end with a zero byte and the payload is as long as the call is told; all
-    // live until it returns.
-    let key = unsafe {
-        libc::syscall(
-            libc::SYS_add_key,
-            c"user".as_ptr(),
-            name.as_ptr(),
-            secret.as_ptr(),
-            secret.len(),
-            ring,
-        )
-    };
-    let key = checked(key)? as i32;
-    keyctl(SET_TIMEOUT, [key as usize, 300, 0, 0])?;
-    Ok([ring as i32, key])
+    let mut numbers = [ring; 3];
+    for (number, ring) in numbers[1..].iter_mut().zip([ring, SESSION_KEYRING]) {
+        // SAFETY: Both strings end with a zero byte and the payload is as long as the call is told;
+        // all live until it returns.
+        let key = unsafe {
+            libc::syscall(
+                libc::SYS_add_key,
+                c"user".as_ptr(),
+                name.as_ptr(),
+                secret.as_ptr(),
+                secret.len(),
+                ring,
+            )
+        };
+        *number = checked(key)? as i32;
+        keyctl(SET_TIMEOUT, [*number as usize, 300, 0, 0])?;
+    }
+    Ok(numbers)
 }
 
 /// Removes a key.
@@ -48,6 +56,15 @@ pub(super) fn forget_key(key: i32) -> io::Result<()> {
 pub(super) fn read_key_by_name(name: &str) -> io::Result<Vec<u8>> {
     let ring = keyctl(GET_KEYRING_ID, [USER_KEYRING as usize, 0, 0, 0])? as i32;
     keyctl(LINK, [ring as usize, PROCESS_KEYRING as usize, 0, 0])?;
+    find_key(ring, name)
+}
+
+/// Reads a key from the session keyring by its name.
+pub(super) fn read_key_of_session(name: &str) -> io::Result<Vec<u8>> {
+    find_key(SESSION_KEYRING, name)
+}
+
+fn find_key(ring: i32, name: &str) -> io::Result<Vec<u8>> {
     let name = CString::new(name)?;
     let kind = c"user".as_ptr() as usize;
     let key = keyctl(SEARCH, [ring as usize, kind, name.as_ptr() as usize, 0])?;

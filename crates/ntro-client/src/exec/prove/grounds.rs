@@ -15,8 +15,8 @@ pub(super) struct Grounds {
     pub(super) net: bool,
     /// Files that contain the canary, each in another folder.
     pub(super) files: Vec<PathBuf>,
-    /// The user's keyring in the kernel, and a key in it.
-    pub(super) keys: Option<[i32; 2]>,
+    /// The user's keyring in the kernel, a key in it, and one in the session keyring.
+    pub(super) keys: Option<[i32; 3]>,
     pub(super) victim: Planted,
 }
 

@@ -12,8 +12,14 @@ pub(super) fn by_name(grounds: &Grounds) -> Result {
     is_canary(grounds, &calls::read_key_by_name(&grounds.name)?)
 }
 
+/// Where a passphrase that was typed once is kept for a while.
+pub(super) fn of_session(grounds: &Grounds) -> Result {
+    grounds.keys.ok_or(NONE)?;
+    is_canary(grounds, &calls::read_key_of_session(&grounds.name)?)
+}
+
 pub(super) fn by_number(grounds: &Grounds) -> Result {
-    let [ring, key] = grounds.keys.ok_or(NONE)?;
+    let [ring, key, _] = grounds.keys.ok_or(NONE)?;
     is_canary(grounds, &calls::read_key_by_number(ring, key)?)
 }
 

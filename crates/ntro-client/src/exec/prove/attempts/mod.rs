@@ -49,6 +49,7 @@ pub(super) const ATTEMPTS: &[NamedAttempt] = &[
     ("socket: containers", sockets::containers),
     ("socket: display", sockets::display),
     ("keyring: by name", keyrings::by_name),
+    ("keyring: of the session", keyrings::of_session),
     ("keyring: by number", keyrings::by_number),
     (
         "keyring: by number in a new user namespace",
