@@ -70,7 +70,7 @@ fn refuses_all(level: SealLevel) {
     let network = if level == SealLevel::Net {
         ", network"
     } else {
-        ""
+        "; the network stays open"
     };
     assert_eq!(
         line,

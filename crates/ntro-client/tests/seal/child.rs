@@ -180,7 +180,7 @@ pub fn default_level_degrades() {
     assert_eq!(
         String::from_utf8(output.stderr).unwrap(),
         "sealed (store): key files, sockets, memory, kernel keyrings, terminal input, signals, \
-         startup files\n"
+         startup files; the network stays open\n"
     );
     for line in [
         "cat ~/.ntro/config.toml",

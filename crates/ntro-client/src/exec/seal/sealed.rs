@@ -100,6 +100,9 @@ impl fmt::Display for Sealed {
         } else {
             write!(f, "sealed ({}): ", self.level)?;
             join(f, &self.held)?;
+            if self.level == SealLevel::Store {
+                f.write_str("; the network stays open")?;
+            }
         }
         if self.not_held.is_empty() {
             return Ok(());
@@ -156,8 +159,8 @@ mod tests {
         ];
         assert_eq!(
             sealed.to_string(),
-            "sealed (store): memory, terminal input; not held: key files, sockets \
-             (no namespaces); signals (old kernel)"
+            "sealed (store): memory, terminal input; the network stays open; not held: key files, \
+             sockets (no namespaces); signals (old kernel)"
         );
     }
 }

@@ -58,6 +58,13 @@ const OF_HOME: [&str; 24] = [
     ".screen",
 ];
 
+/// Memory of processes that crashed.
+pub(super) const DUMPS: [&str; 3] = [
+    "/var/crash",
+    "/var/lib/apport/coredump",
+    "/var/lib/systemd/coredump",
+];
+
 /// Sockets of displays. Their programs take input on behalf of others, and a terminal is one of
 /// them. Those of screen, where it keeps them in `/tmp`.
 const IN_TMP: [&str; 4] = [
@@ -102,7 +109,7 @@ pub(super) fn bound_sockets() -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Returns the devices that this user can open, and that give what files and the terminal do not:
+/// Returns the devices that this user can read, and that give what files and the terminal do not:
 /// disks, keyboards, memory, and the screens and keys of other terminals.
 pub(super) fn devices() -> Vec<PathBuf> {
     let own = own_terminals();
@@ -119,11 +126,12 @@ pub(super) fn devices() -> Vec<PathBuf> {
                 continue;
             }
             let path = entry.path();
+            // Most belong to root.
+            if access(&path, Access::READ_OK).is_err() {
+                continue;
+            }
             let device = fs::metadata(&path).map_or(0, |metadata| metadata.rdev());
-            let usable = [Access::READ_OK, Access::WRITE_OK]
-                .into_iter()
-                .any(|right| access(&path, right).is_ok());
-            if usable && !own.contains(&device) {
+            if !own.contains(&device) {
                 found.push(path);
             }
         }

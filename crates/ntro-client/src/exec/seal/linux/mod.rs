@@ -24,7 +24,7 @@ use super::{Barrier, Gap, SealError, SealFiles, SealLevel, Sealed};
 use descriptors::Folders;
 use domain::Rule;
 use namespaces::User;
-use scene::{Copy, Scene, existing, make_folder};
+use scene::{Copy, Scene, existing, make_folder, real};
 
 pub use handoff::{receive_listener, send_listener};
 pub(in crate::exec) use kernel::unshare;
@@ -162,7 +162,7 @@ impl Plan {
             copy.attach_anew(path)?;
         }
         if let Some(path) = &files.runtime_dir {
-            match existing(path.canonicalize())? {
+            match real(path)? {
                 Some(_) => scene.replace(path, 0o700)?,
                 None if path.starts_with(hidden::RUN) => make_folder(path, 0o700)?,
                 None => {}
@@ -176,6 +176,9 @@ impl Plan {
             }
             scene.replace(&path, mode)?;
         }
+        for path in hidden::DUMPS {
+            scene.hide(Path::new(path))?;
+        }
         for path in &files.secrets {
             scene.hide(path)?;
         }
@@ -186,7 +189,7 @@ impl Plan {
         }
         scene.hide(&files.ntro_home)?;
         for path in hidden::devices() {
-            scene.hide(&path)?;
+            scene.cover(&path)?;
         }
         for path in sockets {
             if scene::is_socket(path) {
@@ -194,10 +197,10 @@ impl Plan {
             }
         }
         if let Some((path, copy)) = generated {
-            if let Some(target) = existing(files.ntro_home.canonicalize())? {
+            if let Some(target) = real(&files.ntro_home)? {
                 copy.attach(&target)?;
             }
-            if existing(path.canonicalize())?.is_none() {
+            if real(path)?.is_none() {
                 copy.attach_anew(path)?;
             }
         }
@@ -268,6 +271,7 @@ impl Plan {
     fn rules(&self) -> Vec<(PathBuf, Rule)> {
         let files = &self.files;
         let mut hidden: Vec<_> = files.secrets.clone();
+        hidden.extend(hidden::DUMPS.map(PathBuf::from));
         hidden.push(files.ntro_home.clone());
         hidden.extend(files.runtime_dir.clone());
         hidden.push("/dev/shm".into());
@@ -275,9 +279,10 @@ impl Plan {
         let mut read_only = Vec::new();
         if let Some(home) = &files.home {
             hidden.extend(hidden::of_home(home));
+            let named = home;
             if let Ok(home) = home.canonicalize() {
                 let working = working_folder().unwrap_or_default();
-                let paths = startup::paths(&home, &files.programs, &working);
+                let paths = startup::paths(&home, named, &files.programs, &working);
                 read_only.extend(paths.iter().map(|path| home.join(path)));
                 let entries = std::fs::read_dir(&home).into_iter().flatten().flatten();
                 let files = entries.filter(|entry| {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _};
 use std::path::{Path, PathBuf};
 
@@ -88,7 +88,7 @@ impl Scene {
     /// Hides a file or folder, by all its paths. One that is missing, or out of reach for the child
     /// as well, is left.
     pub(super) fn hide(&mut self, path: &Path) -> io::Result<()> {
-        let Some(path) = existing(path.canonicalize())? else {
+        let Some(path) = real(path)? else {
             return Ok(());
         };
         for alias in self.table.aliases(&path) {
@@ -99,7 +99,7 @@ impl Scene {
 
     /// Replaces a folder with an empty one that the child may write to.
     pub(super) fn replace(&mut self, path: &Path, mode: u32) -> io::Result<()> {
-        let Some(path) = existing(path.canonicalize())? else {
+        let Some(path) = real(path)? else {
             return Ok(());
         };
         for alias in self.table.aliases(&path) {
@@ -118,7 +118,8 @@ impl Scene {
         self.covered.iter().any(|covered| path.starts_with(covered))
     }
 
-    fn cover(&mut self, path: &Path) -> io::Result<()> {
+    /// Hides a file or folder at this path, which has no links.
+    pub(super) fn cover(&mut self, path: &Path) -> io::Result<()> {
         let Some(metadata) = existing(fs::symlink_metadata(path))? else {
             return Ok(());
         };
@@ -147,10 +148,12 @@ impl Scene {
 
     /// Makes a file or folder read-only, with all that is mounted in it. A link is followed.
     pub(super) fn make_read_only(&self, path: &Path) -> io::Result<()> {
-        let Some(path) = existing(path.canonicalize())? else {
+        let Some(path) = real(path)? else {
             return Ok(());
         };
-        self.pin(&path)?;
+        if self.table.of(&path).is_none_or(|mount| mount.point != path) {
+            self.pin(&path)?;
+        }
         self.remount_read_only(&path)?;
         for mount in self.table.below(&path) {
             // Looking at such a folder would mount what it waits for.
@@ -199,6 +202,16 @@ pub(super) fn existing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
             _ => Err(error),
         },
     }
+}
+
+/// Returns the path without links; `None` for what is missing.
+pub(super) fn real(path: &Path) -> io::Result<Option<PathBuf>> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let Some(file) = existing(open(path, flags, Mode::empty()).map_err(Into::into))? else {
+        return Ok(None);
+    };
+    // Two calls, where looking at each folder on the way takes one for each.
+    fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).map(Some)
 }
 
 /// Returns whether a path is a socket.

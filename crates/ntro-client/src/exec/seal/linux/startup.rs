@@ -13,7 +13,7 @@ use std::{fs, io};
 
 use rustix::process::geteuid;
 
-use super::scene::{Copy, Scene, existing};
+use super::scene::{Scene, existing, real};
 
 /// Folders and files below the home, besides the hidden files on its top level.
 const OF_HOME: [&str; 46] = [
@@ -132,7 +132,8 @@ pub(super) fn protect_home(
     programs: &[PathBuf],
     working: &Path,
 ) -> io::Result<()> {
-    let Some(home) = existing(home.canonicalize())? else {
+    let named = home;
+    let Some(home) = real(home)? else {
         return Ok(());
     };
     for alias in scene.aliases(&home) {
@@ -142,37 +143,43 @@ pub(super) fn protect_home(
         }
     }
     let mut protected = Protected::default();
-    for path in paths(&home, programs, working) {
+    for path in paths(&home, named, programs, working) {
         protected.insert(&path);
     }
     scene.pin(&home)?;
     close(scene, &home, &protected, true)
 }
 
-/// Returns the protected paths, relative to the home.
-pub(super) fn paths(home: &Path, programs: &[PathBuf], working: &Path) -> Vec<PathBuf> {
-    let named = OF_HOME.iter().map(|path| home.join(path));
-    let programs = programs.iter().filter(|folder| {
-        let folder = resolved(folder);
-        let first = folder
-            .strip_prefix(home)
-            .ok()
-            .and_then(|inner| inner.iter().next());
-        let of_user =
-            first.is_some_and(|first| first.as_bytes().starts_with(b".") || first == "bin");
-        of_user && (!folder.starts_with(working) || working == home)
+/// Returns the protected paths, relative to the home: `home` is its real path, `named` the one in
+/// the environment.
+pub(super) fn paths(
+    home: &Path,
+    named: &Path,
+    programs: &[PathBuf],
+    working: &Path,
+) -> Vec<PathBuf> {
+    let programs = programs.iter().filter_map(|folder| {
+        let inner = folder.strip_prefix(home).or(folder.strip_prefix(named));
+        let inner = inner.ok()?;
+        let first = inner.iter().next()?;
+        let of_user = first.as_bytes().starts_with(b".") || first == "bin";
+        let of_project = home.join(inner).starts_with(working) && working != home;
+        (of_user && !of_project).then(|| inner.to_owned())
     });
-    let mut relative = Vec::new();
-    for path in named.chain(programs.cloned()).chain(hidden_links(home)) {
-        let resolved = resolved(&path);
-        for path in [path, resolved] {
-            match path.strip_prefix(home) {
-                Ok(inner) if !inner.as_os_str().is_empty() => relative.push(inner.to_owned()),
-                _ => {}
-            }
+    let mut left: Vec<_> = OF_HOME.iter().map(PathBuf::from).chain(programs).collect();
+    left.extend(hidden_links(home));
+    let mut found = Vec::new();
+    let mut links = Links::default();
+    while let Some(path) = left.pop() {
+        if found.contains(&path) {
+            continue;
         }
+        if let Some(target) = links.followed(home, &path) {
+            left.extend(target.strip_prefix(home).map(Path::to_owned).ok());
+        }
+        found.push(path);
     }
-    relative
+    found
 }
 
 /// Returns the hidden files on the top level of the home that are links, as those that a tool for
@@ -180,10 +187,33 @@ pub(super) fn paths(home: &Path, programs: &[PathBuf], working: &Path) -> Vec<Pa
 fn hidden_links(home: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(home).into_iter().flatten().flatten();
     entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()))
         .filter(|entry| is_startup_file(&entry.file_name()))
-        .map(|entry| entry.path())
-        .filter(|path| path.is_symlink() && path.is_file())
+        .map(|entry| entry.file_name().into())
         .collect()
+}
+
+/// Which paths are links, each looked at once.
+#[derive(Default)]
+struct Links(BTreeMap<PathBuf, Option<fs::FileType>>);
+
+impl Links {
+    /// Follows the first link in a path below the home. The rest of the path need not exist.
+    fn followed(&mut self, home: &Path, path: &Path) -> Option<PathBuf> {
+        let mut names = path.iter();
+        let mut reached = home.to_owned();
+        while let Some(name) = names.next() {
+            reached.push(name);
+            let kind = self.0.entry(reached.clone()).or_insert_with(|| {
+                let metadata = fs::symlink_metadata(&reached).ok();
+                metadata.map(|metadata| metadata.file_type())
+            });
+            if (*kind)?.is_symlink() {
+                return Some(reached.canonicalize().ok()?.join(names.as_path()));
+            }
+        }
+        None
+    }
 }
 
 /// Returns whether a file on the top level of the home may start programs: an unknown hidden one
@@ -192,18 +222,6 @@ pub(super) fn is_startup_file(name: &OsStr) -> bool {
     name.as_bytes().starts_with(b".")
         && !name.as_bytes().ends_with(b"_history")
         && !WRITABLE.iter().any(|writable| name == *writable)
-}
-
-/// Resolves the links in the part of a path that exists.
-fn resolved(path: &Path) -> PathBuf {
-    let mut rest = Vec::new();
-    for ancestor in path.ancestors() {
-        if let Ok(real) = ancestor.canonicalize() {
-            return rest.iter().rev().fold(real, |path, name| path.join(name));
-        }
-        rest.extend(ancestor.file_name());
-    }
-    path.to_owned()
 }
 
 /// A tree of protected paths.
@@ -222,55 +240,42 @@ impl Protected {
         }
         node.whole = true;
     }
-
-    /// Returns whether a protected path in this folder is missing. One in a missing folder counts
-    /// as missing itself.
-    fn any_missing(&self, folder: &Path) -> bool {
-        let mut names = self.inner.keys();
-        names.any(|name| fs::symlink_metadata(folder.join(name)).is_err())
-    }
 }
 
 /// Protects what is in a folder that is a mount: all in it stays writable that is not protected.
 fn close(scene: &Scene, folder: &Path, protected: &Protected, is_home: bool) -> io::Result<()> {
-    let closed = is_home || protected.any_missing(folder);
-    let mut writable = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
+    let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+    let protected_here = entries
+        .iter()
+        .filter(|entry| protected.inner.contains_key(&entry.file_name()));
+    // A protected path could be created where it is missing.
+    let closed = is_home || protected_here.count() < protected.inner.len();
+    for entry in entries {
         let (path, kind) = (entry.path(), entry.file_type()?);
-        if kind.is_symlink() {
+        let is_startup = is_home && !kind.is_dir() && is_startup_file(&entry.file_name());
+        if kind.is_symlink() || scene.covers(&path) {
             continue;
         }
         match protected.inner.get(&entry.file_name()) {
             Some(node) if node.whole && !closed => scene.make_read_only(&path)?,
             Some(node) if node.whole => {}
-            Some(node) if kind.is_dir() => writable.push((path, Some(node))),
-            _ if is_home && !kind.is_dir() && is_startup_file(&entry.file_name()) => {}
-            // In a folder that stays open, the rest is as it was.
-            _ if closed && (kind.is_dir() || kind.is_file()) => writable.push((path, None)),
+            Some(node) if kind.is_dir() => {
+                scene.pin(&path)?;
+                close(scene, &path, node, false)?;
+            }
+            _ if is_startup => {}
+            // In a folder that stays open, the rest is as it was. A network file system that is
+            // out of reach stays so.
+            _ if closed && (kind.is_dir() || kind.is_file()) => {
+                let _ = scene.pin(&path);
+            }
             _ => {}
         }
     }
-    let mut copies = Vec::new();
-    for (path, node) in writable {
-        if scene.covers(&path) {
-            continue;
-        }
-        // A network file system that is out of reach stays so.
-        if let Ok(Some(copy)) = Copy::of(&path) {
-            copies.push((path, node, copy));
-        }
+    match closed {
+        true => scene.remount_read_only(folder),
+        false => Ok(()),
     }
-    if closed {
-        scene.remount_read_only(folder)?;
-    }
-    for (path, node, copy) in copies {
-        copy.attach(&path)?;
-        if let Some(node) = node {
-            close(scene, &path, node, false)?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -296,7 +301,7 @@ mod tests {
         fs::write(home.join("dotfiles/bashrc"), "").unwrap();
         std::os::unix::fs::symlink("dotfiles/bashrc", home.join(".bashrc")).unwrap();
         std::os::unix::fs::symlink("dotfiles", home.join(".config")).unwrap();
-        let paths = paths(&home, &[], Path::new("/"));
+        let paths = paths(&home, &home, &[], Path::new("/"));
         for path in [".bashrc", "dotfiles/bashrc", "dotfiles/autostart"] {
             assert!(paths.contains(&path.into()), "{path}");
         }
@@ -311,7 +316,7 @@ mod tests {
         for program in &programs {
             fs::create_dir_all(program).unwrap();
         }
-        let found = |working: &str| paths(&home, &programs, &home.join(working));
+        let found = |working: &str| paths(&home, &home, &programs, &home.join(working));
         let work = found("work");
         assert!(work.contains(&".local/bin".into()));
         assert!(work.contains(&"bin".into()));
