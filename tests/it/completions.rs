@@ -179,13 +179,35 @@ fn help_and_man_complete_commands() {
     for (line, expected) in [
         ("ntro help a", &["auth", "admin"][..]),
         ("ntro help auth log", &["login", "logout"]),
-        ("ntro help e", &["environment", "exit-codes"]),
+        ("ntro help e", &["exec", "env", "environment", "exit-codes"]),
         ("ntro man auth ro", &["rotate"]),
         ("ntro man admin tenant s", &["suspend"]),
         ("ntro man --f", &["--folder"]),
     ] {
         let names = offered(&sandbox, "fish", line);
         // fish shows a description behind a tab.
+        let names = names.iter().map(|line| line.split('\t').next().unwrap());
+        assert_eq!(names.collect::<Vec<_>>(), expected, "{line}");
+    }
+}
+
+#[test]
+fn exec_completes_programs_and_files() {
+    let mut sandbox = Sandbox::new();
+    sandbox.add_script("acme-deploy", "");
+    for name in ["acme-notes", "acme;reboot"] {
+        std::fs::write(sandbox.home().join(name), "").unwrap();
+    }
+    sandbox.set("PATH", sandbox.home());
+    for (line, expected) in [
+        ("ntro exec acme", &["acme-deploy"][..]),
+        ("ntro exec --mask -- acme", &["acme-deploy"]),
+        ("ntro exec -- ./acme-d", &["./acme-deploy"]),
+        ("ntro exec -- sh acme", &["acme-deploy", "acme-notes"]),
+        ("ntro exec -- sh -x acme-n", &["acme-notes"]),
+        ("ntro exec --ma", &["--mask"]),
+    ] {
+        let names = offered(&sandbox, "fish", line);
         let names = names.iter().map(|line| line.split('\t').next().unwrap());
         assert_eq!(names.collect::<Vec<_>>(), expected, "{line}");
     }

@@ -96,6 +96,11 @@ fn matches_fields(
     object: &serde_json::Map<String, Value>,
     path: &str,
 ) -> Result<(), String> {
+    // An object whose names are not known beforehand.
+    if let (None, Some(any)) = (schema.get("properties"), schema.get("additionalProperties")) {
+        let mut fields = object.iter();
+        return fields.try_for_each(|(name, value)| matches(any, value, &format!("{path}.{name}")));
+    }
     let properties = schema["properties"].as_object().unwrap();
     let required = schema["required"].as_array().unwrap();
     for (name, value) in object {
@@ -203,6 +208,8 @@ fn json_of_every_command_matches_schema() {
         ("auth test", ""),
         ("auth token", ""),
         ("auth explain", ""),
+        ("env", ""),
+        ("env", "-c research --unset"),
         ("tenant list", ""),
         ("tenant info", "acme-fund-admin"),
         ("tenant use", "acme-fund-admin"),

@@ -25,6 +25,8 @@ mod concurrency;
 mod config;
 mod dev;
 mod doctor;
+mod env;
+mod exec;
 mod explain;
 mod faults;
 mod fleet;

@@ -11,7 +11,7 @@ use ntro_base::{ConnectionName, Host, TenantSlug};
 use crate::commands::completions::{connections, tenants};
 #[cfg(feature = "authority")]
 use crate::commands::{admin, dev, serve};
-use crate::commands::{auth, completions, doctor, key, man, pin, tenant};
+use crate::commands::{auth, completions, doctor, env, exec, key, man, pin, tenant};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -115,6 +115,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Key(key::Command),
     Pin(pin::PinArgs),
+    Exec(exec::ExecArgs),
+    Env(env::EnvArgs),
     #[cfg(feature = "authority")]
     Dev(dev::Args),
     #[cfg(feature = "authority")]
@@ -129,6 +131,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Returns whether the command runs a program of the user, with the user's limits.
+    pub(crate) fn runs_program(&self) -> bool {
+        matches!(self, Self::Exec(_))
+    }
+
     pub(crate) fn run(self, cx: &Context) -> Result<Exit, CliError> {
         match self {
             Self::Auth(command) => command.run(cx),
@@ -138,6 +145,8 @@ impl Command {
             Self::Tenant(command) => command.run(cx),
             Self::Key(command) => command.run(cx),
             Self::Pin(args) => pin::run(args, cx),
+            Self::Exec(args) => exec::run(args, cx),
+            Self::Env(args) => env::run(args, cx),
             #[cfg(feature = "authority")]
             Self::Dev(args) => dev::run(args, cx),
             #[cfg(feature = "authority")]

@@ -9,6 +9,8 @@ pub(crate) enum Exit {
     Success,
     /// The command ran and reported its result, which counts as a failure.
     Failure(Kind),
+    /// The exit code of a program that the command ran.
+    Program(u8),
 }
 
 impl From<Exit> for ExitCode {
@@ -16,6 +18,7 @@ impl From<Exit> for ExitCode {
         match exit {
             Exit::Success => Self::SUCCESS,
             Exit::Failure(kind) => kind.into(),
+            Exit::Program(code) => code.into(),
         }
     }
 }
@@ -43,13 +46,17 @@ pub(crate) enum Kind {
     Store,
     /// Existing state conflicts with the command.
     Conflict,
+    /// The program to run exists but cannot be run.
+    NotExecutable,
+    /// The program to run does not exist.
+    ProgramNotFound,
     /// Ctrl-C.
     Interrupted,
 }
 
 impl Kind {
     /// Every kind, in the order of the help.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Failure,
         Self::Usage,
         Self::Config,
@@ -60,6 +67,8 @@ impl Kind {
         Self::RateLimited,
         Self::Store,
         Self::Conflict,
+        Self::NotExecutable,
+        Self::ProgramNotFound,
         Self::Interrupted,
     ];
 
@@ -75,6 +84,8 @@ impl Kind {
             Self::RateLimited => 7,
             Self::Store => 8,
             Self::Conflict => 9,
+            Self::NotExecutable => 126,
+            Self::ProgramNotFound => 127,
             Self::Interrupted => 130,
         }
     }
@@ -92,6 +103,8 @@ impl Kind {
             Self::RateLimited => "the server limits the rate of requests, after all retries",
             Self::Store => "the secret store is missing, locked, hung or refuses access",
             Self::Conflict => "a conflict with something that already exists",
+            Self::NotExecutable => "the program of `ntro exec` exists but cannot be run",
+            Self::ProgramNotFound => "the program of `ntro exec` does not exist",
             Self::Interrupted => "interrupted with Ctrl-C",
         }
     }
@@ -109,6 +122,8 @@ impl Kind {
             Self::RateLimited => "rate_limited",
             Self::Store => "secret_store",
             Self::Conflict => "conflict",
+            Self::NotExecutable => "not_executable",
+            Self::ProgramNotFound => "program_not_found",
             Self::Interrupted => "interrupted",
         }
     }

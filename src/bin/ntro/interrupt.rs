@@ -15,6 +15,8 @@ pub(crate) use unix::{Asking, cancel_on_interrupt, discard_input, end_cancelling
 static INTERRUPT: AtomicBool = AtomicBool::new(false);
 /// Whether the command handles the termination signal of a service itself.
 static TERMINATION: AtomicBool = AtomicBool::new(false);
+/// Whether the command handles the other signals itself.
+static OTHERS: AtomicBool = AtomicBool::new(false);
 
 /// Leaves Ctrl-C to the command, except while a question is on the screen.
 ///
@@ -29,6 +31,13 @@ pub(crate) fn leave_interrupt() {
 pub(crate) fn leave_shutdown() {
     leave_interrupt();
     TERMINATION.store(true, Ordering::SeqCst);
+}
+
+/// Leaves every signal to the command, like [`leave_interrupt`].
+pub(crate) fn leave_all() {
+    leave_interrupt();
+    TERMINATION.store(true, Ordering::SeqCst);
+    OTHERS.store(true, Ordering::SeqCst);
 }
 
 /// A Windows console keeps no input for the shell.
@@ -62,7 +71,7 @@ mod unix {
     use signal_hook::iterator::Signals;
     use zeroize::Zeroizing;
 
-    use super::{INTERRUPT, TERMINATION};
+    use super::{INTERRUPT, OTHERS, TERMINATION};
     use crate::prompt::ControlKeys;
 
     /// A terminal is silent for this long once a paste has arrived.
@@ -232,7 +241,7 @@ mod unix {
                     let awaited = match signal {
                         SIGINT => INTERRUPT.load(Ordering::SeqCst),
                         SIGTERM => TERMINATION.load(Ordering::SeqCst),
-                        _ => false,
+                        _ => OTHERS.load(Ordering::SeqCst),
                     };
                     if let Some(found) = FOUND.get()
                         && (*asking || !awaited)

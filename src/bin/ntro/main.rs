@@ -7,6 +7,8 @@ mod context;
 mod error;
 mod exit;
 mod help;
+#[cfg(unix)]
+mod inherited;
 mod interrupt;
 mod output;
 mod process;
@@ -27,6 +29,7 @@ use std::process::ExitCode;
 
 use crate::cli::Cli;
 use crate::context::Context;
+use crate::exit::Exit;
 
 fn main() -> ExitCode {
     process::harden();
@@ -38,8 +41,13 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage::report(error, &arguments).into(),
     };
+    if !command.runs_program() {
+        process::forbid_cores();
+    }
     let cx = Context::new(global);
     let code = match command.run(&cx) {
+        // The input is the program's, or the shell's after it.
+        Ok(Exit::Program(code)) => return code.into(),
         Ok(exit) => exit.into(),
         Err(error) => cx.printer().fail(&cx.with_key_source(error)).into(),
     };

@@ -5,7 +5,8 @@
 //! * Not dumpable: other processes of the same user can neither read its memory and environment nor
 //!   attach a debugger to it, and it leaves no core dump, not even for a crash handler. Programs
 //!   that it starts are dumpable again.
-//! * No core file, for it and its child processes.
+//! * No core file, for it and its child processes. A program that replaces it, or that it runs on
+//!   behalf of the user, gets the user's limit back.
 //! * A umask that limits new files to the user, whatever mode they are created with.
 //!
 //! The first exists only on Linux. On macOS the hardened runtime, which is part of the packaging,
@@ -13,11 +14,21 @@
 //! and files by that of their folder.
 
 #[cfg(unix)]
-pub(crate) use unix::{harden, with_users_umask};
+pub(crate) use unix::{forbid_cores, harden, with_users_limits, with_users_umask};
 
 /// Does nothing on this system.
 #[cfg(not(unix))]
 pub(crate) fn harden() {}
+
+/// Does nothing on this system.
+#[cfg(not(unix))]
+pub(crate) fn forbid_cores() {}
+
+/// Calls `act`: this system has no such limits.
+#[cfg(not(unix))]
+pub(crate) fn with_users_limits<T>(act: impl FnOnce() -> T) -> T {
+    act()
+}
 
 /// Calls `act`: this system has no umask.
 #[cfg(not(unix))]
@@ -30,10 +41,12 @@ mod unix {
     use std::sync::OnceLock;
 
     use rustix::fs::Mode;
-    use rustix::process::{Resource, Rlimit, setrlimit, umask};
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 
     /// The user's umask.
     static USERS: OnceLock<Mode> = OnceLock::new();
+    /// The user's limit of core files.
+    static CORES: OnceLock<Rlimit> = OnceLock::new();
 
     /// Hardens the process. Must be called first.
     pub(crate) fn harden() {
@@ -41,13 +54,36 @@ mod unix {
         #[cfg(target_os = "linux")]
         let _ =
             rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
-        let none = Rlimit {
-            current: Some(0),
-            maximum: Some(0),
-        };
-        let _ = setrlimit(Resource::Core, none);
+        let users = CORES.get_or_init(|| getrlimit(Resource::Core));
+        limit_cores(users.maximum);
         let users = umask(Mode::RWXG | Mode::RWXO);
         let _ = USERS.set(users);
+    }
+
+    /// Sets the limit of core files to 0; `maximum` is how far it can be raised again.
+    fn limit_cores(maximum: Option<u64>) {
+        let limit = Rlimit {
+            current: Some(0),
+            maximum,
+        };
+        let _ = setrlimit(Resource::Core, limit);
+    }
+
+    /// Forbids core files for good: the limit cannot be raised again.
+    pub(crate) fn forbid_cores() {
+        limit_cores(Some(0));
+    }
+
+    /// Calls `act` under the user's umask and limit of core files: for a program that the user
+    /// runs. Not after [`forbid_cores`].
+    pub(crate) fn with_users_limits<T>(act: impl FnOnce() -> T) -> T {
+        let Some(users) = CORES.get() else {
+            return act();
+        };
+        let _ = setrlimit(Resource::Core, *users);
+        let done = with_users_umask(act);
+        limit_cores(users.maximum);
+        done
     }
 
     /// Calls `act` under the user's umask: for programs whose files belong to the user, and for

@@ -14,7 +14,7 @@ use ntro_client::config::ConnectionEntry;
 use ntro_client::secrets::StoreKind;
 
 use crate::cli::Cli;
-use crate::commands::{admin, auth, dev, doctor, key, pin, serve, tenant};
+use crate::commands::{admin, auth, dev, doctor, env, key, pin, serve, tenant};
 use crate::help::{self, Topic, script};
 use crate::output::Failure;
 use crate::schema::{CommandOutput, schemas};
@@ -23,8 +23,8 @@ const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference.md"
 const SCHEMAS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schemas.json");
 const UPDATE: &str = "INSTA_UPDATE=always cargo test --bin ntro --test it -- reference help";
 
-/// Commands that print a script or a page in every format.
-const WITHOUT_JSON: [&str; 2] = ["completions", "man"];
+/// Commands that print a script or a page in every format, or whose output is another program's.
+const WITHOUT_JSON: [&str; 3] = ["completions", "exec", "man"];
 
 #[test]
 fn reference_page_is_current() {
@@ -66,6 +66,7 @@ fn outputs() -> Vec<CommandOutput> {
     ));
     outputs.extend(CommandOutput::in_group("key", key::Command::outputs()));
     outputs.push(CommandOutput::new("pin", schemas![pin::PinnedFolder]));
+    outputs.push(CommandOutput::new("env", schemas![env::Assignments]));
     outputs.push(CommandOutput::new("dev", schemas![dev::DevSummary]));
     outputs.push(CommandOutput::new("serve", schemas![serve::ServeSummary]));
     outputs.extend(CommandOutput::in_group("admin", admin::outputs()));
@@ -232,7 +233,12 @@ fn described(arg: &Arg) -> String {
             .get_num_args()
             .is_some_and(|range| range.min_values() == 0);
         let _ = match () {
-            () if name.is_empty() => write!(name, "{values}"),
+            () if name.is_empty() => {
+                let is_list = arg
+                    .get_num_args()
+                    .is_some_and(|range| range.max_values() > 1);
+                write!(name, "{values}{}", if is_list { "..." } else { "" })
+            }
             () if is_optional => write!(name, " [{values}]"),
             () => write!(name, " {values}"),
         };

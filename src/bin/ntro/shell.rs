@@ -11,6 +11,25 @@ pub(crate) fn quoted(word: &str) -> Cow<'_, str> {
     }
 }
 
+/// Quotes a word for fish, where a backslash escapes both itself and a quotation mark.
+pub(crate) fn quoted_for_fish(word: &str) -> String {
+    format!("'{}'", word.replace('\\', r"\\").replace('\'', r"\'"))
+}
+
+/// Quotes a word for PowerShell, which takes typographic quotation marks for plain ones. Two stand
+/// for one.
+pub(crate) fn quoted_for_powershell(word: &str) -> String {
+    let mut quoted = String::from("'");
+    for character in word.chars() {
+        if matches!(character, '\'' | '\u{2018}'..='\u{201b}') {
+            quoted.push(character);
+        }
+        quoted.push(character);
+    }
+    quoted.push('\'');
+    quoted
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -28,6 +47,19 @@ mod tests {
             ("", "''"),
         ] {
             assert_eq!(quoted(word), shown);
+        }
+    }
+
+    #[test]
+    fn every_shell_has_its_quotes() {
+        for (word, fish, powershell) in [
+            ("a$b", "'a$b'", "'a$b'"),
+            ("it's", r"'it\'s'", "'it''s'"),
+            (r"a\b", r"'a\\b'", r"'a\b'"),
+            ("’x‛", "'’x‛'", "'’’x‛‛'"),
+        ] {
+            assert_eq!(quoted_for_fish(word), fish);
+            assert_eq!(quoted_for_powershell(word), powershell);
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod dev;
 mod environment;
+mod exec;
 mod files;
 mod http;
 mod migrate;

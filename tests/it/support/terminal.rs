@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rexpect::reader::Options;
 use rexpect::session::{PtySession, spawn_with_options};
-use rustix::termios::{LocalModes, tcgetattr};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 use super::Sandbox;
 
@@ -124,6 +124,18 @@ impl<'a> Terminal<'a> {
     /// Presses Ctrl-C.
     pub fn interrupt(&mut self) -> &mut Self {
         self.press("\x03")
+    }
+
+    /// Gives the terminal another size.
+    pub fn resize(&mut self, rows: u16, columns: u16) -> &mut Self {
+        let size = Winsize {
+            ws_row: rows,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&self.screen, size).unwrap();
+        self
     }
 
     /// Waits until the command ends, and asserts that it restored the terminal.

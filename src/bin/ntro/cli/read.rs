@@ -68,6 +68,8 @@ impl Command {
             "tenant" => tenant::Command::read(below, reader).map(Self::Tenant),
             "key" => key::Command::read(below, reader).map(Self::Key),
             "pin" => reader.arguments(line).map(Self::Pin),
+            "exec" => reader.arguments(line).map(Self::Exec),
+            "env" => reader.arguments(line).map(Self::Env),
             #[cfg(feature = "authority")]
             "dev" => reader.arguments(line).map(Self::Dev),
             #[cfg(feature = "authority")]

@@ -10,8 +10,11 @@ mod destination;
 #[cfg(feature = "authority")]
 pub(crate) mod dev;
 pub(crate) mod doctor;
+pub(crate) mod env;
+pub(crate) mod exec;
 pub(crate) mod expiry;
 pub(crate) mod group;
+mod handover;
 pub(crate) mod identity;
 pub(crate) mod key;
 mod key_choice;

@@ -98,8 +98,8 @@ examples! {
         "Check a key in a script": "ntro auth test -c acme-prod -q"
     }
     "auth token" {
-        "Give the key to a program that reads it from a variable":
-            "ONTORA_API_KEY=$(ntro auth token -c acme-ontora) ontora status"
+        "Give the key to a program that reads it from its standard input":
+            "ntro auth token -c acme-prod | deploy --key-stdin"
     }
     "auth explain" {
         "Show the sources of each value of the next call": "ntro auth explain"
@@ -120,6 +120,20 @@ examples! {
     "pin" {
         "Use a connection in this folder and below": "ntro pin acme-prod"
         "Use one of its tenants as well": "ntro pin acme-prod acme-fund-admin"
+    }
+    "exec" {
+        "Run a program with the default connection": "ntro exec -- python report.py"
+        "Use another connection": "ntro exec -c acme-ontora -- ontora campaigns list"
+        "Give the key under another name, and nothing else":
+            "ntro exec --also ACME_TOKEN --only ACME_TOKEN -- ./deploy"
+        "Keep the key out of a log": "ntro exec --mask -- make check > check.log 2>&1"
+    }
+    "env" {
+        "Set the variables in this shell": "eval \"$(ntro env)\""
+        "Set them in fish": "ntro env --shell fish | source"
+        "Set them in PowerShell":
+            "ntro env --shell powershell | Out-String | Invoke-Expression"
+        "Remove them": "eval \"$(ntro env --unset)\""
     }
     "tenant" {
         "List the tenants that the key reaches": "ntro tenant list"

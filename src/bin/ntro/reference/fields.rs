@@ -22,7 +22,9 @@ pub(super) fn described(output: &CommandOutput) -> String {
         }
         let mut rows = String::new();
         add_fields(&mut rows, form.get("items").unwrap_or(form), "");
-        if earlier.contains(&rows) {
+        if rows.is_empty() {
+            text.push('\n');
+        } else if earlier.contains(&rows) {
             text.push_str(" The fields are the same.\n");
         } else {
             let _ = write!(

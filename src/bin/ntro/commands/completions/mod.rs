@@ -3,10 +3,10 @@
 mod shells;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 
-use clap_complete::engine::CompletionCandidate;
+use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter as _};
 use clap_complete::env::CompleteEnv;
 use ntro_base::env::Env;
 use ntro_base::printable;
@@ -70,6 +70,50 @@ pub(crate) fn tenants(typed: &OsStr) -> Vec<CompletionCandidate> {
         Some((tenant, Some(format!("of {name}"))))
     });
     candidates(typed, tenants)
+}
+
+/// Returns the programs that a word names: in the folders of `PATH`, or by a path.
+fn programs(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let word = typed.to_string_lossy();
+    if word.contains(['/', '\\']) {
+        return files(typed);
+    }
+    #[expect(clippy::disallowed_methods, reason = "`ntro` itself does not read it")]
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut names = BTreeSet::new();
+    for folder in std::env::split_paths(&path) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if let Some(name) = name.to_str()
+                && name.starts_with(&*word)
+                && is_plain(name)
+                && is_program(&entry.path())
+            {
+                names.insert(name.to_owned());
+            }
+        }
+    }
+    names.into_iter().map(CompletionCandidate::new).collect()
+}
+
+/// Returns the files that a word names by a path.
+pub(crate) fn files(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let mut found = PathCompleter::any().complete(typed);
+    found.retain(|candidate| {
+        let path = candidate.get_value().to_str();
+        path.is_some_and(|path| is_plain(&path.replace(std::path::is_separator, "")))
+    });
+    found
+}
+
+#[cfg(unix)]
+fn is_program(path: &std::path::Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file()
+}
+
+#[cfg(not(unix))]
+fn is_program(path: &std::path::Path) -> bool {
+    path.is_file()
 }
 
 /// Reads the configuration; an unreadable file offers nothing, since an error message would end up in

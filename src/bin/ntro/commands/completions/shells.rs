@@ -84,6 +84,7 @@ impl EnvCompleter for Adapted {
         }
         let word = words.get(index).map_or(OsStr::new(""), OsString::as_os_str);
         tree::prefer(command, word);
+        tree::offer_programs(command, &words, index);
         self.0.write_complete(command, words, folder, output)
     }
 }

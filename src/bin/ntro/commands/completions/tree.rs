@@ -1,7 +1,9 @@
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
 use clap::{Arg, Command};
+use clap_complete::engine::ArgValueCompleter;
 
+use super::programs;
 use crate::cli::Cli;
 use crate::help::Topic;
 
@@ -63,6 +65,18 @@ pub(super) fn prefer(command: &mut Command, word: &OsStr) {
     *command = changed;
     for below in command.get_subcommands_mut() {
         prefer(below, word);
+    }
+}
+
+/// Offers programs for the first word that `exec` runs; its other words are files. The library does
+/// not report which word of several is completed.
+pub(super) fn offer_programs(tree: &mut Command, words: &[OsString], index: usize) {
+    let before = index.checked_sub(1).and_then(|index| words.get(index));
+    if before.is_some_and(|word| word == "exec" || word == "--")
+        && let Some(exec) = tree.find_subcommand_mut("exec")
+    {
+        let programs = ArgValueCompleter::new(programs);
+        *exec = std::mem::take(exec).mut_arg("command", |argument| argument.add(programs));
     }
 }
 

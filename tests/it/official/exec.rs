@@ -1,0 +1,119 @@
+//! The official clients under `ntro exec`, with an empty configuration of their own and a proxy that
+//! answers nothing.
+
+use ntro_base::Provider;
+use serde_json::{Value, json};
+
+use super::{Stage, TENANT};
+use crate::support::{IssuedKey, Run};
+
+/// A port that nothing listens on.
+const DEAD: &str = "http://127.0.0.1:9";
+
+const EXECS: [&str; 2] = ["exec", "exec --mask"];
+
+/// Prepares a client under `exec` with this connection.
+fn under<'a>(stage: &'a Stage, exec: &str, connection: &str, client: &str) -> Run<'a> {
+    let run = stage.sandbox.ntro(&format!("{exec} -c {connection} --"));
+    [
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+    ]
+    .into_iter()
+    .fold(run, |run, name| run.env(name, DEAD))
+    .env("NO_PROXY", "127.0.0.1,localhost")
+    .arg(stage.clients.path(client))
+}
+
+/// Keys in the encrypted file, which no client but `ntro` can read.
+fn with_keys() -> (Stage, IssuedKey, IssuedKey) {
+    let stage = Stage::new();
+    stage.sandbox.make_identity();
+    let key = stage.key();
+    stage.our_login("acme", "file", &key, Provider::Ntropii);
+    let ontora = stage.authority.key(Provider::Ontora, TENANT);
+    stage.our_login("globex", "file", &ontora, Provider::Ontora);
+    stage.witness.take();
+    (stage, key, ontora)
+}
+
+#[test]
+#[ignore = "needs the official clients: run scripts/test"]
+fn sdk_runs_in_exec() {
+    let (stage, key, _) = with_keys();
+    let request = json!({
+        "connection": null,
+        "calls": [["identity.whoami_sync"], ["tenants.get_sync", TENANT]],
+    });
+    for exec in EXECS {
+        let program = crate::support::project("tests/clients/sdk.py");
+        let run = under(&stage, exec, "acme", "python").arg("-I").arg(program);
+        let answers = run.input(request.to_string()).run().success().json();
+        assert_eq!(answers[0]["result"]["id"], key.id, "{answers}");
+        assert_eq!(answers[1]["result"]["slug"], TENANT);
+    }
+    stage.sandbox.assert_nowhere(&key.key);
+}
+
+#[test]
+#[ignore = "needs the official clients: run scripts/test"]
+fn mcp_server_runs_in_exec() {
+    let (stage, key, _) = with_keys();
+    let calls = json!([["call_tool", "ntro_whoami", {}]]);
+    for exec in EXECS {
+        let program = crate::support::project("tests/clients/mcp_session.py");
+        let run = stage.sandbox.program(&stage.clients.path("python"));
+        let run = run.arg("-I").arg(program).arg(env!("CARGO_BIN_EXE_ntro"));
+        let run = run.args(&format!("{exec} -c acme --"));
+        let run = run
+            .arg(stage.clients.path("ntro-mcp"))
+            .env("HTTP_PROXY", DEAD);
+        let run = run.env("NO_PROXY", "127.0.0.1");
+        let answers: Value = run.input(calls.to_string()).run().success().json();
+        let text = answers[1]["result"]["content"][0]["text"].as_str().unwrap();
+        assert!(text.contains(&key.id), "{answers}");
+    }
+    stage.sandbox.assert_nowhere(&key.key);
+}
+
+#[test]
+#[ignore = "needs the official clients: run scripts/test"]
+fn ontora_runs_in_exec() {
+    let (stage, _, key) = with_keys();
+    for exec in EXECS {
+        let run = under(&stage, exec, "globex", "ontora");
+        run.args("auth status")
+            .run()
+            .success()
+            .says(&format!("API key workspace: {}", key.tenant_id))
+            .done();
+    }
+    stage.sandbox.assert_nowhere(&key.key);
+}
+
+/// It takes the key of its own configuration wherever `NTRO_HOST` is set: `docs/exec.md`.
+#[test]
+#[ignore = "needs the official clients: run scripts/test"]
+fn ntro_cli_ignores_key_in_exec() {
+    let (stage, key, _) = with_keys();
+    let run = under(&stage, "exec", "acme", "ntro");
+    run.args("auth test")
+        .run()
+        .exits(1)
+        .complains("HTTP 401")
+        .done();
+    let seen = stage.witness.take();
+    assert_eq!(seen[0].header("authorization"), None);
+    // With its own configuration it works.
+    let host = stage.host(Provider::Ntropii);
+    stage.official_login_to("own", &host, &key.key, TENANT);
+    stage
+        .clients
+        .ntro(&stage.sandbox, "-c own auth test")
+        .run()
+        .success()
+        .done();
+}
