@@ -260,3 +260,45 @@ fn resumed_keyring_still_has_key() {
         .complains("locked")
         .done();
 }
+
+/// Editors and AI tools start programs with these variables alone.
+const BARE: &str =
+    r#"env -i HOME="$HOME" LOGNAME=ada PATH="$PATH" SHELL=/bin/sh TERM=dumb USER=ada"#;
+
+#[test]
+#[ignore = "needs D-Bus, gnome-keyring and unshare: run scripts/test"]
+fn bare_environment_finds_session_bus() {
+    let service = SecretService::start(Mode::Unlocked);
+    let authority = Authority::start();
+    let mut sandbox = Sandbox::new();
+    sandbox.plug_in(&service);
+    let key = authority.key(Provider::Ntropii, "acme-fund-admin");
+    let host = authority.host(Provider::Ntropii);
+    sandbox.log_in("--store keyring", &host, &key.key);
+
+    // A folder `/run` in which the bus is, or is not, at its usual place.
+    let run = |prepare: &str| {
+        let script = format!(
+            "mount -t tmpfs none /run && mkdir -p /run/user/$(id -u) && {prepare} && \
+             {BARE} '{ntro}' auth whoami && {BARE} '{ntro}' exec -- sh -c 'echo \"$NTRO_API_KEY\"'",
+            ntro = env!("CARGO_BIN_EXE_ntro")
+        );
+        let run = sandbox.program("unshare".as_ref());
+        run.args("--user --map-current-user --keep-caps --mount sh -c")
+            .arg(script)
+            .run()
+    };
+    let bus = r#"ln -s "${DBUS_SESSION_BUS_ADDRESS#unix:path=}" /run/user/$(id -u)/bus"#;
+    let found = run(bus).success();
+    assert!(
+        found.stdout.ends_with(&format!("\n{}\n", key.key)),
+        "{found}"
+    );
+    assert_eq!(found.stderr, "");
+
+    run("true")
+        .exits(8)
+        .complains("there is no session bus at `/run/user/")
+        .complains("pass it on to `ntro`")
+        .done();
+}

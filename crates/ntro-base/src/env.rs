@@ -88,7 +88,7 @@ variables! {
     COLUMNS = "COLUMNS";
     /// Address of the session bus on which the Secret Service is found
     DBUS_SESSION_BUS_ADDRESS = "DBUS_SESSION_BUS_ADDRESS";
-    /// Folder in which the session bus is looked for when its address is not set
+    /// Folder in which the session bus is looked for when its address is not set, `/run/user/UID` by default
     XDG_RUNTIME_DIR = "XDG_RUNTIME_DIR";
 }
 

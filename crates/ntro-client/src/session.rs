@@ -280,7 +280,8 @@ impl Session {
             Ok(Arc::new(Stores::new(StoreSettings {
                 keyring: Keyring::new(KeyringSettings {
                     timeout: self.seconds(&env::NTRO_KEYRING_TIMEOUT, KeyringSettings::TIMEOUT)?,
-                    session_bus: KeyringSettings::session_bus(self.env()),
+                    session_bus: KeyringSettings::session_bus(self.env())
+                        .or_else(KeyringSettings::usual_session_bus),
                     interactive: ask.is_some(),
                 }),
                 identity: self.identity(),

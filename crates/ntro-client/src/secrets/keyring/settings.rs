@@ -29,6 +29,30 @@ impl KeyringSettings {
         let socket = env.path(&env::XDG_RUNTIME_DIR)?.join("bus");
         Some(format!("unix:path={}", socket.to_str()?))
     }
+
+    /// Returns the address of the session bus at its usual place, if one is there: editors and AI
+    /// tools start programs without the variables of the session.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn usual_session_bus() -> Option<String> {
+        let socket = usual_socket();
+        std::path::Path::new(&socket)
+            .exists()
+            .then(|| format!("unix:path={socket}"))
+    }
+
+    /// There is no session bus on this system.
+    #[cfg(not(unix))]
+    #[must_use]
+    pub fn usual_session_bus() -> Option<String> {
+        None
+    }
+}
+
+/// Returns the socket of the session bus of this user, where systemd makes it.
+#[cfg(unix)]
+pub(super) fn usual_socket() -> String {
+    format!("/run/user/{}/bus", rustix::process::getuid().as_raw())
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::super::super::deadline::Budget;
 use super::super::super::{Error, StoreKind};
+use super::super::settings::usual_socket;
 use super::service::Attributes;
 
 const DESTINATION: &str = "org.freedesktop.secrets";
@@ -69,9 +70,15 @@ impl Bus {
             store: StoreKind::Keyring,
             reason: reason.to_owned(),
         };
+        let none = || {
+            absent(&format!(
+                "there is no session bus at `{}`, and `DBUS_SESSION_BUS_ADDRESS` is not set: pass it on to `ntro` if one runs elsewhere",
+                usual_socket()
+            ))
+        };
         // Several addresses are alternatives. Secrets are only sent over a Unix socket.
         let addresses = address
-            .ok_or_else(|| absent("no session bus is running"))?
+            .ok_or_else(none)?
             .split(';')
             .filter(|address| address.starts_with("unix:"));
         let mut failure = absent("the session bus is not a Unix socket");
