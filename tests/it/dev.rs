@@ -2,7 +2,7 @@
 
 use ntro_base::Provider;
 
-use crate::support::{Authority, Dev, Sandbox, Terminal};
+use crate::support::{Authority, Dev, Sandbox, Stub, Terminal};
 
 #[test]
 fn restart_follows_new_port() {
@@ -13,6 +13,102 @@ fn restart_follows_new_port() {
     whoami
         .says(&format!("http://localhost:{}", dev.port()))
         .done();
+}
+
+#[test]
+fn identity_opens_keys_of_dev_alone() {
+    let mut sandbox = Sandbox::new();
+    let dev = Dev::start(&sandbox, &["--listen", "127.0.0.1:0"]);
+    let files = sandbox.files();
+    for (name, is_made) in [
+        ("dev/keys.age", true),
+        ("dev/identity.txt", true),
+        ("keys.age", false),
+        ("identity.txt", false),
+    ] {
+        assert_eq!(files.contains(&format!(".ntro/{name}")), is_made, "{name}");
+    }
+    let stub = Stub::ntropii(&["acme"]);
+    let login = format!(
+        "auth login --no-interactive --name production --store file --host {} --api-key-stdin",
+        stub.host()
+    );
+    let refused = sandbox.ntro(&login).input("ntro_prod_good").run();
+    refused
+        .exits(8)
+        .complains("a passphrase is needed for")
+        .done();
+    // A connection of `ntro dev` that is logged in elsewhere leaves its file.
+    let moved = login.replace("production --store file", "local --overwrite");
+    let refused = sandbox.ntro(&moved).input("ntro_prod_good").run().exits(8);
+    refused
+        .complains("the keyring store is not available")
+        .done();
+
+    sandbox.set("NTRO_PASSPHRASE", "correct horse");
+    let logged_in = sandbox.ntro(&login).input("ntro_prod_good").run();
+    logged_in.success().done();
+    sandbox.set("NTRO_PASSPHRASE", "");
+    // Neither the key file of the user nor variables affect the connections of `ntro dev`.
+    sandbox.set("NTRO_IDENTITY_FILE", sandbox.home().join("missing"));
+    sandbox
+        .ntro("auth whoami")
+        .run()
+        .success()
+        .says("dev store")
+        .done();
+    sandbox
+        .ntro("-c production auth whoami")
+        .run()
+        .exits(8)
+        .done();
+    sandbox.set("NTRO_IDENTITY_FILE", "");
+    sandbox
+        .ntro("doctor --offline")
+        .run()
+        .says("/.ntro/dev/identity.txt` beside the key file opens it")
+        .done();
+    sandbox.ntro("auth rotate --yes").run().success().done();
+    sandbox.ntro("auth whoami").run().success().done();
+    dev.stop();
+    Dev::start(&sandbox, &["--listen", "127.0.0.1:0"]).stop();
+}
+
+#[test]
+fn key_file_of_earlier_version_stays() {
+    let sandbox = Sandbox::new();
+    sandbox.make_identity();
+    let dev = Dev::start(&sandbox, &["--listen", "127.0.0.1:0"]);
+    let files = sandbox.files();
+    assert!(files.contains(&".ntro/keys.age".to_owned()), "{files:?}");
+    assert!(
+        !files.contains(&".ntro/dev/keys.age".to_owned()),
+        "{files:?}"
+    );
+    sandbox
+        .ntro("auth whoami")
+        .run()
+        .success()
+        .says("file store")
+        .done();
+    dev.stop();
+}
+
+#[test]
+fn lost_identity_gives_way_out() {
+    let sandbox = Sandbox::new();
+    let dev = Dev::start(&sandbox, &["--listen", "127.0.0.1:0"]);
+    std::fs::remove_file(sandbox.ntro_home().join("dev/identity.txt")).unwrap();
+    let refused = sandbox.ntro("auth whoami").run().exits(8);
+    refused
+        .complains("there is none, and one seals")
+        .complains("move it away")
+        .done();
+    drop(dev);
+    std::fs::remove_file(sandbox.ntro_home().join("dev/keys.age")).unwrap();
+    let dev = Dev::start(&sandbox, &["--listen", "127.0.0.1:0"]);
+    sandbox.ntro("auth whoami").run().success().done();
+    dev.stop();
 }
 
 #[test]

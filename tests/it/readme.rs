@@ -22,7 +22,7 @@ fn without_accidents(text: &str, home: &str) -> String {
     let word = |word: &str| match word {
         _ if word.len() == 36 && word.matches('-').count() == 4 => "ID".to_owned(),
         _ if word.starts_with("ntro_dev_") => "KEY".to_owned(),
-        "keyring" | "file" => "STORE".to_owned(),
+        "keyring" | "file" | "dev" => "STORE".to_owned(),
         _ => match word.split_once("localhost:") {
             Some((before, rest)) => {
                 let path = rest.trim_start_matches(|c: char| c.is_ascii_digit());

@@ -365,4 +365,10 @@ fn stores() -> String {
         let _ = writeln!(text, "| `{kind}` | {} |", kind.summary());
     }
     text
+    let dev = StoreKind::Dev;
+    let _ = writeln!(
+        text,
+        "\n`ntro dev` keeps keys in the store `{dev}`, {}, where there is no keyring. No option chooses it.",
+        dev.summary()
+    );
 }

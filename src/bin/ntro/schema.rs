@@ -93,7 +93,7 @@ names! {
     ProviderName = Provider::ALL.map(Provider::as_str);
     PolicyName = Policy::ALL.map(Policy::as_str);
     RotationMethod = [Method::Itself, Method::Admin, Method::Walkthrough].map(Method::as_str);
-    StoreName = StoreKind::ALL.map(StoreKind::as_str);
+    StoreName = StoreKind::ALL.into_iter().chain([StoreKind::Dev]).map(StoreKind::as_str).collect::<Vec<_>>();
     ErrorCode = Kind::ALL.map(Kind::as_str);
 }
 

@@ -8,7 +8,7 @@ use ntro_base::disk::{self, FileLock};
 use ntro_base::env::{self, Env};
 
 /// Every file in the folder that is rewritten as a whole.
-const FILES: [&str; 7] = [
+const FILES: [&str; 9] = [
     "config.toml",
     "logins.toml",
     disk::KEYS,
@@ -16,6 +16,8 @@ const FILES: [&str; 7] = [
     "migrations.toml",
     "rotations.toml",
     "children.toml",
+    "dev/keys.age",
+    "dev/identity.txt",
 ];
 
 /// The longest part of an encoded connection name in a file name, in bytes: systems limit file
@@ -119,6 +121,12 @@ impl NtroDir {
     pub fn identity(&self) -> PathBuf {
         self.folder.join(disk::IDENTITY)
     }
+    /// Returns the folder of `ntro dev`, with an encrypted file and an identity for its keys alone.
+    #[must_use]
+    pub fn dev(&self) -> Self {
+        Self::at(self.folder.join("dev"))
+    }
+
 
     /// Returns the path of every file that `ntro` keeps in the folder, whether it exists or not.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> {
@@ -247,6 +255,8 @@ mod tests {
             home.migrations(),
             home.rotations(),
             home.children(),
+            home.dev().keys(),
+            home.dev().identity(),
         ];
         assert!(home.files().eq(named));
     }

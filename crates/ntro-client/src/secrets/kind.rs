@@ -17,12 +17,15 @@ pub enum StoreKind {
     Command,
     /// `api_key` in `config.toml`, readable by every program that can read the file.
     Plaintext,
+    /// An age-encrypted file for the connections of `ntro dev`, with an identity beside it. Only
+    /// `ntro dev` chooses it.
+    Dev,
     /// The memory of this process, for tests. No configuration can name it.
     Memory,
 }
 
 impl StoreKind {
-    /// Every configurable store, in the order in which prompts list them.
+    /// Every store that a person can choose, in the order in which prompts list them.
     pub const ALL: [Self; 5] = [
         Self::Keyring,
         Self::File,
@@ -31,7 +34,7 @@ impl StoreKind {
         Self::Plaintext,
     ];
 
-    pub(super) const COUNT: usize = Self::ALL.len() + 1;
+    pub(super) const COUNT: usize = Self::ALL.len() + 2;
 
     /// Returns the name used in configuration, options and output.
     #[must_use]
@@ -42,6 +45,7 @@ impl StoreKind {
             Self::Keyutils => "keyutils",
             Self::Command => "command",
             Self::Plaintext => "plaintext",
+            Self::Dev => "dev",
             Self::Memory => "memory",
         }
     }
@@ -55,6 +59,7 @@ impl StoreKind {
             Self::Keyutils => "the keyring of the Linux kernel, in memory only: gone at reboot",
             Self::Command => "a secret manager, by the commands in `[stores.command]`",
             Self::Plaintext => "in plain text in `config.toml`, where the official SDK reads it",
+            Self::Dev => "the encrypted file of `ntro dev`",
             Self::Memory => "the memory of this process",
         }
     }
@@ -66,7 +71,7 @@ impl fmt::Display for StoreKind {
     }
 }
 
-/// A store name that is not one of [`StoreKind::ALL`].
+/// A store name that no configuration can have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown store `{0}`: expected `keyring`, `file`, `keyutils`, `command` or `plaintext`")]
 pub struct UnknownStore(pub String);
@@ -77,6 +82,7 @@ impl FromStr for StoreKind {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL
             .into_iter()
+            .chain([Self::Dev])
             .find(|kind| kind.as_str() == text)
             .ok_or_else(|| UnknownStore(printable(text, 64)))
     }
@@ -92,6 +98,7 @@ mod tests {
             assert_eq!(kind.as_str().parse(), Ok(kind));
             assert!(UnknownStore("x".into()).to_string().contains(kind.as_str()));
         }
+        assert_eq!("dev".parse(), Ok(StoreKind::Dev));
         assert!(StoreKind::Memory.as_str().parse::<StoreKind>().is_err());
     }
 }

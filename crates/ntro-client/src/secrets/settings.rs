@@ -60,6 +60,7 @@ impl StoreSettings {
             StoreKind::Keyring => Box::new(self.keyring.clone()),
             StoreKind::Memory => Box::new(MemoryStore::new()),
             StoreKind::File => Box::new(FileStore::new(self)),
+            StoreKind::Dev => Box::new(FileStore::of_dev(self)),
             StoreKind::Keyutils => Box::new(KeyutilsStore::new(&self.folder)),
             StoreKind::Command => {
                 Box::new(CommandStore::new(self.command.clone(), self.report.clone()))

@@ -87,6 +87,10 @@ pub(super) fn store(
         None if named => facts.store.map_err(CliError::from)?.value,
         None => StoreKind::Keyring,
     };
+    // Its identity is for the keys that `ntro dev` makes.
+    if kind == StoreKind::Dev {
+        kind = StoreKind::Keyring;
+    };
     let asks = wanted.is_none() && cx.prompter().is_interactive();
     let mut absent = Vec::new();
     let mut is_asked = false;

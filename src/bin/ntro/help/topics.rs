@@ -103,7 +103,10 @@ impl Topic {
                 "`~/.ntro/authority.db`",
                 "Database of `ntro serve`, with a private folder of key material beside it",
             ),
-            ("`~/.ntro/dev`", "The same for `ntro dev`"),
+            (
+                "`~/.ntro/dev`",
+                "The same for `ntro dev`, with its own `keys.age` and `identity.txt` where there is no keyring",
+            ),
             (
                 "`.ntro.toml`",
                 "In the folder of a project or above: its `connection` and `tenant`, and nothing else",

@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Error, Item, Passphrase, PassphraseFor, SecretStore, StoreKind, StoreSettings};
+use crate::config::NtroDir;
 use contents::Contents;
 use identity::Identities;
 use ntro_base::ApiKey;
@@ -35,6 +36,7 @@ use sealed::Sealed;
 const LARGEST: u64 = 16 << 20;
 
 pub(super) struct FileStore {
+    kind: StoreKind,
     folder: PathBuf,
     path: PathBuf,
     identity: Option<PathBuf>,
@@ -54,10 +56,24 @@ struct Opened {
 impl FileStore {
     pub(super) fn new(settings: &StoreSettings) -> Self {
         Self {
+            kind: StoreKind::File,
             folder: settings.folder.clone(),
             path: settings.folder.join(disk::KEYS),
             identity: settings.identity.clone(),
             passphrase: settings.passphrase.clone(),
+            opened: Mutex::default(),
+        }
+    }
+
+    /// Returns the store of `ntro dev`, which only the identity beside it opens.
+    pub(super) fn of_dev(settings: &StoreSettings) -> Self {
+        let dev = NtroDir::at(&settings.folder).dev();
+        Self {
+            kind: StoreKind::Dev,
+            folder: dev.folder().to_owned(),
+            path: dev.keys(),
+            identity: None,
+            passphrase: Passphrase::none(),
             opened: Mutex::default(),
         }
     }
@@ -123,10 +139,19 @@ impl FileStore {
     }
 
     fn open(&self, sealed: Sealed) -> Result<Opened, Error> {
-        let (seal, plain) = self.passphrase.open(|| {
+        let opened = self.passphrase.open(|| {
             let seal = self.seal_of(&sealed)?;
             let plain = seal.open(&sealed.bytes, &self.path)?;
             Ok((seal, plain))
+        });
+        let (seal, plain) = opened.map_err(|error| match error {
+            // No variable names another identity for it.
+            Error::WrongIdentity { .. } | Error::BadIdentity { .. }
+                if self.kind == StoreKind::Dev =>
+            {
+                seal::corrupt(&self.path, &error.to_string())
+            }
+            error => error,
         })?;
         let contents = Contents::parse(&plain, &self.path)?;
         Ok(Opened {
@@ -160,7 +185,7 @@ impl FileStore {
             is_armored,
         };
         let file = sealed.encode().map_err(|error| Error::Unavailable {
-            store: StoreKind::File,
+            store: self.kind,
             reason: error.to_string(),
         })?;
         disk::replace(&self.path, &file, lock)?;
@@ -172,11 +197,15 @@ impl FileStore {
     }
 }
 
-/// Returns the identity that opens the key file without a passphrase and is stored beside it, where
-/// a copy of the folder includes it.
+/// Returns the identity that opens the key file of a store without a passphrase and is stored beside
+/// it, where a copy of the folder includes it.
 #[must_use]
-pub fn identity_beside_keys(settings: &StoreSettings) -> Option<PathBuf> {
-    let store = FileStore::new(settings);
+pub fn identity_beside_keys(settings: &StoreSettings, kind: StoreKind) -> Option<PathBuf> {
+    let store = match kind {
+        StoreKind::File => FileStore::new(settings),
+        StoreKind::Dev => FileStore::of_dev(settings),
+        _ => return None,
+    };
     let sealed = store.sealed().ok()??;
     let identities = store.identities().ok()??;
     let beside = identities.path.parent() == Some(store.folder.as_path());
@@ -188,7 +217,7 @@ pub fn identity_beside_keys(settings: &StoreSettings) -> Option<PathBuf> {
 
 impl SecretStore for FileStore {
     fn kind(&self) -> StoreKind {
-        StoreKind::File
+        self.kind
     }
 
     fn probe(&self) -> Result<(), Error> {
@@ -246,9 +275,7 @@ impl SecretStore for FileStore {
                 .identities()?
                 .is_some_and(|identities| identities.are_locked());
         if locked && self.passphrase.needs_a_person() {
-            return Err(Error::Locked {
-                store: StoreKind::File,
-            });
+            return Err(Error::Locked { store: self.kind });
         }
         let opened = self.opened()?;
         Ok(opened

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ntro_authority::{MintedKey, NewApiKey, Registry};
+use ntro_base::disk;
 use ntro_base::{ConnectionName, Host, KeyName, Provider, Scope, TenantSlug};
 use ntro_client::api::{self, Client};
 use ntro_client::ops::{self, NewLogin};
@@ -197,31 +198,35 @@ fn keep_it(name: &ConnectionName) -> String {
     format!("keep it under another name: `ntro auth rename {name} NAME`")
 }
 
-/// Returns the keyring if there is one, else the encrypted file. A file that nothing opens yet gets a
-/// new identity.
+/// Returns the keyring if there is one, else the user's encrypted file, else the encrypted file of
+/// `ntro dev`, whose identity opens no other keys.
 fn choose_store(cx: &Context) -> Result<StoreKind, CliError> {
     let Err(error) = cx.store(StoreKind::Keyring)?.probe() else {
         return Ok(StoreKind::Keyring);
     };
     let home = cx.home()?;
-    let (keys, identity) = (home.keys(), home.identity());
-    if !keys.exists() && !identity.exists() {
-        secrets::create_identity(&identity, &home.lock()?)?;
-    }
-    cx.store(StoreKind::File)?.probe()?;
-    let identity = match &cx.stores()?.settings().identity {
-        Some(named) => named.clone(),
-        None => identity,
+    let dev = home.dev();
+    let has_own = dev.keys().exists() || !(home.keys().exists() || home.identity().exists());
+    let (kind, folder) = match has_own {
+        true => (StoreKind::Dev, &dev),
+        false => (StoreKind::File, home),
     };
+    if has_own {
+        disk::create_private_folder(dev.folder())?;
+        secrets::create_identity(&dev.identity(), &home.lock()?)?;
+    }
+    cx.store(kind)?.probe()?;
+    let named = cx.stores()?.settings().identity.clone();
+    let identity = named.filter(|_| !has_own).unwrap_or(folder.identity());
     let opener = match identity.exists() {
         true => format!("`{}`", identity.display()),
         false => "its passphrase".to_owned(),
     };
     cx.printer().note(&format!(
         "{error}: keys are kept in the encrypted file `{}`, which {opener} opens",
-        keys.display()
+        folder.keys().display()
     ));
-    Ok(StoreKind::File)
+    Ok(kind)
 }
 
 /// Makes a key, and revokes the lost ones that were made here before.

@@ -89,13 +89,12 @@ fn one(
                 CHECK,
                 format!("the `{kind}` store answers, in {} ms", took.as_millis()),
             );
-            let until = cx.stores()?.settings().passphrase.kept_until();
+            let settings = cx.stores()?.settings();
+            let until = settings.passphrase.kept_until();
             if let Some(until) = until.filter(|_| kind == StoreKind::File) {
                 findings.ok(CHECK, expiry::unlocked(until));
             }
-            if kind == StoreKind::File
-                && let Some(identity) = secrets::identity_beside_keys(cx.stores()?.settings())
-            {
+            if let Some(identity) = secrets::identity_beside_keys(settings, kind) {
                 findings.ok(
                     CHECK,
                     format!(

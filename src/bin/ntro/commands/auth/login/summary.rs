@@ -63,9 +63,7 @@ impl LoginSummary {
                 identity.email.as_ref().unwrap_or(&identity.name).clone()
             }),
             expires_at: new.expires_at.map(whole_seconds),
-            identity_beside: (new.store == StoreKind::File)
-                .then(|| identity_beside_keys(stores))
-                .flatten(),
+            identity_beside: identity_beside_keys(stores, new.store),
         }
     }
 }
