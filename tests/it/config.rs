@@ -374,6 +374,17 @@ fn relative_home_is_refused() {
             .complains("`~` is not expanded there")
             .done();
     }
+    for variable in [
+        "NTRO_IDENTITY_FILE",
+        "NTRO_PASSPHRASE_FILE",
+        "CREDENTIALS_DIRECTORY",
+    ] {
+        let refused = login(&sandbox, "a", "file").env(variable, "~/x").run();
+        let what = format!("`{variable}` names `~/x`, and `~` is not expanded there");
+        refused.exits(2).complains(&what).done();
+    }
+    let refused = sandbox.ntro("dev --data").arg("~/x").run().exits(2);
+    refused.complains("`--data` names `~/x`, and").done();
     assert_eq!(sandbox.files(), Vec::<String>::new());
 }
 

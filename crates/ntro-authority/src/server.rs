@@ -48,6 +48,7 @@ impl Authority {
         let tokens = Verifier::new(
             &settings.issuers,
             settings.proxies.clone(),
+            settings.roots.clone(),
             &registry.jwks(),
         )?;
         Ok(Self(Arc::new(Inner {

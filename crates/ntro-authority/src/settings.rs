@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ntro_base::env::Env;
-use ntro_base::http::Proxies;
+use ntro_base::http::{CustomRoots, Proxies};
 use url::Url;
 
 use crate::key_material::KeyMaterial;
@@ -89,6 +89,8 @@ pub struct AuthoritySettings {
     pub issuers: Vec<Issuer>,
     /// The proxies to their key sets. By default there are none.
     pub proxies: Proxies,
+    /// The certificates that are trusted for key sets. By default, the system's.
+    pub roots: CustomRoots,
     /// The most connections at one time; further ones wait.
     pub connections: usize,
     /// The timeout for a request's head, for its body, and for an idle connection.
@@ -105,6 +107,7 @@ impl Default for AuthoritySettings {
             limits: Limits::default(),
             issuers: Vec::new(),
             proxies: Proxies::from_env(&Env::empty()),
+            roots: CustomRoots::default(),
             connections: 8_192,
             timeout: Duration::from_secs(30),
             drain: Duration::from_secs(10),

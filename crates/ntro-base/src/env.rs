@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A variable that `ntro` reads. The reference page is generated from these.
 #[derive(Debug, PartialEq, Eq)]
@@ -113,6 +113,29 @@ pub struct NotUnicode {
     pub name: &'static str,
 }
 
+/// A path that begins with `~`, which only a shell expands: a folder of that name is never meant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` names `{}`, and `~` is not expanded there", path.display())]
+pub struct Unexpanded {
+    /// The variable or option.
+    pub name: &'static str,
+    /// Its value.
+    pub path: PathBuf,
+}
+
+impl Unexpanded {
+    /// Fails if the path of a variable or an option begins with `~`.
+    pub fn check(name: &'static str, path: &Path) -> Result<(), Self> {
+        match path.starts_with("~") {
+            false => Ok(()),
+            true => Err(Self {
+                name,
+                path: path.to_owned(),
+            }),
+        }
+    }
+}
+
 impl Env {
     /// Returns a snapshot without variables.
     #[must_use]
@@ -184,10 +207,13 @@ impl Env {
             .transpose()
     }
 
-    /// Returns the value of a variable that names a file or folder.
-    #[must_use]
-    pub fn path(&self, variable: &EnvVar) -> Option<PathBuf> {
-        self.value(variable).map(PathBuf::from)
+    /// Returns the value of a variable that names a file or folder. Fails if it begins with `~`.
+    pub fn path(&self, variable: &EnvVar) -> Result<Option<PathBuf>, Unexpanded> {
+        let Some(path) = self.value(variable).map(PathBuf::from) else {
+            return Ok(None);
+        };
+        Unexpanded::check(variable.name, &path)?;
+        Ok(Some(path))
     }
 
     /// Returns whether a variable is set and not empty.
@@ -261,7 +287,7 @@ mod tests {
             (&NTRO_TENANT, "\ra"),
             (&NTRO_HOST, "\r"),
         ]);
-        assert_eq!(env.path(&NTRO_HOME), Some("/srv/ntro".into()));
+        assert_eq!(env.path(&NTRO_HOME), Ok(Some("/srv/ntro".into())));
         assert_eq!(env.text(&NTRO_TIMEOUT), Ok(Some("5")));
         assert_eq!(env.text(&NTRO_TENANT), Ok(Some("\ra")));
         assert!(!env.is_set(&NTRO_HOST));

@@ -284,7 +284,7 @@ impl Session {
                         .or_else(KeyringSettings::usual_session_bus),
                     interactive: ask.is_some(),
                 }),
-                identity: self.identity(),
+                identity: self.identity()?,
                 passphrase: self.passphrase(ask)?,
                 command: resolve::helpers(self.config()?, self.records()?),
                 report: Arc::new(move |line| notice(&Notice::Helper(line))),
@@ -355,26 +355,29 @@ impl Session {
     }
 
     /// The identity that opens the encrypted file, where one is named.
-    fn identity(&self) -> Option<PathBuf> {
-        let named = self.env().path(&env::NTRO_IDENTITY_FILE);
-        named.or_else(|| self.credential("ntro-identity"))
+    fn identity(&self) -> Result<Option<PathBuf>, Error> {
+        match self.env().path(&env::NTRO_IDENTITY_FILE)? {
+            Some(named) => Ok(Some(named)),
+            None => self.credential("ntro-identity"),
+        }
     }
 
     /// A credential that systemd provides to this service.
-    fn credential(&self, name: &str) -> Option<PathBuf> {
-        let path = self.env().path(&env::CREDENTIALS_DIRECTORY)?.join(name);
+    fn credential(&self, name: &str) -> Result<Option<PathBuf>, Error> {
+        let folder = self.env().path(&env::CREDENTIALS_DIRECTORY)?;
+        let path = folder.map(|folder| folder.join(name));
         // Where it cannot be looked at, reading it reports why.
-        path.try_exists().unwrap_or(true).then_some(path)
+        Ok(path.filter(|path| path.try_exists().unwrap_or(true)))
     }
 
     fn passphrase(&self, ask: Option<AskPassphrase>) -> Result<Passphrase, Error> {
         if let Some(text) = self.env().text(&env::NTRO_PASSPHRASE)? {
             return Ok(Passphrase::from_value(SecretString::from(text)));
         }
-        if let Some(path) = self.env().path(&env::NTRO_PASSPHRASE_FILE) {
+        if let Some(path) = self.env().path(&env::NTRO_PASSPHRASE_FILE)? {
             return Ok(Passphrase::from_file(path));
         }
-        if let Some(path) = self.credential("ntro-passphrase") {
+        if let Some(path) = self.credential("ntro-passphrase")? {
             return Ok(Passphrase::from_file(path));
         }
         let passphrase = match ask {

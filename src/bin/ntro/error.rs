@@ -5,7 +5,7 @@
 
 use ntro_base::descriptors::is_shortage;
 use ntro_base::disk;
-use ntro_base::env::{self, Env, NotUnicode};
+use ntro_base::env::{self, Env, NotUnicode, Unexpanded};
 use ntro_base::{Policy, Provider};
 use ntro_client::ops::migrate::KeyLocation;
 use ntro_client::ops::{self, children, migrate, rotate};
@@ -97,7 +97,7 @@ fn permissions(error: &disk::Error) -> Option<String> {
         return None;
     };
     use std::io::ErrorKind;
-    let home = Env::from_process().path(&env::NTRO_HOME);
+    let home = Env::from_process().path(&env::NTRO_HOME).ok().flatten();
     let no_folder = *action == "create the folder" || source.kind() == ErrorKind::NotADirectory;
     if no_folder && home.is_some_and(|home| path.starts_with(home)) {
         return Some(
@@ -375,6 +375,7 @@ impl From<resolve::Error> for CliError {
                 E::NoHome(error) => error.into(),
                 E::Config(error) => error.into(),
                 E::Variable(error) => error.into(),
+                E::Unexpanded(error) => error.into(),
                 E::Store(error) => error.into(),
                 error => Self::new(Kind::Failure, error.to_string()),
             },
@@ -385,6 +386,12 @@ impl From<resolve::Error> for CliError {
 impl From<NotUnicode> for CliError {
     fn from(error: NotUnicode) -> Self {
         Self::usage(error.to_string()).hint("unset it, or set it to text")
+    }
+}
+
+impl From<Unexpanded> for CliError {
+    fn from(error: Unexpanded) -> Self {
+        Self::usage(error.to_string()).hint("give the whole path, for instance with `$HOME`")
     }
 }
 

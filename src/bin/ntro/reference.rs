@@ -350,7 +350,8 @@ fn configuration() -> String {
          The official CLI drops `provider`, `store`, `policy`, `production` and `admin_token_command` when it writes \
          the file. `policy` and `production` are therefore also recorded in `logins.toml`, and apply to an entry with \
          none of the five settings; the next change by `ntro` restores them.\n\n\
-         `NTRO_HOME` must be an absolute path: `~` is not expanded there. It may be a symbolic link, as may each file in \
+         `NTRO_HOME` must be an absolute path. `~` is expanded in no variable. `NTRO_HOME` may be a symbolic link, as may \
+         each file in \
          it, but not one to nothing. Files are replaced whole, so mount the folder into a container, not a single file. \
          Run as root, `ntro` leaves every file to the owner of the old one, or of the folder. With `NTRO_API_KEY` and \
          `NTRO_HOST` set, no file is needed.\n",
@@ -364,11 +365,11 @@ fn stores() -> String {
     for kind in StoreKind::ALL {
         let _ = writeln!(text, "| `{kind}` | {} |", kind.summary());
     }
-    text
     let dev = StoreKind::Dev;
     let _ = writeln!(
         text,
         "\n`ntro dev` keeps keys in the store `{dev}`, {}, where there is no keyring. No option chooses it.",
         dev.summary()
     );
+    text
 }

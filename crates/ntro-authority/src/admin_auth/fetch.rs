@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::Value;
 use url::Url;
 
-use ntro_base::http::{HttpClient, Proxies, read_body, root_cause};
+use ntro_base::http::{CustomRoots, HttpClient, Proxies, read_body, root_cause};
 use ntro_base::{Host, without_byte_order_mark};
 
 /// The most bytes of a key set or a discovery document.
@@ -18,11 +18,12 @@ pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Fetcher(HttpClient);
 
 impl Fetcher {
-    pub(super) fn new(proxies: Proxies) -> Self {
+    pub(super) fn new(proxies: Proxies, roots: CustomRoots) -> Self {
         Self(HttpClient::new(
             concat!("ntro/", env!("CARGO_PKG_VERSION")),
             FETCH_TIMEOUT,
             proxies,
+            roots,
         ))
     }
 

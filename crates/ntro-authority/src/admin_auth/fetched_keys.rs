@@ -153,7 +153,7 @@ mod tests {
     use axum::routing::get;
     use jsonwebtoken::Algorithm;
     use ntro_base::env::Env;
-    use ntro_base::http::Proxies;
+    use ntro_base::http::{CustomRoots, Proxies};
     use serde_json::json;
 
     use super::super::fetch::LARGEST_DOCUMENT;
@@ -236,7 +236,10 @@ mod tests {
         FetchedKeySet::new(
             location,
             pace,
-            Arc::new(Fetcher::new(Proxies::from_env(&Env::empty()))),
+            Arc::new(Fetcher::new(
+                Proxies::from_env(&Env::empty()),
+                CustomRoots::default(),
+            )),
         )
     }
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use ntro_base::http::Proxies;
+use ntro_base::http::{CustomRoots, Proxies};
 use serde_json::Value;
 
 use super::fetch::Fetcher;
@@ -22,14 +22,15 @@ pub(crate) struct Verifier {
 }
 
 impl Verifier {
-    /// Trusts these issuers, whose key sets are fetched through `proxies`, and the built-in one with
-    /// this key set.
+    /// Trusts these issuers, whose key sets are fetched from servers that `roots` vouch for, through
+    /// `proxies`, and the built-in one with this key set.
     pub(crate) fn new(
         issuers: &[Issuer],
         proxies: Proxies,
+        roots: CustomRoots,
         built_in: &Value,
     ) -> Result<Self, Error> {
-        let fetcher = Arc::new(Fetcher::new(proxies));
+        let fetcher = Arc::new(Fetcher::new(proxies, roots));
         let mut trusted = vec![TrustedIssuer {
             issuer: ISSUER.to_owned(),
             audience: None,

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::dns::Resolver;
 use super::error::{ClientError, root_cause};
-use super::{NamedProxy, Proxies, is_loopback};
+use super::{CustomRoots, NamedProxy, Proxies, is_loopback};
 
 /// Sends requests by the rules of this module. Costs nothing before the first one.
 pub struct HttpClient {
@@ -16,6 +16,7 @@ pub struct HttpClient {
     /// How long an unused connection is kept; `None` for reqwest's default.
     idle_timeout: Option<Duration>,
     proxies: Proxies,
+    roots: CustomRoots,
     plain: OnceLock<Result<reqwest::Client, String>>,
     tls: OnceLock<Result<reqwest::Client, String>>,
 }
@@ -23,12 +24,18 @@ pub struct HttpClient {
 impl HttpClient {
     /// Makes a client whose connections must be established within `connect_timeout`, TLS included.
     #[must_use]
-    pub fn new(user_agent: &str, connect_timeout: Duration, proxies: Proxies) -> Self {
+    pub fn new(
+        user_agent: &str,
+        connect_timeout: Duration,
+        proxies: Proxies,
+        roots: CustomRoots,
+    ) -> Self {
         Self {
             user_agent: user_agent.to_owned(),
             connect_timeout,
             idle_timeout: None,
             proxies,
+            roots,
             plain: OnceLock::new(),
             tls: OnceLock::new(),
         }
@@ -51,12 +58,13 @@ impl HttpClient {
         let client = match url.scheme() == "http" && is_loopback(url) {
             // Spares reading the system's root certificates.
             true => self.plain.get_or_init(|| {
-                let builder = self.builder().tls_backend_preconfigured(trust_nothing()?);
+                let nothing = tls_config(rustls::RootCertStore::empty())?;
+                let builder = self.builder().tls_backend_preconfigured(nothing);
                 builder.build().map_err(|error| root_cause(&error))
             }),
             false => self.tls.get_or_init(|| {
-                let client = self.builder().build();
-                client.map_err(|error| root_cause(&error))
+                let builder = self.roots.trusted_by(self.builder())?;
+                builder.build().map_err(|error| root_cause(&error))
             }),
         };
         client
@@ -93,12 +101,12 @@ impl HttpClient {
     }
 }
 
-/// Returns a TLS configuration that trusts no certificate, for connections without TLS.
-fn trust_nothing() -> Result<rustls::ClientConfig, String> {
+/// Returns a TLS configuration that trusts these certificates.
+pub(super) fn tls_config(roots: rustls::RootCertStore) -> Result<rustls::ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     Ok(rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
-        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_root_certificates(roots)
         .with_no_client_auth())
 }

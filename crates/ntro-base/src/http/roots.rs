@@ -2,6 +2,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use reqwest::ClientBuilder;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -16,7 +17,7 @@ const LARGEST: u64 = 16 << 20;
 #[derive(Clone, Debug, Default)]
 pub struct CustomRoots {
     file: Option<PathBuf>,
-    folder: Option<PathBuf>,
+    folders: Vec<PathBuf>,
 }
 
 /// A variable that names no usable certificates.
@@ -36,19 +37,56 @@ impl CustomRoots {
         if cfg!(any(target_os = "macos", windows)) {
             return Self::default();
         }
+        let path = |variable| match env.path(variable) {
+            Ok(path) => path,
+            // Reported as a fault when it is needed.
+            Err(unexpanded) => Some(unexpanded.path),
+        };
+        let folders = path(&env::SSL_CERT_DIR);
+        let folders = folders.iter().flat_map(std::env::split_paths);
         Self {
-            file: env.path(&env::SSL_CERT_FILE),
-            folder: env.path(&env::SSL_CERT_DIR),
+            file: path(&env::SSL_CERT_FILE),
+            folders: folders
+                .filter(|path| !path.as_os_str().is_empty())
+                .collect(),
         }
+    }
+
+    /// Makes a client trust these certificates alone, or the system's where no variable is set.
+    #[cfg(not(any(target_os = "macos", windows)))]
+    pub(super) fn trusted_by(&self, builder: ClientBuilder) -> Result<ClientBuilder, String> {
+        let certificates = match (&self.file, &*self.folders) {
+            (None, []) => {
+                let system = openssl_probe::probe();
+                load(system.cert_file.as_deref(), &system.cert_dir)
+            }
+            (file, folders) => load(file.as_deref(), folders),
+        };
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(certificates);
+        if roots.is_empty() {
+            return Err("no certificate of an authority was found".to_owned());
+        }
+        Ok(builder.tls_backend_preconfigured(super::client::tls_config(roots)?))
+    }
+
+    /// Leaves a client as it is: the system checks certificates itself.
+    #[cfg(any(target_os = "macos", windows))]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "as elsewhere"
+    )]
+    pub(super) fn trusted_by(&self, builder: ClientBuilder) -> Result<ClientBuilder, String> {
+        Ok(builder)
     }
 
     /// Returns the variables that are set.
     pub fn variables(&self) -> impl Iterator<Item = &'static str> {
-        let named =
-            |path: &Option<PathBuf>, variable: &EnvVar| path.is_some().then_some(variable.name);
+        let named = |is_set: bool, variable: &EnvVar| is_set.then_some(variable.name);
         [
-            named(&self.file, &env::SSL_CERT_FILE),
-            named(&self.folder, &env::SSL_CERT_DIR),
+            named(self.file.is_some(), &env::SSL_CERT_FILE),
+            named(!self.folders.is_empty(), &env::SSL_CERT_DIR),
         ]
         .into_iter()
         .flatten()
@@ -56,23 +94,35 @@ impl CustomRoots {
 
     /// Reads the files and returns each variable that names no usable certificates.
     pub fn faults(&self) -> impl Iterator<Item = BadRoots> {
-        let fault =
-            |variable: &EnvVar, path: &Option<PathBuf>, check: fn(&Path) -> Result<(), String>| {
-                let path = path.clone()?;
-                let reason = check(&path).err()?;
-                Some(BadRoots {
-                    variable: variable.name,
-                    path,
-                    reason,
-                })
+        let fault = |variable: &EnvVar, path: &Path, check: fn(&Path) -> Result<(), String>| {
+            let reason = match path.starts_with("~") {
+                true => "and `~` is not expanded there".to_owned(),
+                false => check(path).err()?,
             };
-        [
-            fault(&env::SSL_CERT_FILE, &self.file, check_file),
-            fault(&env::SSL_CERT_DIR, &self.folder, check_folder),
-        ]
-        .into_iter()
-        .flatten()
+            Some(BadRoots {
+                variable: variable.name,
+                path: path.to_owned(),
+                reason,
+            })
+        };
+        let file = self.file.iter();
+        let file = file.filter_map(move |path| fault(&env::SSL_CERT_FILE, path, check_file));
+        let folders = self.folders.iter();
+        file.chain(folders.filter_map(move |path| fault(&env::SSL_CERT_DIR, path, check_folder)))
     }
+}
+
+/// Reads the certificates of a file and of folders. What cannot be read counts as empty.
+#[cfg(not(any(target_os = "macos", windows)))]
+fn load(file: Option<&Path>, folders: &[PathBuf]) -> Vec<CertificateDer<'static>> {
+    use rustls_native_certs::load_certs_from_paths;
+
+    let is_usable = |path: &&Path| !path.starts_with("~");
+    let mut folders = folders.iter().map(PathBuf::as_path).filter(is_usable);
+    // Together with the first folder, which often has a link to the file.
+    let first = load_certs_from_paths(file.filter(is_usable), folders.next());
+    let others = folders.flat_map(|folder| load_certs_from_paths(None, Some(folder)).certs);
+    first.certs.into_iter().chain(others).collect()
 }
 
 fn check_file(path: &Path) -> Result<(), String> {

@@ -48,7 +48,7 @@ pub struct Settings {
     pub user_agent: String,
     /// The proxies through which servers are called.
     pub proxies: Proxies,
-    /// The variables that name trusted certificates, to explain a failure.
+    /// The certificates that are trusted instead of the system's.
     pub roots: CustomRoots,
     /// Receives warnings about answers. By default they are logged.
     pub report: Report,
@@ -68,7 +68,8 @@ impl fmt::Debug for Settings {
 }
 
 impl Settings {
-    /// Returns the defaults, with the proxies that a snapshot of the environment names.
+    /// Returns the defaults, with the proxies and certificates that a snapshot of the environment
+    /// names.
     #[must_use]
     pub fn from_env(env: &Env) -> Self {
         Self {

@@ -38,6 +38,9 @@ fn certificate(error: &C) -> String {
             "the signature of its certificate is not that of the trusted authority".to_owned()
         }
         C::BadEncoding => "its certificate is damaged".to_owned(),
+        C::InvalidPurpose | C::InvalidPurposeContext { .. } => {
+            "its certificate cannot be used: invalid purpose".to_owned()
+        }
         C::Other(error) => match words(&format!("{:?}", error.0)) {
             text if text == "ca used as end entity" => {
                 "its certificate is one of a CA (`CA:TRUE`), which no server may use: make one with `CA:FALSE`"
@@ -87,7 +90,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use rustls::OtherError;
+    use rustls::{ExtendedKeyPurpose, OtherError};
 
     use super::*;
 
@@ -127,6 +130,13 @@ mod tests {
             ),
             (
                 C::InvalidPurpose,
+                "its certificate cannot be used: invalid purpose",
+            ),
+            (
+                C::InvalidPurposeContext {
+                    required: ExtendedKeyPurpose::ServerAuth,
+                    presented: vec![ExtendedKeyPurpose::ClientAuth],
+                },
                 "its certificate cannot be used: invalid purpose",
             ),
         ] {

@@ -26,8 +26,8 @@ pub struct Transport(Arc<HttpClient>);
 impl Transport {
     /// Makes a transport for many clients. Costs nothing before the first call.
     ///
-    /// The connect timeout, the user agent and the proxies are the transport's; all other settings
-    /// stay each client's own.
+    /// The connect timeout, the user agent, the proxies and the trusted certificates are the
+    /// transport's; all other settings stay each client's own.
     #[must_use]
     pub fn shared(settings: &Settings) -> Self {
         Self(Arc::new(http_client(settings).idle_timeout(IDLE)))
@@ -68,5 +68,6 @@ fn http_client(settings: &Settings) -> HttpClient {
         &settings.user_agent,
         settings.connect_timeout,
         settings.proxies.clone(),
+        settings.roots.clone(),
     )
 }

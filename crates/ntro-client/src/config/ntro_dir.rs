@@ -58,14 +58,13 @@ impl NtroDir {
     ///
     /// Fails when neither is known, and when the one that decides is a relative path.
     pub fn locate(env: &Env) -> Result<Self, NoHome> {
+        let relative = |variable, path| NoHome::Relative { variable, path };
         let absolute = |variable, path: &Path| match path.is_absolute() {
             true => Ok(()),
-            false => Err(NoHome::Relative {
-                variable,
-                path: path.to_owned(),
-            }),
+            false => Err(relative(variable, path.to_owned())),
         };
-        if let Some(folder) = env.path(&env::NTRO_HOME) {
+        let named = env.path(&env::NTRO_HOME);
+        if let Some(folder) = named.map_err(|bad| relative(bad.name, bad.path))? {
             absolute(env::NTRO_HOME.name, &folder)?;
             return Ok(Self::at(folder));
         }
@@ -121,12 +120,12 @@ impl NtroDir {
     pub fn identity(&self) -> PathBuf {
         self.folder.join(disk::IDENTITY)
     }
+
     /// Returns the folder of `ntro dev`, with an encrypted file and an identity for its keys alone.
     #[must_use]
     pub fn dev(&self) -> Self {
         Self::at(self.folder.join("dev"))
     }
-
 
     /// Returns the path of every file that `ntro` keeps in the folder, whether it exists or not.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> {

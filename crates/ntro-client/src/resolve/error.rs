@@ -1,6 +1,6 @@
 use crate::config;
 use crate::secrets::{self, StoreKind};
-use ntro_base::env::NotUnicode;
+use ntro_base::env::{NotUnicode, Unexpanded};
 use ntro_base::{ConnectionName, Host, Origin, Provider};
 
 use super::Source;
@@ -32,6 +32,9 @@ pub enum Error {
     /// A variable cannot be used.
     #[error(transparent)]
     Variable(#[from] NotUnicode),
+    /// The path of a variable begins with `~`.
+    #[error(transparent)]
+    Unexpanded(#[from] Unexpanded),
     /// The secret store fails.
     #[error(transparent)]
     Store(#[from] secrets::Error),

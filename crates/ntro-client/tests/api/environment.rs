@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use ntro_base::Provider;
+use ntro_base::env::{self, Env};
 use ntro_client::api::{Client, Settings};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
@@ -597,4 +598,44 @@ async fn plain_http_proxy_needs_permission() {
             .line
             .starts_with(&format!("GET http://{NAME}/v1/me "))
     );
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn roots_follow_the_rules_of_variables() {
+    let server = Secure::start().await;
+    let host = || format!("https://127.0.0.1:{}/v1", server.port);
+    // Empty variables count as unset: the system's certificates are trusted.
+    let unset = Process::new().call(host()).await;
+    let empty = Process::new()
+        .env("SSL_CERT_FILE", "")
+        .env("SSL_CERT_DIR", "");
+    assert_eq!(empty.call(host()).await, unset);
+    let with_return = format!("{}\r", server.ca().display());
+    let list = format!("/nonexistent:{}", server.folder.path().display());
+    for (variable, value) in [("SSL_CERT_FILE", with_return), ("SSL_CERT_DIR", list)] {
+        let outcome = Process::new().env(variable, value).call(host()).await;
+        assert_eq!(outcome, "identity u1", "{variable}");
+    }
+    // `~` is not expanded.
+    let outcome = Process::new()
+        .env("SSL_CERT_FILE", "~/ca.pem")
+        .call(host())
+        .await;
+    assert!(outcome.contains("`~` is not expanded there"), "{outcome}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn roots_come_from_snapshot() {
+    let server = Secure::start().await;
+    let host = format!("https://127.0.0.1:{}/v1", server.port);
+    let ca = server.ca();
+    let env = Env::from_pairs([(&env::SSL_CERT_FILE, ca.to_str().unwrap())]);
+    let settings = Settings {
+        tries: 1,
+        ..Settings::from_env(&env)
+    };
+    let client = Client::new(target(Provider::Ntropii, &host), settings);
+    assert_eq!(client.identity().await.unwrap().id, "u1");
 }

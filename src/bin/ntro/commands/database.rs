@@ -1,9 +1,9 @@
 //! The database and the key material of the authority, as `serve` and `admin` take them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ntro_authority::{Actor, Database, KeyMaterial, Registry};
-use ntro_base::env;
+use ntro_base::env::{self, Unexpanded};
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -45,13 +45,14 @@ impl DatabaseArgs {
     /// Returns the key material that the option, the variable or the default names.
     pub(crate) fn key_material(&self, cx: &Context) -> Result<KeyMaterial, CliError> {
         let variable = &env::NTRO_KEY_MATERIAL;
-        let (folder, source) = match (&self.key_material, cx.env().path(variable)) {
-            (Some(folder), _) => (folder.clone(), "--key-material"),
-            (None, Some(folder)) => (folder, variable.name),
-            (None, None) => return Ok(KeyMaterial::BesideDatabase),
-        };
-        refuse_tilde(&folder, source)?;
-        Ok(KeyMaterial::Folder(folder))
+        if let Some(folder) = &self.key_material {
+            Unexpanded::check("--key-material", folder)?;
+            return Ok(KeyMaterial::Folder(folder.clone()));
+        }
+        Ok(match cx.env().path(variable)? {
+            Some(folder) => KeyMaterial::Folder(folder),
+            None => KeyMaterial::BesideDatabase,
+        })
     }
 
     /// Opens the registry for the command line, beside a serving process or without one. Makes a
@@ -76,21 +77,9 @@ impl DatabaseArgs {
     }
 }
 
-fn expanded(database: Database, source: &str) -> Result<Database, CliError> {
+fn expanded(database: Database, source: &'static str) -> Result<Database, CliError> {
     if let Database::Sqlite(path) = &database {
-        refuse_tilde(path, source)?;
+        Unexpanded::check(source, path)?;
     }
     Ok(database)
-}
-
-/// Refuses a path that the shell should have expanded: a folder called `~` is never meant.
-fn refuse_tilde(path: &Path, source: &str) -> Result<(), CliError> {
-    match path.starts_with("~") {
-        false => Ok(()),
-        true => Err(CliError::usage(format!(
-            "`{source}` names `{}`, and `~` is not expanded there",
-            path.display()
-        ))
-        .hint("give the whole path, for instance with `$HOME`")),
-    }
 }

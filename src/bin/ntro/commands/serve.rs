@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ntro_authority::{Authority, AuthoritySettings, Claims, Issuer, JwksSource, Limits};
-use ntro_base::http::Proxies;
+use ntro_base::http::{CustomRoots, Proxies};
 use serde::Serialize;
 use url::Url;
 
@@ -160,6 +160,7 @@ pub(crate) fn run(args: ServeArgs, cx: &Context) -> Result<Exit, CliError> {
         },
         issuers: args.issuers.issuers()?,
         proxies: Proxies::from_env(cx.env()),
+        roots: CustomRoots::from_env(cx.env()),
         ..AuthoritySettings::default()
     };
     let runtime = crate::runtime::build(&mut tokio::runtime::Builder::new_multi_thread())?;

@@ -26,7 +26,9 @@ impl KeyringSettings {
         if let Ok(Some(address)) = env.text(&env::DBUS_SESSION_BUS_ADDRESS) {
             return Some(address.to_owned());
         }
-        let socket = env.path(&env::XDG_RUNTIME_DIR)?.join("bus");
+        let folder = env.path(&env::XDG_RUNTIME_DIR).ok()??;
+        // A relative one is invalid, and would name a socket of the working folder.
+        let socket = folder.has_root().then(|| folder.join("bus"))?;
         Some(format!("unix:path={}", socket.to_str()?))
     }
 
@@ -67,6 +69,8 @@ mod tests {
         let address = (&env::DBUS_SESSION_BUS_ADDRESS, "unix:path=/tmp/bus");
         let folder = (&env::XDG_RUNTIME_DIR, "/run/user/1");
         assert_eq!(bus(&[]), None);
+        assert_eq!(bus(&[(&env::XDG_RUNTIME_DIR, "run")]), None);
+        assert_eq!(bus(&[(&env::XDG_RUNTIME_DIR, "~/run")]), None);
         assert_eq!(bus(&[folder]).as_deref(), Some("unix:path=/run/user/1/bus"));
         assert_eq!(
             bus(&[folder, address]).as_deref(),

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use ntro_authority::{Actor, Authority, AuthoritySettings, Database, Error, StoreError};
 use ntro_base::disk;
+use ntro_base::env::Unexpanded;
 use ntro_base::{ConnectionName, Provider};
 use ntro_client::config::NtroDir;
 use serde::Serialize;
@@ -154,10 +155,13 @@ impl Data {
                     )
                 });
         }
-        let folder = args
-            .data
-            .clone()
-            .unwrap_or_else(|| home.folder().join("dev"));
+        let folder = match &args.data {
+            Some(folder) => {
+                Unexpanded::check("--data", folder)?;
+                folder.clone()
+            }
+            None => home.dev().folder().to_owned(),
+        };
         disk::create_private_folder(&folder)?;
         // The configuration gets the path, and is read from other folders too.
         let folder = std::path::absolute(&folder).map_err(|error| {
