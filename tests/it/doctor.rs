@@ -339,7 +339,7 @@ fn server_and_clock_are_checked() {
           → try again later, or report it to its operator
         problem servers: [BROKEN]/v1 answers with HTTP 500
         problem servers: [WRONG]/v1 answers, but does not serve this API
-        problem servers: cannot reach `[GONE]`: the connection was refused (Connection refused (os error 111))
+        problem servers: cannot reach `[GONE]`: the connection was refused
         warning clock: the clock of [FAST] is [A DAY] s ahead of this machine's
         ");
 }

@@ -520,7 +520,7 @@ fn rejected_key_is_not_stored() {
         @r"
         exit code: 6
         ----- stderr -----
-        error: cannot reach `http://[UNUSED]`: the connection was refused (Connection refused (os error 111))
+        error: cannot reach `http://[UNUSED]`: the connection was refused
           hint: check the host, and that the server is running; `--no-verify` stores the key without asking
         "
     );

@@ -103,7 +103,7 @@ fn name(holder: Option<u32>) -> String {
 }
 
 /// Returns the system's message without the "(os error 13)" at its end.
-fn describe(error: &io::Error) -> String {
+pub(crate) fn describe(error: &io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error") {
         Some((message, _)) => message.to_lowercase(),

@@ -16,6 +16,7 @@ mod trusted;
 
 pub use claim::Claim;
 pub use error::Error;
+pub(crate) use error::describe;
 pub use lock::FileLock;
 pub use names::{IDENTITY, KEYS};
 pub use permissions::{Finding, foreign_owner, inspect, is_root, other_owner, restrict};

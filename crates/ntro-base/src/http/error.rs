@@ -2,6 +2,7 @@ use std::error::Error as StdError;
 use std::io;
 
 use super::BadProxy;
+use crate::disk::describe;
 
 /// Why a URL cannot be called. Nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +33,11 @@ pub fn source_chain<'a>(
 /// Returns the text of an error's last source: the outer ones repeat the URL.
 #[must_use]
 pub fn root_cause(error: &(dyn StdError + 'static)) -> String {
-    let last = source_chain(error).last();
-    last.map(ToString::to_string).unwrap_or_default()
+    match source_chain(error).last() {
+        Some(last) => match last.downcast_ref() {
+            Some(error) => describe(error),
+            None => last.to_string(),
+        },
+        None => String::new(),
+    }
 }

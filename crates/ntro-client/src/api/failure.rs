@@ -29,7 +29,11 @@ impl Failure {
             source_chain(error).find_map(cause).unwrap_or(Cause::Cut)
         };
         let detail = source_chain(error).find_map(explain);
-        let detail = detail.unwrap_or_else(|| root_cause(error));
+        let detail = detail.unwrap_or_else(|| match cause {
+            // The system says nothing else.
+            Cause::Refused | Cause::TimedOut => String::new(),
+            _ => root_cause(error),
+        });
         Self {
             cause,
             detail: printable(&detail, LONGEST_DETAIL),
@@ -69,7 +73,10 @@ impl Failure {
         match status {
             Some(status) => Self::of_proxy(proxy, status),
             None => Self {
-                detail: format!("`{}`, {}", proxy.variable, self.detail),
+                detail: match &*self.detail {
+                    "" => format!("`{}`", proxy.variable),
+                    detail => format!("`{}`, {detail}", proxy.variable),
+                },
                 ..self
             },
         }
