@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Provider;
+use super::{Provider, is_hidden};
 
 /// The longest accepted key.
 ///
@@ -115,7 +115,8 @@ impl FromStr for ApiKey {
     type Err = ApiKeyError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let key = text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
+        // A control character shows that something else than a key was copied.
+        let key = text.trim_matches(|c: char| c.is_whitespace() || is_hidden(c) && !c.is_control());
         if key.is_empty() {
             return Err(ApiKeyError::Empty);
         }
@@ -138,15 +139,6 @@ impl FromStr for ApiKey {
         }
         Ok(Self(SecretString::from(key)))
     }
-}
-
-/// Characters without a width that are copied with a text: a byte order mark, zero-width spaces and
-/// marks of direction.
-fn is_invisible(character: char) -> bool {
-    matches!(
-        character,
-        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
-    )
 }
 
 impl fmt::Debug for ApiKey {
@@ -231,6 +223,8 @@ mod tests {
             " \tntro_prod_abc123\r\n",
             "\u{feff}ntro_prod_abc123\u{200b}\n",
             "\u{202a} ntro_prod_abc123\u{202c}",
+            "\u{e0041}ntro_prod_abc123\u{2800}\u{fe0f}",
+            "\u{61c}ntro_prod_abc123\u{180e}",
         ] {
             let key: ApiKey = text.parse().unwrap();
             assert_eq!(key.expose(), "ntro_prod_abc123");
@@ -342,7 +336,9 @@ mod tests {
         fn arbitrary_text_parses_or_hides(
             text in any::<String>(),
         ) {
-            let trimmed = text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
+            let trimmed = text.trim_matches(|c: char| {
+                c.is_whitespace() || is_hidden(c) && !c.is_control()
+            });
             match text.parse::<ApiKey>() {
                 Ok(key) => {
                     prop_assert!(key.expose().bytes().all(|byte| byte.is_ascii_graphic()));
