@@ -16,6 +16,7 @@ use super::super::super::deadline::Budget;
 use super::super::super::{Error, StoreKind};
 use super::super::settings::usual_socket;
 use super::service::Attributes;
+use ntro_base::printable;
 
 const DESTINATION: &str = "org.freedesktop.secrets";
 const SERVICE_PATH: &str = "/org/freedesktop/secrets";
@@ -30,6 +31,9 @@ const NOTHING: &str = "/";
 const CONTENT_TYPE: &str = "text/plain";
 /// The name of the default collection.
 const DEFAULT: &(&str,) = &("default",);
+
+/// The most characters of a message of the service.
+const LONGEST: usize = 200;
 
 /// A secret on the wire: session, parameters, value, content type.
 type Secret = (OwnedObjectPath, Vec<u8>, Vec<u8>, String);
@@ -419,7 +423,7 @@ fn explain(error: &zbus::Error) -> Error {
     let (name, text) = match error {
         zbus::Error::FDO(error) => (error.name().to_string(), error.description()),
         zbus::Error::MethodError(name, text, _) => (name.to_string(), text.as_deref()),
-        error => return unavailable(&printable(&error.to_string())),
+        error => return unavailable(&printable(&error.to_string(), LONGEST)),
     };
     let standard = name.strip_prefix("org.freedesktop.DBus.Error.");
     match (name.as_str(), standard) {
@@ -435,13 +439,24 @@ fn explain(error: &zbus::Error) -> Error {
         (_, Some("NoReply" | "Disconnected")) => unavailable("the Secret Service ended"),
         (_, Some("AccessDenied" | "AuthFailed")) => Error::Refused {
             store,
-            reason: printable(text.unwrap_or(&name)),
+            reason: printable(text.unwrap_or(&name), LONGEST),
         },
-        _ => unavailable(&printable(text.unwrap_or(&name))),
+        _ => unavailable(&printable(text.unwrap_or(&name), LONGEST)),
     }
 }
 
-/// Cleans a message of another program for a terminal.
-fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_of_service_is_escaped() {
+        let error = explain(&zbus::Error::Failure(
+            "no\u{202e} \u{1b}[2J\nkey".to_owned(),
+        ));
+        assert!(
+            error.to_string().ends_with(" no<U+202E> <U+001B>[2J key"),
+            "{error}"
+        );
+    }
 }
