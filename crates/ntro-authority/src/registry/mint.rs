@@ -167,7 +167,7 @@ pub(super) fn mint_successor(
             prefix,
             hash,
             created_at: now,
-            created_by: Some(format!("key {}", predecessor.id)),
+            created_by: Some(format!("key {}", predecessor.name)),
             expires_at: life.map(|life| now + life),
             last_used_at: None,
             revoked_at: None,

@@ -77,7 +77,7 @@ async fn successor_equals_its_predecessor() {
         assert_eq!(new.name, old.record.name);
         assert_eq!(new.tenant_id, old.record.tenant_id);
         assert_eq!(new.scopes, old.record.scopes);
-        assert_eq!(new.created_by, Some(format!("key {}", old.record.id)));
+        assert_eq!(new.created_by, Some(format!("key {}", old.record.name)));
         let life = |key: &ApiKeyRecord| key.expires_at.unwrap().duration_since(key.created_at);
         assert_eq!(life(&new), SignedDuration::from_hours(30 * 24));
         assert!(new.created_at >= old.record.created_at);
