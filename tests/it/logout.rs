@@ -207,3 +207,24 @@ fn logout_erases_key_from_actual_store() {
         sandbox.ntro("auth token").run().exits(4).done();
     }
 }
+
+#[test]
+fn invalid_name_stays_and_is_reported() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(
+        "[connections.good]\nhost = 'http://localhost:1/v1'\napi_key = 'ntro_prod_good'\n\
+         [connections.\"bad\\u200Bname\"]\nhost = 'http://localhost:1/v1'\napi_key = 'ntro_prod_bad'\n",
+    );
+    let outcome = sandbox.ntro("auth logout --all -o json").run().exits(3);
+    let rows = outcome.json();
+    assert_eq!(rows[0]["connection"], "bad\u{200b}name");
+    assert_eq!(rows[0]["code"], "config");
+    assert_eq!(rows[1]["connection"], "good");
+    assert_eq!(rows[1]["had_key"], true);
+    outcome
+        .complains("`bad<U+200B>name` stays logged in: ")
+        .complains("rename or remove `[connections.\"bad<U+200B>name\"]` in `config.toml`")
+        .done();
+    let config = sandbox.config();
+    assert!(config.contains("ntro_prod_bad") && !config.contains("ntro_prod_good"));
+}

@@ -1,5 +1,5 @@
 use clap_complete::engine::ArgValueCompleter;
-use ntro_base::{ConnectionName, KeyPrefix, Origin};
+use ntro_base::{ConnectionName, KeyPrefix, NameError, Origin, escaped};
 use ntro_client::api;
 use ntro_client::config::Config;
 use ntro_client::ops::{self, Forgotten};
@@ -60,9 +60,24 @@ struct LogoutRow {
 }
 
 pub(crate) fn run(args: LogoutArgs, cx: &Context) -> Result<Exit, CliError> {
+    let mut done = Vec::new();
+    let mut failed = None;
     let names = match args.name {
         Some(name) => vec![name],
-        None if args.all => all(cx)?,
+        None if args.all => {
+            let mut names = Vec::new();
+            for name in cx.config()?.names() {
+                match name.parse() {
+                    Ok(name) => names.push(name),
+                    Err(error) => {
+                        let error = invalid_name(name, &error);
+                        failed.get_or_insert(error.kind);
+                        done.push(LogoutRow::failed(cx, name, error));
+                    }
+                }
+            }
+            names
+        }
         None => {
             let name = cx.connection_name()?;
             if args.revoke {
@@ -71,8 +86,6 @@ pub(crate) fn run(args: LogoutArgs, cx: &Context) -> Result<Exit, CliError> {
             vec![name]
         }
     };
-    let mut done = Vec::new();
-    let mut failed = None;
     for name in names {
         match one(cx, &name, args.revoke.then_some(args.sure)) {
             Ok(one) => done.push(one),
@@ -83,17 +96,8 @@ pub(crate) fn run(args: LogoutArgs, cx: &Context) -> Result<Exit, CliError> {
             }
             // Continue with the others; the first failure chooses the exit code.
             Err(error) if args.all && error.kind != Kind::Interrupted => {
-                cx.printer()
-                    .warn(&format!("`{name}` stays logged in: {}", error.message));
-                done.push(LogoutRow {
-                    name: name.to_string(),
-                    had_key: None,
-                    revoked: false,
-                    store: None,
-                    code: Some(error.kind.as_str()),
-                    message: Some(error.message),
-                });
                 failed.get_or_insert(error.kind);
+                done.push(LogoutRow::failed(cx, name.as_str(), error));
             }
             Err(error) => return Err(error),
         }
@@ -105,9 +109,32 @@ pub(crate) fn run(args: LogoutArgs, cx: &Context) -> Result<Exit, CliError> {
     }
 }
 
-fn all(cx: &Context) -> Result<Vec<ConnectionName>, CliError> {
-    let names = cx.config()?.names().filter_map(|name| name.parse().ok());
-    Ok(names.collect())
+impl LogoutRow {
+    /// Warns of a connection that stays logged in.
+    fn failed(cx: &Context, name: &str, error: CliError) -> Self {
+        cx.printer().warn(&format!(
+            "`{}` stays logged in: {}",
+            escaped(name),
+            error.message
+        ));
+        Self {
+            name: name.to_owned(),
+            had_key: None,
+            revoked: false,
+            store: None,
+            code: Some(error.kind.as_str()),
+            message: Some(error.message),
+        }
+    }
+}
+
+/// Returns the error for a name that only an editor can have written.
+fn invalid_name(name: &str, error: &NameError) -> CliError {
+    let message = format!(
+        "{error}; rename or remove `[connections.\"{}\"]` in `config.toml`",
+        escaped(name)
+    );
+    CliError::new(Kind::Config, message)
 }
 
 fn one(
