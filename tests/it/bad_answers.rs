@@ -99,3 +99,55 @@ fn odd_expiry_never_stops_command() {
         }
     }
 }
+
+#[test]
+fn suggested_commands_name_their_connection() {
+    let stub = Stub::start(|_| Reply::unauthorized());
+    let sandbox = home(&stub);
+    let config = sandbox.read("config.toml");
+    sandbox.write_config(&format!(
+        "{config}[connections.'other one']\nhost = \"{}\"\napi_key = \"ntro_prod_good\"\n",
+        stub.host()
+    ));
+    let other = |line: &str| sandbox.ntro(line).arg("-c").arg("other one").run();
+    for (outcome, command) in [
+        (sandbox.ntro("auth test").run(), "auth login --name acme"),
+        (other("auth test"), "auth login --name 'other one'"),
+        (
+            sandbox
+                .ntro("-c")
+                .arg("other one")
+                .args("key revoke")
+                .arg("")
+                .run(),
+            "key list -c 'other one'",
+        ),
+        (sandbox.ntro("key revoke").arg("").run(), "key list"),
+    ] {
+        outcome.complains(&format!("`ntro {command}`")).done();
+    }
+}
+
+#[test]
+fn rejected_key_of_ontora_names_version() {
+    let stub = Stub::start(|_| Reply::unauthorized());
+    let sandbox = home(&stub);
+    let whoami = sandbox
+        .ntro("auth whoami")
+        .env("NTRO_HOST", stub.host())
+        .env("NTRO_API_KEY", "ont_live_good");
+    assert_snapshot!(whoami.transcript(), @r"
+        exit code: 4
+        ----- stderr -----
+        warning: the variable `NTRO_API_KEY` overrides the stored API key of `acme`
+        error: `[STUB]` rejected the API key (HTTP 401: Invalid or missing API key)
+          hint: check the host: Ontora's has no `/v1` at its end, so `[STUB]`; else the key may be revoked or expired
+        ");
+    // Without a version, the key is the likelier mistake.
+    let whoami = sandbox
+        .ntro("auth whoami")
+        .env("NTRO_HOST", stub.origin())
+        .env("NTRO_API_KEY", "ont_live_good");
+    let refused = whoami.transcript();
+    assert!(!refused.contains("no `/v1`"), "{refused}");
+}

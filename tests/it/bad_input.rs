@@ -503,7 +503,7 @@ fn suggested_fix_is_safe() {
         exit code: 3
         ----- stderr -----
         error: `connections.a.api_key` in `[HOME]/.ntro/config.toml` is not an API key: the API key contains a character that is not ASCII at position 2: keys are visible ASCII characters only
-          hint: correct it with an editor, or log in again: `ntro auth login`
+          hint: correct it with an editor, or log in again: `ntro auth login --name a`
         ");
     // Names that a shell would split are quoted.
     sandbox.write_config("[connections.'a $(b)']\nhost = 'http://localhost:1'\n");

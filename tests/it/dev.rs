@@ -257,3 +257,16 @@ fn names_are_shown_on_both_sides() {
         }
     }
 }
+
+#[test]
+fn suggested_commands_name_connection() {
+    let sandbox = Sandbox::new();
+    sandbox.write_config(
+        "default_connection_name = \"mine\"\n[connections.mine]\nhost = \"http://localhost:1/v1\"\n",
+    );
+    let mut terminal = Terminal::ntro(&sandbox, "dev --ephemeral --listen 127.0.0.1:0");
+    terminal.expect("ntro -c local auth whoami ");
+    terminal.expect("ntro -c local key list ");
+    terminal.expect("removes everything").interrupt();
+    terminal.end().exits(0).done();
+}

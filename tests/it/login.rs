@@ -501,7 +501,7 @@ fn rejected_key_is_not_stored() {
         exit code: 4
         ----- stderr -----
         error: `[AUTHORITY]` rejected the API key (HTTP 401: Invalid or missing API key)
-          hint: it may be revoked, expired or for another server: run `ntro auth login` with a new key
+          hint: it may be revoked, expired or for another server: run `ntro auth login --name local` with a new key
           request id: [REQUEST ID]
         "
     );
@@ -775,13 +775,13 @@ fn unreachable_tenant_cannot_be_default() {
         exit code: 5
         ----- stderr -----
         error: the API key does not reach the tenant `globex-capital` (named by `--default-tenant`)
-          hint: it reaches acme-fund-admin; log in with a key of `globex-capital`: `ntro auth login`
+          hint: it reaches acme-fund-admin; log in with a key of `globex-capital`: `ntro auth login --name NAME`
         ");
     assert_snapshot!(login("--tenant globex-capital"), @r"
         exit code: 5
         ----- stderr -----
         error: the API key does not reach the tenant `globex-capital` (named by `--tenant`)
-          hint: it reaches acme-fund-admin; log in with a key of `globex-capital`: `ntro auth login`
+          hint: it reaches acme-fund-admin; log in with a key of `globex-capital`: `ntro auth login --name NAME`
         ");
     assert_eq!(sandbox.files(), NOTHING);
 }
@@ -857,7 +857,7 @@ fn several_tenants_need_a_choice() {
         exit code: 5
         ----- stderr -----
         error: the API key does not reach the tenant `initech` (named by `--tenant`)
-          hint: it reaches acme, globex; log in with a key of `initech`: `ntro auth login`
+          hint: it reaches acme, globex; log in with a key of `initech`: `ntro auth login --name NAME`
         ");
 }
 

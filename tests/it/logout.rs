@@ -80,7 +80,7 @@ fn failed_revocation_keeps_key() {
                 exit code: 1
                 ----- stderr -----
                 error: `[STUB]` lets no key revoke itself; the key of `local` was kept
-                  hint: revoke it in the web application or with `ntro key revoke`, then run `ntro auth logout local`
+                  hint: revoke it in the web application or with `ntro key revoke -c local`, then run `ntro auth logout local`
                 "),
             _ => assert_snapshot!(logout, @r"
                 exit code: 7

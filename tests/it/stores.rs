@@ -171,19 +171,19 @@ fn keyutils_errors_give_reason() {
         exit code: 8
         ----- stderr -----
         error: the keyutils store is not available: the kernel's keyring is blocked, as it is in most containers
-          hint: store the key elsewhere: `ntro auth login --store file` (encrypted) or `--store plaintext`; or give it as `NTRO_API_KEY`
+          hint: store the key elsewhere: `ntro auth login --name local --store file` (encrypted) or `--store plaintext`; or give it as `NTRO_API_KEY`
         ");
     assert_snapshot!(answer("keyctl", "EACCES"), @r"
         exit code: 8
         ----- stderr -----
         error: the keyutils refused: the kernel does not let this process have the keyring of its user
-          hint: `ntro auth login --store file` and `NTRO_API_KEY` do without it
+          hint: `ntro auth login --name local --store file` and `NTRO_API_KEY` do without it
         ");
     assert_snapshot!(answer("add_key", "EDQUOT"), @r"
         exit code: 8
         ----- stderr -----
         error: the keyutils failed: all that the kernel allows a user to keep there is used up, see `/proc/key-users`
-          hint: `ntro auth login --store file` and `NTRO_API_KEY` do without it
+          hint: `ntro auth login --name local --store file` and `NTRO_API_KEY` do without it
         ");
     assert!(!sandbox.files().iter().any(|file| file.ends_with(".toml")));
 }

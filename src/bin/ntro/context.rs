@@ -1,6 +1,6 @@
 //! State shared by all commands, read and built on first use.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::future::Future;
 use std::sync::Arc;
 
@@ -25,6 +25,7 @@ use crate::exit::Kind;
 use crate::output::{self, Printer};
 use crate::prompt::{self, Prompter};
 use crate::runtime;
+use crate::suggest;
 
 pub(crate) struct Context {
     global: Global,
@@ -33,6 +34,8 @@ pub(crate) struct Context {
     prompter: OnceCell<Box<dyn Prompter>>,
     session: OnceCell<Session>,
     runtime: OnceCell<Runtime>,
+    /// The connection that the command is about, if it is not the active one.
+    subject: RefCell<Option<ConnectionName>>,
 }
 
 impl Context {
@@ -49,6 +52,7 @@ impl Context {
             prompter: OnceCell::new(),
             session: OnceCell::new(),
             runtime: OnceCell::new(),
+            subject: RefCell::default(),
         }
     }
 
@@ -63,6 +67,7 @@ impl Context {
             prompter: OnceCell::new(),
             session: self.session().reread().into(),
             runtime: OnceCell::new(),
+            subject: RefCell::default(),
         }
     }
 
@@ -245,9 +250,41 @@ impl Context {
         Ok(self.runtime.get_or_init(|| runtime))
     }
 
+    /// Sets the connection that the command is about, for the hints of errors.
+    pub(crate) fn set_subject(&self, name: &ConnectionName) {
+        self.subject.replace(Some(name.clone()));
+    }
+
+    /// Makes the commands in a hint act on the connection of this command.
+    pub(crate) fn acting(&self, hint: &str) -> String {
+        let is_command = |group: &str| hint.contains(&format!("`ntro {group} "));
+        if !["auth", "key", "tenant"].into_iter().any(is_command) {
+            return hint.to_owned();
+        }
+        if let Some(name) = &*self.subject.borrow() {
+            return suggest::acting_on(hint, name.as_str(), false);
+        }
+        let name = self.resolution().ok().and_then(|it| it.name().ok()?);
+        match name {
+            Some(Sourced { value, source }) => {
+                let is_found = !matches!(source, Source::Flag(_));
+                suggest::acting_on(hint, value.as_str(), is_found)
+            }
+            None => hint.to_owned(),
+        }
+    }
+
+    /// Returns an error as it is reported: with the source of a rejected key, and with hints for the
+    /// connection of this command.
+    pub(crate) fn explained(&self, error: CliError) -> CliError {
+        let error = self.with_key_source(error);
+        let hint = error.hint.as_deref().map(|hint| self.acting(hint));
+        CliError { hint, ..error }
+    }
+
     /// Adds to the rejection of a key where the key is from, if people forget that, and what is odd
     /// about it.
-    pub(crate) fn with_key_source(&self, error: CliError) -> CliError {
+    fn with_key_source(&self, error: CliError) -> CliError {
         if !error.is_key_rejected {
             return error;
         }

@@ -539,7 +539,7 @@ impl From<rotate::Error> for CliError {
 }
 
 /// Returns the hint when another service answers.
-fn not_there(expected: &api::Expected) -> String {
+pub(crate) fn not_there(expected: &api::Expected) -> String {
     let host = expected.host.as_str();
     match (expected.provider, host.strip_suffix("/v1")) {
         (Provider::Ntropii, _) => {
@@ -550,6 +550,11 @@ fn not_there(expected: &api::Expected) -> String {
         }
         (Provider::Ontora, None) => "check the host: Ontora's has no path, usually".to_owned(),
     }
+}
+
+/// Returns whether a base URL has the version of the other system's at its end.
+pub(crate) fn has_wrong_version(expected: &api::Expected) -> bool {
+    expected.provider == Provider::Ontora && expected.host.as_str().ends_with("/v1")
 }
 
 /// Hint when a web page answers.
@@ -582,6 +587,15 @@ impl From<api::Error> for CliError {
                 misfit: api::InvalidResponse::Compressed { .. },
                 ..
             } => of(Kind::Failure).hint("a proxy or the server compresses it: let it heed `Accept-Encoding: identity`"),
+            E::Rejected(refusal) if has_wrong_version(&refusal.expected) => {
+                of(Kind::NotAuthenticated).hint(format!(
+                    "{}; else the key may be revoked or expired",
+                    not_there(&refusal.expected)
+                ))
+            }
+            E::NotFound(refusal) if has_wrong_version(&refusal.expected) => {
+                of(Kind::Failure).hint(not_there(&refusal.expected))
+            }
             E::Rejected(_) => Self {
                 is_key_rejected: true,
                 ..of(Kind::NotAuthenticated)

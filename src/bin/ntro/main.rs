@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         // The input is the program's, or the shell's after it.
         Ok(Exit::Program(code)) => return code.into(),
         Ok(exit) => exit.into(),
-        Err(error) => cx.printer().fail(&cx.with_key_source(error)).into(),
+        Err(error) => cx.printer().fail(&cx.explained(error)).into(),
     };
     interrupt::discard_input();
     code

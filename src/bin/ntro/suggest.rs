@@ -1,4 +1,6 @@
-//! Names that a mistyped one may stand for.
+//! Suggestions in messages: names that a mistyped one may stand for, and commands.
+
+use crate::shell::quoted;
 
 /// Names that are listed in a message; more are left to `ntro auth list`.
 const MOST_LISTED: usize = 8;
@@ -46,6 +48,39 @@ pub(crate) fn listed(known: &[String]) -> String {
     format!("the connections are: {}", names.join(", "))
 }
 
+/// The command that stores a key for the connection that `--name` names.
+const LOGIN: &str = "ntro auth login";
+/// The starts of commands that act on the connection that `-c` names.
+const OTHERS: [&str; 7] = [
+    "ntro auth explain",
+    "ntro auth status",
+    "ntro auth test",
+    "ntro auth token",
+    "ntro auth whoami",
+    "ntro key ",
+    "ntro tenant ",
+];
+
+/// Makes the commands in a hint act on a connection, unless they name one. With `is_found`, the other
+/// commands than logins find it by themselves.
+pub(crate) fn acting_on(hint: &str, name: &str, is_found: bool) -> String {
+    let name = quoted(name);
+    let acting = |(index, part): (usize, &str)| match part.strip_prefix(LOGIN) {
+        // The text outside of backticks is no command.
+        _ if index % 2 == 0 => part.to_owned(),
+        Some(options) if !options.contains(" --name ") => format!("{LOGIN} --name {name}{options}"),
+        None if !is_found
+            && OTHERS.iter().any(|command| part.starts_with(command))
+            && !part.contains(" -c ") =>
+        {
+            format!("{part} -c {name}")
+        }
+        _ => part.to_owned(),
+    };
+    let parts: Vec<_> = hint.split('`').enumerate().map(acting).collect();
+    parts.join("`")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +111,31 @@ mod tests {
         assert_eq!(
             known_connections("x", &known[..2]),
             "the connections are: acme-0, acme-1"
+        );
+    }
+    #[test]
+    fn commands_get_name_of_connection() {
+        for (hint, expected) in [
+            (
+                "run `ntro auth login`",
+                "run `ntro auth login --name 'a b'`",
+            ),
+            (
+                "`ntro auth login --store file` and `NTRO_API_KEY`",
+                "`ntro auth login --name 'a b' --store file` and `NTRO_API_KEY`",
+            ),
+            ("see `ntro key list`", "see `ntro key list -c 'a b'`"),
+            ("ntro key list", "ntro key list"),
+            ("`ntro admin key list`", "`ntro admin key list`"),
+            ("`ntro auth login --name x`", "`ntro auth login --name x`"),
+            ("`ntro key list -c x`", "`ntro key list -c x`"),
+        ] {
+            assert_eq!(acting_on(hint, "a b", false), expected);
+        }
+        let hint = "`ntro auth login`, `ntro key list`";
+        assert_eq!(
+            acting_on(hint, "a", true),
+            "`ntro auth login --name a`, `ntro key list`"
         );
     }
 }

@@ -138,7 +138,9 @@ pub(crate) fn out_of_reach(
             "{reaches}; the connection for `{wanted}` is `{name}`: `-c {}`",
             quoted(&name)
         ),
-        None => format!("{reaches}; log in with a key of `{wanted}`: `ntro auth login`"),
+        None => {
+            format!("{reaches}; log in with a key of `{wanted}`: `ntro auth login --name NAME`")
+        }
     })
 }
 

@@ -142,6 +142,7 @@ fn one(
     name: &ConnectionName,
     revoke: Option<ConfirmArgs>,
 ) -> Result<LogoutRow, CliError> {
+    cx.set_subject(name);
     migrate::finish(cx, name)?;
     // Revoking a key would change how an unfinished rotation continues.
     ops::require_settled(cx.home()?, name)?;

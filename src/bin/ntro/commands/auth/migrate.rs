@@ -168,12 +168,14 @@ pub(crate) fn run(args: MigrateArgs, cx: &Context) -> Result<Exit, CliError> {
             Ok(outcome) => rows.push(MoveRow::new(name, to, &args, outcome)),
             Err(error) => {
                 let conflict = matches!(error, migrate::Error::Conflict { .. });
+                cx.set_subject(name);
                 let error = CliError::from(error);
                 if single {
                     bar.finish_and_clear();
                     return Err(error);
                 }
-                hints.extend(error.hint.clone().map(|hint| format!("`{name}`: {hint}")));
+                let hint = error.hint.as_deref().map(|hint| cx.acting(hint));
+                hints.extend(hint.map(|hint| format!("`{name}`: {hint}")));
                 rows.push(MoveRow::failed(name, to, error, conflict));
             }
         }

@@ -31,6 +31,7 @@ pub(super) struct RemovedConnection {
 
 pub(crate) fn run(args: RemoveArgs, cx: &Context) -> Result<Exit, CliError> {
     let name = &args.name;
+    cx.set_subject(name);
     let config = Config::read(&cx.home()?.config())?;
     let is_there = config.connections.contains_key(name.as_str());
     let left = match is_there {

@@ -32,6 +32,7 @@ pub(super) struct RenamedConnection {
 
 pub(crate) fn run(args: RenameArgs, cx: &Context) -> Result<Exit, CliError> {
     let RenameArgs { from, to } = args;
+    cx.set_subject(&from);
     migrate::finish(cx, &from)?;
     ops::rename(cx.home()?, &from, &to, cx.stores()?)?;
     cx.printer().confirm(&Done {

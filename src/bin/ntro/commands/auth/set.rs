@@ -53,6 +53,7 @@ pub(super) struct ConnectionSafety {
 }
 
 pub(crate) fn run(args: SetArgs, cx: &Context) -> Result<Exit, CliError> {
+    cx.set_subject(&args.name);
     let change = SafetyChange {
         policy: args.policy,
         production: args.production.map(|production| production.parse().ok()),

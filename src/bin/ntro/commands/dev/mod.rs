@@ -52,6 +52,9 @@ pub(crate) struct DevSummary {
     whoami: Whoami,
     /// Names of list the connections.
     connections: Vec<String>,
+    /// Whether commands use the first connection unless another is named.
+    #[serde(skip)]
+    is_default: bool,
     #[serde(skip)]
     program: String,
     #[serde(skip)]
@@ -84,8 +87,9 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
     let settings = AuthoritySettings::default();
     let key_material = settings.key_material.folder(&database);
     let authority = Authority::open(&database, settings).map_err(|error| match error {
-        error @ Error::Store(StoreError::Served { .. }) => CliError::from(error)
-            .hint("`ntro dev` runs already: `ntro auth whoami`; end it first to start it again"),
+        error @ Error::Store(StoreError::Served { .. }) => CliError::from(error).hint(
+            "`ntro dev` runs already: `ntro -c local auth whoami`; end it first to start it again",
+        ),
         error => error.into(),
     })?;
     if args.listen.is_none() && address.port() != DEFAULT_PORT {
@@ -193,7 +197,9 @@ fn started(
     let fresh = cx.fresh();
     let resolution = fresh.inputs()?.alone(&connections[0]);
     let connection = resolution.connection(fresh.stores()?)?;
+    let active = fresh.resolution()?.name().ok().flatten();
     Ok(DevSummary {
+        is_default: active.is_some_and(|active| active.value == connections[0]),
         listening: place.host(Provider::Ontora),
         database: place.database.clone(),
         whoami: identity::whoami(&fresh, &connection)?,
@@ -217,15 +223,25 @@ impl Report for DevSummary {
             self.whoami.text(paint)
         );
         text.push_str("Try in another terminal:\n");
+        let first = match self.is_default {
+            true => String::new(),
+            false => format!("-c {} ", self.connections[0]),
+        };
         for (arguments, what) in [
-            ("auth list", "list the connections"),
-            ("auth whoami", "show the owner of the key of `local`"),
-            ("-c local-ontora auth whoami", "the same for an Ontora key"),
+            ("auth list".to_owned(), "list the connections"),
             (
-                "auth explain",
+                format!("{first}auth whoami"),
+                "show the owner of the key of `local`",
+            ),
+            (
+                "-c local-ontora auth whoami".to_owned(),
+                "the same for an Ontora key",
+            ),
+            (
+                format!("{first}auth explain"),
                 "show which key, host and tenant a call uses",
             ),
-            ("key list", "list the keys of the tenant"),
+            (format!("{first}key list"), "list the keys of the tenant"),
         ] {
             text.push_str(&format!(
                 "  {program} {arguments:<28} {}\n",

@@ -10,6 +10,7 @@ use crate::commands::expiry;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::shell::quoted;
+use crate::suggest::acting_on;
 
 pub(super) const CHECK: &str = "stores";
 
@@ -62,8 +63,16 @@ fn one(
 ) -> Result<(), CliError> {
     let store = cx.store(kind)?;
     let asked = Instant::now();
+    // A command for one of several connections stands for those for the others.
+    let first = expected.keys().next().map(|item| item.connection.as_str());
+    let failure = |error: secrets::Error, findings: &mut Findings| {
+        let error = CliError::from(error);
+        let hint = error.hint.as_deref().zip(first);
+        let hint = hint.map(|(hint, name)| acting_on(hint, name, false));
+        findings.failure(CHECK, CliError { hint, ..error });
+    };
     if let Err(error) = store.probe() {
-        findings.failure(CHECK, error);
+        failure(error, findings);
         return Ok(());
     }
     let took = asked.elapsed();
@@ -114,9 +123,7 @@ fn one(
                 format!("the `{kind}` store answers, but is not set up to list its keys"),
             );
         }
-        Err(error) => {
-            findings.failure(CHECK, error);
-        }
+        Err(error) => failure(error, findings),
     }
     Ok(())
 }

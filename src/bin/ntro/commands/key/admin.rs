@@ -7,7 +7,7 @@ use ntro_client::resolve::{Connection, ResolvedValue, Source, Sourced};
 use super::super::identity;
 use crate::admin_token;
 use crate::context::Context;
-use crate::error::CliError;
+use crate::error::{CliError, has_wrong_version, not_there};
 use crate::exit::Kind;
 
 /// Options of every command that uses an admin token.
@@ -161,10 +161,17 @@ fn explained(error: api::Error) -> CliError {
         ),
         _ => return error.into(),
     };
+    let refusal = error.refusal().map(|refusal| &refusal.expected);
+    let hint = match refusal.filter(|expected| has_wrong_version(expected)) {
+        Some(expected) if !matches!(error, api::Error::Forbidden(_)) => {
+            format!("{}; else {hint}", not_there(expected))
+        }
+        _ => hint.to_owned(),
+    };
     let plain = CliError::from(error);
     CliError {
         message: message.unwrap_or(plain.message),
-        hint: Some(hint.to_owned()),
+        hint: Some(hint),
         ..plain
     }
 }

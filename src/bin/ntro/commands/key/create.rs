@@ -195,10 +195,12 @@ fn save(
             "the key that was replaced is still in its store: {error}"
         ));
     }
+    // A key of another server is not revoked here.
+    let replaced = replaced.filter(|replaced| replaced.same_origin);
     if let Some(old) = replaced.and_then(|replaced| replaced.key_prefix) {
-        cx.printer().note(&format!(
+        cx.printer().note(&cx.acting(&format!(
             "note: the key that it replaces is still live: `ntro key revoke {old}` ends it"
-        ));
+        )));
     }
     let report = Done {
         text: format!(

@@ -115,6 +115,7 @@ impl Questions<'_> {
 
     /// Asks for the host again if a later step fails because of it.
     fn host(&self, name: &ConnectionName) -> Result<Exit, Stop> {
+        self.cx.set_subject(name);
         let mut typed = None;
         let mut wrong = false;
         loop {
@@ -127,7 +128,7 @@ impl Questions<'_> {
             match self.overwrite(name, &host) {
                 Err(Stop::Back) if host.is_asked => {}
                 Err(Stop::Again(error)) if self.cx.prompter().is_interactive() => {
-                    self.cx.printer().fail(&error);
+                    self.cx.printer().fail(&self.cx.explained(error));
                     wrong = true;
                 }
                 done => return done,

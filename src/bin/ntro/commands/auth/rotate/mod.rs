@@ -92,6 +92,7 @@ pub(crate) fn run(args: RotateArgs, cx: &Context) -> Result<Exit, CliError> {
             name
         }
     };
+    cx.set_subject(&name);
     let row = RotateOne::new(&args, cx, &name).rotate()?;
     if row.state == RotationState::Manual {
         cx.printer().note(&format!(
@@ -109,6 +110,7 @@ fn abandon(args: &RotateArgs, cx: &Context) -> Result<Exit, CliError> {
         (Some(name), _) | (None, Some(name)) => name.clone(),
         (None, None) => cx.connection_name()?,
     };
+    cx.set_subject(&name);
     let recorded = rotate::abandon(cx.home()?, &name)?;
     if let Some(recorded) = &recorded {
         let keys: Vec<_> = [Some(&recorded.old_prefix), recorded.new_prefix.as_ref()]

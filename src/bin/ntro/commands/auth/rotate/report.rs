@@ -9,6 +9,7 @@ use crate::error::CliError;
 use crate::exit::Kind;
 use crate::output::{Paint, Report, whole_seconds};
 use crate::shell::quoted;
+use crate::suggest::acting_on;
 
 /// Result for one connection.
 #[derive(Debug, Serialize)]
@@ -117,7 +118,10 @@ impl RotationRow {
     pub(super) fn failed(name: &ConnectionName, error: CliError) -> Self {
         Self {
             message: Some(match error.hint {
-                Some(hint) => format!("{} ({hint})", error.message),
+                Some(hint) => {
+                    let hint = acting_on(&hint, name.as_str(), false);
+                    format!("{} ({hint})", error.message)
+                }
                 None => error.message,
             }),
             kind: Some(error.kind),
