@@ -456,7 +456,9 @@ fn terminal_interrupts_and_stops_program() {
             .expect("last 14")
             .line("two")
             .expect("and two");
-        terminal.end().exits(0).done();
+        let ended = terminal.end().exits(0);
+        // The kernel alone sends it.
+        assert_eq!(ended.heard.matches("caught").count(), 1, "{exec}");
     }
 }
 

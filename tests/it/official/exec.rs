@@ -1,4 +1,4 @@
-//! The official clients under `ntro exec`, with an empty configuration of their own and a proxy that
+//! The official clients under `ntro exec`, with keys that they cannot read, and a proxy that
 //! answers nothing.
 
 use ntro_base::Provider;
@@ -94,7 +94,7 @@ fn ontora_runs_in_exec() {
     stage.sandbox.assert_nowhere(&key.key);
 }
 
-/// It takes the key of its own configuration wherever `NTRO_HOST` is set: `docs/exec.md`.
+/// It takes the key of its configuration wherever `NTRO_HOST` is set: `docs/exec.md`.
 #[test]
 #[ignore = "needs the official clients: run scripts/test"]
 fn ntro_cli_ignores_key_in_exec() {

@@ -103,7 +103,7 @@ pub enum SelectionError {
         known: Vec<String>,
     },
     /// `also` names a variable that a client or `ntro` reads something else from.
-    #[error("`{name}` has a meaning of its own and cannot hold the key")]
+    #[error("`{name}` has another meaning and cannot hold the key")]
     Reserved {
         /// The name.
         name: VariableName,

@@ -44,7 +44,7 @@ impl Output {
         Ok(Self(pipes))
     }
 
-    /// Copies the streams, each on a thread of its own that reports its end. Returns their number.
+    /// Copies each stream on a thread, which reports its end. Returns their number.
     pub(super) fn redact(
         self,
         redactor: &Redactor,
