@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::super::seal::{SealFiles, SealLevel};
+use super::attempts::ATTEMPTS;
 use super::calls;
 use super::grounds::{Grounds, file_name};
 use super::outcome::Attempt;
@@ -120,14 +121,17 @@ impl Battery {
     /// Judges the outputs of the unsealed and of the sealed process.
     #[must_use]
     pub fn judge(unsealed: &[u8], sealed: &[u8]) -> Vec<Attempt> {
-        let mut sealed = read(sealed);
-        let judged = read(unsealed).into_iter().map(|unsealed| {
-            let same = sealed.iter().position(|other| other.name == unsealed.name);
-            let same = same.map(|index| sealed.swap_remove(index));
-            Attempt::judged(unsealed, same)
+        let (mut unsealed, mut sealed) = (read(unsealed), read(sealed));
+        let judged = ATTEMPTS.iter().map(|(name, _)| {
+            Attempt::judged(name, take(&mut unsealed, name), take(&mut sealed, name))
         });
         judged.collect()
     }
+}
+
+fn take(attempts: &mut Vec<Attempt>, name: &str) -> Option<Attempt> {
+    let index = attempts.iter().position(|attempt| attempt.name == name)?;
+    Some(attempts.swap_remove(index))
 }
 
 impl Drop for Battery {

@@ -53,21 +53,57 @@ impl Attempt {
         }
     }
 
-    /// Combines the outcome of the same attempt without and with the seal.
-    pub(super) fn judged(unsealed: Self, sealed: Option<Self>) -> Self {
-        match (unsealed.outcome, sealed) {
-            (Outcome::Succeeded, Some(sealed)) => sealed,
-            (Outcome::Succeeded, None) => Self {
-                outcome: Outcome::NotTried,
-                why: "the sealed process ended early".to_owned(),
-                ..unsealed
+    /// Combines the outcome of the same attempt without and with the seal; each is missing if its
+    /// process ended early.
+    pub(super) fn judged(name: &str, unsealed: Option<Self>, sealed: Option<Self>) -> Self {
+        let not_tried = |why: String| Self {
+            name: name.to_owned(),
+            outcome: Outcome::NotTried,
+            why,
+        };
+        let (Some(unsealed), Some(sealed)) = (unsealed, sealed) else {
+            return not_tried("the attempt ended early".to_owned());
+        };
+        match (unsealed.outcome, sealed.outcome) {
+            // There was something to try it on, and with the seal there is nothing.
+            (Outcome::Succeeded, Outcome::NotTried) => Self {
+                outcome: Outcome::Refused,
+                ..sealed
             },
-            (Outcome::Refused, _) => Self {
-                outcome: Outcome::NotTried,
-                why: format!("fails unsealed as well: {}", unsealed.why),
-                ..unsealed
-            },
+            (Outcome::Succeeded, _) => sealed,
+            (Outcome::Refused, _) => not_tried(format!("fails unsealed as well: {}", unsealed.why)),
             (Outcome::NotTried, _) => unsealed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempt_counts_if_it_succeeds_unsealed() {
+        use Outcome::{NotTried, Refused, Succeeded};
+        let made = |outcome| {
+            Some(Attempt {
+                name: "file".to_owned(),
+                outcome,
+                why: "why".to_owned(),
+            })
+        };
+        for (unsealed, sealed, expected) in [
+            (made(Succeeded), made(Refused), Refused),
+            (made(Succeeded), made(Succeeded), Succeeded),
+            // The seal took away what it could be tried on.
+            (made(Succeeded), made(NotTried), Refused),
+            (made(Refused), made(Refused), NotTried),
+            (made(Refused), made(Succeeded), NotTried),
+            (made(NotTried), made(Refused), NotTried),
+            (made(Succeeded), None, NotTried),
+            (None, made(Refused), NotTried),
+        ] {
+            let judged = Attempt::judged("file", unsealed.clone(), sealed.clone());
+            assert_eq!(judged.outcome, expected, "{unsealed:?} {sealed:?}");
         }
     }
 }

@@ -82,17 +82,14 @@ pub(super) fn renamed_folder(grounds: &Grounds) -> Result {
     has_canary(grounds, file?)
 }
 
-/// Reads the first bytes of a disk.
+/// Opens a disk.
 pub(super) fn disk(_grounds: &Grounds) -> Result {
-    let disks = fs::read_dir("/sys/class/block")?.flatten();
-    let mut last = Failure::NotTried("this user can open no disk");
-    for disk in disks {
-        let path = Path::new("/dev").join(disk.file_name());
-        if let Ok(file) = File::open(&path) {
-            if file.metadata()?.file_type().is_block_device() {
-                return Ok(());
-            }
-            last = Failure::Refused("the disk is hidden".to_owned());
+    let mut last = Failure::NotTried("there is no disk");
+    for disk in fs::read_dir("/sys/class/block")?.flatten() {
+        match File::open(Path::new("/dev").join(disk.file_name())) {
+            Ok(file) if file.metadata()?.file_type().is_block_device() => return Ok(()),
+            Ok(_) => last = Failure::Refused("the disk is hidden".to_owned()),
+            Err(error) => last = error.into(),
         }
     }
     Err(last)
