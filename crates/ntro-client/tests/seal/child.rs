@@ -26,6 +26,8 @@ pub fn child_keeps_working() {
             "cat /proc/$$/environ",
             "test -w \"$HOME\"/../runtime",
             "exec 3<. && ls /dev/fd/3/",
+            // A new terminal.
+            "command -v script > /dev/null || exit 0; script -qec 'test -t 0' /dev/null",
         ] {
             sandbox.works(level, line);
         }

@@ -58,6 +58,26 @@ const OF_HOME: [&str; 24] = [
     ".screen",
 ];
 
+const TERMINALS: &str = "/dev/pts";
+
+/// Devices that give nothing of other processes, and those of virtual machines and displays.
+const DEVICES: [&str; 14] = [
+    "dri",
+    "full",
+    "fuse",
+    "hugepages",
+    "kfd",
+    "kvm",
+    "mqueue",
+    "net",
+    "null",
+    "pts",
+    "random",
+    "tty",
+    "urandom",
+    "zero",
+];
+
 /// Memory of processes that crashed.
 pub(super) const DUMPS: [&str; 3] = [
     "/var/crash",
@@ -112,16 +132,46 @@ pub(super) fn bound_sockets() -> io::Result<Vec<PathBuf>> {
 /// Returns the devices that this user can read, and that give what files and the terminal do not:
 /// disks, keyboards, memory, and the screens and keys of other terminals.
 pub(super) fn devices() -> Vec<PathBuf> {
+    devices_in(&["/dev", TERMINALS])
+}
+
+/// Returns the other terminals alone.
+pub(super) fn other_terminals() -> Vec<PathBuf> {
+    devices_in(&[TERMINALS])
+}
+
+/// Returns what root keeps of `/dev`: it could read every disk, also one that is plugged in later.
+pub(super) fn kept_devices() -> io::Result<Vec<PathBuf>> {
+    let own = own_terminals();
+    let mut kept = Vec::new();
+    for entry in fs::read_dir("/dev")? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_own = || {
+            let device = entry.metadata().map_or(0, |metadata| metadata.rdev());
+            own.contains(&device)
+        };
+        let harmless = DEVICES.iter().any(|device| name == *device)
+            || name.as_bytes().starts_with(b"nvidia")
+            || entry.file_type()?.is_symlink();
+        if harmless || is_own() {
+            kept.push(entry.path());
+        }
+    }
+    Ok(kept)
+}
+
+fn devices_in(folders: &[&str]) -> Vec<PathBuf> {
     let own = own_terminals();
     let mut found = Vec::new();
-    for folder in ["/dev", "/dev/pts"] {
+    for folder in folders {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let Ok(kind) = entry.file_type() else {
                 continue;
             };
             let name = name.as_bytes();
-            let other_terminal = folder == "/dev/pts" && name != b"ptmx";
+            let other_terminal = *folder == TERMINALS && name != b"ptmx";
             if !(is_block(&kind) || is_dangerous(name) || other_terminal) {
                 continue;
             }

@@ -17,7 +17,7 @@ use std::io;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::process::{chdir, getcwd};
+use rustix::process::{chdir, getcwd, geteuid};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
 
 use super::{Barrier, Gap, SealError, SealFiles, SealLevel, Sealed};
@@ -168,6 +168,7 @@ impl Plan {
                 None => {}
             }
         }
+        hide_devices(&mut scene)?;
         scene.replace(Path::new("/dev/shm"), 0o1777)?;
         for (path, mode) in hidden::socket_folders() {
             // Made later by tmux outside, it would be in reach.
@@ -188,9 +189,6 @@ impl Plan {
             }
         }
         scene.hide(&files.ntro_home)?;
-        for path in hidden::devices() {
-            scene.cover(&path)?;
-        }
         for path in sockets {
             if scene::is_socket(path) {
                 scene.hide(path)?;
@@ -314,6 +312,37 @@ impl Plan {
         let rules = rules.map(|(path, rule)| (path.canonicalize().unwrap_or(path), rule));
         rules.collect()
     }
+}
+
+/// Hides devices: for root, all but the harmless ones.
+fn hide_devices(scene: &mut Scene) -> io::Result<()> {
+    if !geteuid().is_root() {
+        return hidden::devices()
+            .iter()
+            .try_for_each(|path| scene.cover(path));
+    }
+    for path in hidden::other_terminals() {
+        scene.cover(&path)?;
+    }
+    let mut copies = Vec::new();
+    // The kernel looks for terminals beside the device, and would look beside its copy's source.
+    let mut links = vec![("/dev/ptmx".into(), "pts/ptmx".into())];
+    for path in hidden::kept_devices()? {
+        match existing(path.read_link()) {
+            Ok(Some(target)) if !path.ends_with("ptmx") => links.push((path, target)),
+            Ok(Some(_)) => {}
+            // Not a link.
+            _ => copies.extend(Copy::of(&path)?.map(|copy| (path, copy))),
+        }
+    }
+    scene.replace(Path::new("/dev"), 0o755)?;
+    for (path, target) in links {
+        std::os::unix::fs::symlink(target, path)?;
+    }
+    for (path, copy) in copies {
+        copy.attach_anew(&path)?;
+    }
+    make_folder(Path::new("/dev/shm"), 0o1777)
 }
 
 /// Installs the filter, and gives the process an empty session keyring. Returns whether the filter
