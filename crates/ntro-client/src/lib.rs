@@ -15,6 +15,7 @@ pub mod api;
 pub mod config;
 pub mod exec;
 pub mod ops;
+pub mod proxy;
 pub mod redact;
 pub mod resolve;
 pub mod secrets;

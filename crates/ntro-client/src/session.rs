@@ -75,6 +75,10 @@ impl Session {
         if let Some(transport) = self.transport.get() {
             let _ = fresh.transport.set(transport.clone());
         }
+        // Their notices were given.
+        let given = self.shadows.lock().unwrap_or_else(PoisonError::into_inner);
+        *fresh.shadows.lock().unwrap_or_else(PoisonError::into_inner) = given.clone();
+        drop(given);
         fresh
     }
 

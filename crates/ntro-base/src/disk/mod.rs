@@ -7,6 +7,7 @@
 mod claim;
 mod error;
 mod lock;
+mod log;
 mod names;
 mod owner;
 mod permissions;
@@ -18,6 +19,7 @@ pub use claim::Claim;
 pub use error::Error;
 pub(crate) use error::describe;
 pub use lock::FileLock;
+pub use log::{older_log, open_log, rotate_log};
 pub use names::{IDENTITY, KEYS};
 pub use permissions::{Finding, foreign_owner, inspect, is_root, other_owner, restrict};
 pub use private::{

@@ -15,6 +15,8 @@ pub struct HttpClient {
     connect_timeout: Duration,
     /// How long an unused connection is kept; `None` for reqwest's default.
     idle_timeout: Option<Duration>,
+    /// Whether servers may choose HTTP/2.
+    http2: bool,
     proxies: Proxies,
     roots: CustomRoots,
     plain: OnceLock<Result<reqwest::Client, String>>,
@@ -34,6 +36,7 @@ impl HttpClient {
             user_agent: user_agent.to_owned(),
             connect_timeout,
             idle_timeout: None,
+            http2: false,
             proxies,
             roots,
             plain: OnceLock::new(),
@@ -45,6 +48,13 @@ impl HttpClient {
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// Lets servers choose HTTP/2, on which all requests to one server share a connection.
+    #[must_use]
+    pub fn allow_http2(mut self) -> Self {
+        self.http2 = true;
         self
     }
 
@@ -89,11 +99,14 @@ impl HttpClient {
             .connect_timeout(self.connect_timeout)
             .redirect(redirect::Policy::none())
             .referer(false)
-            .http1_only()
             .dns_resolver(Arc::new(Resolver))
             .proxy(Proxy::custom(move |url| {
                 Some(proxies.find(url).ok()??.url.clone())
             }));
+        let builder = match self.http2 {
+            true => builder.http2_adaptive_window(true),
+            false => builder.http1_only(),
+        };
         match self.idle_timeout {
             Some(timeout) => builder.pool_idle_timeout(timeout),
             None => builder,

@@ -161,6 +161,12 @@ impl NtroDir {
         self.folder.join(format!(".child-{attempt}"))
     }
 
+    /// Returns the path of the log of the calls through proxies.
+    #[must_use]
+    pub fn proxy_log(&self) -> PathBuf {
+        self.folder.join("proxy.log")
+    }
+
     /// Returns the path of the file that marks a connection's key as being rotated.
     #[must_use]
     pub fn rotating(&self, name: &ConnectionName) -> PathBuf {

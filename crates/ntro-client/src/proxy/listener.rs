@@ -1,0 +1,164 @@
+//! The socket that children connect to.
+
+use std::convert::Infallible;
+use std::io::{self, ErrorKind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::admit::OwnHosts;
+use super::forward::Forwarder;
+use super::framing::{CheckedStream, LARGEST_HEAD};
+
+/// Connections at one time; more wait in the system's queue.
+const LARGEST_CROWD: usize = 4_096;
+/// The pause after the system refuses a connection, most likely for lack of file descriptors.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// A socket that is bound already, perhaps in another network namespace.
+#[derive(Debug)]
+pub enum Listener {
+    /// A TCP address.
+    Tcp(TcpListener),
+    /// A Unix socket.
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+enum Stream {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+impl Listener {
+    /// Takes a TCP listener of the standard library. Needs the runtime.
+    pub fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self::Tcp(TcpListener::from_std(listener)?))
+    }
+
+    fn own_hosts(&self) -> io::Result<OwnHosts> {
+        match self {
+            Self::Tcp(listener) => Ok(OwnHosts::of_address(listener.local_addr()?)),
+            #[cfg(unix)]
+            Self::Unix(_) => Ok(OwnHosts::Any),
+        }
+    }
+
+    async fn accept(&self) -> Stream {
+        loop {
+            let accepted = match self {
+                Self::Tcp(listener) => listener
+                    .accept()
+                    .await
+                    .map(|(stream, _)| Stream::Tcp(stream)),
+                #[cfg(unix)]
+                Self::Unix(listener) => listener
+                    .accept()
+                    .await
+                    .map(|(stream, _)| Stream::Unix(stream)),
+            };
+            match accepted {
+                Ok(stream) => return stream,
+                Err(error) => match error.kind() {
+                    // The caller has closed the connection already.
+                    ErrorKind::ConnectionRefused
+                    | ErrorKind::ConnectionAborted
+                    | ErrorKind::ConnectionReset => {}
+                    _ => {
+                        tracing::error!(%error, "a connection could not be accepted");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// Serves until `shutdown` is done, then lets calls under way finish, for a bounded time.
+pub(super) async fn serve(
+    forwarder: Arc<Forwarder>,
+    listener: Listener,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let hosts = Arc::new(listener.own_hosts()?);
+    let (end, ending) = watch::channel(());
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            stream = listener.accept(), if connections.len() < LARGEST_CROWD => {
+                let (forwarder, hosts) = (Arc::clone(&forwarder), Arc::clone(&hosts));
+                let ending = ending.clone();
+                connections.spawn(async move {
+                    match stream {
+                        Stream::Tcp(stream) => {
+                            if let Err(error) = stream.set_nodelay(true) {
+                                tracing::debug!(%error, "answers may be delayed");
+                            }
+                            converse(stream, forwarder, hosts, ending).await;
+                        }
+                        #[cfg(unix)]
+                        Stream::Unix(stream) => converse(stream, forwarder, hosts, ending).await,
+                    }
+                });
+            }
+        }
+    }
+    drop(listener);
+    drop(ending);
+    drop(end);
+    let drain = forwarder.settings().timeouts.drain;
+    let all = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(drain, all).await.is_err() {
+        tracing::warn!(
+            connections = connections.len(),
+            "calls under way were cut off"
+        );
+    }
+    Ok(())
+}
+
+/// Answers the requests of one connection until it ends. When the sender of `ending` is gone, the
+/// current answer is the last.
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    forwarder: Arc<Forwarder>,
+    hosts: Arc<OwnHosts>,
+    mut ending: watch::Receiver<()>,
+) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(forwarder.settings().timeouts.head)
+        .max_header_size(LARGEST_HEAD)
+        .max_buf_size(2 * LARGEST_HEAD);
+    let service = service_fn(move |request| {
+        let (forwarder, hosts) = (Arc::clone(&forwarder), Arc::clone(&hosts));
+        async move { Ok::<_, Infallible>(forwarder.answer(request, &hosts).await) }
+    });
+    let stream = TokioIo::new(CheckedStream::new(stream));
+    let mut connection = pin!(http.serve_connection(stream, service));
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        _ = ending.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke off");
+    }
+}

@@ -1,0 +1,114 @@
+//! What the log gets to know of a call.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use hyper::StatusCode;
+use jiff::Timestamp;
+
+use super::log::{Decision, LogEntry, LogWriter};
+
+/// A call under way. It is logged when this is dropped, after the last byte of the answer.
+pub(super) struct Record {
+    log: Option<LogWriter>,
+    start: Instant,
+    entry: LogEntry,
+    /// Bytes of the request's body.
+    pub(super) sent: Arc<AtomicU64>,
+    /// Bytes of the answer's body.
+    pub(super) received: u64,
+    /// The calls under way.
+    _under_way: UnderWay,
+}
+
+/// Counts a call for as long as it lives.
+pub(super) struct UnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    pub(super) fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Record {
+    pub(super) fn new(
+        log: Option<LogWriter>,
+        method: &str,
+        path: String,
+        under_way: UnderWay,
+    ) -> Self {
+        /// A longer path is cut.
+        const LONGEST: usize = 2_048;
+
+        let shorten = |text: &str| text.chars().take(LONGEST).collect();
+        Self {
+            log,
+            start: Instant::now(),
+            entry: LogEntry {
+                sequence: 0,
+                time: Timestamp::now(),
+                child: None,
+                pid: None,
+                method: shorten(method),
+                path: shorten(&path),
+                status: None,
+                sent: 0,
+                received: 0,
+                milliseconds: 0,
+                decision: Decision::Failed,
+                reason: Some("client_left".to_owned()),
+                omitted: 0,
+                previous: String::new(),
+            },
+            sent: Arc::default(),
+            received: 0,
+            _under_way: under_way,
+        }
+    }
+
+    pub(super) fn name(&mut self, child: &str, pid: Option<u32>) {
+        self.entry.child = Some(child.to_owned());
+        self.entry.pid = pid;
+    }
+
+    pub(super) fn status(&mut self, status: StatusCode) {
+        self.entry.status = Some(status.as_u16());
+    }
+
+    pub(super) fn refuse(&mut self, status: StatusCode, reason: &str) {
+        self.status(status);
+        self.entry.decision = Decision::Refused;
+        self.entry.reason = Some(reason.to_owned());
+    }
+
+    pub(super) fn fail(&mut self, reason: &str) {
+        self.entry.decision = Decision::Failed;
+        self.entry.reason = Some(reason.to_owned());
+    }
+
+    pub(super) fn complete(&mut self) {
+        self.entry.decision = Decision::Forwarded;
+        self.entry.reason = None;
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let Some(log) = self.log.take() else {
+            return;
+        };
+        let mut entry = self.entry.clone();
+        entry.sent = self.sent.load(Ordering::Relaxed);
+        entry.received = self.received;
+        entry.milliseconds = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        log.write(entry);
+    }
+}
