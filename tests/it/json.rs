@@ -268,6 +268,19 @@ fn json_of_every_command_matches_schema() {
     checked.push("error");
     story.check("pin", "local acme-fund-admin");
     checked.push("pin");
+    // A proxy that is killed may not have logged its first call.
+    let logged = serde_json::json!({
+        "sequence": 1, "time": "2026-11-21T09:08:07Z", "child": "agent", "method": "GET",
+        "path": "/v1/me", "status": 200, "sent": 0, "received": 90, "milliseconds": 3,
+        "decision": "forwarded", "previous": "0".repeat(64),
+    });
+    let log = story.sandbox.ntro_home().join("proxy.log");
+    std::fs::write(log, format!("{logged}\n")).unwrap();
+    let printed = first_value(&story.sandbox, "proxy -c local");
+    story.schemas.check("proxy", &printed);
+    story.check("proxy log", "");
+    story.check("proxy log", "--verify");
+    checked.extend(["proxy", "proxy log"]);
     for (command, options) in [
         ("serve", "--listen 127.0.0.1:0 --database sqlite:serve.db"),
         ("dev", "--listen 127.0.0.1:0 --ephemeral"),

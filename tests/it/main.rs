@@ -45,6 +45,7 @@ mod official;
 mod personas;
 mod pin;
 mod process;
+mod proxy;
 mod readme;
 mod rotate;
 mod rotate_faults;

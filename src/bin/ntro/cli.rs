@@ -11,7 +11,7 @@ use ntro_base::{ConnectionName, Host, TenantSlug};
 use crate::commands::completions::{connections, tenants};
 #[cfg(feature = "authority")]
 use crate::commands::{admin, dev, serve};
-use crate::commands::{auth, completions, doctor, env, exec, key, man, pin, tenant};
+use crate::commands::{auth, completions, doctor, env, exec, key, man, pin, proxy, tenant};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -117,6 +117,7 @@ pub(crate) enum Command {
     Pin(pin::PinArgs),
     Exec(exec::ExecArgs),
     Env(env::EnvArgs),
+    Proxy(proxy::ProxyArgs),
     #[cfg(feature = "authority")]
     Dev(dev::Args),
     #[cfg(feature = "authority")]
@@ -147,6 +148,7 @@ impl Command {
             Self::Pin(args) => pin::run(args, cx),
             Self::Exec(args) => exec::run(args, cx),
             Self::Env(args) => env::run(args, cx),
+            Self::Proxy(args) => proxy::run(args, cx),
             #[cfg(feature = "authority")]
             Self::Dev(args) => dev::run(args, cx),
             #[cfg(feature = "authority")]

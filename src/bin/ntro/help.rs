@@ -89,11 +89,20 @@ mod tests {
     /// The command lines of `ntro` in an example, without those of other programs.
     fn lines(example: &Example) -> Vec<Vec<OsString>> {
         let joined = example.line.replace("\\\n", " ");
-        let words = joined.split(['|', '<', '>', ')', '(', '\'', '&', '\n']);
+        let parts = joined.split(['|', '<', '>', ')', '(', '\'', '&', '\n']);
         // A variable may precede the program.
-        let lines = words.filter_map(|line| line.find("ntro ").map(|start| &line[start..]));
-        let words = |line: &str| line.split_whitespace().map(OsString::from).collect();
+        let lines = parts.filter_map(|line| line.find("ntro ").map(|start| &line[start..]));
         lines.map(words).collect()
+    }
+
+    /// The words of a line; one in quotation marks may have spaces.
+    fn words(line: &str) -> Vec<OsString> {
+        let parts = line.split('"').enumerate();
+        let words = parts.flat_map(|(index, part)| match index % 2 {
+            0 => part.split_whitespace().collect(),
+            _ => vec![part],
+        });
+        words.map(OsString::from).collect()
     }
 
     #[test]

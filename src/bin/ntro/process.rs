@@ -14,7 +14,9 @@
 //! and files by that of their folder.
 
 #[cfg(unix)]
-pub(crate) use unix::{forbid_cores, harden, with_users_limits, with_users_umask};
+pub(crate) use unix::{
+    forbid_cores, harden, raise_descriptor_limit, with_users_limits, with_users_umask,
+};
 
 /// Does nothing on this system.
 #[cfg(not(unix))]
@@ -29,6 +31,10 @@ pub(crate) fn forbid_cores() {}
 pub(crate) fn with_users_limits<T>(act: impl FnOnce() -> T) -> T {
     act()
 }
+
+/// Does nothing on this system.
+#[cfg(not(unix))]
+pub(crate) fn raise_descriptor_limit() {}
 
 /// Calls `act`: this system has no umask.
 #[cfg(not(unix))]
@@ -84,6 +90,17 @@ mod unix {
         let done = with_users_umask(act);
         limit_cores(users.maximum);
         done
+    }
+
+    /// Allows as many open files as the system permits, for a server of many connections.
+    pub(crate) fn raise_descriptor_limit() {
+        let limit = getrlimit(Resource::Nofile);
+        let raised = Rlimit {
+            current: limit.maximum,
+            ..limit
+        };
+        // The lower limit serves fewer connections.
+        let _ = setrlimit(Resource::Nofile, raised);
     }
 
     /// Calls `act` under the user's umask: for programs whose files belong to the user, and for

@@ -14,7 +14,7 @@ use ntro_client::config::ConnectionEntry;
 use ntro_client::secrets::StoreKind;
 
 use crate::cli::Cli;
-use crate::commands::{admin, auth, dev, doctor, env, key, pin, serve, tenant};
+use crate::commands::{admin, auth, dev, doctor, env, key, pin, proxy, serve, tenant};
 use crate::help::{self, Topic, script};
 use crate::output::Failure;
 use crate::schema::{CommandOutput, schemas};
@@ -67,6 +67,11 @@ fn outputs() -> Vec<CommandOutput> {
     outputs.extend(CommandOutput::in_group("key", key::Command::outputs()));
     outputs.push(CommandOutput::new("pin", schemas![pin::PinnedFolder]));
     outputs.push(CommandOutput::new("env", schemas![env::Assignments]));
+    outputs.push(CommandOutput::new("proxy", schemas![proxy::ProxySummary]));
+    outputs.push(CommandOutput::new(
+        "proxy log",
+        schemas![proxy::LoggedCalls, proxy::CheckedCalls],
+    ));
     outputs.push(CommandOutput::new("dev", schemas![dev::DevSummary]));
     outputs.push(CommandOutput::new("serve", schemas![serve::ServeSummary]));
     outputs.extend(CommandOutput::in_group("admin", admin::outputs()));
@@ -102,7 +107,7 @@ fn published_schemas() -> String {
 #[test]
 fn every_command_has_a_schema() {
     fn collect(command: &Command, names: &mut Vec<String>) {
-        if !command.has_subcommands() {
+        if !command.is_subcommand_required_set() {
             let name = command.get_bin_name().unwrap();
             names.push(name.strip_prefix("ntro ").unwrap().to_owned());
         }

@@ -4,7 +4,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _};
 
 #[cfg(feature = "authority")]
 use super::admin;
-use super::{Cli, Command, Global, auth, key, tenant};
+use super::{Cli, Command, Global, auth, key, proxy, tenant};
 
 impl Cli {
     /// Returns the whole command tree; every command accepts the global options.
@@ -70,6 +70,7 @@ impl Command {
             "pin" => reader.arguments(line).map(Self::Pin),
             "exec" => reader.arguments(line).map(Self::Exec),
             "env" => reader.arguments(line).map(Self::Env),
+            "proxy" => reader.group::<proxy::ProxyArgs>(line).map(Self::Proxy),
             #[cfg(feature = "authority")]
             "dev" => reader.arguments(line).map(Self::Dev),
             #[cfg(feature = "authority")]
@@ -99,7 +100,6 @@ impl Reader {
     }
 
     /// Parses the arguments of a command that has others below it.
-    #[cfg(feature = "authority")]
     fn group<A: Args>(&mut self, words: &[OsString]) -> Option<A> {
         let global = |command| with_global_options(Global::augment_args(command));
         self.parse(A::augment_args, global, words)

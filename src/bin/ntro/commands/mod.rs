@@ -18,10 +18,14 @@ mod handover;
 pub(crate) mod identity;
 pub(crate) mod key;
 mod key_choice;
-#[cfg(feature = "authority")]
+#[cfg_attr(
+    not(feature = "authority"),
+    expect(dead_code, reason = "the authority has a default port")
+)]
 mod listening;
 pub(crate) mod man;
 pub(crate) mod pin;
+pub(crate) mod proxy;
 #[cfg(feature = "authority")]
 pub(crate) mod serve;
 pub(crate) mod tenant;

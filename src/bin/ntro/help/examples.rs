@@ -176,6 +176,17 @@ examples! {
         "Start an authority with two connections that are logged in": "ntro dev"
         "Leave nothing behind, on a free port": "ntro dev --ephemeral --listen 127.0.0.1:0"
     }
+    "proxy" {
+        "Serve a program that gets the printed variables":
+            "ntro proxy -c acme-prod"
+        "Let it read interviews only": "ntro proxy --read-only --allow \"GET /v1/interviews*\""
+        "Listen on a Unix socket, for two programs":
+            "ntro proxy --socket ~/.ntro/proxy.sock --child agent --child nightly"
+    }
+    "proxy log" {
+        "Show the last calls": "ntro proxy log --last 20"
+        "Check that no line was changed or removed": "ntro proxy log --verify"
+    }
     "serve" {
         "Run the authority on this machine": "ntro serve --database sqlite:/var/lib/ntro/authority.db"
         "Accept admins of an OIDC issuer": "ntro serve --issuer https://login.acme.example --audience ntro"

@@ -1,0 +1,141 @@
+//! The socket of a proxy: a loopback address, or a path.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ntro_client::proxy::{Error, Listener};
+
+use super::super::listening::{listen, listen_address};
+use crate::error::CliError;
+
+/// A socket that is bound.
+pub(super) struct Bound {
+    pub(super) listener: Listener,
+    /// The origin that programs call.
+    pub(super) origin: String,
+    /// The path of a Unix socket.
+    pub(super) path: Option<PathBuf>,
+    pub(super) _socket: Option<SocketFile>,
+}
+
+/// Reads an address that only this machine reaches.
+pub(super) fn loopback_address(text: &str) -> Result<SocketAddr, &'static str> {
+    match listen_address(text)? {
+        address if address.ip().is_loopback() => Ok(address),
+        _ => Err("other machines could reach that address: use one of the loopback, 127.0.0.1"),
+    }
+}
+
+pub(super) async fn bind(address: SocketAddr, socket: Option<PathBuf>) -> Result<Bound, CliError> {
+    match socket {
+        Some(path) => bind_socket(path),
+        None => {
+            let listener = listen(address, "proxy").await?;
+            let address = listener.local_addr().map_err(Error::Listener)?;
+            Ok(Bound {
+                listener: Listener::Tcp(listener),
+                origin: format!("http://{address}"),
+                path: None,
+                _socket: None,
+            })
+        }
+    }
+}
+
+/// A Unix socket in the file system, which is removed when this is dropped.
+pub(super) struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Its folder may be gone already.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(unix)]
+fn bind_socket(path: PathBuf) -> Result<Bound, CliError> {
+    use std::fs::Permissions;
+    use std::io::ErrorKind;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::path::Path;
+
+    use tokio::net::UnixListener;
+
+    use crate::exit::Kind;
+
+    let shown = path.display().to_string();
+    let failed = |error: &std::io::Error| {
+        CliError::new(
+            Kind::Failure,
+            format!("cannot listen on `{shown}`: {error}"),
+        )
+    };
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let metadata = std::fs::metadata(folder).map_err(|error| failed(&error))?;
+    if metadata.mode() & 0o077 != 0 {
+        let folder = folder.display();
+        return Err(CliError::new(
+            Kind::Config,
+            format!("other users can reach the folder `{folder}` of the socket"),
+        )
+        .hint(format!("`chmod 700 {folder}`, or choose another folder")));
+    }
+    // A proxy that was killed leaves its socket.
+    let is_stale = || {
+        let connected = std::os::unix::net::UnixStream::connect(&path);
+        connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+    };
+    let listener = match UnixListener::bind(&path) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse && is_stale() => {
+            std::fs::remove_file(&path).map_err(|error| failed(&error))?;
+            UnixListener::bind(&path)
+        }
+        bound => bound,
+    };
+    let listener = listener.map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => CliError {
+            kind: Kind::Conflict,
+            ..failed(&error)
+        }
+        .hint("end what listens there, or choose another path"),
+        _ => failed(&error),
+    })?;
+    // Its folder keeps others out until here.
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600))
+        .map_err(|error| failed(&error))?;
+    Ok(Bound {
+        listener: Listener::Unix(listener),
+        origin: "http://localhost".to_owned(),
+        _socket: Some(SocketFile(path.clone())),
+        path: Some(path),
+    })
+}
+
+#[cfg(not(unix))]
+fn bind_socket(_path: PathBuf) -> Result<Bound, CliError> {
+    Err(CliError::usage("this system has no Unix sockets"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_machines_are_kept_out() {
+        for text in [
+            "127.0.0.1:0",
+            "127.9.9.9:1",
+            "0",
+            "[::1]:8080",
+            "localhost:1",
+        ] {
+            assert!(loopback_address(text).is_ok(), "{text}");
+        }
+        for text in ["0.0.0.0:0", "[::]:0", "10.0.0.1:80", "192.168.1.1:0", "x"] {
+            assert!(loopback_address(text).is_err(), "{text}");
+        }
+    }
+}
