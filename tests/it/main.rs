@@ -33,6 +33,7 @@ mod fleet;
 mod help;
 mod json;
 mod key;
+mod keyless;
 mod keyring;
 mod kills;
 mod list;

@@ -9,7 +9,7 @@ use ntro_base::Provider;
 use crate::support::{Authority, Dev, Sandbox, project};
 
 /// Returns the blocks of a language in a page.
-fn blocks(page: &str, language: &str) -> Vec<String> {
+pub(crate) fn blocks(page: &str, language: &str) -> Vec<String> {
     let page = fs::read_to_string(project(page)).unwrap();
     let start = format!("```{language}\n");
     let blocks = page.split(&start).skip(1);

@@ -363,7 +363,7 @@ fn keyless_policy_never_reveals_key() {
         exit code: 5
         ----- stderr -----
         error: the policy of `local` is `keyless`: its API key is never revealed
-          hint: `ntro` itself still uses it, as in `ntro auth whoami`; to allow more, log in again with `ntro auth login --name local --policy none`
+          hint: give a program a token in its place with `ntro -c local exec --keyless`; to allow more, log in again with `ntro auth login --name local --policy none`
         ");
     assert_snapshot!(sandbox.ntro("auth list").transcript(), @r"
         exit code: 0

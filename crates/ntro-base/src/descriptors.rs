@@ -1,6 +1,12 @@
 //! File descriptors, which the system limits for each process (`ulimit -n`).
 
+#[cfg(unix)]
+mod inherited;
+
 use std::io;
+
+#[cfg(unix)]
+pub use inherited::close_inherited;
 
 /// Returns an error if fewer descriptors are left than an asynchronous runtime needs.
 ///

@@ -86,6 +86,8 @@ variables! {
     TERM = "TERM";
     /// Width of tables where standard output is not a terminal; without it, rows are as wide as they need
     COLUMNS = "COLUMNS";
+    /// Folders in which programs are found; a sealed program cannot change those in hidden folders of the home
+    PATH = "PATH";
     /// Address of the session bus on which the Secret Service is found
     DBUS_SESSION_BUS_ADDRESS = "DBUS_SESSION_BUS_ADDRESS";
     /// Folder in which the session bus is looked for when its address is not set, `/run/user/UID` by default
@@ -190,6 +192,19 @@ impl Env {
             .map(|(variable, value)| (variable.name, OsString::from(value)))
             .collect();
         Self::from_lookup(|name| pairs.get(name).cloned())
+    }
+
+    /// Sets variables that another process has passed on. Others are ignored.
+    #[must_use]
+    pub fn with(mut self, variables: impl IntoIterator<Item = (String, OsString)>) -> Self {
+        for (name, value) in variables {
+            let Some(known) = ALL.iter().find(|known| known.name == name) else {
+                continue;
+            };
+            self.variables.retain(|(other, _)| *other != known.name);
+            self.variables.push((known.name, value));
+        }
+        self
     }
 
     /// Sets the home folder of the user.

@@ -73,6 +73,39 @@ pub(crate) struct Global {
     pub(crate) insecure_http: bool,
 }
 
+impl Global {
+    /// Returns the options as arguments for another process of this program.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let named = [
+            (
+                "--connection",
+                self.connection.as_ref().map(ToString::to_string),
+            ),
+            ("--host", self.host.as_ref().map(ToString::to_string)),
+            ("--tenant", self.tenant.as_ref().map(ToString::to_string)),
+            ("--output", word(self.output)),
+            ("--color", word(self.color)),
+        ];
+        let named = named.into_iter();
+        let named = named.filter_map(|(option, value)| Some(format!("{option}={}", value?)));
+        let flags = [
+            ("--no-interactive", self.no_interactive),
+            ("--wide", self.wide),
+            ("--quiet", self.quiet),
+            ("--debug", self.debug),
+            ("--insecure-http", self.insecure_http),
+        ];
+        let flags = flags.into_iter().filter(|(_, given)| *given);
+        named
+            .chain(flags.map(|(option, _)| option.to_owned()))
+            .collect()
+    }
+}
+
+fn word(value: impl ValueEnum) -> Option<String> {
+    Some(value.to_possible_value()?.get_name().to_owned())
+}
+
 /// Output format.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -116,6 +149,9 @@ pub(crate) enum Command {
     Key(key::Command),
     Pin(pin::PinArgs),
     Exec(exec::ExecArgs),
+    #[cfg(unix)]
+    #[command(hide = true)]
+    KeylessProxy(exec::keyless::KeylessProxyArgs),
     Env(env::EnvArgs),
     Proxy(proxy::ProxyArgs),
     #[cfg(feature = "authority")]
@@ -147,6 +183,8 @@ impl Command {
             Self::Key(command) => command.run(cx),
             Self::Pin(args) => pin::run(args, cx),
             Self::Exec(args) => exec::run(args, cx),
+            #[cfg(unix)]
+            Self::KeylessProxy(args) => exec::keyless::serve(args, cx),
             Self::Env(args) => env::run(args, cx),
             Self::Proxy(args) => proxy::run(args, cx),
             #[cfg(feature = "authority")]

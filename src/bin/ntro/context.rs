@@ -1,6 +1,7 @@
 //! State shared by all commands, read and built on first use.
 
 use std::cell::{OnceCell, RefCell};
+use std::ffi::OsString;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -66,6 +67,22 @@ impl Context {
             printer: self.printer.clone(),
             prompter: OnceCell::new(),
             session: self.session().reread().into(),
+            runtime: OnceCell::new(),
+            subject: RefCell::default(),
+        }
+    }
+
+    /// Returns a context with variables that another process has passed on.
+    pub(crate) fn with_variables(
+        &self,
+        variables: impl IntoIterator<Item = (String, OsString)>,
+    ) -> Self {
+        Self {
+            global: self.global.clone(),
+            env: self.env.clone().with(variables),
+            printer: self.printer.clone(),
+            prompter: OnceCell::new(),
+            session: OnceCell::new(),
             runtime: OnceCell::new(),
             subject: RefCell::default(),
         }

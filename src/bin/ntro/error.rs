@@ -7,6 +7,7 @@ use ntro_base::descriptors::is_shortage;
 use ntro_base::disk;
 use ntro_base::env::{self, Env, NotUnicode, Unexpanded};
 use ntro_base::{Policy, Provider};
+use ntro_client::exec::seal::SealError;
 use ntro_client::ops::migrate::KeyLocation;
 use ntro_client::ops::{self, children, migrate, rotate};
 use ntro_client::secrets::{HelperCall, HelperFault, StoreKind};
@@ -357,7 +358,7 @@ impl From<resolve::Error> for CliError {
                 "give the key's own server with `--host`, name a connection of `{key}` with `-c`, or unset `NTRO_API_KEY`"
             )),
             E::Keyless { connection } => of(Kind::Forbidden).hint(format!(
-                "`ntro` itself still uses it, as in `ntro auth whoami`; to allow more, log in again with `ntro auth login --name {} --policy none`",
+                "give a program a token in its place with `ntro -c {0} exec --keyless`; to allow more, log in again with `ntro auth login --name {0} --policy none`",
                 quoted(connection.as_str())
             )),
             E::NotConfirmed { .. } => of(Kind::Conflict),
@@ -380,6 +381,19 @@ impl From<resolve::Error> for CliError {
                 error => Self::new(Kind::Failure, error.to_string()),
             },
         }
+    }
+}
+
+impl From<SealError> for CliError {
+    fn from(error: SealError) -> Self {
+        let hint = match &error {
+            SealError::Unavailable { .. } => {
+                "leave `--seal` out for what this system can do, or give `--seal off`"
+            }
+            SealError::WorkingFolder(_) => "start it in another folder, or give `--seal off`",
+            _ => "`--seal off` starts the program without a seal",
+        };
+        Self::new(Kind::Failure, error.to_string()).hint(hint)
     }
 }
 

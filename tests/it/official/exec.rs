@@ -10,7 +10,13 @@ use crate::support::{IssuedKey, Run};
 /// A port that nothing listens on.
 const DEAD: &str = "http://127.0.0.1:9";
 
-const EXECS: [&str; 2] = ["exec", "exec --mask"];
+const EXECS: [&str; 5] = [
+    "exec",
+    "exec --mask",
+    "exec --keyless --seal off",
+    "exec --keyless",
+    "exec --keyless --seal net",
+];
 
 /// Prepares a client under `exec` with this connection.
 fn under<'a>(stage: &'a Stage, exec: &str, connection: &str, client: &str) -> Run<'a> {
@@ -90,6 +96,18 @@ fn ontora_runs_in_exec() {
             .success()
             .says(&format!("API key workspace: {}", key.tenant_id))
             .done();
+    }
+    stage.sandbox.assert_nowhere(&key.key);
+}
+
+#[test]
+#[ignore = "needs the official clients: run scripts/test"]
+fn ntro_cli_runs_keyless() {
+    let (stage, key, _) = with_keys();
+    for exec in EXECS.iter().filter(|exec| exec.contains("keyless")) {
+        let run = under(&stage, exec, "acme", "ntro");
+        let outcome = run.args("-o json auth whoami").run().success();
+        assert_eq!(outcome.json()["id"], key.id, "{exec}");
     }
     stage.sandbox.assert_nowhere(&key.key);
 }

@@ -153,10 +153,11 @@ impl Proxy {
 
         let response = self.0.who_am_i().await;
         let status = response.status();
+        // Read to its end: the log has the call as broken off otherwise.
+        let text = first_bytes(response.into_body()).await;
         if status.is_success() {
             return Ok(());
         }
-        let text = first_bytes(response.into_body()).await;
         let message = ErrorText::read(&text).message;
         let fallback = || match status {
             StatusCode::UNAUTHORIZED => "the server does not accept the key".to_owned(),

@@ -69,6 +69,8 @@ impl Command {
             "key" => key::Command::read(below, reader).map(Self::Key),
             "pin" => reader.arguments(line).map(Self::Pin),
             "exec" => reader.arguments(line).map(Self::Exec),
+            #[cfg(unix)]
+            "keyless-proxy" => reader.arguments(line).map(Self::KeylessProxy),
             "env" => reader.arguments(line).map(Self::Env),
             "proxy" => reader.group::<proxy::ProxyArgs>(line).map(Self::Proxy),
             #[cfg(feature = "authority")]

@@ -1,5 +1,7 @@
 //! `ntro exec`: runs a program with the variables of a connection.
 
+#[cfg_attr(not(unix), path = "keyless_windows.rs")]
+pub(crate) mod keyless;
 mod mask;
 #[cfg_attr(not(unix), path = "plain_windows.rs")]
 mod plain;
@@ -10,8 +12,9 @@ use std::process::Command;
 
 use clap_complete::engine::ArgValueCompleter;
 use ntro_base::printable;
-use ntro_client::exec::{Selection, VariableName};
+use ntro_client::exec::{Selection, VariableName, Variables};
 
+use self::keyless::KeylessArgs;
 use super::completions::files;
 use super::handover::Handover;
 use crate::context::Context;
@@ -39,6 +42,8 @@ pub(crate) struct ExecArgs {
     /// stays as the parent process
     #[arg(long)]
     mask: bool,
+    #[command(flatten)]
+    keyless: KeylessArgs,
     /// Program to run, with its arguments
     #[arg(
         value_name = "CMD",
@@ -53,19 +58,26 @@ pub(crate) fn run(args: ExecArgs, cx: &Context) -> Result<Exit, CliError> {
     // Before a question handles signals.
     #[cfg(unix)]
     let ignored = Ignored::record();
+    args.keyless.check()?;
     let mut words = args.command.into_iter();
     let program = words.next().unwrap_or_default();
     let selection = Selection {
         only: args.only,
         also: args.also,
     };
-    let Handover { variables, key, .. } = Handover::new(cx, &selection)?;
     let mut command = Command::new(&program);
-    command.args(words).envs(variables.set());
-    for name in variables.removed() {
-        command.env_remove(name);
-    }
-    drop(variables);
+    command.args(words);
+    let key = match args.keyless.keyless {
+        true => {
+            keyless::prepare(args.keyless, &selection, &mut command, cx)?;
+            None
+        }
+        false => {
+            let Handover { variables, key, .. } = Handover::new(cx, &selection)?;
+            set(&mut command, &variables);
+            key
+        }
+    };
     #[cfg(unix)]
     ignored.restore_in(&mut command);
     let done = match key.filter(|_| args.mask) {
@@ -73,6 +85,14 @@ pub(crate) fn run(args: ExecArgs, cx: &Context) -> Result<Exit, CliError> {
         None => plain::run(command),
     };
     done.map_err(|error| cannot_run(&program, &error))
+}
+
+/// Sets the variables of a program.
+fn set(command: &mut Command, variables: &Variables) {
+    command.envs(variables.set());
+    for name in variables.removed() {
+        command.env_remove(name);
+    }
 }
 
 /// Returns the error for a program that did not start. The exit codes are those of shells and

@@ -77,6 +77,11 @@ pub(crate) struct RuleArgs {
 }
 
 impl RuleArgs {
+    /// Returns whether no rule is given.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.read_only && self.allow.is_empty() && self.deny.is_empty()
+    }
+
     pub(crate) fn rules(self) -> Rules {
         Rules {
             read_only: self.read_only,

@@ -1,0 +1,53 @@
+//! The folder that a keyless child has in place of the user's.
+
+use std::path::{Path, PathBuf};
+
+use ntro_base::env::{self, Env};
+use ntro_base::{ApiKey, ConnectionName, Host, Provider, TenantSlug, disk};
+use ntro_client::config::{Document, NtroDir};
+
+use crate::error::CliError;
+use crate::exit::Kind;
+
+/// The connection as the child sees it.
+pub(super) struct Shown<'a> {
+    pub(super) name: &'a ConnectionName,
+    pub(super) provider: Provider,
+    /// The proxy.
+    pub(super) host: &'a Host,
+    pub(super) token: &'a ApiKey,
+    pub(super) tenant: Option<&'a TenantSlug>,
+}
+
+/// Makes an empty folder that only the user can read: in the runtime directory, else in the folder
+/// for temporary files.
+pub(super) fn create(env: &Env) -> Result<PathBuf, CliError> {
+    let runtime = env.path(&env::XDG_RUNTIME_DIR).ok().flatten();
+    let runtime = runtime.filter(|folder| disk::ensure_writable(folder).is_ok());
+    let parent = runtime.unwrap_or_else(std::env::temp_dir);
+    let made = tempfile::Builder::new()
+        .prefix("ntro-keyless-")
+        .tempdir_in(&parent);
+    let folder = made.map_err(|error| {
+        let message = format!("cannot make a folder in `{}`: {error}", parent.display());
+        CliError::new(Kind::Failure, message)
+    })?;
+    // The proxy removes it when the child has ended.
+    Ok(folder.keep())
+}
+
+/// Writes the configuration that the official clients read.
+pub(super) fn write(folder: &Path, shown: &Shown<'_>) -> Result<(), CliError> {
+    let home = NtroDir::at(folder);
+    let lock = home.lock().map_err(ntro_client::config::Error::from)?;
+    let mut document = Document::read(&home.config())?;
+    let name = shown.name.as_str();
+    document.set_default(name);
+    document.set(name, "host", shown.host.as_str())?;
+    document.set(name, "api_key", shown.token.expose())?;
+    document.set(name, "provider", shown.provider.as_str())?;
+    if let Some(tenant) = shown.tenant {
+        document.set(name, "default_tenant", tenant.as_str())?;
+    }
+    Ok(document.finish()?.save(&lock)?)
+}

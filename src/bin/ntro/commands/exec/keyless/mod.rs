@@ -1,0 +1,197 @@
+//! `ntro exec --keyless`: the program gets a proxy and a token for it in place of the key.
+//!
+//! Two processes share the work. The one that the user started resolves the connection without its
+//! key, seals itself and becomes the program. The other, started before that, reads the key and is
+//! the proxy; it ends with the program.
+
+mod ended;
+mod home;
+mod listener;
+mod message;
+mod serve;
+mod sidecar;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use ntro_base::env::{self, EnvVar};
+use ntro_base::{ApiKey, ConnectionName, Host, HostError};
+use ntro_client::exec::seal::{self, SealFiles, SealLevel};
+use ntro_client::exec::{Selection, Values, Variable, Variables};
+use zeroize::Zeroizing;
+
+use self::home::Shown;
+use self::message::{Order, RuleTexts};
+pub(crate) use self::serve::{KeylessProxyArgs, run as serve};
+use crate::commands::proxy::RuleArgs;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Kind;
+
+/// The name of the hidden command that is the proxy.
+pub(crate) const COMMAND: &str = "keyless-proxy";
+
+/// The name of the connection in the folder of the child, if the environment names host and key.
+const UNNAMED: &str = "keyless";
+
+/// The options of a keyless child.
+#[derive(clap::Args, Debug)]
+pub(super) struct KeylessArgs {
+    /// Give the program a proxy and a token for it instead of the key
+    #[arg(long, conflicts_with = "mask")]
+    pub(super) keyless: bool,
+    /// What the program is kept from: `store` hides key stores and other programs, `net` leaves only
+    /// the proxy to call besides, `off` hides nothing [default: `store`, as far as the system can]
+    #[arg(long, value_name = "LEVEL", requires = "keyless", value_parser = PossibleValuesParser::new(["store", "net", "off"]).try_map(|level| level.parse::<SealLevel>()))]
+    seal: Option<SealLevel>,
+    /// Start the program without first making a call that proves the key
+    #[arg(long, requires = "keyless")]
+    no_check: bool,
+    #[command(flatten)]
+    rules: RuleArgs,
+}
+
+impl KeylessArgs {
+    /// Returns an error if an option has no meaning without `--keyless`.
+    pub(super) fn check(&self) -> Result<(), CliError> {
+        match self.keyless || self.rules.is_empty() {
+            true => Ok(()),
+            false => Err(CliError::usage(
+                "`--read-only`, `--allow` and `--deny` are for a program with `--keyless`",
+            )),
+        }
+    }
+}
+
+/// Seals this process, and completes the command that it becomes.
+///
+/// The proxy warns about variables that override the connection.
+pub(super) fn prepare(
+    args: KeylessArgs,
+    selection: &Selection,
+    command: &mut Command,
+    cx: &Context,
+) -> Result<(), CliError> {
+    let level: Option<SealLevel> = args.seal;
+    let resolution = cx.resolution()?;
+    let provider = resolution.provider()?.value;
+    selection.check(provider)?;
+    let upstream = &resolution.host()?.value;
+
+    let home = home::create(cx.env())?;
+    let files = files(&home, cx)?;
+    let plan = seal::Plan::new(level.unwrap_or_default(), files, level.is_some());
+    let started = plan.map_err(CliError::from).and_then(|plan| {
+        let order = Order {
+            child: std::process::id().cast_signed(),
+            program: command.get_program().to_string_lossy().into_owned(),
+            home: home.clone(),
+            secrets: secrets(cx)?,
+            rules: RuleTexts::of(&args.rules.rules()),
+            check: !args.no_check,
+            sends_listener: level == Some(SealLevel::Net),
+        };
+        Ok((plan, sidecar::start(cx, &order)?))
+    });
+    let (plan, (socket, ready)) = started.inspect_err(|_| {
+        // No proxy removes it.
+        let _ = std::fs::remove_dir_all(&home);
+    })?;
+    let sealed = plan.enter()?;
+    let port = match &sealed.listener {
+        Some(bound) => {
+            let sent = listener::send_listener(&socket, bound);
+            sent.and_then(|()| bound.local_addr())
+                .map_err(|error| CliError::new(Kind::Failure, error.to_string()))?
+                .port()
+        }
+        None => ready.port.unwrap_or_default(),
+    };
+    if sealed.level != SealLevel::Off && !sealed.not_held.is_empty() {
+        cx.printer().warn(&sealed.to_string());
+    }
+
+    let host: Host = format!("http://127.0.0.1:{port}{}", upstream.path())
+        .parse()
+        .map_err(|error: HostError| CliError::new(Kind::Failure, error.to_string()))?;
+    let token: ApiKey = ready.token.parse().map_err(|_| {
+        CliError::new(
+            Kind::Failure,
+            "the proxy of the child sent an invalid token",
+        )
+    })?;
+    let name = resolution.name()?.map(|name| name.value.clone());
+    let name = name.map_or_else(|| UNNAMED.parse(), Ok);
+    let name: ConnectionName = name.map_err(|error| CliError::usage(format!("{error}")))?;
+    let tenant = resolution.tenant()?.map(|tenant| tenant.value.clone());
+    home::write(
+        &home,
+        &Shown {
+            name: &name,
+            provider,
+            host: &host,
+            token: &token,
+            tenant: tenant.as_ref(),
+        },
+    )?;
+    let values = Values {
+        connection: Some(&name),
+        host: &host,
+        key: Some(&token),
+        tenant: tenant.as_ref(),
+    };
+    let variables = Variables::new(provider, &values, selection, cx.env())?;
+    // Real keys of the other system, which the user may have set.
+    for name in Variable::names() {
+        command.env_remove(name);
+    }
+    super::set(command, &variables);
+    command.env(env::NTRO_HOME.name, &home);
+    let exceptions = no_proxy(cx)?;
+    command.env(env::NO_PROXY.name, &exceptions);
+    command.env(env::NO_PROXY.name.to_ascii_lowercase(), &exceptions);
+    Ok(())
+}
+
+/// Returns the files that the seal must know of.
+fn files(home: &std::path::Path, cx: &Context) -> Result<SealFiles, CliError> {
+    let env = cx.env();
+    let paths = [
+        &env::NTRO_IDENTITY_FILE,
+        &env::NTRO_PASSPHRASE_FILE,
+        &env::CREDENTIALS_DIRECTORY,
+    ];
+    let usual = |variable: &EnvVar| env.path(variable).ok().flatten();
+    Ok(SealFiles {
+        home: env.home().map(PathBuf::from),
+        ntro_home: cx.home()?.folder().to_owned(),
+        generated_home: Some(home.to_owned()),
+        runtime_dir: usual(&env::XDG_RUNTIME_DIR),
+        secrets: paths.into_iter().filter_map(usual).collect(),
+        programs: usual(&env::PATH)
+            .map(|path| std::env::split_paths(&path).collect())
+            .unwrap_or_default(),
+    })
+}
+
+/// Returns the variables that hold secrets.
+fn secrets(cx: &Context) -> Result<Vec<(String, Zeroizing<String>)>, CliError> {
+    let mut secrets = Vec::new();
+    for variable in env::SECRETS {
+        if let Some(value) = cx.env().text(variable)? {
+            secrets.push((variable.name.to_owned(), value.to_owned().into()));
+        }
+    }
+    Ok(secrets)
+}
+
+/// Returns the servers that are called without a proxy: those of the user, and this machine.
+fn no_proxy(cx: &Context) -> Result<String, CliError> {
+    const THIS_MACHINE: &str = "127.0.0.1,localhost";
+
+    Ok(match cx.env().text(&env::NO_PROXY)? {
+        Some(others) => format!("{others},{THIS_MACHINE}"),
+        None => THIS_MACHINE.to_owned(),
+    })
+}
