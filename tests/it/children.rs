@@ -421,7 +421,10 @@ fn admin_list_names_the_parent() {
     let refused = server.admin("key create --tenant acme-fund-admin --provider ntropii --env px");
     assert_eq!(refused.status.code(), Some(2));
     let error = String::from_utf8(refused.stderr).unwrap();
-    assert!(error.contains("no key has the environment `px`"), "{error}");
+    assert!(
+        error.contains("`px` is reserved for the tokens of proxies"),
+        "{error}"
+    );
 }
 
 /// The field of `auth status` for a presented one-off token.
@@ -440,7 +443,7 @@ fn status_reports_a_leaked_token() {
         let client = session.client_of(target(&session)).unwrap();
         let token = ntro_base::IssuedKey::generate(
             provider,
-            &ntro_base::KeyEnvironment::proxy(),
+            &ntro_base::KeyEnvironment::one_off(),
             aws_lc_rs::rand::fill,
         )
         .unwrap()

@@ -210,6 +210,8 @@ fn json_of_every_command_matches_schema() {
         ("auth explain", ""),
         ("env", ""),
         ("env", "-c research --unset"),
+        ("helper headers", ""),
+        ("helper json", ""),
         ("tenant list", ""),
         ("tenant info", "acme-fund-admin"),
         ("tenant use", "acme-fund-admin"),

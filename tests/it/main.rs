@@ -31,6 +31,7 @@ mod explain;
 mod faults;
 mod fleet;
 mod help;
+mod helpers;
 mod json;
 mod key;
 mod keyless;

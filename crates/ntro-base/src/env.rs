@@ -62,6 +62,8 @@ variables! {
     NTRO_IDENTITY_FILE = "NTRO_IDENTITY_FILE";
     /// Folder of systemd credentials: `ntro-identity` and `ntro-passphrase` in it open the encrypted key file where no other variable says how
     CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY";
+    /// URL of the MCP server that `ntro helper headers` is asked for; set by Claude Code
+    CLAUDE_CODE_MCP_SERVER_URL = "CLAUDE_CODE_MCP_SERVER_URL";
     /// Database of the authority, `sqlite:PATH`, where `--database` is not given
     NTRO_DATABASE = "NTRO_DATABASE";
     /// Folder of the authority's pepper and signing key, where `--key-material` is not given

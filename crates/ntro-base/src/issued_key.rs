@@ -20,9 +20,6 @@ const SECRET_LENGTH: usize = 43;
 /// 62^6 is above 2^32.
 const CHECKSUM_LENGTH: usize = 6;
 
-/// The environment of the one-off tokens of a proxy.
-const PROXY: &str = "px";
-
 /// The environment named in a key, such as `prod`, `live` or `dev`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KeyEnvironment(String);
@@ -51,18 +48,6 @@ impl KeyEnvironment {
             }
             .to_owned(),
         )
-    }
-
-    /// Returns the environment of the one-off tokens of a proxy. No authority issues such keys.
-    #[must_use]
-    pub fn proxy() -> Self {
-        Self(PROXY.to_owned())
-    }
-
-    /// Returns whether this is [`KeyEnvironment::proxy`].
-    #[must_use]
-    pub fn is_proxy(&self) -> bool {
-        self.0 == PROXY
     }
 
     /// Returns the environment named in the prefix of an issued key.
@@ -232,14 +217,14 @@ impl<'a> ParsedKey<'a> {
         self.provider
     }
 
-    /// Returns whether the text is a one-off token of a proxy, which no authority issues.
+    /// Returns whether the text stands for a key at one proxy: no authority issues it.
     #[must_use]
-    pub fn is_proxy_token(&self) -> bool {
+    pub fn is_one_off(&self) -> bool {
         let environment = self.prefix.get(self.provider.key_marker().len()..);
         environment
             .and_then(|rest| rest.strip_suffix(self.id))
             .and_then(|environment| environment.strip_suffix('_'))
-            == Some(PROXY)
+            == Some(KeyEnvironment::ONE_OFF)
     }
 
     /// Returns everything up to and including the id.
@@ -293,19 +278,16 @@ mod tests {
     }
 
     #[test]
-    fn proxy_token_is_recognised() {
+    fn one_off_token_is_recognised() {
         for provider in Provider::ALL {
-            let is_token = |environment: &str| {
-                let environment = environment.parse().unwrap();
-                let issued = IssuedKey::generate(provider, &environment, counting())
+            let is_one_off = |environment: &KeyEnvironment| {
+                let issued = IssuedKey::generate(provider, environment, counting())
                     .unwrap_or_else(|never| match never {});
-                ParsedKey::parse(issued.key.expose())
-                    .unwrap()
-                    .is_proxy_token()
+                ParsedKey::parse(issued.key.expose()).unwrap().is_one_off()
             };
-            assert!(is_token(KeyEnvironment::proxy().as_str()));
+            assert!(is_one_off(&KeyEnvironment::one_off()));
             for other in ["p", "x", "pxx", "xpx", "prod", "live"] {
-                assert!(!is_token(other), "{other}");
+                assert!(!is_one_off(&other.parse().unwrap()), "{other}");
             }
         }
     }

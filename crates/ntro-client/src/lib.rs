@@ -14,6 +14,7 @@
 pub mod api;
 pub mod config;
 pub mod exec;
+pub mod helper;
 pub mod ops;
 pub mod proxy;
 pub mod redact;

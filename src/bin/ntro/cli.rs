@@ -11,7 +11,7 @@ use ntro_base::{ConnectionName, Host, TenantSlug};
 use crate::commands::completions::{connections, tenants};
 #[cfg(feature = "authority")]
 use crate::commands::{admin, dev, serve};
-use crate::commands::{auth, completions, doctor, env, exec, key, man, pin, proxy, tenant};
+use crate::commands::{auth, completions, doctor, env, exec, helper, key, man, pin, proxy, tenant};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -154,6 +154,9 @@ pub(crate) enum Command {
     KeylessProxy(exec::keyless::KeylessProxyArgs),
     Env(env::EnvArgs),
     Proxy(proxy::ProxyArgs),
+    /// Give a key to git, cargo, Bazel, MCP clients and scripts, in their own protocols
+    #[command(subcommand)]
+    Helper(helper::Command),
     #[cfg(feature = "authority")]
     Dev(dev::Args),
     #[cfg(feature = "authority")]
@@ -187,6 +190,7 @@ impl Command {
             Self::KeylessProxy(args) => exec::keyless::serve(args, cx),
             Self::Env(args) => env::run(args, cx),
             Self::Proxy(args) => proxy::run(args, cx),
+            Self::Helper(command) => command.run(cx),
             #[cfg(feature = "authority")]
             Self::Dev(args) => dev::run(args, cx),
             #[cfg(feature = "authority")]

@@ -77,9 +77,20 @@ impl Context {
         &self,
         variables: impl IntoIterator<Item = (String, OsString)>,
     ) -> Self {
+        self.anew(self.global.clone(), self.env.clone().with(variables))
+    }
+
+    /// Returns a context of another connection.
+    pub(crate) fn with_connection(&self, name: ConnectionName) -> Self {
+        let mut global = self.global.clone();
+        global.connection = Some(name);
+        self.anew(global, self.env.clone())
+    }
+
+    fn anew(&self, global: Global, env: Env) -> Self {
         Self {
-            global: self.global.clone(),
-            env: self.env.clone().with(variables),
+            global,
+            env,
             printer: self.printer.clone(),
             prompter: OnceCell::new(),
             session: OnceCell::new(),

@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let arguments: Vec<_> = std::env::args_os().collect();
+    let arguments = commands::helper::called_by_cargo(&arguments).unwrap_or(arguments);
     let Cli { global, command } = match Cli::read(&arguments) {
         Ok(cli) => cli,
         Err(error) => return usage::report(error, &arguments).into(),

@@ -14,7 +14,7 @@ use ntro_client::config::ConnectionEntry;
 use ntro_client::secrets::StoreKind;
 
 use crate::cli::Cli;
-use crate::commands::{admin, auth, dev, doctor, env, key, pin, proxy, serve, tenant};
+use crate::commands::{admin, auth, dev, doctor, env, helper, key, pin, proxy, serve, tenant};
 use crate::help::{self, Topic, script};
 use crate::output::Failure;
 use crate::schema::{CommandOutput, schemas};
@@ -24,7 +24,14 @@ const SCHEMAS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schemas.json");
 const UPDATE: &str = "INSTA_UPDATE=always cargo test --bin ntro --test it -- reference help";
 
 /// Commands that print a script or a page in every format, or whose output is another program's.
-const WITHOUT_JSON: [&str; 3] = ["completions", "exec", "man"];
+const WITHOUT_JSON: [&str; 6] = [
+    "completions",
+    "exec",
+    "helper bazel",
+    "helper cargo",
+    "helper git",
+    "man",
+];
 
 #[test]
 fn reference_page_is_current() {
@@ -71,6 +78,10 @@ fn outputs() -> Vec<CommandOutput> {
     outputs.push(CommandOutput::new(
         "proxy log",
         schemas![proxy::LoggedCalls, proxy::CheckedCalls],
+    ));
+    outputs.extend(CommandOutput::in_group(
+        "helper",
+        helper::Command::outputs(),
     ));
     outputs.push(CommandOutput::new("dev", schemas![dev::DevSummary]));
     outputs.push(CommandOutput::new("serve", schemas![serve::ServeSummary]));

@@ -68,7 +68,7 @@ pub(crate) fn mint(
         may_rotate,
     } = new;
     let environment = environment.unwrap_or_else(|| KeyEnvironment::production(provider));
-    if environment.is_proxy() {
+    if environment == KeyEnvironment::one_off() {
         return Err(Error::ReservedEnvironment);
     }
     match provider {

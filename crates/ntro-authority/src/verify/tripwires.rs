@@ -44,7 +44,7 @@ impl Tripwires {
     /// Returns the verdict on a text that is no key.
     pub(super) fn verdict(&self, text: &str, parsed: ParsedKey<'_>, now: Timestamp) -> Verdict {
         const UNKNOWN: Verdict = Verdict::Refused(VerifyRefusal::Unknown);
-        if !parsed.is_proxy_token() {
+        if !parsed.is_one_off() {
             return UNKNOWN;
         }
         let mut hash = [0; 32];

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use ntro_authority::{AuthoritySettings, Limits, MintedKey, TenantStatus};
-use ntro_base::{Provider, Scope};
+use ntro_base::{KeyEnvironment, Provider, Scope};
 use serde_json::{Value, json};
 
 use crate::audit::{connect, rows};
@@ -667,7 +667,7 @@ async fn reserved_environment_is_refused() {
     let app = App::start().await;
     for provider in Provider::ALL {
         let mut new = new_key(provider);
-        new.environment = Some("px".parse().unwrap());
+        new.environment = Some(KeyEnvironment::one_off());
         let error = app.registry().create_key(&app.tenant, new).await;
         let error = error.unwrap_err().to_string();
         assert!(error.contains("no key has the environment `px`"), "{error}");

@@ -32,7 +32,7 @@ fn token_in(provider: Provider, environment: &KeyEnvironment, seed: u64) -> Stri
 }
 
 fn token(provider: Provider, seed: u64) -> String {
-    token_in(provider, &KeyEnvironment::proxy(), seed)
+    token_in(provider, &KeyEnvironment::one_off(), seed)
 }
 
 fn sha256(text: &str) -> String {

@@ -4,7 +4,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _};
 
 #[cfg(feature = "authority")]
 use super::admin;
-use super::{Cli, Command, Global, auth, key, proxy, tenant};
+use super::{Cli, Command, Global, auth, helper, key, proxy, tenant};
 
 impl Cli {
     /// Returns the whole command tree; every command accepts the global options.
@@ -67,6 +67,7 @@ impl Command {
             "whoami" => reader.arguments(line).map(Self::Whoami),
             "tenant" => tenant::Command::read(below, reader).map(Self::Tenant),
             "key" => key::Command::read(below, reader).map(Self::Key),
+            "helper" => helper::Command::read(below, reader).map(Self::Helper),
             "pin" => reader.arguments(line).map(Self::Pin),
             "exec" => reader.arguments(line).map(Self::Exec),
             #[cfg(unix)]

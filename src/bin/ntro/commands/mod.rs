@@ -15,6 +15,7 @@ pub(crate) mod exec;
 pub(crate) mod expiry;
 pub(crate) mod group;
 mod handover;
+pub(crate) mod helper;
 pub(crate) mod identity;
 pub(crate) mod key;
 mod key_choice;

@@ -137,6 +137,25 @@ examples! {
             "ntro env --shell powershell | Out-String | Invoke-Expression"
         "Remove them": "eval \"$(ntro env --unset)\""
     }
+    "helper" {
+        "Print the header of the active connection's key": "ntro helper headers"
+    }
+    "helper headers" {
+        "Print the header of the active connection's key": "ntro helper headers"
+        "Print the header for a URL": "ntro helper headers --url https://api.ntropii.com/v1/mcp"
+    }
+    "helper json" {
+        "Print header, value and expiry": "ntro helper json -c acme-prod"
+    }
+    "helper git" {
+        "Show what git would get": "printf 'protocol=https\\nhost=api.ntropii.com\\n' | ntro helper git get"
+    }
+    "helper cargo" {
+        "Answer the requests of a file, as cargo would send them": "ntro helper cargo < requests"
+    }
+    "helper bazel" {
+        "Show what Bazel would get": "echo '{\"uri\": \"https://api.ntropii.com/\"}' | ntro helper bazel get"
+    }
     "tenant" {
         "List the tenants that the key reaches": "ntro tenant list"
         "Choose a default": "ntro tenant use acme-fund-admin"

@@ -3,6 +3,7 @@
 //! A question is asked again after an invalid answer. Esc goes one question back, Ctrl-C and Ctrl-D
 //! cancel. Input that nothing has read is discarded before the shell can read it.
 
+mod beside;
 mod editor;
 mod key;
 #[cfg_attr(not(unix), path = "console.rs")]
@@ -20,6 +21,7 @@ use secrecy::SecretString;
 use crate::error::CliError;
 use crate::output::Paint;
 
+pub(crate) use beside::confirm_beside;
 #[cfg(unix)]
 pub(crate) use key::ControlKeys;
 pub(crate) use passphrase::passphrase;
