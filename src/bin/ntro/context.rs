@@ -62,13 +62,8 @@ impl Context {
     #[cfg(feature = "authority")]
     pub(crate) fn fresh(&self) -> Self {
         Self {
-            global: self.global.clone(),
-            env: self.env.clone(),
-            printer: self.printer.clone(),
-            prompter: OnceCell::new(),
             session: self.session().reread().into(),
-            runtime: OnceCell::new(),
-            subject: RefCell::default(),
+            ..self.anew(self.global.clone(), self.env.clone())
         }
     }
 
