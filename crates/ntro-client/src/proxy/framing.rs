@@ -151,6 +151,7 @@ impl Framing {
             Self::Oversize => None,
             Self::Body(left) => (*left == 0).then(head),
             Self::ChunkSize(text) => match text.strip_suffix(b"\r\n") {
+                Some(digits) if digits.len() > LONGEST_SIZE => return Err(Ambiguous),
                 Some(digits) => Some(match chunk_size(digits).ok_or(Ambiguous)? {
                     0 => Self::Trailers(Vec::new()),
                     size => Self::ChunkData(size),

@@ -49,7 +49,9 @@ impl Rules {
             return Some("`--read-only` allows GET, HEAD and OPTIONS".to_owned());
         }
         let is_match = |rule: &&Rule| rule.matches(method, path);
-        if let Some(rule) = self.deny.iter().find(is_match) {
+        let folder = format!("{}/", without_slash(path));
+        let is_denied = |rule: &&Rule| rule.matches(method, path) || rule.matches(method, &folder);
+        if let Some(rule) = self.deny.iter().find(is_denied) {
             return Some(format!("`--deny '{rule}'` refuses it"));
         }
         let is_allowed = self.allow.is_empty() || self.allow.iter().any(|rule| is_match(&rule));
@@ -81,7 +83,11 @@ impl Rule {
                 .methods
                 .iter()
                 .any(|of_rule| of_rule == method || (of_rule == "GET" && method == "HEAD"));
-        has_method && matches_pattern(without_slash(&self.path), without_slash(path))
+        let is_match = || {
+            matches_pattern(&self.path, path)
+                || matches_pattern(without_slash(&self.path), without_slash(path))
+        };
+        has_method && is_match()
     }
 }
 
@@ -175,7 +181,7 @@ mod tests {
     fn deny_wins_over_allow() {
         let rules = rules(
             &["GET /v1/*", "POST,PUT /v1/interviews/*/start"],
-            &["* /v1/api-keys*", "GET /v1/export/"],
+            &["* /v1/api-keys*", "GET /v1/export/", "* /v1/admin/*"],
         );
         for (method, path) in [
             ("GET", "/v1/me"),
@@ -194,6 +200,7 @@ mod tests {
                 "`--deny '* /v1/api-keys*'` refuses it",
             ),
             ("GET", "/v1/export", "`--deny 'GET /v1/export/'` refuses it"),
+            ("GET", "/v1/admin", "`--deny '* /v1/admin/*'` refuses it"),
             (
                 "HEAD",
                 "/v1/export/",
