@@ -27,7 +27,6 @@ pub(crate) fn leave_interrupt() {
 }
 
 /// Leaves Ctrl-C and the termination signal of a service to the command, like [`leave_interrupt`].
-#[cfg(feature = "authority")]
 pub(crate) fn leave_shutdown() {
     leave_interrupt();
     TERMINATION.store(true, Ordering::SeqCst);
