@@ -107,7 +107,11 @@ fn readonly_home_keeps_files() {
 fn stopped_lock_holder_is_named() {
     let sandbox = Sandbox::new();
     sandbox.write_config(GOOD);
-    sandbox.ntro("auth use local").run().success().done();
+    sandbox
+        .ntro("auth set local --production true")
+        .run()
+        .success()
+        .done();
     let before = sandbox.contents();
     let mut command = Command::new("flock");
     sandbox.prepare(&mut command);
@@ -125,7 +129,7 @@ fn stopped_lock_holder_is_named() {
     let pid = Pid::from_child(&holder);
     kill_process(pid, Signal::STOP).unwrap();
     sandbox.redacting(&holder.id().to_string(), "[HOLDER]");
-    assert_snapshot!(sandbox.ntro("auth use local").transcript(), @r"
+    assert_snapshot!(sandbox.ntro("auth set local --policy confirm").transcript(), @r"
         exit code: 3
         ----- stderr -----
         error: the process [HOLDER] has held the lock `[HOME]/.ntro/.lock` for 30 s
@@ -136,7 +140,11 @@ fn stopped_lock_holder_is_named() {
     kill_process(pid, Signal::CONT).unwrap();
     drop(input);
     holder.wait().unwrap();
-    sandbox.ntro("auth use local").run().success().done();
+    sandbox
+        .ntro("auth set local --policy confirm")
+        .run()
+        .success()
+        .done();
 }
 
 #[test]

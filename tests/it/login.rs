@@ -346,6 +346,7 @@ fn json_reports_each_step() {
                 "message": null,
                 "expires_at": "[TIME]",
                 "expires_in_days": 89,
+                "tripped_at": null,
             }]),
         ),
         ("auth token -o json", 0, json!({"api_key": "[KEY]"})),
