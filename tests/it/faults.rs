@@ -108,7 +108,7 @@ fn stopped_lock_holder_is_named() {
     let sandbox = Sandbox::new();
     sandbox.write_config(GOOD);
     sandbox
-        .ntro("auth set local --production true")
+        .ntro("auth use local")
         .run()
         .success()
         .done();
