@@ -107,11 +107,7 @@ fn readonly_home_keeps_files() {
 fn stopped_lock_holder_is_named() {
     let sandbox = Sandbox::new();
     sandbox.write_config(GOOD);
-    sandbox
-        .ntro("auth use local")
-        .run()
-        .success()
-        .done();
+    sandbox.ntro("auth use local").run().success().done();
     let before = sandbox.contents();
     let mut command = Command::new("flock");
     sandbox.prepare(&mut command);

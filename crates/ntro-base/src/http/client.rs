@@ -68,12 +68,12 @@ impl HttpClient {
         let client = match url.scheme() == "http" && is_loopback(url) {
             // Spares reading the system's root certificates.
             true => self.plain.get_or_init(|| {
-                let nothing = tls_config(rustls::RootCertStore::empty())?;
+                let nothing = tls_config(rustls::RootCertStore::empty(), false)?;
                 let builder = self.builder().tls_backend_preconfigured(nothing);
                 builder.build().map_err(|error| root_cause(&error))
             }),
             false => self.tls.get_or_init(|| {
-                let builder = self.roots.trusted_by(self.builder())?;
+                let builder = self.roots.trusted_by(self.builder(), self.http2)?;
                 builder.build().map_err(|error| root_cause(&error))
             }),
         };
@@ -114,12 +114,22 @@ impl HttpClient {
     }
 }
 
-/// Returns a TLS configuration that trusts these certificates.
-pub(super) fn tls_config(roots: rustls::RootCertStore) -> Result<rustls::ClientConfig, String> {
+/// Returns a TLS configuration that trusts these certificates, and offers HTTP/2 if that is allowed:
+/// reqwest offers nothing for a configuration that it did not make.
+pub(super) fn tls_config(
+    roots: rustls::RootCertStore,
+    http2: bool,
+) -> Result<rustls::ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    Ok(rustls::ClientConfig::builder_with_provider(provider)
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .with_root_certificates(roots)
-        .with_no_client_auth())
+        .with_no_client_auth();
+    let offered: &[&[u8]] = match http2 {
+        true => &[b"h2", b"http/1.1"],
+        false => &[b"http/1.1"],
+    };
+    config.alpn_protocols = offered.iter().map(|protocol| protocol.to_vec()).collect();
+    Ok(config)
 }

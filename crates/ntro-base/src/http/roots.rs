@@ -54,7 +54,11 @@ impl CustomRoots {
 
     /// Makes a client trust these certificates alone, or the system's where no variable is set.
     #[cfg(not(any(target_os = "macos", windows)))]
-    pub(super) fn trusted_by(&self, builder: ClientBuilder) -> Result<ClientBuilder, String> {
+    pub(super) fn trusted_by(
+        &self,
+        builder: ClientBuilder,
+        http2: bool,
+    ) -> Result<ClientBuilder, String> {
         let certificates = match (&self.file, &*self.folders) {
             (None, []) => {
                 let system = openssl_probe::probe();
@@ -67,7 +71,7 @@ impl CustomRoots {
         if roots.is_empty() {
             return Err("no certificate of an authority was found".to_owned());
         }
-        Ok(builder.tls_backend_preconfigured(super::client::tls_config(roots)?))
+        Ok(builder.tls_backend_preconfigured(super::client::tls_config(roots, http2)?))
     }
 
     /// Leaves a client as it is: the system checks certificates itself.
@@ -77,7 +81,11 @@ impl CustomRoots {
         clippy::unnecessary_wraps,
         reason = "as elsewhere"
     )]
-    pub(super) fn trusted_by(&self, builder: ClientBuilder) -> Result<ClientBuilder, String> {
+    pub(super) fn trusted_by(
+        &self,
+        builder: ClientBuilder,
+        _http2: bool,
+    ) -> Result<ClientBuilder, String> {
         Ok(builder)
     }
 

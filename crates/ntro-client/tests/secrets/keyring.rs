@@ -345,7 +345,7 @@ fn service_messages_are_cleaned() {
     let answers = bounded(move || ask(&store, &lock));
     assert_eq!(
         answers.probe.as_ref().unwrap_err().to_string(),
-        "the keyring failed: [31mred"
+        "the keyring failed: <U+001B>[31mred<U+0007>"
     );
     all_fail!(answers, Error::Unavailable { .. });
 
