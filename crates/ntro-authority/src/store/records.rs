@@ -266,7 +266,7 @@ impl fmt::Debug for TokenHash {
     }
 }
 
-/// A one-off token that nobody may present, by its hash.
+/// The hash of a one-off token that must not be presented to the authority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TripwireRecord {
     pub(crate) hash: TokenHash,

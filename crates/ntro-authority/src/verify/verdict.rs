@@ -10,7 +10,7 @@ pub(crate) enum Verdict {
     Accepted(Arc<CachedKey>),
     /// The key is not accepted now.
     Refused(VerifyRefusal),
-    /// The text is the token of a tripwire. The presentation is to be recorded, if it is due.
+    /// The text is the token of a tripwire. A [`Trip`] must be recorded.
     Tripped(Option<Trip>),
     /// The key cache does not know the current keys, so the key may be live or not.
     CannotSay,

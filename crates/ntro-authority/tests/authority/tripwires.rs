@@ -1,4 +1,4 @@
-//! `/v1/api-keys/current/tripwires`: one-off tokens that nobody may present.
+//! `/v1/api-keys/current/tripwires`: one-off tokens that must not reach the authority.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -74,7 +74,7 @@ async fn trips(app: &App, count: usize) -> Vec<AuditRow> {
     }
 }
 
-/// Returns when a tripwire of the key was presented last, as its own endpoint tells.
+/// Returns when a tripwire of the key was last presented, according to the endpoint of the key.
 async fn tripped_at(app: &App, key: &MintedKey) -> Value {
     let (path, member) = match key.record.provider {
         Provider::Ntropii => ("/v1/me", "/key/trippedAt"),

@@ -14,7 +14,7 @@ fn attempts(sandbox: &Sandbox, options: &Options) -> (Vec<Attempt>, String) {
     let arguments = battery.arguments().unwrap();
     let unsealed = run(Command::new(&arguments[0])
         .args(&arguments[1..])
-        .current_dir(sandbox.path("home/work"))
+        .current_dir(sandbox.path("home/project"))
         .env("HOME", sandbox.home())
         .stdin(battery.stdin().unwrap()));
     let mut sealed = sandbox.sealed(options, &program);
@@ -113,11 +113,17 @@ pub fn other_paths_are_hidden() {
     std::os::unix::fs::symlink(".ntro", sandbox.path("home/link")).unwrap();
     sandbox.is_refused("grep secret ~/link/config.toml");
     // The folder of `ntro` may be a link itself.
-    fs::rename(sandbox.path("home/.ntro"), sandbox.path("home/work/real")).unwrap();
-    std::os::unix::fs::symlink("work/real", sandbox.path("home/.ntro")).unwrap();
+    fs::rename(
+        sandbox.path("home/.ntro"),
+        sandbox.path("home/project/real"),
+    )
+    .unwrap();
+    std::os::unix::fs::symlink("project/real", sandbox.path("home/.ntro")).unwrap();
     sandbox.is_refused("grep secret ~/.ntro/config.toml");
-    sandbox.is_refused("grep secret ~/work/real/config.toml");
-    sandbox.is_refused("mv ~/work/real ~/work/x && cat ~/work/x/*.toml && mv ~/work/x ~/work/real");
+    sandbox.is_refused("grep secret ~/project/real/config.toml");
+    sandbox.is_refused(
+        "mv ~/project/real ~/project/x && cat ~/project/x/*.toml && mv ~/project/x ~/project/real",
+    );
     if is_root() {
         let other = sandbox.path("other");
         fs::create_dir(&other).unwrap();
@@ -127,7 +133,7 @@ pub fn other_paths_are_hidden() {
         };
         let (home, other) = (sandbox.home(), other.display().to_string());
         mount(&["mount", "--bind", home.to_str().unwrap(), &other]);
-        let line = format!("grep secret {other}/work/real/config.toml");
+        let line = format!("grep secret {other}/project/real/config.toml");
         let refused = std::panic::catch_unwind(|| sandbox.is_refused(&line));
         mount(&["umount", &other]);
         refused.unwrap();
@@ -148,7 +154,7 @@ pub fn startup_files_stay() {
         "mkdir ~/.ssh && rmdir ~/.ssh",
         "mkdir ~/.local/bin && rmdir ~/.local/bin",
         "cp ~/.bashrc ~/x && mv ~/x ~/.bashrc",
-        "ln -s ~/work ~/.profile && rm ~/.profile",
+        "ln -s ~/project ~/.profile && rm ~/.profile",
         "mv $HOME $HOME.old && mv $HOME.old $HOME",
     ] {
         Sandbox::new().is_refused(line);
@@ -157,10 +163,10 @@ pub fn startup_files_stay() {
 
 pub fn linked_profile_stays() {
     let sandbox = Sandbox::new();
-    fs::create_dir_all(sandbox.path("home/work/dotfiles")).unwrap();
-    fs::write(sandbox.path("home/work/dotfiles/zshrc"), "# mine").unwrap();
-    std::os::unix::fs::symlink("work/dotfiles/zshrc", sandbox.path("home/.zshrc")).unwrap();
-    sandbox.is_refused("echo >> ~/work/dotfiles/zshrc");
+    fs::create_dir_all(sandbox.path("home/project/dotfiles")).unwrap();
+    fs::write(sandbox.path("home/project/dotfiles/zshrc"), "# mine").unwrap();
+    std::os::unix::fs::symlink("project/dotfiles/zshrc", sandbox.path("home/.zshrc")).unwrap();
+    sandbox.is_refused("echo >> ~/project/dotfiles/zshrc");
     sandbox.is_refused("echo >> ~/.zshrc");
-    sandbox.is_refused("mv ~/work/dotfiles ~/work/x && mv ~/work/x ~/work/dotfiles");
+    sandbox.is_refused("mv ~/project/dotfiles ~/project/x && mv ~/project/x ~/project/dotfiles");
 }

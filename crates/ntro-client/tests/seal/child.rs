@@ -12,7 +12,7 @@ pub fn child_keeps_working() {
     let sandbox = Sandbox::new();
     for level in [SealLevel::Store, SealLevel::Net] {
         for line in [
-            "echo x > file && mv file ~/work/other && rm other",
+            "echo x > file && mv file ~/project/other && rm other",
             "echo x > ~/notes && test -s ~/notes",
             "echo {} > ~/.claude.json",
             "mkdir ~/.cache/app && rmdir ~/.cache/app",
@@ -36,7 +36,7 @@ pub fn child_keeps_working() {
             sandbox.works(level, "cat ~/../generated/config.toml"),
             "token"
         );
-        let work = sandbox.path("home/work");
+        let work = sandbox.path("home/project");
         assert_eq!(
             sandbox.works(level, "pwd -P").trim(),
             work.to_str().unwrap()

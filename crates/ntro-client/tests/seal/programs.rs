@@ -44,7 +44,7 @@ pub fn keyring_is_out_of_reach() {
     );
     let output = Command::new(script)
         .args(["--mode", "unlocked", "--", "sh", "-c", &line])
-        .current_dir(sandbox.path("home/work"))
+        .current_dir(sandbox.path("home/project"))
         .env("HOME", sandbox.home())
         .stdin(Stdio::null())
         .output()

@@ -27,7 +27,7 @@ impl Sandbox {
             "home/.config/app",
             "home/.config/op",
             "home/.cache",
-            "home/work",
+            "home/project",
         ] {
             fs::create_dir_all(sandbox.path(name)).unwrap();
         }
@@ -75,7 +75,7 @@ impl Sandbox {
     pub fn sealed(&self, options: &Options, program: &Path) -> Command {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(options.arguments()).arg(program);
-        command.current_dir(self.path("home/work"));
+        command.current_dir(self.path("home/project"));
         command.env("HOME", self.home());
         command
     }

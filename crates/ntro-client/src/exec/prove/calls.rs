@@ -29,7 +29,7 @@ pub(super) fn plant_keys(name: &str, secret: &str) -> io::Result<[i32; 3]> {
     let name = CString::new(name)?;
     let mut numbers = [ring; 3];
     for (number, ring) in numbers[1..].iter_mut().zip([ring, SESSION_KEYRING]) {
-        // SAFETY: Both strings end with a zero byte and the payload is as long as the call is told;
+        // SAFETY: Both strings end with a zero byte and the length is that of the payload;
         // all live until it returns.
         let key = unsafe {
             libc::syscall(

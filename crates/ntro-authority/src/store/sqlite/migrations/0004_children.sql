@@ -17,7 +17,7 @@ END;
 -- When a tripwire of the key was last presented.
 ALTER TABLE api_keys ADD COLUMN tripped_at INTEGER;
 
--- Hashes of one-off tokens that nobody may present to the authority.
+-- Hashes of one-off tokens that must not be presented to the authority.
 CREATE TABLE tripwires (
     -- The SHA-256 of the token.
     hash       BLOB PRIMARY KEY,
