@@ -60,7 +60,7 @@ impl Forwarder {
         Self {
             client: client().allow_http2(),
             separate: client(),
-            keys: Keys::new(Arc::clone(&settings.keys), settings.provider, origin),
+            keys: Keys::new(&settings, origin),
             tokens: Redactor::of_keys(settings.children.iter().map(|child| child.token.as_key())),
             settings,
             log,
@@ -376,6 +376,8 @@ pub struct Timeouts {
     pub body: Duration,
     /// The time for calls under way to finish after shutdown begins.
     pub drain: Duration,
+    /// The time in which one look at the store is enough for all calls that were rejected.
+    pub reread: Duration,
 }
 
 impl Default for Timeouts {
@@ -384,6 +386,7 @@ impl Default for Timeouts {
             head: Duration::from_secs(60),
             body: Duration::from_mins(5),
             drain: Duration::from_secs(10),
+            reread: Duration::from_secs(1),
         }
     }
 }

@@ -10,12 +10,11 @@ use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use ntro_base::{ApiKey, Origin, Provider};
 use zeroize::Zeroizing;
 
+use super::Settings;
 use crate::redact::Redactor;
 use crate::resolve::{self, Connection};
 use crate::{BoundKey, Session};
 
-/// The time in which one look at the store is enough for all calls that were rejected.
-const REREAD: Duration = Duration::from_secs(1);
 /// Former keys are redacted as well: an answer may still repeat them.
 const FORMER: usize = 3;
 
@@ -60,6 +59,8 @@ pub(super) struct Keys {
     source: Arc<dyn KeySource>,
     provider: Provider,
     origin: Origin,
+    /// The time in which the source is asked again once.
+    interval: Duration,
     current: RwLock<Option<Arc<CurrentKey>>>,
     /// Held while the source is asked: the time of the last answer, and the former keys.
     reading: tokio::sync::Mutex<Reading>,
@@ -72,11 +73,12 @@ struct Reading {
 }
 
 impl Keys {
-    pub(super) fn new(source: Arc<dyn KeySource>, provider: Provider, origin: Origin) -> Self {
+    pub(super) fn new(settings: &Settings, origin: Origin) -> Self {
         Self {
-            source,
-            provider,
+            source: Arc::clone(&settings.keys),
+            provider: settings.provider,
             origin,
+            interval: settings.timeouts.reread,
             current: RwLock::default(),
             reading: tokio::sync::Mutex::default(),
         }
@@ -97,7 +99,9 @@ impl Keys {
     /// Returns another key than the rejected one, if there is one by now.
     pub(super) async fn after_rejection(&self, of: &Arc<CurrentKey>) -> Option<Arc<CurrentKey>> {
         let mut reading = self.reading.lock().await;
-        let is_recent = reading.last.is_some_and(|last| last.elapsed() < REREAD);
+        let is_recent = reading
+            .last
+            .is_some_and(|last| last.elapsed() < self.interval);
         let known = self.known();
         let is_replaced = known.as_ref().is_some_and(|known| known.key != of.key);
         let current = match is_recent || is_replaced {

@@ -1,6 +1,8 @@
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use ntro_base::Provider;
+use ntro_client::proxy::Settings;
 
 use crate::support::{Front, NTROPII_KEY, Upstream, answer, body, status};
 
@@ -19,16 +21,20 @@ async fn rotated() -> Upstream {
     .await
 }
 
+/// Looks at the store after each rejection.
+fn without_pause(settings: &mut Settings) {
+    settings.timeouts.reread = Duration::ZERO;
+}
+
 #[tokio::test]
 async fn rotated_key_is_read_again() {
     let upstream = rotated().await;
-    let front = Front::start(Provider::Ntropii, upstream.address).await;
+    let front = Front::start_with(Provider::Ntropii, upstream.address, without_pause).await;
     front.keys.replace(NTROPII_KEY);
     // The key is read at the first call, and rotated afterwards.
     assert_eq!(status(&front.get("/v1/me").await), 401);
     assert_eq!(front.keys.rereads.load(Ordering::SeqCst), 1);
     front.keys.replace(NEXT);
-    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     let request = format!(
         "POST /v1/x HTTP/1.1\r\n{}Content-Length: 5\r\n\r\nhello",
         front.lines()
@@ -50,7 +56,7 @@ async fn rotated_key_is_read_again() {
 #[tokio::test]
 async fn streamed_body_is_not_repeated() {
     let upstream = rotated().await;
-    let front = Front::start(Provider::Ntropii, upstream.address).await;
+    let front = Front::start_with(Provider::Ntropii, upstream.address, without_pause).await;
     // Makes the proxy read the key that is then replaced.
     let upload = |length: usize| {
         format!(
@@ -61,7 +67,6 @@ async fn streamed_body_is_not_repeated() {
     };
     assert_eq!(status(&front.get("/v1/me").await), 401);
     front.keys.replace(NEXT);
-    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     assert_eq!(status(&front.send(upload(100_000)).await), 401);
     // The next call uses the new key.
     assert_eq!(status(&front.send(upload(100_000)).await), 200);

@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ntro_base::descriptors::close_inherited;
 use ntro_client::exec::OneOffToken;
@@ -25,6 +26,9 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
 use crate::runtime;
+
+/// The time for calls under way once the child has ended: none of them is the child's.
+const DRAIN: Duration = Duration::from_millis(200);
 
 /// Serve one keyless child; `ntro exec --keyless` starts it
 #[derive(clap::Args, Debug)]
@@ -123,7 +127,10 @@ fn prepare(order: Order, cx: &Context) -> Result<Server, CliError> {
             connection.key.value.clone(),
         )),
         calls: cx.api_settings()?.clone(),
-        timeouts: Timeouts::default(),
+        timeouts: Timeouts {
+            drain: DRAIN,
+            ..Timeouts::default()
+        },
     };
     let proxy = Proxy::new(settings)?;
     let runtime = runtime::build(Builder::new_multi_thread().worker_threads(2))?;
