@@ -1,7 +1,8 @@
 //! `ntro exec --keyless`: the program works with a proxy and a token, and the key is elsewhere.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -253,6 +254,37 @@ fn proxy_ends_with_the_program() {
         child.wait().unwrap();
         assert_clean(&stage);
     }
+}
+
+#[test]
+#[ignore = "needs curl: run scripts/test"]
+fn open_call_keeps_no_proxy() {
+    let stage = Stage::new();
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = format!("http://{}/v1", server.local_addr().unwrap());
+    thread::spawn(move || {
+        let (mut stream, _) = server.accept().unwrap();
+        let request = BufReader::new(stream.try_clone().unwrap()).lines();
+        let lines = request.map_while(|line| line.ok().filter(|line| !line.is_empty()));
+        assert!(lines.count() > 1);
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: 1\n\n";
+        stream.write_all(head.as_bytes()).unwrap();
+        // It never ends by itself.
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let options = "--name endless --store file --no-set-default --no-verify";
+    stage.sandbox.log_in(options, &host, &stage.key.key);
+    // The program ends, and leaves a call under way.
+    let script = r#"
+        mkfifo events
+        curl -sSN -H "Authorization: Bearer $NTRO_API_KEY" "$NTRO_HOST"/events > events 2>&1 &
+        read line < events; echo "$line""#;
+    let begun = Instant::now();
+    let outcome = stage.run("exec --keyless --no-check --seal off -c endless", script);
+    assert_eq!(outcome.success().stdout, "data: 1\n");
+    assert_clean(&stage);
+    // The usual proxy lets calls finish for ten seconds.
+    assert!(begun.elapsed() < Duration::from_secs(9));
 }
 
 #[test]

@@ -13,7 +13,7 @@ static CLOSED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
 static IGNORES_PIPE: AtomicBool = AtomicBool::new(false);
 
 /// The highest number of a signal.
-const SIGNALS: i32 = 64;
+pub(crate) const SIGNALS: i32 = 64;
 
 /// Makes the loader call [`record`] before the runtime starts.
 #[used]

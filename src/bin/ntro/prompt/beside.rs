@@ -3,6 +3,8 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 
+use super::yes_or_no;
+
 /// Asks a yes-or-no question. Fails without a terminal.
 pub(crate) fn confirm_beside(question: &str) -> io::Result<bool> {
     let (input, mut output) = terminal()?;
@@ -11,10 +13,8 @@ pub(crate) fn confirm_beside(question: &str) -> io::Result<bool> {
         write!(output, "{question} (y/n) ")?;
         output.flush()?;
         let answer = lines.next().ok_or(io::ErrorKind::UnexpectedEof)??;
-        match answer.trim().to_ascii_lowercase().as_str() {
-            "y" | "yes" => return Ok(true),
-            "n" | "no" => return Ok(false),
-            _ => {}
+        if let Some(answer) = yes_or_no(&answer) {
+            return Ok(answer);
         }
     }
 }

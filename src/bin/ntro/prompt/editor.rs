@@ -143,7 +143,8 @@ fn shown(character: char) -> char {
 pub(super) fn looks_like_key(text: &str) -> bool {
     text.split_whitespace().any(|word| {
         let word = word.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
-        let word = word.strip_prefix("NTRO_API_KEY=").unwrap_or(word);
+        // An assignment, such as `ONTORA_API_KEY=…`.
+        let word = word.split_once('=').map_or(word, |(_, value)| value);
         let word = word.trim_start_matches(['"', '\'']);
         word.len() >= KEY_LENGTH && Provider::of_key(word).is_some() && !word.contains(['.', '/'])
     })
@@ -219,6 +220,8 @@ mod tests {
             "\"ntro_prod_good_k9Zr4MxQ2bLw\"",
             "NTRO_API_KEY=ntro_prod_good_k9Zr4MxQ2bLw",
             "ont_live_0123456789abcdef",
+            "ONTORA_API_KEY=ont_live_0123456789abcdef",
+            "export KEY='ont_live_0123456789abcdef'",
             "y ntro_prod_good_k9Zr4MxQ2bLw\necho",
         ] {
             let (view, _) = typed("", vec![paste(text)]).view(80);

@@ -96,6 +96,15 @@ pub(crate) trait Prompter {
     fn confirm(&self, question: &str) -> Result<bool, Stop>;
 }
 
+/// Returns the meaning of an answer to a yes-or-no question.
+fn yes_or_no(answer: &str) -> Option<bool> {
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Some(true),
+        "n" | "no" => Some(false),
+        _ => None,
+    }
+}
+
 /// Returns whether a person can be asked: standard input and standard error are both a terminal.
 pub(crate) fn is_interactive(no_interactive: bool) -> bool {
     !no_interactive && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()

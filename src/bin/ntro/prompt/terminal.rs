@@ -4,7 +4,7 @@ use super::editor::{Editor, looks_like_key};
 use super::key::Key;
 use super::keyboard::{Keyboard, size};
 use super::screen::{Menu, Question, write};
-use super::{Check, Choice, Line, Prompter, Stop};
+use super::{Check, Choice, Line, Prompter, Stop, yes_or_no};
 use crate::error::CliError;
 use crate::output::{Paint, plain};
 
@@ -211,10 +211,9 @@ impl Prompter for Terminal {
         loop {
             let mut editor = Editor::new("");
             self.read(&mut keyboard, &question, &mut editor, Some(4))?;
-            match editor.text().trim().to_ascii_lowercase().as_str() {
-                "y" | "yes" => return Ok(true),
-                "n" | "no" => return Ok(false),
-                _ => self.refuse(&mut keyboard, "type `y` or `n`, then press Enter"),
+            match yes_or_no(editor.text()) {
+                Some(answer) => return Ok(answer),
+                None => self.refuse(&mut keyboard, "type `y` or `n`, then press Enter"),
             }
         }
     }

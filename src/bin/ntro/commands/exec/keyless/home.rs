@@ -1,10 +1,11 @@
 //! The folder that a keyless child has in place of the user's.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ntro_base::env::{self, Env};
 use ntro_base::{ApiKey, ConnectionName, Host, Provider, TenantSlug, disk};
 use ntro_client::config::{Document, NtroDir};
+use tempfile::TempDir;
 
 use crate::error::CliError;
 use crate::exit::Kind;
@@ -21,19 +22,17 @@ pub(super) struct Shown<'a> {
 
 /// Makes an empty folder that only the user can read: in the runtime directory, else in the folder
 /// for temporary files.
-pub(super) fn create(env: &Env) -> Result<PathBuf, CliError> {
+pub(super) fn create(env: &Env) -> Result<TempDir, CliError> {
     let runtime = env.path(&env::XDG_RUNTIME_DIR).ok().flatten();
     let runtime = runtime.filter(|folder| disk::ensure_writable(folder).is_ok());
     let parent = runtime.unwrap_or_else(std::env::temp_dir);
     let made = tempfile::Builder::new()
         .prefix("ntro-keyless-")
         .tempdir_in(&parent);
-    let folder = made.map_err(|error| {
+    made.map_err(|error| {
         let message = format!("cannot make a folder in `{}`: {error}", parent.display());
         CliError::new(Kind::Failure, message)
-    })?;
-    // The proxy removes it when the child has ended.
-    Ok(folder.keep())
+    })
 }
 
 /// Writes the configuration that the official clients read.

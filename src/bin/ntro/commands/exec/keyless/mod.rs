@@ -73,31 +73,27 @@ pub(super) fn prepare(
     command: &mut Command,
     cx: &Context,
 ) -> Result<(), CliError> {
-    let level: Option<SealLevel> = args.seal;
+    let level = args.seal;
     let resolution = cx.resolution()?;
     let provider = resolution.provider()?.value;
     selection.check(provider)?;
     let upstream = &resolution.host()?.value;
 
     let home = home::create(cx.env())?;
-    let files = files(&home, cx)?;
-    let plan = seal::Plan::new(level.unwrap_or_default(), files, level.is_some());
-    let started = plan.map_err(CliError::from).and_then(|plan| {
-        let order = Order {
-            child: std::process::id().cast_signed(),
-            program: command.get_program().to_string_lossy().into_owned(),
-            home: home.clone(),
-            secrets: secrets(cx)?,
-            rules: RuleTexts::of(&args.rules.rules()),
-            check: !args.no_check,
-            sends_listener: level == Some(SealLevel::Net),
-        };
-        Ok((plan, sidecar::start(cx, &order)?))
-    });
-    let (plan, (socket, ready)) = started.inspect_err(|_| {
-        // No proxy removes it.
-        let _ = std::fs::remove_dir_all(&home);
-    })?;
+    let files = files(home.path(), cx)?;
+    let plan = seal::Plan::new(level.unwrap_or_default(), files, level.is_some())?;
+    let order = Order {
+        child: std::process::id().cast_signed(),
+        program: command.get_program().to_string_lossy().into_owned(),
+        home: home.path().to_owned(),
+        secrets: secrets(cx)?,
+        rules: RuleTexts::of(&args.rules.rules()),
+        check: !args.no_check,
+        sends_listener: level == Some(SealLevel::Net),
+    };
+    let (socket, ready) = sidecar::start(cx, &order)?;
+    // The proxy removes it when the program has ended.
+    let home = home.keep();
     let sealed = plan.enter()?;
     let port = match &sealed.listener {
         Some(bound) => {

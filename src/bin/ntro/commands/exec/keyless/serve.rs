@@ -27,7 +27,7 @@ use crate::error::CliError;
 use crate::exit::{Exit, Kind};
 use crate::runtime;
 
-/// The time for calls under way once the child has ended: none of them is the child's.
+/// The time for calls of programs that the child has left running.
 const DRAIN: Duration = Duration::from_millis(200);
 
 /// Serve one keyless child; `ntro exec --keyless` starts it
@@ -109,17 +109,13 @@ fn prepare(order: Order, cx: &Context) -> Result<Server, CliError> {
     // Asks for a passphrase, and reports what is wrong with the store.
     let connection = cx.connection()?;
     let provider = connection.provider.value;
-    let token = OneOffToken::generate(provider)
-        .map_err(|error| CliError::new(Kind::Failure, error.to_string()))?;
+    let caller = Child::new(order.program, order.child.try_into().ok(), provider)?;
+    let token = caller.token.clone();
     let settings = proxy::Settings {
         provider,
         host: connection.host.value.clone(),
         insecure_http: cx.global().insecure_http,
-        children: vec![Child {
-            name: order.program,
-            pid: order.child.try_into().ok(),
-            token: token.clone(),
-        }],
+        children: vec![caller],
         rules: order.rules.parse().map_err(proxy::Error::from)?,
         log: Some(cx.home()?.proxy_log()),
         keys: Arc::new(SessionKeys::new(
@@ -165,16 +161,17 @@ impl Server {
 
     /// Serves until the child ends.
     fn run(self, socket: &UnixStream) -> io::Result<()> {
-        let listener = match self.listener {
-            Some(listener) => listener,
-            None => receive_listener(socket)?,
-        };
         let Self {
             proxy,
+            listener,
             child,
             runtime,
             ..
         } = self;
+        let listener = match listener {
+            Some(listener) => listener,
+            None => receive_listener(socket)?,
+        };
         let served = runtime.block_on(async {
             let listener = Listener::from_std(listener)?;
             let ended = tokio::task::spawn_blocking(|| child.wait());

@@ -10,9 +10,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, getpid, waitid};
 
 use super::Event;
 use crate::exit::Exit;
-
-/// The highest number of a signal.
-const SIGNALS: i32 = 64;
+use crate::inherited::SIGNALS;
 
 /// Signals that cannot be handled, or that say that this process has failed. The C library keeps 32
 /// and 33 for itself.
