@@ -224,6 +224,12 @@ impl Env {
             .transpose()
     }
 
+    /// Returns the folders in which programs are found.
+    pub fn program_folders(&self) -> impl Iterator<Item = PathBuf> {
+        let path = self.value(&PATH).unwrap_or_default();
+        std::env::split_paths(path)
+    }
+
     /// Returns the value of a variable that names a file or folder. Fails if it begins with `~`.
     pub fn path(&self, variable: &EnvVar) -> Result<Option<PathBuf>, Unexpanded> {
         let Some(path) = self.value(variable).map(PathBuf::from) else {

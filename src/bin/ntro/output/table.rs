@@ -66,24 +66,36 @@ impl Column {
 pub(crate) struct Table {
     paint: Paint,
     columns: Vec<Column>,
+    /// Whether each cell of a row is part of the table.
+    is_shown: Vec<bool>,
     /// The cells of all rows, the head first, each with its width.
     cells: Vec<(Cow<'static, str>, usize)>,
 }
 
 impl Table {
     pub(crate) fn new(paint: Paint, columns: &[Column]) -> Self {
+        Self::some(paint, columns, &vec![true; columns.len()])
+    }
+
+    /// Makes a table of some of the columns.
+    pub(crate) fn some(paint: Paint, columns: &[Column], is_shown: &[bool]) -> Self {
+        let columns = columns.iter().zip(is_shown).filter(|(_, shown)| **shown);
+        let columns: Vec<_> = columns.map(|(column, _)| *column).collect();
         let head = columns.iter().map(|column| sized(column.head.into()));
         Self {
             paint,
             cells: head.collect(),
-            columns: columns.to_vec(),
+            columns,
+            is_shown: is_shown.to_vec(),
         }
     }
 
-    /// Adds a row, with a cell for each column.
+    /// Adds a row, with a cell for each column, also for those that are not part of the table.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let before = self.cells.len();
-        let cells = cells.into_iter().map(|cell| match plain(&cell) {
+        let cells = cells.into_iter().zip(&self.is_shown);
+        let cells = cells.filter(|(_, shown)| **shown);
+        let cells = cells.map(|(cell, _)| match plain(&cell) {
             Cow::Borrowed(_) => cell,
             Cow::Owned(plain) => plain,
         });

@@ -194,19 +194,14 @@ impl Report for Connections {
         let is_shown = [
             true, true, true, true, true, true, true, expires, production, guarded,
         ];
-        let shown = |index: &usize| is_shown[*index];
-        let all_stored = self.rows.iter().all(|row| row.logged_in);
-        let column = |index| match COLUMNS[index] {
+        let mut columns = COLUMNS;
+        if self.rows.iter().all(|row| row.logged_in) {
             // Says the same of every connection.
-            _ if index == KEY && all_stored => Column::ranked("KEY", 4),
-            column => column,
-        };
-        let columns = (0..COLUMNS.len()).filter(shown).map(column);
-        let columns: Vec<_> = columns.collect();
-        let mut table = Table::new(paint, &columns);
+            columns[KEY] = Column::ranked("KEY", 4);
+        }
+        let mut table = Table::some(paint, &columns, &is_shown);
         for row in &self.rows {
-            let cells = row.cells().into_iter().zip(is_shown);
-            table.row(cells.filter(|(_, shown)| *shown).map(|(cell, _)| cell));
+            table.row(row.cells());
         }
         table.text()
     }

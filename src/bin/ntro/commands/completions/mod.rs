@@ -78,10 +78,8 @@ fn programs(typed: &OsStr) -> Vec<CompletionCandidate> {
     if word.contains(['/', '\\']) {
         return files(typed);
     }
-    #[expect(clippy::disallowed_methods, reason = "`ntro` itself does not read it")]
-    let path = std::env::var_os("PATH").unwrap_or_default();
     let mut names = BTreeSet::new();
-    for folder in std::env::split_paths(&path) {
+    for folder in Env::from_process().program_folders() {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let name = entry.file_name();
             if let Some(name) = name.to_str()

@@ -223,7 +223,7 @@ fn choose_store(cx: &Context) -> Result<StoreKind, CliError> {
         false => "its passphrase".to_owned(),
     };
     cx.printer().note(&format!(
-        "{error}: keys are kept in the encrypted file `{}`, which {opener} opens",
+        "Keys are kept in the encrypted file `{}`, which {opener} opens, since {error}",
         folder.keys().display()
     ));
     Ok(kind)

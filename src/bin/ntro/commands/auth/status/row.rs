@@ -245,21 +245,15 @@ impl Statuses {
         rows: impl Iterator<Item = &'a StatusRow> + Clone,
     ) -> String {
         let production = rows.clone().any(|row| row.production);
-        let is_shown = [true, true, production, true, true];
-        let shown = |index: &usize| is_shown[*index];
-        let columns = (0..COLUMNS.len()).filter(shown);
-        let columns: Vec<_> = columns.map(|index| COLUMNS[index]).collect();
-        let mut table = Table::new(paint, &columns);
+        let mut table = Table::some(paint, &COLUMNS, &[true, true, production, true, true]);
         for row in rows {
-            let cells = [
+            table.row([
                 escaped(&row.name).into_owned(),
                 row.status(),
                 if row.production { "yes" } else { "" }.to_owned(),
                 row.host.clone().unwrap_or_else(|| "-".to_owned()),
                 row.remark(),
-            ];
-            let cells = cells.into_iter().zip(is_shown);
-            table.row(cells.filter(|(_, shown)| *shown).map(|(cell, _)| cell));
+            ]);
         }
         table.text()
     }

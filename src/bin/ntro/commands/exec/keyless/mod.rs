@@ -165,9 +165,7 @@ fn files(home: &std::path::Path, cx: &Context) -> Result<SealFiles, CliError> {
         generated_home: Some(home.to_owned()),
         runtime_dir: usual(&env::XDG_RUNTIME_DIR),
         secrets: paths.into_iter().filter_map(usual).collect(),
-        programs: usual(&env::PATH)
-            .map(|path| std::env::split_paths(&path).collect())
-            .unwrap_or_default(),
+        programs: env.program_folders().collect(),
     })
 }
 
