@@ -475,6 +475,15 @@ fn window_size_reaches_program() {
     }
 }
 
+/// Starts a shell script in the tested program, whose output is read by the test.
+pub(crate) fn spawn(sandbox: &Sandbox, exec: &str, inside: &str, input: Stdio) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ntro"));
+    sandbox.prepare(&mut command);
+    command.args(exec.split(' ')).args(["sh", "-c", inside]);
+    let command = command.stdin(input).stdout(Stdio::piped());
+    command.spawn().unwrap()
+}
+
 /// A program that runs in the tested one.
 struct Running {
     child: Child,
@@ -484,14 +493,7 @@ struct Running {
 impl Running {
     /// Starts a shell script and waits for its first line.
     fn start(sandbox: &Sandbox, exec: &str, inside: &str) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ntro"));
-        sandbox.prepare(&mut command);
-        command.args(exec.split(' ')).args(["sh", "-c", inside]);
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = spawn(sandbox, exec, inside, Stdio::null());
         let mut output = BufReader::new(child.stdout.take().unwrap());
         output.read_line(&mut String::new()).unwrap();
         Self { child, output }
@@ -612,14 +614,7 @@ fn key_is_masked_in_every_form() {
 fn masked_output_is_not_delayed() {
     let sandbox = with_connections();
     let inside = "printf 'hello [y/N] '; read word; echo";
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ntro"));
-    sandbox.prepare(&mut command);
-    command.args(MASKED.split(' ')).args(["sh", "-c", inside]);
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = spawn(&sandbox, MASKED, inside, Stdio::piped());
     let mut shown = [0; 12];
     let mut output = child.stdout.take().unwrap();
     output.read_exact(&mut shown).unwrap();

@@ -4,13 +4,14 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ntro_base::Provider;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::exec::spawn;
 use crate::readme::blocks;
 use crate::support::{Authority, IssuedKey, Outcome, Sandbox};
 
@@ -70,16 +71,8 @@ impl Stage {
 
     /// Starts a shell script as a keyless program, and waits until it says something.
     fn start(&self, exec: &str, script: &str) -> Child {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ntro"));
-        self.sandbox.prepare(&mut command);
-        command
-            .args(exec.split(' '))
-            .args(["--", "sh", "-c", script]);
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let exec = format!("{exec} --");
+        let mut child = spawn(&self.sandbox, &exec, script, Stdio::piped());
         let mut line = String::new();
         let stdout = child.stdout.as_mut().unwrap();
         BufReader::new(stdout).read_line(&mut line).unwrap();
