@@ -192,3 +192,26 @@ pub fn default_level_degrades() {
         assert!(!run(line).status.success(), "{line}");
     }
 }
+
+/// An SSH key that opens the encrypted file is hidden, and the files beside it stay read-only.
+pub fn files_beside_key_stay() {
+    let sandbox = Sandbox::new();
+    std::fs::create_dir(sandbox.path("home/.ssh")).unwrap();
+    for name in ["home/.ssh/id", "home/.ssh/config"] {
+        std::fs::write(sandbox.path(name), "mine").unwrap();
+    }
+    for no_namespaces in [false, true] {
+        let mut options = sandbox.options(SealLevel::Store);
+        options.named = false;
+        options.no_namespaces = no_namespaces;
+        options.files.secrets = vec![sandbox.path("home/.ssh/id")];
+        let works = |line: &str| {
+            let mut command = sandbox.sealed(&options, Path::new("/bin/sh"));
+            let output = command.args(["-c", line]).output().unwrap();
+            output.status.success()
+        };
+        assert!(works("grep mine ~/.ssh/config"), "{no_namespaces}");
+        assert!(!works("grep mine ~/.ssh/id"), "{no_namespaces}");
+        assert!(!works("echo x >> ~/.ssh/config"), "{no_namespaces}");
+    }
+}

@@ -82,6 +82,7 @@ fn main() -> std::process::ExitCode {
             "child::default_level_degrades",
             child::default_level_degrades,
         ),
+        ("child::files_beside_key_stay", child::files_beside_key_stay),
         (
             "programs::keyring_is_out_of_reach",
             programs::keyring_is_out_of_reach,

@@ -53,10 +53,9 @@ pub(super) fn enter_without_mounts(
         scopes,
         paths_of_sockets: resolve.is_ok(),
     };
-    // Fails without Landlock.
     strict()
         .handle_access(AccessFs::from_all(ABI::V1))
-        .map_err(io::Error::other)?;
+        .map_err(|_| io::Error::other("the kernel has no Landlock"))?;
     restrict(rules, generated_home, scopes).map_err(io::Error::other)?;
     Ok(held)
 }
@@ -81,7 +80,7 @@ fn restrict(
     let mut grants = Vec::new();
     // It may be in a hidden folder.
     grants.extend(generated_home.map(|path| (path.to_owned(), everything())));
-    tree.grant(Path::new("/"), &mut grants);
+    tree.grant(Path::new("/"), everything(), &mut grants);
     let mut created = ruleset.create()?;
     for (path, access) in grants {
         // What vanished meanwhile needs no rule.
@@ -112,7 +111,13 @@ impl Node {
         }
     }
 
-    fn grant(&self, folder: &Path, grants: &mut Vec<(PathBuf, BitFlags<AccessFs>)>) {
+    /// Grants `rights` to what is in the folder and has no rule.
+    fn grant(
+        &self,
+        folder: &Path,
+        rights: BitFlags<AccessFs>,
+        grants: &mut Vec<(PathBuf, BitFlags<AccessFs>)>,
+    ) {
         grants.push((folder.to_owned(), AccessFs::ReadDir.into()));
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();
@@ -120,19 +125,18 @@ impl Node {
             if path.is_symlink() {
                 continue;
             }
-            match self.inner.get(&entry.file_name()) {
-                None => grants.push((path, everything())),
-                Some(Node {
-                    rule: Some(Rule::Hidden),
-                    ..
-                }) => {}
-                Some(Node {
-                    rule: Some(Rule::ReadOnly),
-                    inner,
-                }) if inner.is_empty() => {
-                    grants.push((path, AccessFs::from_read(ABI::V1)));
-                }
-                Some(node) => node.grant(&path, grants),
+            let Some(node) = self.inner.get(&entry.file_name()) else {
+                grants.push((path, rights));
+                continue;
+            };
+            let rights = match node.rule {
+                Some(Rule::Hidden) => continue,
+                Some(Rule::ReadOnly) => AccessFs::from_read(ABI::V1),
+                None => rights,
+            };
+            match node.inner.is_empty() {
+                true => grants.push((path, rights)),
+                false => node.grant(&path, rights, grants),
             }
         }
     }

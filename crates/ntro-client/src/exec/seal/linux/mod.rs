@@ -243,8 +243,8 @@ impl Plan {
                     false => not_held.push(gap(Barrier::Signals, "the kernel is older than 6.12")),
                 }
             }
-            Err(_) => {
-                let reason = format!("{reason}, and the kernel has no Landlock");
+            Err(error) => {
+                let reason = format!("{reason}, and {error}");
                 for barrier in [
                     Barrier::Files,
                     Barrier::Memory,
