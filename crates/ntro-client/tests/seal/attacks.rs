@@ -1,4 +1,6 @@
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use ntro_client::exec::prove::{Attempt, Battery, Outcome};
@@ -127,16 +129,22 @@ pub fn other_paths_are_hidden() {
     if is_root() {
         let other = sandbox.path("other");
         fs::create_dir(&other).unwrap();
-        let mount = |arguments: &[&str]| {
-            let status = Command::new(arguments[0]).args(&arguments[1..]).status();
-            assert!(status.unwrap().success());
-        };
-        let (home, other) = (sandbox.home(), other.display().to_string());
-        mount(&["mount", "--bind", home.to_str().unwrap(), &other]);
-        let line = format!("grep secret {other}/project/real/config.toml");
-        let refused = std::panic::catch_unwind(|| sandbox.is_refused(&line));
-        mount(&["umount", &other]);
-        refused.unwrap();
+        let line = format!("grep secret {}/project/real/config.toml", other.display());
+        with_mount(&sandbox.home(), &other, || sandbox.is_refused(&line));
+    }
+}
+
+/// Runs a test while a file or folder is mounted at another path as well.
+fn with_mount(from: &Path, to: &Path, test: impl FnOnce()) {
+    let run = |program: &str, arguments: &[&Path]| {
+        let status = Command::new(program).args(arguments).status();
+        assert!(status.unwrap().success());
+    };
+    run("mount", &[Path::new("--bind"), from, to]);
+    let done = catch_unwind(AssertUnwindSafe(test));
+    run("umount", &[to]);
+    if let Err(panic) = done {
+        resume_unwind(panic);
     }
 }
 
@@ -169,4 +177,39 @@ pub fn linked_profile_stays() {
     sandbox.is_refused("echo >> ~/project/dotfiles/zshrc");
     sandbox.is_refused("echo >> ~/.zshrc");
     sandbox.is_refused("mv ~/project/dotfiles ~/project/x && mv ~/project/x ~/project/dotfiles");
+}
+
+/// A profile whose link leads out of the home.
+pub fn profile_elsewhere_stays() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("dotfiles")).unwrap();
+    fs::write(sandbox.path("dotfiles/zshrc"), "# mine").unwrap();
+    std::os::unix::fs::symlink("../dotfiles/zshrc", sandbox.path("home/.zshrc")).unwrap();
+    sandbox.is_refused("echo >> ~/.zshrc");
+    sandbox.is_refused("mv ~/../dotfiles/zshrc ~/../x && mv ~/../x ~/../dotfiles/zshrc");
+}
+
+/// Startup files that are mounts, as containers get them from outside.
+pub fn mounted_startup_files_stay() {
+    if !is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    for folder in ["outside", "home/.ssh"] {
+        fs::create_dir(sandbox.path(folder)).unwrap();
+    }
+    for file in ["outside/config", "home/.gitconfig"] {
+        fs::write(sandbox.path(file), "").unwrap();
+    }
+    let (folder, file) = (sandbox.path("outside"), sandbox.path("outside/config"));
+    with_mount(&folder, &sandbox.path("home/.ssh"), || {
+        sandbox.is_refused("echo x >> ~/.ssh/config");
+        sandbox.is_refused("touch ~/.ssh/rc && rm ~/.ssh/rc");
+    });
+    with_mount(&file, &sandbox.path("home/.gitconfig"), || {
+        sandbox.is_refused("echo x >> ~/.gitconfig");
+    });
+    with_mount(&folder, &sandbox.path("home/.cache"), || {
+        sandbox.works(SealLevel::Store, "touch ~/.cache/x && rm ~/.cache/x");
+    });
 }

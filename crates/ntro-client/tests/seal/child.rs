@@ -193,6 +193,27 @@ pub fn default_level_degrades() {
     }
 }
 
+/// A hidden link to a folder or a device starts no program.
+pub fn linked_folders_stay_writable() {
+    let sandbox = Sandbox::new();
+    std::fs::rename(sandbox.path("home/.cache"), sandbox.path("cache")).unwrap();
+    std::os::unix::fs::symlink("../cache", sandbox.path("home/.cache")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", sandbox.path("home/.xsession-errors")).unwrap();
+    for no_namespaces in [false, true] {
+        let mut options = sandbox.options(SealLevel::Store);
+        options.named = false;
+        options.no_namespaces = no_namespaces;
+        for line in ["echo x > /dev/null", "echo x > ~/.cache/x"] {
+            let mut command = sandbox.sealed(&options, Path::new("/bin/sh"));
+            let output = command.args(["-c", line]).output().unwrap();
+            assert!(
+                output.status.success(),
+                "{no_namespaces} {line}: {output:?}"
+            );
+        }
+    }
+}
+
 /// An SSH key that opens the encrypted file is hidden, and the files beside it stay read-only.
 pub fn files_beside_key_stay() {
     let sandbox = Sandbox::new();

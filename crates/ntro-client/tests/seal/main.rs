@@ -58,6 +58,14 @@ fn main() -> std::process::ExitCode {
             attacks::linked_profile_stays,
         ),
         (
+            "attacks::profile_elsewhere_stays",
+            attacks::profile_elsewhere_stays,
+        ),
+        (
+            "attacks::mounted_startup_files_stay",
+            attacks::mounted_startup_files_stay,
+        ),
+        (
             "attacks::seal_off_reaches_canaries",
             attacks::seal_off_reaches_canaries,
         ),
@@ -81,6 +89,10 @@ fn main() -> std::process::ExitCode {
         (
             "child::default_level_degrades",
             child::default_level_degrades,
+        ),
+        (
+            "child::linked_folders_stay_writable",
+            child::linked_folders_stay_writable,
         ),
         ("child::files_beside_key_stay", child::files_beside_key_stay),
         (

@@ -155,11 +155,8 @@ impl Scene {
             self.pin(&path)?;
         }
         self.remount_read_only(&path)?;
-        for mount in self.table.below(&path) {
-            // Looking at such a folder would mount what it waits for.
-            if mount.point != path && mount.kind != "autofs" && !self.covers(&mount.point) {
-                existing(self.remount_read_only(&mount.point))?;
-            }
+        for point in self.mounts(&path) {
+            existing(self.remount_read_only(point))?;
         }
         Ok(())
     }
@@ -177,6 +174,15 @@ impl Scene {
     /// Mounts a folder on itself: its name can then be neither renamed nor removed.
     pub(super) fn pin(&self, path: &Path) -> io::Result<()> {
         Ok(mount_bind_recursive(path, path)?)
+    }
+
+    /// Returns the mounts in a folder, without links.
+    pub(super) fn mounts<'a>(&'a self, folder: &'a Path) -> impl Iterator<Item = &'a Path> {
+        // Looking at an automatic mount would mount what it waits for.
+        let mounts = self.table.below(folder).filter(move |mount| {
+            mount.point != folder && mount.kind != "autofs" && !self.covers(&mount.point)
+        });
+        mounts.map(|mount| mount.point.as_path())
     }
 
     /// Returns the other paths of a folder.

@@ -124,8 +124,8 @@ pub(super) fn of_system() -> impl Iterator<Item = &'static Path> {
     [Path::new("/sys")].into_iter().chain(of_root)
 }
 
-/// Makes the files of the home read-only that start programs. `programs` are the folders of
-/// `PATH`; the working folder stays as it is.
+/// Makes the files of the home read-only that start programs, and those that its links lead to.
+/// `programs` are the folders of `PATH`; the working folder stays as it is.
 pub(super) fn protect_home(
     scene: &Scene,
     home: &Path,
@@ -144,14 +144,27 @@ pub(super) fn protect_home(
     }
     let mut protected = Protected::default();
     for path in paths(&home, named, programs, working) {
-        protected.insert(&path);
+        match path.is_absolute() {
+            true => scene.make_read_only(&path)?,
+            false => protected.insert(&path),
+        }
     }
     scene.pin(&home)?;
-    close(scene, &home, &protected, true)
+    close(scene, &home, &protected, true)?;
+    // Those that are mounts are not read-only with the folder that they are in.
+    for point in scene.mounts(&home) {
+        let path = point.strip_prefix(&home).unwrap_or(point);
+        let is_startup = || is_startup_file(path.as_os_str()) && !point.is_dir();
+        let on_top_level = path.iter().count() == 1;
+        if protected.holds(path) || on_top_level && is_startup() {
+            existing(scene.make_read_only(point))?;
+        }
+    }
+    Ok(())
 }
 
-/// Returns the protected paths, relative to the home: `home` is its real path, `named` the one in
-/// the environment.
+/// Returns the protected paths: relative to the home, and absolute for those outside that its links
+/// lead to. `home` is its real path, `named` the one in the environment.
 pub(super) fn paths(
     home: &Path,
     named: &Path,
@@ -175,7 +188,8 @@ pub(super) fn paths(
             continue;
         }
         if let Some(target) = links.followed(home, &path) {
-            left.extend(target.strip_prefix(home).map(Path::to_owned).ok());
+            let inner = target.strip_prefix(home).map(Path::to_owned);
+            left.push(inner.unwrap_or(target));
         }
         found.push(path);
     }
@@ -183,12 +197,13 @@ pub(super) fn paths(
 }
 
 /// Returns the hidden files on the top level of the home that are links, as those that a tool for
-/// configuration files makes.
+/// configuration files makes. A link to a folder, such as `~/.cache` on another disk, is no file.
 fn hidden_links(home: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(home).into_iter().flatten().flatten();
     entries
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()))
         .filter(|entry| is_startup_file(&entry.file_name()))
+        .filter(|entry| fs::metadata(entry.path()).is_ok_and(|target| target.is_file()))
         .map(|entry| entry.file_name().into())
         .collect()
 }
@@ -209,7 +224,9 @@ impl Links {
                 metadata.map(|metadata| metadata.file_type())
             });
             if (*kind)?.is_symlink() {
-                return Some(reached.canonicalize().ok()?.join(names.as_path()));
+                let mut target = reached.canonicalize().ok()?;
+                target.extend(names);
+                return Some(target);
             }
         }
         None
@@ -239,6 +256,19 @@ impl Protected {
             node = node.inner.entry(name.to_owned()).or_default();
         }
         node.whole = true;
+    }
+
+    /// Returns whether a path is protected.
+    fn holds(&self, path: &Path) -> bool {
+        let mut node = self;
+        for name in path {
+            match node.inner.get(name) {
+                Some(inner) if inner.whole => return true,
+                Some(inner) => node = inner,
+                None => return false,
+            }
+        }
+        false
     }
 }
 
