@@ -148,6 +148,38 @@ fn with_mount(from: &Path, to: &Path, test: impl FnOnce()) {
     }
 }
 
+/// A key file on a removable disk, whose folder stays visible.
+pub fn key_on_removable_disk_is_hidden() {
+    if !is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let disks = Path::new("/run/media");
+    let is_new = !disks.exists();
+    let disk = disks.join(format!("ntro-seal-{}", std::process::id()));
+    fs::create_dir_all(&disk).unwrap();
+    for name in ["identity.txt", "notes"] {
+        fs::write(disk.join(name), "mine").unwrap();
+    }
+    let read = |level, name: &str| {
+        let mut options = sandbox.options(level);
+        options.files.secrets = vec![disk.join("identity.txt")];
+        let mut command = sandbox.sealed(&options, Path::new("grep"));
+        let output = command.arg("mine").arg(disk.join(name)).output().unwrap();
+        output.status.success()
+    };
+    let read = [
+        read(SealLevel::Off, "identity.txt"),
+        read(SealLevel::Store, "notes"),
+        read(SealLevel::Store, "identity.txt"),
+    ];
+    fs::remove_dir_all(&disk).unwrap();
+    if is_new {
+        let _ = fs::remove_dir(disks);
+    }
+    assert_eq!(read, [true, true, false]);
+}
+
 pub fn startup_files_stay() {
     for line in [
         "echo x >> ~/.bashrc",

@@ -193,6 +193,19 @@ pub fn default_level_degrades() {
     }
 }
 
+/// The runtime directory is where the folder of the child is made, and is emptied.
+pub fn generated_folder_has_both_paths() {
+    let sandbox = Sandbox::new();
+    let generated = sandbox.path("runtime/generated");
+    std::fs::rename(sandbox.path("generated"), &generated).unwrap();
+    let mut options = sandbox.options(SealLevel::Store);
+    options.files.generated_home = Some(generated);
+    let mut command = sandbox.sealed(&options, Path::new("/bin/sh"));
+    let line = "cat ~/.ntro/config.toml ~/../runtime/generated/config.toml";
+    let output = command.args(["-c", line]).output().unwrap();
+    assert_eq!(output.stdout, b"tokentoken", "{output:?}");
+}
+
 /// A hidden link to a folder or a device starts no program.
 pub fn linked_folders_stay_writable() {
     let sandbox = Sandbox::new();

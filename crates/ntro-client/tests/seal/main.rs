@@ -66,6 +66,10 @@ fn main() -> std::process::ExitCode {
             attacks::mounted_startup_files_stay,
         ),
         (
+            "attacks::key_on_removable_disk_is_hidden",
+            attacks::key_on_removable_disk_is_hidden,
+        ),
+        (
             "attacks::seal_off_reaches_canaries",
             attacks::seal_off_reaches_canaries,
         ),
@@ -89,6 +93,10 @@ fn main() -> std::process::ExitCode {
         (
             "child::default_level_degrades",
             child::default_level_degrades,
+        ),
+        (
+            "child::generated_folder_has_both_paths",
+            child::generated_folder_has_both_paths,
         ),
         (
             "child::linked_folders_stay_writable",

@@ -158,8 +158,8 @@ impl Plan {
         let mut scene = Scene::new()?;
 
         scene.replace(Path::new(hidden::RUN), 0o755)?;
-        for (path, copy) in &kept {
-            copy.attach_anew(path)?;
+        for (path, copy) in kept {
+            scene.show(&path, copy)?;
         }
         if let Some(path) = &files.runtime_dir {
             match real(path)? {
@@ -177,29 +177,21 @@ impl Plan {
             }
             scene.replace(&path, mode)?;
         }
-        for path in hidden::DUMPS {
-            scene.hide(Path::new(path))?;
+        for path in self.hidden() {
+            scene.hide(&path)?;
         }
-        for path in &files.secrets {
-            scene.hide(path)?;
-        }
-        if let Some(home) = &files.home {
-            for path in hidden::of_home(home) {
-                scene.hide(&path)?;
-            }
-        }
-        scene.hide(&files.ntro_home)?;
-        for path in sockets {
-            if scene::is_socket(path) {
+        for path in sockets.iter().filter(|path| scene::is_socket(path)) {
+            // Name resolution listens in the folders that are kept there.
+            if real(path)?.is_some_and(|path| !path.starts_with(hidden::RUN)) {
                 scene.hide(path)?;
             }
         }
         if let Some((path, copy)) = generated {
-            if let Some(target) = real(&files.ntro_home)? {
-                copy.attach(&target)?;
-            }
             if real(path)?.is_none() {
                 copy.attach_anew(path)?;
+            }
+            if let (Some(target), Some(copy)) = (real(&files.ntro_home)?, Copy::of(path)?) {
+                copy.attach(&target)?;
             }
         }
         startup::protect_system(&scene)?;
@@ -265,18 +257,25 @@ impl Plan {
         Ok(sealed)
     }
 
+    /// Returns the files and folders with secrets in them.
+    fn hidden(&self) -> Vec<PathBuf> {
+        let files = &self.files;
+        let mut hidden: Vec<_> = hidden::DUMPS.map(PathBuf::from).into();
+        hidden.extend(files.secrets.iter().cloned());
+        hidden.extend(files.home.iter().flat_map(|home| hidden::of_home(home)));
+        hidden.push(files.ntro_home.clone());
+        hidden
+    }
+
     /// Returns what Landlock must hide and protect, by its real path.
     fn rules(&self) -> Vec<(PathBuf, Rule)> {
         let files = &self.files;
-        let mut hidden: Vec<_> = files.secrets.clone();
-        hidden.extend(hidden::DUMPS.map(PathBuf::from));
-        hidden.push(files.ntro_home.clone());
+        let mut hidden = self.hidden();
         hidden.extend(files.runtime_dir.clone());
         hidden.push("/dev/shm".into());
         hidden.extend(hidden::devices());
         let mut read_only = Vec::new();
         if let Some(home) = &files.home {
-            hidden.extend(hidden::of_home(home));
             let named = home;
             if let Ok(home) = home.canonicalize() {
                 let working = working_folder().unwrap_or_default();
@@ -340,7 +339,7 @@ fn hide_devices(scene: &mut Scene) -> io::Result<()> {
         std::os::unix::fs::symlink(target, path)?;
     }
     for (path, copy) in copies {
-        copy.attach_anew(&path)?;
+        scene.show(&path, copy)?;
     }
     make_folder(Path::new("/dev/shm"), 0o1777)
 }

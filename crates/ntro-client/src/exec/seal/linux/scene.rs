@@ -23,8 +23,8 @@ pub(super) struct Scene {
     table: MountTable,
     /// An empty read-only folder, once one was needed.
     veil: Option<OwnedFd>,
-    /// What is covered, without links.
-    covered: Vec<PathBuf>,
+    /// What is covered, and what is shown again in it (`false`): in this order, without links.
+    covered: Vec<(PathBuf, bool)>,
 }
 
 /// A copy of a part of the tree, as it was before something covered it.
@@ -48,14 +48,14 @@ impl Copy {
         }))
     }
 
-    /// Mounts the copy at a path.
-    pub(super) fn attach(&self, path: &Path) -> io::Result<()> {
+    /// Mounts the copy at a path. A copy can be at one path only.
+    pub(super) fn attach(self, path: &Path) -> io::Result<()> {
         let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
         Ok(move_mount(self.tree.as_fd(), "", CWD, path, flags)?)
     }
 
     /// Mounts the copy at a path, which is made if it is missing.
-    pub(super) fn attach_anew(&self, path: &Path) -> io::Result<()> {
+    pub(super) fn attach_anew(self, path: &Path) -> io::Result<()> {
         match (self.is_folder, path.parent()) {
             (true, _) => make_folder(path, 0o755)?,
             (false, parent) => {
@@ -88,34 +88,50 @@ impl Scene {
     /// Hides a file or folder, by all its paths. One that is missing, or out of reach for the child
     /// as well, is left.
     pub(super) fn hide(&mut self, path: &Path) -> io::Result<()> {
+        match self.cover_aliases(path)? {
+            Some(path) => self.cover(&path),
+            None => Ok(()),
+        }
+    }
+
+    /// Hides a file or folder by its other paths. Returns the path without links; `None` for what is
+    /// missing.
+    fn cover_aliases(&mut self, path: &Path) -> io::Result<Option<PathBuf>> {
         let Some(path) = real(path)? else {
-            return Ok(());
+            return Ok(None);
         };
         for alias in self.table.aliases(&path) {
             self.cover(&alias)?;
         }
-        self.cover(&path)
+        Ok(Some(path))
     }
 
     /// Replaces a folder with an empty one that the child may write to.
     pub(super) fn replace(&mut self, path: &Path, mode: u32) -> io::Result<()> {
-        let Some(path) = real(path)? else {
+        let Some(path) = self.cover_aliases(path)? else {
             return Ok(());
         };
-        for alias in self.table.aliases(&path) {
-            self.cover(&alias)?;
-        }
         let options = format!("mode={mode:o}\0");
         let options = std::ffi::CStr::from_bytes_with_nul(options.as_bytes());
         let flags = MountFlags::NOSUID | MountFlags::NODEV;
         mount("tmpfs", &path, "tmpfs", flags, options.ok())?;
-        self.covered.push(path);
+        self.covered.push((path, true));
+        Ok(())
+    }
+
+    /// Shows a copy again at its path, below something covered.
+    pub(super) fn show(&mut self, path: &Path, copy: Copy) -> io::Result<()> {
+        copy.attach_anew(path)?;
+        self.covered.extend(real(path)?.map(|path| (path, false)));
         Ok(())
     }
 
     /// Returns whether a path without links is below something covered.
     pub(super) fn covers(&self, path: &Path) -> bool {
-        self.covered.iter().any(|covered| path.starts_with(covered))
+        let mut latest = self.covered.iter().rev();
+        latest
+            .find(|(above, _)| path.starts_with(above))
+            .is_some_and(|(_, is_covered)| *is_covered)
     }
 
     /// Hides a file or folder at this path, which has no links.
@@ -132,9 +148,11 @@ impl Scene {
             let flags = OpenTreeFlags::OPEN_TREE_CLONE
                 | OpenTreeFlags::OPEN_TREE_CLOEXEC
                 | OpenTreeFlags::AT_EMPTY_PATH;
-            let copy = open_tree(veil, "", flags)?;
-            let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-            move_mount(copy, "", CWD, path, flags)?;
+            let copy = Copy {
+                tree: open_tree(veil, "", flags)?,
+                is_folder: true,
+            };
+            copy.attach(path)?;
         } else {
             let flags =
                 MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::RDONLY;
@@ -142,7 +160,7 @@ impl Scene {
             let flags = OFlags::PATH | OFlags::CLOEXEC;
             self.veil = Some(open(path, flags, Mode::empty())?);
         }
-        self.covered.push(path.to_owned());
+        self.covered.push((path.to_owned(), true));
         Ok(())
     }
 
