@@ -30,9 +30,10 @@ pub(super) fn shared_memory(grounds: &Grounds) -> Result {
 fn any<'a>(grounds: &Grounds, files: impl Iterator<Item = &'a Path>) -> Result {
     let mut last = Failure::NotTried("nothing could be planted");
     for file in files {
-        match File::open(file) {
-            Ok(file) => return has_canary(grounds, file),
-            Err(error) => last = error.into(),
+        let opened = File::open(file).map_err(Failure::from);
+        match opened.and_then(|file| has_canary(grounds, file)) {
+            Ok(()) => return Ok(()),
+            Err(failure) => last = failure,
         }
     }
     Err(last)
