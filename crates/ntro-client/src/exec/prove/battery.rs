@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use super::super::seal::{SealFiles, SealLevel};
 use super::attempts::ATTEMPTS;
 use super::calls;
-use super::grounds::{Grounds, file_name};
+use super::grounds::{Grounds, Planted, tmux_folder};
 use super::outcome::Attempt;
 use super::roles::{ATTEMPT_ALL, MARK, VICTIM};
 
@@ -37,61 +37,65 @@ impl Battery {
     pub fn plant(program: &Path, files: &SealFiles, level: SealLevel) -> io::Result<Self> {
         let canary = format!("canary-{:016x}{:016x}", random()?, random()?);
         let name = format!("ntro-prove-{:016x}", random()?);
-        let home = files.home.iter();
-        let folders = home.flat_map(|home| FOLDERS.map(|folder| home.join(folder)));
-        let folders: Vec<_> = folders.filter(|folder| folder.is_dir()).collect();
-
-        let mut planted = Vec::new();
-        plant(&files.ntro_home.join(file_name(&name)), &canary)?;
-        for folder in folders {
-            let file = folder.join(file_name(&name));
-            if plant(&file, &canary).is_ok() {
-                planted.push(file);
-            }
-        }
-        let shared = Path::new("/dev/shm").join(&name);
-        if plant(&shared, &canary).is_ok() {
-            planted.push(shared);
-        }
-        if let Some(home) = &files.home {
-            fs::create_dir(home.join(file_name(&name)))?;
-        }
-
-        let mut victim = Command::new(program)
+        let victim = Command::new(program)
             .args([MARK, VICTIM, &name])
             .env("NTRO_PROVE_CANARY", &canary)
             .current_dir(&files.ntro_home)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let mut lines = canary.clone();
-        for path in sockets(files, &name) {
+        // Where the rest fails, dropping it removes what is planted so far.
+        let mut battery = Self {
+            program: program.to_owned(),
+            grounds: Grounds {
+                keys: calls::plant_keys(&name, &canary).ok(),
+                canary,
+                name,
+                home: files.home.clone(),
+                ntro_home: files.ntro_home.clone(),
+                runtime_dir: files.runtime_dir.clone(),
+                net: level == SealLevel::Net,
+                files: Vec::new(),
+                victim: Planted::default(),
+            },
+            victim,
+        };
+        battery.plant_files()?;
+        battery.plant_in_victim()?;
+        Ok(battery)
+    }
+
+    fn plant_files(&mut self) -> io::Result<()> {
+        let grounds = &mut self.grounds;
+        plant(&grounds.own_file(), &grounds.canary)?;
+        let name = grounds.file_name();
+        let home = grounds.home.iter();
+        let files = home.flat_map(|home| FOLDERS.map(|folder| home.join(folder).join(&name)));
+        let shared = Path::new("/dev/shm").join(&grounds.name);
+        let files = files.chain([shared]);
+        grounds.files = files
+            .filter(|file| plant(file, &grounds.canary).is_ok())
+            .collect();
+        if let Some(home) = &grounds.home {
+            fs::create_dir(home.join(name))?;
+        }
+        Ok(())
+    }
+
+    fn plant_in_victim(&mut self) -> io::Result<()> {
+        let mut lines = self.grounds.canary.clone();
+        for path in sockets(&self.grounds) {
             lines.push('\n');
             lines.push_str(&path.to_string_lossy());
         }
         lines.push_str("\n\n");
-        let mut grounds = Grounds {
-            keys: calls::plant_keys(&name, &canary).ok(),
-            canary,
-            name,
-            home: files.home.clone(),
-            ntro_home: files.ntro_home.clone(),
-            runtime_dir: files.runtime_dir.clone(),
-            net: level == SealLevel::Net,
-            files: planted,
-            victim: super::grounds::Planted::default(),
-        };
         let mut answer = String::new();
-        if let (Some(input), Some(output)) = (&mut victim.stdin, victim.stdout.take()) {
+        if let (Some(input), Some(output)) = (&mut self.victim.stdin, self.victim.stdout.take()) {
             input.write_all(lines.as_bytes())?;
             BufReader::new(output).read_line(&mut answer)?;
         }
-        grounds.victim = serde_json::from_str(&answer)?;
-        Ok(Self {
-            program: program.to_owned(),
-            grounds,
-            victim,
-        })
+        self.grounds.victim = serde_json::from_str(&answer)?;
+        Ok(())
     }
 
     /// Returns the program and the arguments that make all attempts, for an unsealed and for a
@@ -142,7 +146,7 @@ impl Drop for Battery {
         for file in self.grounds.files.iter().chain([&own]) {
             let _ = fs::remove_file(file);
         }
-        for path in sockets_of(&self.grounds) {
+        for path in &self.grounds.victim.sockets {
             let _ = fs::remove_file(path);
         }
         if let Some(home) = &self.grounds.home {
@@ -155,23 +159,18 @@ impl Drop for Battery {
 }
 
 /// Returns where the victim listens: as a bus, as an agent, as tmux, and in the home.
-fn sockets(files: &SealFiles, name: &str) -> Vec<PathBuf> {
-    let tmux = format!("/tmp/tmux-{}", rustix::process::geteuid().as_raw());
+fn sockets(grounds: &Grounds) -> Vec<PathBuf> {
     let folders = [
-        files.runtime_dir.clone(),
+        grounds.runtime_dir.clone(),
         Some("/tmp".into()),
-        Some(tmux.into()),
-        files.home.clone(),
+        Some(tmux_folder()),
+        grounds.home.clone(),
     ];
     folders
         .into_iter()
         .flatten()
-        .map(|folder| folder.join(format!("{name}.sock")))
+        .map(|folder| folder.join(format!("{}.sock", grounds.name)))
         .collect()
-}
-
-fn sockets_of(grounds: &Grounds) -> &[PathBuf] {
-    &grounds.victim.sockets
 }
 
 fn plant(path: &Path, canary: &str) -> io::Result<()> {

@@ -1,6 +1,9 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use rustix::process::{Pid, geteuid};
 use serde::{Deserialize, Serialize};
+
+use super::outcome::Failure;
 
 /// Where the canary was planted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,10 +39,23 @@ pub(super) struct Planted {
     pub(super) terminal: Option<PathBuf>,
 }
 
+impl Planted {
+    /// Returns the process.
+    pub(super) fn process(&self) -> Result<Pid, Failure> {
+        Pid::from_raw(self.pid).ok_or(Failure::NotTried("no victim"))
+    }
+}
+
 impl Grounds {
+    /// Returns the home folder.
+    pub(super) fn home(&self) -> Result<&Path, Failure> {
+        let none = Failure::NotTried("no home folder");
+        self.home.as_deref().ok_or(none)
+    }
+
     /// Returns the name of the planted file in each folder.
     pub(super) fn file_name(&self) -> String {
-        file_name(&self.name)
+        format!(".{}", self.name)
     }
 
     /// Returns the planted file in the folder of `ntro`.
@@ -48,7 +64,7 @@ impl Grounds {
     }
 }
 
-/// Returns the name of the planted file in each folder.
-pub(super) fn file_name(name: &str) -> String {
-    format!(".{name}")
+/// Returns the folder in which tmux listens.
+pub(super) fn tmux_folder() -> PathBuf {
+    format!("/tmp/tmux-{}", geteuid().as_raw()).into()
 }

@@ -11,6 +11,7 @@ mod attempts;
 mod battery;
 mod calls;
 mod grounds;
+mod line;
 mod outcome;
 mod roles;
 mod victim;

@@ -1,9 +1,10 @@
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io;
 use std::process::{Command, ExitCode, Stdio};
 
 use super::attempts::ATTEMPTS;
 use super::grounds::Grounds;
+use super::line::print_line;
 use super::outcome::Attempt;
 use super::victim;
 
@@ -46,7 +47,7 @@ fn attempt_all(program: &OsString, grounds: &str) -> io::Result<()> {
             .output()?;
         // One that ended early printed nothing.
         if let Ok(made) = serde_json::from_slice::<Attempt>(&output.stdout) {
-            print(&made)?;
+            print_line(&made)?;
         }
     }
     Ok(())
@@ -56,12 +57,5 @@ fn attempt(grounds: &str, name: &str) -> io::Result<()> {
     let grounds: Grounds = serde_json::from_str(grounds)?;
     let found = ATTEMPTS.iter().find(|(known, _)| *known == name);
     let (_, make) = found.ok_or(io::ErrorKind::NotFound)?;
-    print(&Attempt::new(name, make(&grounds)))
-}
-
-fn print(attempt: &Attempt) -> io::Result<()> {
-    let mut output = io::stdout().lock();
-    serde_json::to_writer(&mut output, attempt)?;
-    output.write_all(b"\n")?;
-    output.flush()
+    print_line(&Attempt::new(name, make(&grounds)))
 }

@@ -16,6 +16,7 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
 
 use super::grounds::Planted;
+use super::line::print_line;
 
 /// Plants what a process can hold, reports it, and waits for the end of its input. The first line of
 /// the input is the canary; the others are the paths of sockets.
@@ -36,7 +37,7 @@ pub(super) fn run(name: &str) -> io::Result<()> {
     file.write_all(canary.as_bytes())?;
     let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let terminal = terminal().ok();
+    let terminal = new_terminal().ok();
     let mut planted = Planted {
         pid: rustix::process::getpid().as_raw_pid(),
         address: canary.as_ptr() as u64,
@@ -86,7 +87,7 @@ pub(super) fn run(name: &str) -> io::Result<()> {
             }
         });
     }
-    println(&planted)?;
+    print_line(&planted)?;
     for line in lines {
         line?;
     }
@@ -97,14 +98,8 @@ pub(super) fn run(name: &str) -> io::Result<()> {
     Ok(())
 }
 
-fn println(planted: &Planted) -> io::Result<()> {
-    let mut output = io::stdout().lock();
-    serde_json::to_writer(&mut output, planted)?;
-    output.write_all(b"\n")?;
-    output.flush()
-}
-
-fn terminal() -> io::Result<(OwnedFd, PathBuf)> {
+/// Makes a terminal. Returns the end of its owner, and the path of the other.
+pub(super) fn new_terminal() -> io::Result<(OwnedFd, PathBuf)> {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
     unlockpt(&master)?;
     let path = ptsname(&master, Vec::new())?;

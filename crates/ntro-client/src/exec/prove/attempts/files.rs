@@ -13,10 +13,7 @@ pub(super) fn own(grounds: &Grounds) -> Result {
 }
 
 pub(super) fn key_folders(grounds: &Grounds) -> Result {
-    let home = grounds
-        .home
-        .as_ref()
-        .ok_or(Failure::NotTried("no home folder"))?;
+    let home = grounds.home()?;
     let files = grounds.files.iter().filter(|file| file.starts_with(home));
     any(grounds, files.map(AsRef::as_ref))
 }
@@ -48,10 +45,7 @@ pub(super) fn link(grounds: &Grounds) -> Result {
 }
 
 pub(super) fn hard_link(grounds: &Grounds) -> Result {
-    let home = grounds
-        .home
-        .as_ref()
-        .ok_or(Failure::NotTried("no home folder"))?;
+    let home = grounds.home()?;
     let link = home.join(grounds.file_name()).join("link");
     fs::hard_link(grounds.own_file(), &link)?;
     let file = File::open(&link);

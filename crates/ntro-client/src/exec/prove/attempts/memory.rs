@@ -1,7 +1,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 
-use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_open};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, pidfd_open};
 
 use super::{Grounds, Result, has_canary, is_canary};
 use crate::exec::prove::calls;
@@ -45,8 +45,7 @@ pub(super) fn descriptor(grounds: &Grounds) -> Result {
 }
 
 pub(super) fn pidfd_getfd(grounds: &Grounds) -> Result {
-    let pid = Pid::from_raw(grounds.victim.pid).ok_or(Failure::NotTried("no victim"))?;
-    let process = pidfd_open(pid, PidfdFlags::empty())?;
+    let process = pidfd_open(grounds.victim.process()?, PidfdFlags::empty())?;
     let number = grounds.victim.descriptor;
     let file = rustix::process::pidfd_getfd(process, number, PidfdGetfdFlags::empty())?;
     let mut bytes = vec![0; grounds.canary.len()];

@@ -84,7 +84,7 @@ fn stage() -> io::Result<PathBuf> {
 }
 
 /// The first capability of an attacker is over namespaces of its own.
-fn enter_nested() -> io::Result<()> {
+pub(super) fn enter_nested() -> io::Result<()> {
     let user = NamespaceUser::current();
     unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNS)?;
     user.map()

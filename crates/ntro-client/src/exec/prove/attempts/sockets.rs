@@ -4,6 +4,7 @@ use std::os::unix::net::{SocketAddr, UnixStream};
 use std::path::{Path, PathBuf};
 
 use super::{Grounds, Result, has_canary};
+use crate::exec::prove::grounds::tmux_folder;
 use crate::exec::prove::outcome::Failure;
 
 pub(super) fn runtime_directory(grounds: &Grounds) -> Result {
@@ -16,13 +17,11 @@ pub(super) fn temporary_folder(grounds: &Grounds) -> Result {
 }
 
 pub(super) fn tmux(grounds: &Grounds) -> Result {
-    let folder = format!("/tmp/tmux-{}", rustix::process::geteuid().as_raw());
-    in_folder(grounds, Path::new(&folder))
+    in_folder(grounds, &tmux_folder())
 }
 
 pub(super) fn home(grounds: &Grounds) -> Result {
-    let none = Failure::NotTried("no home folder");
-    in_folder(grounds, grounds.home.as_deref().ok_or(none)?)
+    in_folder(grounds, grounds.home()?)
 }
 
 fn in_folder(grounds: &Grounds, folder: &Path) -> Result {

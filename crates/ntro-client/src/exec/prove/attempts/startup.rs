@@ -4,22 +4,14 @@ use std::path::{Path, PathBuf};
 
 use rustix::mount::{MountFlags, mount_remount};
 use rustix::process::geteuid;
-use rustix::thread::UnshareFlags;
 
+use super::namespaces::enter_nested;
 use super::{Grounds, Result};
 use crate::exec::prove::outcome::Failure;
-use crate::exec::seal::unshare;
-
-fn home(grounds: &Grounds) -> std::result::Result<&Path, Failure> {
-    grounds
-        .home
-        .as_deref()
-        .ok_or(Failure::NotTried("no home folder"))
-}
 
 /// Opens a profile for writing and writes nothing.
 pub(super) fn changed_profile(grounds: &Grounds) -> Result {
-    let home = home(grounds)?;
+    let home = grounds.home()?;
     let profiles = [".profile", ".bashrc", ".bash_profile", ".zshrc", ".zshenv"];
     let profile = profiles
         .map(|name| home.join(name))
@@ -32,13 +24,13 @@ pub(super) fn changed_profile(grounds: &Grounds) -> Result {
 
 /// Creates a hidden file, as a profile that was missing.
 pub(super) fn new_file(grounds: &Grounds) -> Result {
-    let file = home(grounds)?.join(format!("{}-new", grounds.file_name()));
+    let file = grounds.home()?.join(format!("{}-new", grounds.file_name()));
     created(&file)
 }
 
 /// Renames a folder, as `~/.config` would be, to put another in its place.
 pub(super) fn renamed_folder(grounds: &Grounds) -> Result {
-    let folder = home(grounds)?.join(grounds.file_name());
+    let folder = grounds.home()?.join(grounds.file_name());
     let aside = folder.with_extension("aside");
     fs::rename(&folder, &aside)?;
     fs::rename(&aside, &folder)?;
@@ -55,7 +47,7 @@ pub(super) fn user_units(grounds: &Grounds) -> Result {
 
 /// Creates a file in a folder of the home, which is created too if it is missing.
 fn below(grounds: &Grounds, names: &[&str]) -> Result {
-    let mut folder = home(grounds)?.to_owned();
+    let mut folder = grounds.home()?.to_owned();
     let mut new = Vec::new();
     for name in names {
         folder.push(name);
@@ -87,10 +79,8 @@ fn created(file: &Path) -> Result {
 
 /// Makes the home writable again, in a namespace in which the attacker has every capability.
 pub(super) fn remounted_home(grounds: &Grounds) -> Result {
-    let user = crate::exec::seal::NamespaceUser::current();
-    unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNS)?;
-    user.map()?;
-    let _ = mount_remount(home(grounds)?, MountFlags::BIND, "");
+    enter_nested()?;
+    let _ = mount_remount(grounds.home()?, MountFlags::BIND, "");
     new_file(grounds)
 }
 

@@ -1,18 +1,17 @@
 use std::fs::{File, OpenOptions};
 use std::io::Read as _;
 use std::os::fd::AsFd as _;
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::process::setsid;
-use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
 
 use super::{Grounds, Result, is_canary};
 use crate::exec::prove::calls;
 use crate::exec::prove::outcome::Failure;
+use crate::exec::prove::victim::new_terminal;
 
 pub(super) fn typed(_grounds: &Grounds) -> Result {
     type_into_own_terminal(0)
@@ -25,13 +24,10 @@ pub(super) fn typed_with_upper_bits(_grounds: &Grounds) -> Result {
 /// Types a line into the terminal that controls this process, and reads it as the shell would.
 fn type_into_own_terminal(upper: u64) -> Result {
     setsid()?;
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
-    unlockpt(&master)?;
-    let path = ptsname(&master, Vec::new())?;
+    let (master, path) = new_terminal()?;
     // Closing this end would hang up, which ends the process.
     std::mem::forget(master);
     // The first terminal that a session without one opens controls it.
-    let path = std::ffi::OsStr::from_bytes(path.to_bytes());
     let mut terminal = OpenOptions::new().read(true).write(true).open(path)?;
     for character in *b"x\n" {
         calls::type_character(terminal.as_fd(), character, upper)?;
