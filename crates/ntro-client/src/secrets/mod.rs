@@ -19,6 +19,8 @@ mod deadline;
 mod error;
 mod file;
 mod item;
+#[cfg(target_os = "linux")]
+mod kernel_key;
 mod keyring;
 mod keyutils;
 mod kind;

@@ -3,15 +3,12 @@ use std::io;
 use std::path::Path;
 
 use linux_keyutils::{Key, KeyError, KeyRing, KeyRingIdentifier};
-use rustix::io::Errno;
 use zeroize::Zeroizing;
 
+use super::super::kernel_key::{self, LARGEST, is_blocked};
 use super::super::{Error, Item, SecretStore, StoreKind};
 use ntro_base::ApiKey;
 use ntro_base::disk::FileLock;
-
-/// The kernel's size limit for one key.
-const LARGEST: usize = 32_767;
 
 /// The kernel's keyring of the user.
 pub(in super::super) struct KeyutilsStore {
@@ -154,43 +151,21 @@ fn description(item: &Item) -> String {
 }
 
 fn find(ring: KeyRing, description: &str) -> Result<Option<Key>, Error> {
-    match ring.search(description) {
-        Ok(key) => Ok(Some(key)),
-        Err(error) if is_gone(error) => Ok(None),
-        Err(error) => Err(explain(error)),
-    }
+    kernel_key::find(ring, description).map_err(explain)
 }
 
-/// Returns the content of a key; `None` if it was removed meanwhile.
 fn read(key: Key) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-    let mut bytes = Zeroizing::new(vec![0; LARGEST]);
-    match key.read(&mut bytes) {
-        Ok(length) => {
-            bytes.truncate(length);
-            Ok(Some(bytes))
-        }
-        Err(error) if is_gone(error) => Ok(None),
-        Err(error) => Err(explain(error)),
-    }
-}
-
-fn is_gone(error: KeyError) -> bool {
-    matches!(
-        error,
-        KeyError::KeyDoesNotExist | KeyError::KeyExpired | KeyError::KeyRevoked
-    )
+    kernel_key::read(key).map_err(explain)
 }
 
 fn explain(error: KeyError) -> Error {
-    const NO_SYSTEM_CALL: i32 = Errno::NOSYS.raw_os_error();
     let store = StoreKind::Keyutils;
     let unavailable = |reason: &str| Error::Unavailable {
         store,
         reason: reason.to_owned(),
     };
     match error {
-        // A system call filter returns either of these.
-        KeyError::PermissionDenied | KeyError::Unknown(NO_SYSTEM_CALL) => Error::Absent {
+        error if is_blocked(error) => Error::Absent {
             store,
             reason: "the kernel's keyring is blocked, as it is in most containers".to_owned(),
         },

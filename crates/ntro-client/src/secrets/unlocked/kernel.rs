@@ -3,10 +3,8 @@ use linux_keyutils::{
 };
 use zeroize::Zeroizing;
 
+use super::super::kernel_key::{self, is_blocked};
 use super::NotKept;
-
-/// The kernel's size limit for one key.
-const LARGEST: usize = 32_767;
 
 #[expect(
     clippy::unnecessary_wraps,
@@ -28,21 +26,14 @@ fn session() -> Result<KeyRing, NotKept> {
 }
 
 fn find(description: &str) -> Result<Option<Key>, NotKept> {
-    match session()?.search(description) {
-        Ok(key) => Ok(Some(key)),
-        Err(KeyError::KeyDoesNotExist | KeyError::KeyExpired | KeyError::KeyRevoked) => Ok(None),
-        Err(error) => Err(explain(error)),
-    }
+    kernel_key::find(session()?, description).map_err(explain)
 }
 
 pub(super) fn read(description: &str) -> Result<Option<Zeroizing<Vec<u8>>>, NotKept> {
-    let Some(key) = find(description)? else {
-        return Ok(None);
-    };
-    let mut bytes = Zeroizing::new(vec![0; LARGEST]);
-    let length = key.read(&mut bytes).map_err(explain)?;
-    bytes.truncate(length);
-    Ok(Some(bytes))
+    match find(description)? {
+        Some(key) => kernel_key::read(key).map_err(explain),
+        None => Ok(None),
+    }
 }
 
 /// Keeps a content for some seconds. It is in the session only once the kernel knows its end.
@@ -74,7 +65,7 @@ fn explain(error: KeyError) -> NotKept {
         KeyError::QuotaExceeded => {
             "all that the kernel allows a user to keep is used up, see `/proc/key-users`".to_owned()
         }
-        KeyError::PermissionDenied | KeyError::AccessDenied => {
+        error if is_blocked(error) || error == KeyError::AccessDenied => {
             "the kernel's keyring is blocked, as it is in most containers".to_owned()
         }
         error => format!("the kernel answers {error:?}"),
