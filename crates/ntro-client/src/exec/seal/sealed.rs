@@ -84,8 +84,13 @@ pub struct Sealed {
 impl Sealed {
     /// Nothing holds, as the level `off` asks for.
     pub(super) fn off() -> Self {
+        Self::nothing(SealLevel::Off)
+    }
+
+    /// Nothing holds yet.
+    pub(super) fn nothing(level: SealLevel) -> Self {
         Self {
-            level: SealLevel::Off,
+            level,
             held: Vec::new(),
             not_held: Vec::new(),
             listener: None,

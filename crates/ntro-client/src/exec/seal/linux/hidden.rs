@@ -130,19 +130,19 @@ pub(super) fn bound_sockets() -> io::Result<Vec<PathBuf>> {
 }
 
 /// Returns the devices that this user can read, and that give what files and the terminal do not:
-/// disks, keyboards, memory, and the screens and keys of other terminals.
-pub(super) fn devices() -> Vec<PathBuf> {
-    devices_in(&["/dev", TERMINALS])
+/// disks, keyboards, memory, and the screens and keys of other terminals. `own` are the numbers of
+/// the terminals of this process.
+pub(super) fn devices(own: &[u64]) -> Vec<PathBuf> {
+    devices_in(&["/dev", TERMINALS], own)
 }
 
 /// Returns the other terminals alone.
-pub(super) fn other_terminals() -> Vec<PathBuf> {
-    devices_in(&[TERMINALS])
+pub(super) fn other_terminals(own: &[u64]) -> Vec<PathBuf> {
+    devices_in(&[TERMINALS], own)
 }
 
 /// Returns what root keeps of `/dev`: it could read every disk, also one that is plugged in later.
-pub(super) fn kept_devices() -> io::Result<Vec<PathBuf>> {
-    let own = own_terminals();
+pub(super) fn kept_devices(own: &[u64]) -> io::Result<Vec<PathBuf>> {
     let mut kept = Vec::new();
     for entry in fs::read_dir("/dev")? {
         let entry = entry?;
@@ -161,8 +161,7 @@ pub(super) fn kept_devices() -> io::Result<Vec<PathBuf>> {
     Ok(kept)
 }
 
-fn devices_in(folders: &[&str]) -> Vec<PathBuf> {
-    let own = own_terminals();
+fn devices_in(folders: &[&str], own: &[u64]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for folder in folders {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -219,7 +218,7 @@ fn is_dangerous(name: &[u8]) -> bool {
 }
 
 /// Returns the numbers of the devices that are the terminal of this process.
-fn own_terminals() -> Vec<u64> {
+pub(super) fn own_terminals() -> Vec<u64> {
     let mut own = Vec::new();
     for number in 0..3 {
         if let Ok(metadata) = fs::metadata(format!("/proc/self/fd/{number}")) {

@@ -101,12 +101,8 @@ impl Plan {
     fn enter_namespaces(&self) -> Result<Sealed, SealError> {
         let working = working_folder()?;
         let net = self.level == SealLevel::Net;
-        let mut sealed = Sealed {
-            level: self.level,
-            held: vec![Barrier::Files, Barrier::Sockets, Barrier::Memory],
-            not_held: Vec::new(),
-            listener: None,
-        };
+        let mut sealed = Sealed::nothing(self.level);
+        sealed.held = vec![Barrier::Files, Barrier::Sockets, Barrier::Memory];
         let folders = step("inherited descriptors", Folders::find())?;
         // A new network namespace has a list of its own.
         let sockets = step("sockets", hidden::bound_sockets())?;
@@ -211,12 +207,7 @@ impl Plan {
 
     /// Seals without namespaces.
     fn enter_domain_only(&self, reason: &str) -> Result<Sealed, SealError> {
-        let mut sealed = Sealed {
-            level: self.level,
-            held: Vec::new(),
-            not_held: Vec::new(),
-            listener: None,
-        };
+        let mut sealed = Sealed::nothing(self.level);
         step("privileges", drop_capabilities())?;
         step("privileges", set_no_new_privs(true).map_err(Into::into))?;
         let home = self.files.home.as_deref();
@@ -273,7 +264,7 @@ impl Plan {
         let mut hidden = self.hidden();
         hidden.extend(files.runtime_dir.clone());
         hidden.push("/dev/shm".into());
-        hidden.extend(hidden::devices());
+        hidden.extend(hidden::devices(&hidden::own_terminals()));
         let mut read_only = Vec::new();
         if let Some(home) = &files.home {
             let named = home;
@@ -315,18 +306,19 @@ impl Plan {
 
 /// Hides devices: for root, all but the harmless ones.
 fn hide_devices(scene: &mut Scene) -> io::Result<()> {
+    let own = hidden::own_terminals();
     if !geteuid().is_root() {
-        return hidden::devices()
+        return hidden::devices(&own)
             .iter()
             .try_for_each(|path| scene.cover(path));
     }
-    for path in hidden::other_terminals() {
+    for path in hidden::other_terminals(&own) {
         scene.cover(&path)?;
     }
     let mut copies = Vec::new();
     // The kernel looks for terminals beside the device, and would look beside its copy's source.
     let mut links = vec![("/dev/ptmx".into(), "pts/ptmx".into())];
-    for path in hidden::kept_devices()? {
+    for path in hidden::kept_devices(&own)? {
         match existing(path.read_link()) {
             Ok(Some(target)) if !path.ends_with("ptmx") => links.push((path, target)),
             Ok(Some(_)) => {}
