@@ -42,7 +42,7 @@ mod linux {
 
     use ntro_client::exec::seal::{Plan, SealFiles, SealLevel};
 
-    use crate::programs::{Linked, hello};
+    use crate::programs::{Linked, hello, installed};
 
     /// The most that a seal may take, in milliseconds.
     const MOST: f64 = 3.0;
@@ -75,8 +75,7 @@ mod linux {
         let folder = tempfile::tempdir().unwrap();
         open_to_all(folder.path());
         let home = home(folder.path());
-        let program = folder.path().join("seal");
-        fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        let program = installed(&std::env::current_exe().unwrap(), folder.path(), "seal");
         let built = arguments.iter().position(|argument| argument == "--hello");
         let hello = match built {
             Some(at) => PathBuf::from(&arguments[at + 1]),

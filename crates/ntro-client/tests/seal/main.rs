@@ -29,6 +29,14 @@ mod sandbox;
 #[cfg(target_os = "linux")]
 mod sealed;
 
+/// Lists tests with their names.
+#[cfg(target_os = "linux")]
+macro_rules! tests {
+    ($($test:path),* $(,)?) => {
+        &[$((stringify!($test), $test)),*]
+    };
+}
+
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
@@ -38,83 +46,29 @@ fn main() -> std::process::ExitCode {
     if let Some(code) = sealed::role(&arguments) {
         return code;
     }
-    runner::run(&[
-        (
-            "attacks::store_refuses_battery",
-            attacks::store_refuses_battery,
-        ),
-        ("attacks::net_refuses_battery", attacks::net_refuses_battery),
-        (
-            "attacks::domain_alone_refuses_less",
-            attacks::domain_alone_refuses_less,
-        ),
-        (
-            "attacks::other_paths_are_hidden",
-            attacks::other_paths_are_hidden,
-        ),
-        ("attacks::startup_files_stay", attacks::startup_files_stay),
-        (
-            "attacks::linked_profile_stays",
-            attacks::linked_profile_stays,
-        ),
-        (
-            "attacks::profile_elsewhere_stays",
-            attacks::profile_elsewhere_stays,
-        ),
-        (
-            "attacks::mounted_startup_files_stay",
-            attacks::mounted_startup_files_stay,
-        ),
-        (
-            "attacks::key_on_removable_disk_is_hidden",
-            attacks::key_on_removable_disk_is_hidden,
-        ),
-        (
-            "attacks::seal_off_reaches_canaries",
-            attacks::seal_off_reaches_canaries,
-        ),
-        ("child::child_keeps_working", child::child_keeps_working),
-        (
-            "child::nested_namespaces_work",
-            child::nested_namespaces_work,
-        ),
-        (
-            "child::working_folder_is_hidden",
-            child::working_folder_is_hidden,
-        ),
-        (
-            "child::net_reaches_proxy_alone",
-            child::net_reaches_proxy_alone,
-        ),
-        (
-            "child::named_level_needs_namespaces",
-            child::named_level_needs_namespaces,
-        ),
-        (
-            "child::default_level_degrades",
-            child::default_level_degrades,
-        ),
-        (
-            "child::generated_folder_has_both_paths",
-            child::generated_folder_has_both_paths,
-        ),
-        (
-            "child::linked_folders_stay_writable",
-            child::linked_folders_stay_writable,
-        ),
-        ("child::files_beside_key_stay", child::files_beside_key_stay),
-        (
-            "programs::keyring_is_out_of_reach",
-            programs::keyring_is_out_of_reach,
-        ),
-        (
-            "programs::tmux_is_out_of_reach",
-            programs::tmux_is_out_of_reach,
-        ),
-        (
-            "programs::kernel_key_is_out_of_reach",
-            programs::kernel_key_is_out_of_reach,
-        ),
+    runner::run(tests![
+        attacks::store_refuses_battery,
+        attacks::net_refuses_battery,
+        attacks::domain_alone_refuses_less,
+        attacks::other_paths_are_hidden,
+        attacks::startup_files_stay,
+        attacks::linked_profile_stays,
+        attacks::profile_elsewhere_stays,
+        attacks::mounted_startup_files_stay,
+        attacks::key_on_removable_disk_is_hidden,
+        attacks::seal_off_reaches_canaries,
+        child::child_keeps_working,
+        child::nested_namespaces_work,
+        child::working_folder_is_hidden,
+        child::net_reaches_proxy_alone,
+        child::named_level_needs_namespaces,
+        child::default_level_degrades,
+        child::generated_folder_has_both_paths,
+        child::linked_folders_stay_writable,
+        child::files_beside_key_stay,
+        programs::keyring_is_out_of_reach,
+        programs::tmux_is_out_of_reach,
+        programs::kernel_key_is_out_of_reach,
     ])
 }
 

@@ -73,10 +73,11 @@ pub fn tmux_is_out_of_reach() {
     let refused = std::panic::catch_unwind(|| {
         sandbox.is_refused(&format!("tmux -L {name} run-shell true"));
         // A new server of the child is its own.
-        sandbox.works(
-            SealLevel::Store,
-            &format!("tmux -L {name} new -d true; tmux -L {name} ls || true"),
+        let line = format!(
+            "tmux -L {name} new -d -s inner 'sleep 60' && tmux -L {name} ls -F '#S'
+            tmux -L {name} kill-server"
         );
+        assert_eq!(sandbox.works(SealLevel::Store, &line), "inner\n");
     });
     tmux(&["kill-server"]);
     refused.unwrap();

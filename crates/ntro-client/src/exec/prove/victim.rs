@@ -80,7 +80,7 @@ pub(super) fn run(name: &str) -> io::Result<()> {
     });
     if let Some((master, _)) = terminal {
         let line = format!("{canary}\n");
-        // A person types, too, while others may read.
+        // Another process may read a line first, so it is repeated.
         thread::spawn(move || {
             while rustix::io::write(&master, line.as_bytes()).is_ok() {
                 thread::sleep(Duration::from_millis(20));

@@ -87,7 +87,7 @@ pub(super) const ATTEMPTS: &[NamedAttempt] = &[
 /// Succeeds if the canary is in what is read.
 fn has_canary(grounds: &Grounds, from: impl Read) -> Result {
     let mut bytes = Vec::new();
-    // A victim's answer ends, a file does; 1 MB is more than either.
+    // What the victim holds is shorter; other files may have no end.
     from.take(1 << 20).read_to_end(&mut bytes)?;
     is_canary(grounds, &bytes)
 }

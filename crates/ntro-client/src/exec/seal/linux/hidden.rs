@@ -85,8 +85,7 @@ pub(super) const DUMPS: [&str; 3] = [
     "/var/lib/systemd/coredump",
 ];
 
-/// Sockets of displays. Their programs take input on behalf of others, and a terminal is one of
-/// them. Those of screen, where it keeps them in `/tmp`.
+/// Sockets of displays, through which a program can type into terminals, and those of screen.
 const IN_TMP: [&str; 4] = [
     "/tmp/.X11-unix",
     "/tmp/.ICE-unix",

@@ -51,7 +51,8 @@ pub(super) fn enter(net: bool) -> io::Result<()> {
     kernel::unshare(flags)
 }
 
-/// The user of a process: who it is does not show in a new namespace without a map.
+/// The user and the group of a process. In a new namespace, they cannot be read before a map is
+/// written.
 pub(in crate::exec) struct User {
     user: Uid,
     group: Gid,

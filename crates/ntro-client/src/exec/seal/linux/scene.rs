@@ -196,7 +196,7 @@ impl Scene {
 
     /// Returns the mounts in a folder, without links.
     pub(super) fn mounts<'a>(&'a self, folder: &'a Path) -> impl Iterator<Item = &'a Path> {
-        // Looking at an automatic mount would mount what it waits for.
+        // Opening an automatic mount would mount its file system.
         let mounts = self.table.below(folder).filter(move |mount| {
             mount.point != folder && mount.kind != "autofs" && !self.covers(&mount.point)
         });
