@@ -285,13 +285,15 @@ impl Subscriber for KeyCache {
             tracing::error!(epoch, "changes of an earlier epoch are ignored");
             return;
         }
+        let mut tripwires = Vec::new();
         for change in changes {
             match change {
                 RegistryChange::Tenant(row, organisation) => self.put_tenant(&row, organisation),
                 RegistryChange::Key(row) => self.put_key(&row),
-                RegistryChange::Tripwire(row) => self.tripwires.put(row),
+                RegistryChange::Tripwire(row) => tripwires.push(row),
             }
         }
+        self.tripwires.put(&tripwires);
         self.epoch.store(epoch, Ordering::Release);
     }
 }

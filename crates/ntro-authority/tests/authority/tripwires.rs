@@ -130,20 +130,21 @@ async fn other_tokens_are_plain_401() {
     let known = token(Provider::Ntropii, 1);
     let unknown = token(Provider::Ntropii, 2);
     let ordinary = token_in(Provider::Ntropii, &"prod".parse().unwrap(), 3);
-    let expiring = token(Provider::Ntropii, 4);
+    let expired = token(Provider::Ntropii, 4);
     set(&app, &key, &known).await;
     // The hash of a text that is no proxy's token does nothing.
     set(&app, &key, &ordinary).await;
-    ask(&app, &key, &expiring, 1)
-        .expect(StatusCode::CREATED)
-        .await;
-    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    set(&app, &key, &expired).await;
+    let expire = "UPDATE tripwires SET expires_at = 1 WHERE lower(hex(hash)) = ?1";
+    let count = connect(&app).execute(expire, [sha256(&expired)]).unwrap();
+    assert_eq!(count, 1);
+    let app = app.restart().await;
     let mut broken = known.clone();
     broken.replace_range(30..31, if &known[30..31] == "a" { "b" } else { "a" });
     for text in [
         &unknown,
         &ordinary,
-        &expiring,
+        &expired,
         &broken,
         &known[..40].to_owned(),
     ] {
