@@ -6,9 +6,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::Changed;
-use super::columns::{KEY, id_text, key, millis, parsed, scopes_text};
+use super::columns::{KEY, id_text, key, millis, scopes_text};
 use super::feed::next_epoch;
-use super::idempotency::{remember, seen};
+use super::idempotency::{Earlier, earlier, remember, undo};
 use super::statements::{insert_key, key_event, tenant_of};
 use crate::store::{
     ApiKeyRecord, AuditAction, ChildOutcome, IdempotencyRecord, MOST_CHILDREN, StoreError,
@@ -24,16 +24,11 @@ pub(super) fn create(
     once: Option<&IdempotencyRecord>,
     at: Timestamp,
 ) -> Result<Changed<ChildOutcome>, StoreError> {
-    if let Some(once) = once
-        && let Some((body, id)) = seen(connection, once)?
-    {
-        if body != once.body {
-            return Ok(Changed::nothing(ChildOutcome::Conflict));
-        }
-        let key = connection
-            .prepare_cached(&format!("SELECT {KEY} FROM api_keys WHERE id = ?1"))?
-            .query_row([id], key)?;
-        return Ok(Changed::nothing(ChildOutcome::Replayed(Box::new(key))));
+    if let Some(earlier) = earlier(connection, once)? {
+        return Ok(Changed::nothing(match earlier {
+            Earlier::Same(key) => ChildOutcome::Replayed(key),
+            Earlier::Other => ChildOutcome::Conflict,
+        }));
     }
     let parent = child.parent.map(id_text);
     let row = connection
@@ -87,33 +82,14 @@ pub(super) fn cancel(
 ) -> Result<Changed<()>, StoreError> {
     // A new epoch even where nothing is left to revoke: see `revoke_key`.
     let changed = next_epoch(connection)?;
-    let mut cancelled = false;
-    let revoked: Option<Uuid> = match seen(connection, once)? {
-        None => {
-            // A request that arrives later counts as seen.
-            remember(connection, once, parent, at)?;
-            cancelled = true;
-            None
-        }
-        Some((_, made)) => connection
-            .prepare_cached(
-                "UPDATE api_keys SET revoked_at = ?3, changed = ?4 \
-                 WHERE id = ?1 AND parent = ?2 AND revoked_at IS NULL RETURNING id",
-            )?
-            .query_row(params![made, id_text(parent), millis(at), changed], |row| {
-                parsed(row, 0)
-            })
-            .optional()?,
-    };
-    if revoked.is_none() && !cancelled {
+    let Some(undone) = undo(connection, once, parent, "parent = ?2", (at, changed))? else {
         return Ok(Changed::nothing(()));
-    }
-    // A cancelled request has no key: the event is about the one that sent it.
+    };
     let event = key_event(
         AuditAction::CancelChild,
-        revoked.unwrap_or(parent),
+        undone.key,
         tenant_of(connection, parent)?,
-        json!({"parent": id_text(parent), "cancelled": cancelled}),
+        json!({"parent": id_text(parent), "cancelled": undone.cancelled}),
     );
     Ok(Changed::audited((), event))
 }

@@ -12,7 +12,7 @@ use super::columns::{
     tenant, unique,
 };
 use super::feed::next_epoch;
-use super::idempotency::{remember, seen};
+use super::idempotency::{Earlier, Undone, earlier, remember, seen, undo};
 use super::{Changed, Sqlite, children, tripwires};
 use crate::store::{
     ApiKeyRecord, AuditAction, AuditEvent, AuditTarget, ChildOutcome, CreateKeyOutcome,
@@ -286,16 +286,11 @@ impl Store for Sqlite {
         stamp: Stamp,
     ) -> StoreFuture<'_, CreateKeyOutcome> {
         self.change(false, stamp, move |connection, _| {
-            if let Some(once) = &once
-                && let Some((body, id)) = seen(connection, once)?
-            {
-                if body != once.body {
-                    return Ok(Changed::nothing(CreateKeyOutcome::Conflict));
-                }
-                let key = connection
-                    .prepare_cached(&format!("SELECT {KEY} FROM api_keys WHERE id = ?1"))?
-                    .query_row([id], key)?;
-                return Ok(Changed::nothing(CreateKeyOutcome::Replayed(Box::new(key))));
+            if let Some(earlier) = earlier(connection, once.as_ref())? {
+                return Ok(Changed::nothing(match earlier {
+                    Earlier::Same(key) => CreateKeyOutcome::Replayed(key),
+                    Earlier::Other => CreateKeyOutcome::Conflict,
+                }));
             }
             let changed = next_epoch(connection)?;
             insert_key(connection, &row, changed)?;
@@ -402,37 +397,24 @@ impl Store for Sqlite {
         self.change(true, stamp, move |connection, at| {
             // A new epoch even where nothing is left to revoke: see `revoke_key`.
             let changed = next_epoch(connection)?;
-            let mut cancelled = false;
-            let revoked = match once {
-                None => revoke_pending(connection, id, at, changed)?,
-                Some(once) => match seen(connection, &once)? {
-                    None => {
-                        // A request that arrives later counts as seen.
-                        remember(connection, &once, id, at)?;
-                        cancelled = true;
-                        None
-                    }
-                    Some((_, made)) => connection
-                        .prepare_cached(
-                            "UPDATE api_keys SET revoked_at = ?3, changed = ?4 WHERE id = ?1 \
-                             AND predecessor = ?2 AND pending = 1 AND revoked_at IS NULL \
-                             RETURNING id",
-                        )?
-                        .query_row(params![made, id_text(id), millis(at), changed], |row| {
-                            parsed(row, 0)
-                        })
-                        .optional()?,
-                },
+            let undone = match once {
+                None => revoke_pending(connection, id, at, changed)?.map(|key| Undone {
+                    key,
+                    cancelled: false,
+                }),
+                Some(once) => {
+                    let relation = "predecessor = ?2 AND pending = 1";
+                    undo(connection, &once, id, relation, (at, changed))?
+                }
             };
-            if revoked.is_none() && !cancelled {
+            let Some(undone) = undone else {
                 return Ok(Changed::nothing(()));
-            }
-            // A cancelled request has no key: the event is about the one that sent it.
+            };
             let event = key_event(
                 AuditAction::RevokeSuccessor,
-                revoked.unwrap_or(id),
+                undone.key,
                 tenant_of(connection, id)?,
-                json!({"predecessor": id_text(id), "cancelled": cancelled}),
+                json!({"predecessor": id_text(id), "cancelled": undone.cancelled}),
             );
             Ok(Changed::audited((), event))
         })
