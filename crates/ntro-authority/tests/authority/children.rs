@@ -6,18 +6,10 @@ use ntro_authority::{AuthoritySettings, Limits, MintedKey, TenantStatus};
 use ntro_base::{KeyEnvironment, Provider, Scope};
 use serde_json::{Value, json};
 
-use crate::audit::{connect, rows};
-use crate::support::{App, Call, new_key, open};
+use crate::audit::rows;
+use crate::support::{App, Call, edit_key, new_key, open, status, with};
 
 const CHILDREN: &str = "/v1/api-keys/current/children";
-
-/// Adds the key in the header of its provider.
-fn with(call: Call, key: &str) -> Call {
-    match key.starts_with("ont_") {
-        true => call.api_key(key),
-        false => call.bearer(key),
-    }
-}
 
 fn ask(app: &App, parent: &str, body: &Value) -> Call {
     with(app.post(CHILDREN, body), parent)
@@ -31,25 +23,8 @@ async fn child(app: &App, parent: &str) -> Value {
     reply.body
 }
 
-async fn status(app: &App, key: &str) -> u16 {
-    let path = match key.starts_with("ont_") {
-        true => "/v1/api-keys/current",
-        false => "/v1/me",
-    };
-    with(app.get(path), key).send().await.status
-}
-
 fn text<'a>(value: &'a Value, member: &str) -> &'a str {
     value[member].as_str().unwrap()
-}
-
-/// Moves times of a key in the database, as another process would.
-fn edit(app: &App, id: &str, set: &str) {
-    let edit = format!(
-        "BEGIN IMMEDIATE; UPDATE meta SET epoch = epoch + 1; UPDATE api_keys SET {set}, \
-         changed = (SELECT epoch FROM meta) WHERE id = '{id}'; COMMIT"
-    );
-    connect(app).execute_batch(&edit).unwrap();
 }
 
 #[tokio::test]
@@ -481,7 +456,7 @@ async fn children_of_a_key_are_limited() {
     .await;
     child(&app, parent.key.expose()).await;
     full().await;
-    edit(&app, text(&made[1], "id"), "expires_at = 1000");
+    edit_key(&app, text(&made[1], "id"), "expires_at = 1000");
     child(&app, parent.key.expose()).await;
     full().await;
 }
@@ -494,7 +469,7 @@ async fn ended_children_are_cleaned_up() {
     let named = ask(&app, key, &json!({"expires_in_seconds": 60}));
     let made = named.header("idempotency-key", "one").send().await.body;
     let id = text(&made, "id");
-    edit(&app, id, "expires_at = 1000");
+    edit_key(&app, id, "expires_at = 1000");
     while status(&app, text(&made, "key")).await != 401 {
         tokio::task::yield_now().await;
     }
@@ -508,7 +483,7 @@ async fn ended_children_are_cleaned_up() {
     assert!(record(id).unwrap().revoked_at.is_some());
     // A day later its record goes.
     let long_ago = Timestamp::now() - SignedDuration::from_hours(26);
-    edit(
+    edit_key(
         &app,
         id,
         &format!("revoked_at = {}", long_ago.as_millisecond()),
@@ -518,7 +493,7 @@ async fn ended_children_are_cleaned_up() {
     assert!(records.iter().all(|key| key.id.to_string() != id));
     assert_eq!(records.len(), 3);
     // A key without a parent is kept however long ago it ended.
-    edit(
+    edit_key(
         &app,
         &parent.record.id.to_string(),
         &format!("revoked_at = {}", long_ago.as_millisecond()),

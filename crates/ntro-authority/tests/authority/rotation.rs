@@ -6,19 +6,11 @@ use ntro_authority::{ApiKeyRecord, MintedKey, TenantStatus};
 use ntro_base::{Provider, Scope};
 use serde_json::{Value, json};
 
-use crate::support::{App, Call, new_key};
+use crate::support::{App, Call, edit_key, new_key, status, with};
 
 const ROTATE: &str = "/v1/api-keys/current/rotate";
 const SUCCESSOR: &str = "/v1/api-keys/current/successor";
 const PREDECESSOR: &str = "/v1/api-keys/current/predecessor";
-
-/// Adds the key in the header of its provider.
-fn with(call: Call, key: &str) -> Call {
-    match key.starts_with("ont_") {
-        true => call.api_key(key),
-        false => call.bearer(key),
-    }
-}
 
 async fn rotate(app: &App, key: &str) -> Value {
     let reply = with(app.call("POST", ROTATE), key)
@@ -35,11 +27,7 @@ async fn end(app: &App, path: &str, key: &str) {
 }
 
 async fn works(app: &App, key: &str) -> bool {
-    let path = match key.starts_with("ont_") {
-        true => "/v1/api-keys/current",
-        false => "/v1/me",
-    };
-    match with(app.get(path), key).send().await.status {
+    match status(app, key).await {
         200 => true,
         401 => false,
         other => panic!("status {other}"),
@@ -189,14 +177,9 @@ async fn pending_successor_survives_expiry() {
     for provider in Provider::ALL {
         let old = app.key(provider).await;
         let new = text(&rotate(&app, old.key.expose()).await["key"]);
-        let beside = rusqlite::Connection::open(app.folder.path().join("registry.db")).unwrap();
         let now = Timestamp::now().as_millisecond();
-        let expire = format!(
-            "BEGIN IMMEDIATE; UPDATE meta SET epoch = epoch + 1; UPDATE api_keys SET \
-             expires_at = {now}, changed = (SELECT epoch FROM meta) WHERE id = '{}'; COMMIT",
-            old.record.id
-        );
-        beside.execute_batch(&expire).unwrap();
+        let id = old.record.id.to_string();
+        edit_key(&app, &id, &format!("expires_at = {now}"));
         while works(&app, old.key.expose()).await {
             tokio::task::yield_now().await;
         }

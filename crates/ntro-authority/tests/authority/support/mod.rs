@@ -17,6 +17,8 @@ use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
+use crate::audit::connect;
+
 /// An authority with the organisation Acme and its tenant `acme-fund-admin`.
 pub(crate) struct App {
     pub(crate) folder: tempfile::TempDir,
@@ -217,6 +219,32 @@ pub(crate) async fn key(
         .unwrap()
 }
 
+/// Moves times of a key in the database, as another process would.
+pub(crate) fn edit_key(app: &App, id: &str, set: &str) {
+    let edit = format!(
+        "BEGIN IMMEDIATE; UPDATE meta SET epoch = epoch + 1; UPDATE api_keys SET {set}, \
+         changed = (SELECT epoch FROM meta) WHERE id = '{id}'; COMMIT"
+    );
+    connect(app).execute_batch(&edit).unwrap();
+}
+
+/// Returns the status of the answer to the key's request for its own description.
+pub(crate) async fn status(app: &App, key: &str) -> u16 {
+    let path = match key.starts_with("ont_") {
+        true => "/v1/api-keys/current",
+        false => "/v1/me",
+    };
+    with(app.get(path), key).send().await.status
+}
+
+/// Adds the key in the header of its provider.
+pub(crate) fn with(call: Call, key: &str) -> Call {
+    match key.starts_with("ont_") {
+        true => call.api_key(key),
+        false => call.bearer(key),
+    }
+}
+
 /// A request to build and send.
 #[must_use]
 pub(crate) struct Call {
@@ -242,11 +270,7 @@ impl Call {
 
     /// Adds the key in the header of its provider.
     pub(crate) fn key(self, minted: &MintedKey) -> Self {
-        let key = minted.key.expose();
-        match minted.record.provider {
-            Provider::Ntropii => self.bearer(key),
-            Provider::Ontora => self.api_key(key),
-        }
+        with(self, minted.key.expose())
     }
 
     pub(crate) fn body(self, body: &Value) -> Self {
