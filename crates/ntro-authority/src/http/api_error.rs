@@ -327,11 +327,7 @@ impl From<Error> for ApiError {
                 "rotation_off",
                 "This API key may not rotate itself",
             ),
-            Error::ChildKey => Self::new(
-                StatusCode::FORBIDDEN,
-                "child_key",
-                "A child key can revoke itself, and change nothing else",
-            ),
+            Error::ChildKey => Self::new(StatusCode::FORBIDDEN, "child_key", capitalised(&error)),
             Error::ExceedsParent(_) => {
                 Self::new(StatusCode::FORBIDDEN, "exceeds_parent", capitalised(&error))
             }

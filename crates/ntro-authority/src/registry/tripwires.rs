@@ -7,7 +7,7 @@ use crate::store::{TokenHash, Trip, TripwireOutcome, TripwireRecord};
 
 impl Registry {
     /// Sets a tripwire of a key, for the key itself, and returns when it expires. Setting it again
-    /// gives it another end.
+    /// changes its expiry.
     pub(crate) async fn set_tripwire(
         &self,
         key: Uuid,

@@ -160,7 +160,7 @@ pub(crate) trait Store: Send + Sync {
         once: IdempotencyRecord,
         stamp: Stamp,
     ) -> StoreFuture<'_, ()>;
-    /// Sets a tripwire of a key, or gives it another end.
+    /// Sets a tripwire of a key, or changes its expiry.
     fn set_tripwire(
         &self,
         tripwire: TripwireRecord,

@@ -384,6 +384,6 @@ pub(crate) enum RegistryChange {
     /// A key is new, was revoked, has a tripwire that was presented, or belongs to a tenant with
     /// another name.
     Key(Box<ApiKeyRecord>),
-    /// A tripwire is new, or has another end or key.
+    /// A tripwire is new, or has another expiry or key.
     Tripwire(TripwireRecord),
 }
