@@ -314,7 +314,7 @@ impl AdminClient {
 }
 
 /// Parses the answer to a creation. Moves the secret out of it without a copy.
-pub(super) fn created(
+fn created(
     provider: Provider,
     answer: &ServerResponse,
 ) -> Result<(KeyInfo, Option<ApiKey>), Error> {
@@ -330,6 +330,15 @@ pub(super) fn created(
         Provider::Ontora => ontora::key_of(answer, value)?,
     };
     Ok((info, key))
+}
+
+/// Parses the answer to a creation that must hold the key.
+pub(super) fn new_key(provider: Provider, answer: ServerResponse) -> Result<NewKey, Error> {
+    let answer = answer.into_success()?;
+    match created(provider, &answer)? {
+        (info, Some(key)) => Ok(NewKey { info, key }),
+        (_, None) => Err(answer.misshapen("it holds no key")),
+    }
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::{Map, Value};
 
-use super::admin::created;
-use super::client::{Client, lacks_endpoint};
+use super::admin::new_key;
+use super::client::Client;
 use super::error::Error;
 use super::http::Call;
 use super::key_info::NewKey;
@@ -60,15 +60,8 @@ impl Client {
         let call = Call::post(self.current("/children"))
             .with_body(request.body())
             .known_by(attempt);
-        let answer = self.http().send(&call).await?;
-        if lacks_endpoint(answer.status) {
-            return Err(answer.not_offered(FUNCTION));
-        }
-        let answer = answer.into_success()?;
-        match created(self.provider(), &answer)? {
-            (info, Some(key)) => Ok(NewKey { info, key }),
-            (_, None) => Err(answer.misshapen("it holds no key")),
-        }
+        let answer = self.http().send(&call).await?.offered(FUNCTION)?;
+        new_key(self.provider(), answer)
     }
 
     /// Revokes a child of the presented key by its id. Succeeds when there is none.
@@ -87,15 +80,12 @@ impl Client {
     /// [`Error::NotOffered`] when the server lacks the endpoint.
     pub async fn cancel_child(&self, attempt: &str) -> Result<(), Error> {
         let call = Call::delete(self.current("/children")).known_by(attempt);
-        let answer = self.http().send(&call).await?;
-        if lacks_endpoint(answer.status) {
-            return Err(answer.not_offered(FUNCTION));
-        }
+        let answer = self.http().send(&call).await?.offered(FUNCTION)?;
         answer.into_success().map(drop)
     }
 
     /// Sets a tripwire: the server reports when the one-off token with this SHA-256, in hexadecimal
-    /// digits, is presented to it. Setting it again gives it another end.
+    /// digits, is presented to it. Setting it again changes its expiry.
     ///
     /// [`Error::NotOffered`] when the server lacks the endpoint.
     pub async fn set_tripwire(&self, sha256: &str, life: Duration) -> Result<(), Error> {
@@ -104,10 +94,7 @@ impl Client {
             "expires_in_seconds": life.as_secs().max(1),
         });
         let call = Call::post_once(self.current("/tripwires"), body);
-        let answer = self.http().send(&call).await?;
-        if lacks_endpoint(answer.status) {
-            return Err(answer.not_offered("tripwires"));
-        }
+        let answer = self.http().send(&call).await?.offered("tripwires")?;
         answer.into_success().map(drop)
     }
 }

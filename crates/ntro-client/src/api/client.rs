@@ -2,7 +2,7 @@
 
 use reqwest::StatusCode;
 
-use super::admin::created;
+use super::admin::new_key;
 use super::credential::Credential;
 use super::error::Error;
 use super::http::{Call, Http};
@@ -14,14 +14,6 @@ use super::tenant::Tenant;
 use super::transport::Transport;
 use super::{ntropii, ontora};
 use ntro_base::{Host, Provider, TenantSlug};
-
-/// Returns whether a server that lacks an endpoint answers with this status.
-pub(super) fn lacks_endpoint(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED
-    )
-}
 
 /// The calls of an API key.
 ///
@@ -150,24 +142,18 @@ impl Client {
     ///
     /// [`Error::NotOffered`] when the server lacks the endpoint: the key is still live.
     pub async fn revoke_current(&self) -> Result<Revocation, Error> {
-        let url = match self.provider {
-            Provider::Ntropii => ntropii::current_key(self.host()),
-            Provider::Ontora => ontora::current_key(self.host()),
-        };
-        let answer = self.http.send(&Call::delete(url)).await?;
+        const FUNCTION: &str = "the revocation of a key by itself";
+
+        let call = Call::delete(self.current(""));
+        let answer = self.http.send(&call).await?.offered(FUNCTION)?;
         match answer.status {
             status if status.is_success() => Ok(Revocation::Revoked),
             StatusCode::UNAUTHORIZED if answer.resent => Ok(Revocation::Presumed),
             // A server that reads `current` as the id of a key answers 404 or 422.
-            StatusCode::NOT_FOUND
-            | StatusCode::METHOD_NOT_ALLOWED
-            | StatusCode::UNPROCESSABLE_ENTITY
-            | StatusCode::NOT_IMPLEMENTED => {
-                Err(answer.not_offered("the revocation of a key by itself"))
-            }
+            StatusCode::UNPROCESSABLE_ENTITY => Err(answer.not_offered(FUNCTION)),
             // An authority that lets only administrators revoke.
             StatusCode::FORBIDDEN if answer.refusal().code.as_deref() == Some("jwt_required") => {
-                Err(answer.not_offered("the revocation of a key by itself"))
+                Err(answer.not_offered(FUNCTION))
             }
             _ => Err(answer.into_error()),
         }
@@ -186,14 +172,9 @@ impl Client {
         const FUNCTION: &str = "the rotation of a key by itself";
 
         let call = Call::post(self.current("/rotate")).known_by(attempt);
-        let answer = self.http.send(&call).await?;
+        let answer = self.http.send(&call).await?.offered(FUNCTION)?;
         let switched_off = ["rotation_off", "jwt_required"];
         match answer.status {
-            status if status.is_success() => match created(self.provider, &answer)? {
-                (info, Some(key)) => Ok(NewKey { info, key }),
-                (_, None) => Err(answer.misshapen("it holds no key")),
-            },
-            status if lacks_endpoint(status) => Err(answer.not_offered(FUNCTION)),
             StatusCode::FORBIDDEN
                 if answer
                     .refusal()
@@ -202,7 +183,7 @@ impl Client {
             {
                 Err(answer.not_offered(FUNCTION))
             }
-            _ => Err(answer.into_error()),
+            _ => new_key(self.provider, answer),
         }
     }
 
@@ -226,9 +207,7 @@ impl Client {
 
     async fn revoke_relative(&self, call: &Call) -> Result<(), Error> {
         let answer = self.http.send(call).await?;
-        if lacks_endpoint(answer.status) {
-            return Err(answer.not_offered("the rotation of a key by itself"));
-        }
+        let answer = answer.offered("the rotation of a key by itself")?;
         answer.into_success().map(drop)
     }
 

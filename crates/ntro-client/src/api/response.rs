@@ -146,6 +146,16 @@ impl ServerResponse {
         }
     }
 
+    /// Returns the response, or the error if its status says that the server lacks the endpoint.
+    pub(super) fn offered(self, what: &'static str) -> Result<Self, Error> {
+        match self.status {
+            StatusCode::NOT_FOUND
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::NOT_IMPLEMENTED => Err(self.not_offered(what)),
+            _ => Ok(self),
+        }
+    }
+
     fn not_understood(&self, misfit: InvalidResponse) -> Error {
         Error::NotUnderstood {
             origin: self.origin.clone(),
