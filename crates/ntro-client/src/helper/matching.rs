@@ -3,39 +3,17 @@ use url::Url;
 use crate::resolve::Inputs;
 use ntro_base::{ConnectionName, Host, Origin};
 
-/// The connections whose host has an origin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Matching {
-    /// None has.
-    None,
-    /// One has.
-    One(ConnectionName),
-    /// Several have, in the order of the file.
-    Several(Vec<ConnectionName>),
-}
-
-impl Matching {
-    /// Looks for the connections whose host has this origin. Variables and the pin do not count.
-    #[must_use]
-    pub fn find(inputs: &Inputs<'_>, origin: &Origin) -> Self {
-        let names = inputs.config.names().filter_map(|name| name.parse().ok());
-        let mut found: Vec<ConnectionName> = names
-            .filter(|name| {
-                let resolution = inputs.alone(name);
-                resolution
-                    .host()
-                    .is_ok_and(|host| host.value.origin() == *origin)
-            })
-            .collect();
-        match (found.pop(), found.is_empty()) {
-            (None, _) => Self::None,
-            (Some(name), true) => Self::One(name),
-            (Some(name), false) => {
-                found.push(name);
-                Self::Several(found)
-            }
-        }
-    }
+/// Returns the connections whose host has an origin, in the order of the file. Variables and the pin
+/// do not count.
+#[must_use]
+pub fn connections_with(inputs: &Inputs<'_>, origin: &Origin) -> Vec<ConnectionName> {
+    let has_origin = |name: &ConnectionName| {
+        let resolution = inputs.alone(name);
+        let host = resolution.host();
+        host.is_ok_and(|host| host.value.origin() == *origin)
+    };
+    let names = inputs.config.names().filter_map(|name| name.parse().ok());
+    names.filter(has_origin).collect()
 }
 
 /// Returns the origin of a URL that another tool names; `None` if no connection can have it.

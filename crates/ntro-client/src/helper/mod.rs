@@ -1,5 +1,5 @@
-//! The protocols in which other tools ask for a credential: what they say, and what they are
-//! answered. Nothing here reads a key or decides who gets it.
+//! The protocols in which other tools ask for a credential: their requests and the answers. Nothing
+//! here reads a key or decides which tool gets it.
 
 pub mod bazel;
 pub mod cargo;
@@ -8,4 +8,4 @@ mod header;
 mod matching;
 
 pub use header::KeyHeader;
-pub use matching::{Matching, url_origin};
+pub use matching::{connections_with, url_origin};

@@ -18,7 +18,7 @@ const LONGEST: u64 = 1 << 20;
 /// URL, `{"headers": {…}}`; another origin is an error.
 #[derive(clap::Args, Debug)]
 pub(crate) struct BazelArgs {
-    /// What the tool asks for
+    /// Action to perform
     #[arg(value_enum)]
     action: Action,
 }

@@ -16,7 +16,7 @@ use crate::exit::{Exit, Kind};
 /// credential.helper '!ntro helper git'`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct GitArgs {
-    /// What git asks for
+    /// Action to perform
     #[arg(value_enum)]
     action: Action,
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use ntro_base::env::{self, Env};
 use ntro_base::{ApiKey, ConnectionName, Origin, Provider};
 use ntro_client::api;
-use ntro_client::helper::Matching;
+use ntro_client::helper::{connections_with, url_origin};
 use ntro_client::resolve::Connection;
 
 use crate::context::Context;
@@ -46,10 +46,10 @@ impl Handed {
         if is_named {
             return Ok(None);
         }
-        match Matching::find(&cx.inputs()?, origin) {
-            Matching::None => Ok(None),
-            Matching::One(name) => Self::of(cx, &name).map(Some),
-            Matching::Several(names) => {
+        match connections_with(&cx.inputs()?, origin).as_slice() {
+            [] => Ok(None),
+            [name] => Self::reveal(cx, &cx.session().stored_connection(name)?).map(Some),
+            names => {
                 let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
                 let message = format!("several connections have `{origin}`: {}", names.join(", "));
                 Err(CliError::new(Kind::Config, message).hint("name one of them: `-c NAME`"))
@@ -59,21 +59,14 @@ impl Handed {
 
     /// Returns the key for a URL that another tool names, or an error.
     pub(super) fn for_url(cx: &Context, url: &str) -> Result<Self, CliError> {
-        let origin = ntro_client::helper::url_origin(url).ok_or_else(|| {
-            CliError::new(
-                Kind::Forbidden,
-                "the URL is none that a connection can have",
-            )
-            .hint("it begins with `https://`, and has no user name")
+        let origin = url_origin(url).ok_or_else(|| {
+            CliError::new(Kind::Forbidden, "no connection can have this URL")
+                .hint("give one that begins with `https://` and has no user name")
         })?;
         Self::for_origin(cx, &origin)?.ok_or_else(|| {
             let message = format!("`{origin}` belongs to no connection that may be used here");
             CliError::new(Kind::Forbidden, message).hint("see the connections: `ntro auth list`")
         })
-    }
-
-    fn of(cx: &Context, name: &ConnectionName) -> Result<Self, CliError> {
-        Self::reveal(cx, &cx.session().stored_connection(name)?)
     }
 
     fn reveal(cx: &Context, connection: &Connection) -> Result<Self, CliError> {
