@@ -91,16 +91,19 @@ impl Table {
     }
 
     /// Adds a row, with a cell for each column, also for those that are not part of the table.
-    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        let before = self.cells.len();
-        let cells = cells.into_iter().zip(&self.is_shown);
+    pub(crate) fn row(
+        &mut self,
+        cells: impl IntoIterator<Item = String, IntoIter: ExactSizeIterator>,
+    ) {
+        let cells = cells.into_iter();
+        debug_assert_eq!(cells.len(), self.is_shown.len());
+        let cells = cells.zip(&self.is_shown);
         let cells = cells.filter(|(_, shown)| **shown);
         let cells = cells.map(|(cell, _)| match plain(&cell) {
             Cow::Borrowed(_) => cell,
             Cow::Owned(plain) => plain,
         });
         self.cells.extend(cells.map(|cell| sized(cell.into())));
-        debug_assert_eq!(self.cells.len() - before, self.columns.len());
     }
 
     pub(crate) fn text(&self) -> String {

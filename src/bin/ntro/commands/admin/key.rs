@@ -300,21 +300,18 @@ const PARENT: usize = 3;
 
 impl Report for AdminKeyList {
     fn text(&self, paint: Paint) -> String {
-        let related = self.0.iter().any(|row| row.parent_id.is_some());
-        let mut columns = COLUMNS.to_vec();
-        if !related {
-            columns.remove(PARENT);
-        }
+        let mut is_shown = [true; COLUMNS.len()];
+        is_shown[PARENT] = self.0.iter().any(|row| row.parent_id.is_some());
         let prefixes: HashMap<&str, &str> = self
             .0
             .iter()
             .map(|row| (row.id.as_str(), row.key_prefix.as_str()))
             .collect();
-        let mut table = Table::new(paint, &columns);
+        let mut table = Table::some(paint, &COLUMNS, &is_shown);
         let date = |at: Timestamp| at.strftime("%Y-%m-%d").to_string();
         for row in &self.0 {
             let parent = row.parent_id.as_deref();
-            let mut cells = vec![
+            table.row([
                 row.id.clone(),
                 or_dash(row.tenant.as_ref()),
                 row.key_prefix.clone(),
@@ -324,11 +321,7 @@ impl Report for AdminKeyList {
                 or_dash(row.expires_at.map(date)),
                 or_dash(row.last_used_at.map(date)),
                 row.state.as_str().to_owned(),
-            ];
-            if !related {
-                cells.remove(PARENT);
-            }
-            table.row(cells);
+            ]);
         }
         table.text()
     }

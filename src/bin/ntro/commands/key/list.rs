@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::admin::{Admin, AdminArgs};
@@ -73,27 +75,21 @@ impl Report for KeyList {
             return String::new();
         }
         let keys = || self.0.iter().map(|row| &row.key);
-        let scoped = keys().any(|key| key.scopes.is_some());
-        let related = keys().any(|key| key.parent_id.is_some());
-        let is_shown = |index: usize| match index {
-            PARENT => related,
-            SCOPES => scoped,
-            _ => true,
-        };
-        let columns = COLUMNS.iter().enumerate();
-        let columns: Vec<_> = columns
-            .filter(|(index, _)| is_shown(*index))
-            .map(|(_, column)| *column)
-            .collect();
-        let mut table = Table::new(paint, &columns);
+        let mut is_shown = [true; COLUMNS.len()];
+        is_shown[PARENT] = keys().any(|key| key.parent_id.is_some());
+        is_shown[SCOPES] = keys().any(|key| key.scopes.is_some());
+        let mut table = Table::some(paint, &COLUMNS, &is_shown);
         let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        let prefixes: HashMap<_, _> = keys()
+            .filter_map(|key| Some((key.id.as_ref()?, &key.key_prefix)))
+            .collect();
         let parent = |key: &KeyRow| {
-            let parent = keys().find(|other| other.id == key.parent_id);
-            let prefix = parent.filter(|_| key.parent_id.is_some());
-            or_dash(prefix.map_or(&key.parent_id, |parent| &parent.key_prefix))
+            let id = key.parent_id.as_ref();
+            let prefix = id.and_then(|id| prefixes.get(id).copied());
+            or_dash(prefix.unwrap_or(&key.parent_id))
         };
         for ListedKey { active, key } in &self.0 {
-            let cells = [
+            table.row([
                 if *active { "●" } else { "" }.to_owned(),
                 or_dash(&key.key_prefix),
                 parent(key),
@@ -103,13 +99,7 @@ impl Report for KeyList {
                 day(key.last_used_at),
                 key.scopes.as_deref().unwrap_or_default().join(", "),
                 or_dash(&key.id),
-            ];
-            let cells = cells.into_iter().enumerate();
-            table.row(
-                cells
-                    .filter(|(index, _)| is_shown(*index))
-                    .map(|(_, cell)| cell),
-            );
+            ]);
         }
         table.text()
     }
