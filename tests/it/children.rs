@@ -70,13 +70,7 @@ impl Story {
     }
 
     fn session(&self) -> Session {
-        let mut command = Command::new("true");
-        self.sandbox.prepare(&mut command);
-        let home = self.sandbox.home();
-        Session::new(Options {
-            env: Env::from_pairs([]).with_home(home),
-            ..Options::default()
-        })
+        session_of(&self.sandbox)
     }
 
     /// Asserts that nothing is left once `ntro` has called the server.
@@ -86,6 +80,13 @@ impl Story {
         assert_eq!(self.live(), 0, "{whoami}");
         assert!(!self.sandbox.ntro_home().join("children.toml").exists());
     }
+}
+
+fn session_of(sandbox: &Sandbox) -> Session {
+    Session::new(Options {
+        env: Env::from_pairs([]).with_home(sandbox.home()),
+        ..Options::default()
+    })
 }
 
 fn runtime() -> Runtime {
@@ -213,7 +214,7 @@ fn other_key_leaves_the_record() {
     story.check();
 }
 
-/// Nobody revokes it, so it expires. Its record goes with the next command.
+/// An expired child key needs no revocation. The next command removes its record.
 #[test]
 fn no_child_outlives_its_life() {
     let story = Story::begin(Provider::Ontora);
@@ -288,10 +289,7 @@ fn server_without_child_keys_is_named() {
     sandbox.make_identity();
     let line = "--name local --store file";
     sandbox.log_in(line, &stub.host(), "ntro_prod_good_Jf83nd72jfk38dh");
-    let session = Session::new(Options {
-        env: Env::from_pairs([]).with_home(sandbox.home()),
-        ..Options::default()
-    });
+    let session = session_of(&sandbox);
     let error = ChildKey::mint(&session, &runtime(), &target(&session), &living(60));
     let error = error.unwrap_err().to_string();
     assert!(error.ends_with("does not offer child keys"), "{error}");

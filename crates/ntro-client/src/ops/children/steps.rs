@@ -13,7 +13,7 @@ use ntro_base::disk::Claim;
 use ntro_base::{ApiKey, Origin};
 
 /// How long a command waits for the server to revoke a child of another one.
-const PATIENCE: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// A child key, and the claim on its record. Dropping it revokes nothing: the record is then left
 /// over.
@@ -60,7 +60,7 @@ impl ChildKey {
             Err(error) => {
                 let is_settled = error.is_without_effect()
                     || runtime
-                        .block_on(impatient(session, target)?.cancel_child(&attempt))
+                        .block_on(hasty_client(session, target)?.cancel_child(&attempt))
                         .is_ok();
                 if is_settled {
                     ChildKeys::end(home, &attempt)?;
@@ -143,7 +143,7 @@ pub fn revoke_leftover(
             continue;
         };
         if !has_expired && is_recorded(home, attempt)? {
-            let client = impatient(session, target)?;
+            let client = hasty_client(session, target)?;
             runtime.block_on(async {
                 match &record.id {
                     Some(id) => client.revoke_child(id).await,
@@ -164,12 +164,12 @@ fn is_recorded(home: &NtroDir, attempt: &str) -> Result<bool, Error> {
     Ok(recorded.iter().any(|(one, _)| one == attempt))
 }
 
-/// Returns a client that does not wait long.
-fn impatient(session: &Session, target: &Target) -> Result<Client, Error> {
+/// Returns a client that waits at most [`LONGEST_WAIT`].
+fn hasty_client(session: &Session, target: &Target) -> Result<Client, Error> {
     let calls = session.calls()?.clone();
     let settings = Settings {
-        connect_timeout: calls.connect_timeout.min(PATIENCE),
-        total_timeout: calls.total_timeout.min(PATIENCE),
+        connect_timeout: calls.connect_timeout.min(LONGEST_WAIT),
+        total_timeout: calls.total_timeout.min(LONGEST_WAIT),
         ..calls
     };
     let transport = session.transport()?;

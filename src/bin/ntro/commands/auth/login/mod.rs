@@ -82,14 +82,13 @@ struct Questions<'a> {
 }
 
 pub(crate) fn run(args: LoginArgs, cx: &Context) -> Result<Exit, CliError> {
-    if !cx.prompter().is_interactive() {
-        missing::check(&args, cx)?;
-    }
     if cx.prompter().is_interactive() {
         let printer = cx.printer().clone();
         interrupt::cancel_on_interrupt(move || {
             printer.fail(&CliError::cancelled());
         });
+    } else {
+        missing::check(&args, cx)?;
     }
     let questions = Questions { args: &args, cx };
     loop {
