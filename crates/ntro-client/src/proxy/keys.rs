@@ -122,8 +122,10 @@ impl Keys {
         reading: &mut Reading,
         reread: bool,
     ) -> Result<Arc<CurrentKey>, KeyUnavailable> {
-        let bound = self.source.key(reread).await?;
+        let bound = self.source.key(reread).await;
+        // A store that fails is not asked for each rejected call either.
         reading.last = reread.then(Instant::now);
+        let bound = bound?;
         let key = bound.for_origin(&self.origin).ok_or_else(|| {
             KeyUnavailable(format!(
                 "the key is for `{}`, not for `{}`",

@@ -1,4 +1,4 @@
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ntro_base::Provider;
@@ -97,6 +97,23 @@ async fn rejected_key_is_looked_up_once() {
     }
     assert_eq!(front.keys.rereads.load(Ordering::SeqCst), 1);
     assert_eq!(upstream.seen().len(), 20);
+}
+
+#[tokio::test]
+async fn failing_store_is_asked_once() {
+    let accepts = AtomicBool::new(true);
+    let upstream = Upstream::start(move |_| match accepts.swap(false, Ordering::SeqCst) {
+        true => answer("200 OK", &[], "{}"),
+        false => answer("401 Unauthorized", &[], "{}"),
+    })
+    .await;
+    let front = Front::start(Provider::Ntropii, upstream.address).await;
+    assert_eq!(status(&front.get("/v1/me").await), 200);
+    *front.keys.key.lock().unwrap() = Err("the keyring is locked".to_owned());
+    for _ in 0..3 {
+        assert_eq!(status(&front.get("/v1/me").await), 401);
+    }
+    assert_eq!(front.keys.rereads.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
