@@ -123,8 +123,8 @@ impl Redactor {
         let start = self.offset + self.held.len() as u64;
         self.held.push(byte);
         self.next.clear();
-        let begun = self.forms.begins[usize::from(byte)];
-        let new = bits(begun).map(|form| Match {
+        let begun = &self.forms.begins[usize::from(byte)];
+        let new = begun.iter().map(|&form| Match {
             form,
             index: 0,
             escape: Escape::None,
@@ -193,8 +193,8 @@ enum Escape {
 /// The texts to be found.
 struct Forms {
     texts: Vec<Zeroizing<Vec<u8>>>,
-    /// By byte: the texts that may begin with it, a bit each.
-    begins: [u64; 256],
+    /// By byte: the texts that may begin with it.
+    begins: [Vec<u16>; 256],
     /// By two bytes: whether a text may begin with both. A bit each.
     pairs: Vec<u64>,
     /// The longest text, encoded.
@@ -211,7 +211,7 @@ impl Forms {
             });
             let base64 = base64.filter(|text| text.len() >= SHORTEST_BASE64);
             for text in std::iter::once(Zeroizing::new(key.to_vec())).chain(base64) {
-                if !texts.contains(&text) && texts.len() < 64 {
+                if !texts.contains(&text) {
                     texts.push(text);
                 }
             }
@@ -219,29 +219,31 @@ impl Forms {
         let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0);
         let mut forms = Self {
             texts,
-            begins: [0; 256],
+            begins: [const { Vec::new() }; 256],
             pairs: vec![0; 65_536 / 64],
             longest: longest * r"\u0000".len(),
         };
         for first in 0..=u8::MAX {
-            for form in 0..forms.texts.len() {
+            for form in (0..forms.texts.len()).map_while(|form| u16::try_from(form).ok()) {
                 forms.note_beginning(first, form);
             }
         }
         forms
     }
 
-    fn note_beginning(&mut self, first: u8, form: usize) {
+    fn note_beginning(&mut self, first: u8, form: u16) {
         let begin = Match {
-            form: u16::try_from(form).unwrap_or(u16::MAX),
+            form,
             index: 0,
             escape: Escape::None,
             start: 0,
         };
         let mut begun = Vec::new();
         self.advance(begin, first, |to| begun.push(to));
+        if !begun.is_empty() {
+            self.begins[usize::from(first)].push(form);
+        }
         for to in begun {
-            self.begins[usize::from(first)] |= 1 << form;
             for second in 0..=u8::MAX {
                 // A text of one character is found with any second byte.
                 let mut goes_on = to.is_none();
@@ -261,7 +263,7 @@ impl Forms {
         let mut from = 0;
         while let Some(found) = bytes[from..]
             .iter()
-            .position(|&byte| self.begins[usize::from(byte)] != 0)
+            .position(|&byte| !self.begins[usize::from(byte)].is_empty())
         {
             let at = from + found;
             let Some(&second) = bytes.get(at + 1) else {
@@ -317,15 +319,6 @@ impl Forms {
             _ => {}
         }
     }
-}
-
-/// Returns the numbers of the bits that are set.
-fn bits(mut set: u64) -> impl Iterator<Item = u16> {
-    std::iter::from_fn(move || {
-        let bit = set.trailing_zeros();
-        set &= set.wrapping_sub(1);
-        u16::try_from(bit).ok().filter(|&bit| bit < 64)
-    })
 }
 
 fn pair(first: u8, second: u8) -> (usize, u64) {
@@ -502,6 +495,16 @@ mod tests {
         let masked = format!("{},{}.", "*".repeat(KEY.len()), "*".repeat(25));
         assert_eq!(redactor.redact(text.as_bytes()).unwrap(), masked.as_bytes());
         assert_eq!(redactor.redact(b"ntro_prod_ ont_live_"), None);
+    }
+
+    #[test]
+    fn every_key_is_masked() {
+        let keys: Vec<_> = (0..40).map(|n| key(&format!("{KEY}{n:02}"))).collect();
+        let redactor = Redactor::of_keys(&keys);
+        for key in &keys {
+            let masked = redactor.redact(key.expose().as_bytes()).unwrap();
+            assert_eq!(masked, "*".repeat(KEY.len() + 2).as_bytes());
+        }
     }
 
     #[test]
