@@ -1,7 +1,18 @@
 //! The owner of a key.
 
+use ntro_base::Provider;
+
 use super::key_info::KeyInfo;
 use super::tenant::Tenant;
+use super::{ntropii, ontora};
+
+/// Returns the path of the owner of a key, below the base URL.
+pub(crate) const fn identity_path(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Ntropii => ntropii::ME,
+        Provider::Ontora => ontora::CURRENT_KEY,
+    }
+}
 
 /// The owner of a key, in one shape for both APIs.
 #[derive(Clone, Debug, PartialEq)]

@@ -53,6 +53,7 @@ pub use children::ChildRequest;
 pub use client::Client;
 pub use error::{Cause, Error, Expected, InvalidResponse, Refusal};
 pub use identity::Identity;
+pub(crate) use identity::identity_path;
 pub use key_info::{Expiry, KeyInfo, NewKey, Revocation};
 pub use ntro_base::http::BadProxy;
 pub use reach::Reached;

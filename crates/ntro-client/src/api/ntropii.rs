@@ -12,8 +12,11 @@ use super::text::{all_non_empty, clean, non_empty, prefix};
 use ntro_base::wire::ntropii as wire;
 use ntro_base::{Host, TenantSlug};
 
+/// The path of the owner of the key.
+pub(super) const ME: &str = "/me";
+
 pub(super) fn me(host: &Host) -> String {
-    host.join("/me")
+    host.join(ME)
 }
 
 pub(super) fn tenants(host: &Host) -> String {

@@ -15,8 +15,11 @@ use ntro_base::{Host, TenantSlug};
 /// The size of a page of keys: the most that a server returns.
 pub(super) const PAGE: usize = 500;
 
+/// The path of the presented key.
+pub(super) const CURRENT_KEY: &str = "/v1/api-keys/current";
+
 pub(super) fn current_key(host: &Host) -> String {
-    host.join("/v1/api-keys/current")
+    host.join(CURRENT_KEY)
 }
 
 pub(super) fn keys(host: &Host) -> String {

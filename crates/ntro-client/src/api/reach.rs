@@ -8,8 +8,7 @@ use reqwest::header;
 use super::client::Client;
 use super::error::Error;
 use super::http::Call;
-use super::{ntropii, ontora};
-use ntro_base::Provider;
+use super::identity::identity_path;
 
 /// A server that answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,10 +28,7 @@ impl Client {
     ///
     /// Use a client without a key, so that none is sent.
     pub async fn reach(&self) -> Result<Reached, Error> {
-        let url = match self.provider() {
-            Provider::Ntropii => ntropii::me(self.host()),
-            Provider::Ontora => ontora::current_key(self.host()),
-        };
+        let url = self.host().join(identity_path(self.provider()));
         let asked = Instant::now();
         let answer = self.http().send(&Call::get(url)).await?;
         // Compare clocks at the last try: earlier tries and their pauses do not count.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{CONTENT_LENGTH, HeaderMap};
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use ntro_base::Host;
 use ntro_base::http::{HttpClient, root_cause, source_chain};
 use url::Url;
@@ -20,6 +20,7 @@ use super::path::{is_below, normalize};
 use super::record::{Record, UnderWay};
 use super::refusal::Refusal;
 use super::{Child, Settings, headers};
+use crate::api::identity_path;
 use crate::redact::Redactor;
 
 /// A body of this size is read before it is sent, so that it can be sent again with another key.
@@ -89,16 +90,11 @@ impl Forwarder {
         }
     }
 
-    /// Calls the endpoint that says whom the key belongs to. No rule applies.
-    pub(super) async fn who_am_i(&self) -> Response<ProxyBody> {
+    /// Calls the endpoint that describes the owner of the key. No rule applies.
+    pub(super) async fn identity(&self) -> Response<ProxyBody> {
         let host = &self.settings.host;
-        let path = match self.settings.provider {
-            ntro_base::Provider::Ntropii => "/me",
-            ntro_base::Provider::Ontora => "/v1/api-keys/current",
-        };
-        let path = format!("{}{path}", host.path());
-        let (mut parts, ()) = Request::new(()).into_parts();
-        parts.method = Method::GET;
+        let path = format!("{}{}", host.path(), identity_path(self.settings.provider));
+        let (parts, ()) = Request::new(()).into_parts();
         let mut record = Record::new(
             self.log.clone(),
             "GET",

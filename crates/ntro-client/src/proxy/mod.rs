@@ -147,24 +147,30 @@ impl Proxy {
         Ok(Self(Arc::new(Forwarder::new(settings, log))))
     }
 
-    /// Makes one call, which asks whom the key belongs to: it proves that the server accepts it.
+    /// Makes one call, for the owner of the key: it proves that the server accepts the key.
     pub async fn check(&self) -> Result<(), Error> {
         const LONGEST: usize = 1_000;
 
-        let response = self.0.who_am_i().await;
-        let status = response.status();
-        // Read to its end: the log has the call as broken off otherwise.
-        let text = first_bytes(response.into_body()).await;
+        let settings = self.0.settings();
+        let origin = settings.host.origin();
+        let call = async {
+            let response = self.0.identity().await;
+            let status = response.status();
+            // Read to its end: the log has the call as broken off otherwise.
+            (status, first_bytes(response.into_body()).await)
+        };
+        let answered = tokio::time::timeout(settings.calls.total_timeout, call).await;
+        let (status, text) = answered.map_err(|_| Error::Check {
+            status: StatusCode::GATEWAY_TIMEOUT.as_u16(),
+            message: format!("`{origin}` does not answer"),
+        })?;
         if status.is_success() {
             return Ok(());
         }
         let message = ErrorText::read(&text).message;
         let fallback = || match status {
             StatusCode::UNAUTHORIZED => "the server does not accept the key".to_owned(),
-            _ => format!(
-                "`{}` did not confirm the key",
-                self.0.settings().host.origin()
-            ),
+            _ => format!("`{origin}` did not confirm the key"),
         };
         Err(Error::Check {
             status: status.as_u16(),

@@ -1,11 +1,13 @@
+use std::time::Duration;
+
 use ntro_base::Provider;
 use ntro_client::proxy::Error;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::oneshot;
 
 use crate::support::{
-    Front, NTROPII_KEY, Upstream, answer, body, key_of, proxy, read_all, read_request, read_until,
-    status,
+    Front, NTROPII_KEY, TIMEOUT, Upstream, answer, body, key_of, proxy, read_all, read_request,
+    read_until, status,
 };
 
 #[tokio::test]
@@ -320,6 +322,25 @@ async fn check_proves_key() {
     };
     assert_eq!((*status, message.as_str()), (401, "no<U+001B> such key"));
     assert!(!error.to_string().contains("another"));
+}
+
+#[tokio::test]
+async fn check_times_out() {
+    let upstream = Upstream::raw(async |mut stream| {
+        read_request(&mut stream).await.unwrap();
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let origin = format!("http://{}", upstream.address);
+    let (proxy, ..) = proxy(Provider::Ontora, &origin, |settings| {
+        settings.calls.total_timeout = Duration::from_millis(100);
+    });
+    let checked = tokio::time::timeout(TIMEOUT, proxy.check()).await;
+    let error = checked.expect("the check ends").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("`{origin}` does not answer (HTTP 504)")
+    );
 }
 
 #[cfg(unix)]

@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 pub(crate) const NTROPII_KEY: &str = "ntro_prod_k9Zr4MxQ2bLw_Jf83nd72jfk38dhJKd8canary";
 pub(crate) const ONTORA_KEY: &str = "ont_live_k9Zr4MxQ2bLw_Jf83nd72jfk38dhJKd8canary";
 /// More than any step of a test takes.
-const TIMEOUT: Duration = Duration::from_secs(20);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(crate) fn key_of(provider: Provider) -> &'static str {
     match provider {
