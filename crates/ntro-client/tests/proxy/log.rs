@@ -182,6 +182,10 @@ async fn changed_log_is_detected() {
     // Cut off at the end, as a kill may leave it.
     let checked = verify(format!("{}\n{half}", lines[0])).unwrap();
     assert_eq!((checked.lines, checked.is_incomplete), (1, true));
+    // Too long to be a line of the log, and not the last one.
+    let long = "x".repeat(32 << 10);
+    let inserted = format!("{}\n{long}{}\n", lines[0], lines[1]);
+    assert_eq!(verify(inserted).unwrap_err().line, 2);
     assert_eq!(verify(String::new()).unwrap().lines, 0);
     assert_eq!(verify("junk\n".to_owned()).unwrap_err().line, 1);
 }

@@ -83,6 +83,12 @@ impl CallLog {
                 line: line.number,
                 reason,
             };
+            if checked.is_incomplete {
+                return Err(BrokenLog {
+                    line: line.number - 1,
+                    ..broken("is too long for an entry of the log")
+                });
+            }
             if !line.is_complete && line.is_last {
                 checked.is_incomplete = true;
                 return Ok(());
