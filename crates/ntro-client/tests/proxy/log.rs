@@ -2,9 +2,9 @@ use std::fs;
 use std::io::Write as _;
 
 use ntro_base::Provider;
-use ntro_client::proxy::{CallLog, Decision};
+use ntro_client::proxy::{CallLog, Decision, LogEntry};
 
-use crate::support::{Front, NTROPII_KEY, Upstream, answer, status};
+use crate::support::{Front, NTROPII_KEY, TIMEOUT, Upstream, answer, status};
 
 async fn stage() -> (Upstream, Front) {
     let upstream = Upstream::start(|_| answer("200 OK", &[], "hello")).await;
@@ -315,26 +315,42 @@ async fn unknown_callers_cannot_fill_log() {
 async fn no_call_goes_unlogged() {
     use std::os::unix::fs::PermissionsExt as _;
 
-    if ntro_base::disk::is_root() {
-        // Permissions do not bind root: a folder in place of the log does.
-        let (upstream, front) = stage().await;
-        fs::remove_file(front.log_path()).unwrap();
-        fs::create_dir(front.log_path()).unwrap();
-        assert_eq!(status(&front.get("/v1/me").await), 200);
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-        let answer = front.get("/v1/me").await;
-        assert_eq!(status(&answer), 503, "{answer}");
-        assert!(answer.contains("log_unavailable"));
-        assert_eq!(upstream.seen().len(), 1);
-        fs::remove_dir(front.log_path()).unwrap();
-        tokio::time::sleep(std::time::Duration::from_millis(900)).await;
-        assert_eq!(status(&front.get("/v1/me").await), 200);
-        return;
+    let (upstream, mut front) = stage().await;
+    let path = front.log_path();
+    let set_mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    // Permissions do not bind root: a folder in place of the log does.
+    let is_root = ntro_base::disk::is_root();
+    if is_root {
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+    } else {
+        set_mode(0o400);
     }
-    let (upstream, front) = stage().await;
-    fs::set_permissions(front.log_path(), fs::Permissions::from_mode(0o400)).unwrap();
     assert_eq!(status(&front.get("/v1/me").await), 200);
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    assert_eq!(status(&front.get("/v1/me").await), 503);
+    refused_with(&front, "log_unavailable").await;
+    let answer = front.get("/v1/me").await;
+    assert_eq!(status(&answer), 503, "{answer}");
+    assert!(answer.contains("log_unavailable"));
     assert_eq!(upstream.seen().len(), 1);
+    if is_root {
+        fs::remove_dir(&path).unwrap();
+    } else {
+        set_mode(0o600);
+    }
+    refused_with(&front, "outside_prefix").await;
+    assert_eq!(status(&front.get("/v1/me").await), 200);
+    front.stop().await;
+    // Refused calls are counted meanwhile, since their number has no limit.
+    let entries = front.log().entries().unwrap();
+    let forwarded = |entry: &&LogEntry| entry.decision == Decision::Forwarded;
+    assert_eq!(entries.iter().filter(forwarded).count(), 2);
+    assert!(entries.iter().any(|entry| entry.omitted > 0), "{entries:?}");
+}
+
+/// Makes calls that are not forwarded in any case until they are refused for this reason.
+#[cfg(unix)]
+async fn refused_with(front: &Front, reason: &str) {
+    let calls = async { while !front.get("/v2/me").await.contains(reason) {} };
+    let waited = tokio::time::timeout(TIMEOUT, calls).await;
+    waited.expect("the calls are refused for the reason");
 }

@@ -30,7 +30,8 @@ pub struct LogEntry {
     /// Why it was refused or failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Calls without a token before this line that were not logged, because there were too many.
+    /// Refused calls before this line that were not logged: without a token and too many, or while
+    /// the log could not be written.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub omitted: u64,
     /// The hash of the line before.

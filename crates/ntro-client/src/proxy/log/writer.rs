@@ -1,7 +1,7 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -28,6 +28,8 @@ struct Shared {
     entries: Mutex<Option<Sender<LogEntry>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     is_broken: Arc<AtomicBool>,
+    /// Refused calls that are not logged.
+    omitted: Arc<AtomicU64>,
 }
 
 impl LogWriter {
@@ -37,15 +39,18 @@ impl LogWriter {
         log.append(&mut Vec::new())?;
         let (sender, receiver) = channel();
         let is_broken = Arc::new(AtomicBool::new(false));
+        let omitted = Arc::default();
         let flag = Arc::clone(&is_broken);
+        let mut limit = CallerLimit::new(Arc::clone(&omitted));
         let thread = std::thread::Builder::new()
             .name("proxy log".to_owned())
-            .spawn(move || write_all(&mut log, &receiver, &flag))
+            .spawn(move || write_all(&mut log, &mut limit, &receiver, &flag))
             .map_err(disk::Error::io("start the thread that writes", path))?;
         Ok(Self(Arc::new(Shared {
             entries: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
             is_broken,
+            omitted,
         })))
     }
 
@@ -55,6 +60,11 @@ impl LogWriter {
     }
 
     pub(in crate::proxy) fn write(&self, entry: LogEntry) {
+        // Memory is bounded while nothing is written: no further call is forwarded.
+        if entry.decision == Decision::Refused && self.is_broken() {
+            self.0.omitted.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         let entries = &self.0.entries;
         let entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = &*entries {
@@ -76,10 +86,14 @@ impl Drop for Shared {
 }
 
 /// Writes entries in batches until the last sender is gone.
-fn write_all(log: &mut Appender, entries: &Receiver<LogEntry>, is_broken: &AtomicBool) {
+fn write_all(
+    log: &mut Appender,
+    limit: &mut CallerLimit,
+    entries: &Receiver<LogEntry>,
+    is_broken: &AtomicBool,
+) {
     const LARGEST_BATCH: usize = 1_000;
 
-    let mut limit = CallerLimit::default();
     let mut batch = Vec::new();
     let mut is_open = true;
     while is_open {
@@ -109,14 +123,21 @@ fn write_all(log: &mut Appender, entries: &Receiver<LogEntry>, is_broken: &Atomi
 }
 
 /// Bounds the entries about callers without a token, so that they cannot fill the log.
-#[derive(Default)]
 struct CallerLimit {
     minute: i64,
     logged: u64,
-    omitted: u64,
+    omitted: Arc<AtomicU64>,
 }
 
 impl CallerLimit {
+    fn new(omitted: Arc<AtomicU64>) -> Self {
+        Self {
+            minute: 0,
+            logged: 0,
+            omitted,
+        }
+    }
+
     fn admit(&mut self, mut entry: LogEntry) -> Option<LogEntry> {
         let minute = Timestamp::now().as_second() / 60;
         if minute != self.minute {
@@ -124,12 +145,12 @@ impl CallerLimit {
         }
         if entry.child.is_none() && entry.decision == Decision::Refused {
             if self.logged >= UNKNOWN_CALLERS {
-                self.omitted += 1;
+                self.omitted.fetch_add(1, Ordering::Relaxed);
                 return None;
             }
             self.logged += 1;
         }
-        entry.omitted = std::mem::take(&mut self.omitted);
+        entry.omitted = self.omitted.swap(0, Ordering::Relaxed);
         Some(entry)
     }
 }

@@ -50,7 +50,7 @@ struct LoggedCall {
     decision: &'static str,
     /// Why it was refused or failed.
     reason: Option<String>,
-    /// Calls without a valid token that were not logged before this one.
+    /// Refused calls that were not logged before this one.
     omitted: u64,
 }
 
