@@ -1,8 +1,8 @@
-use std::time::Duration;
+use std::sync::Arc;
 
 use ntro_base::Provider;
 use tokio::io::AsyncWriteExt as _;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::support::{
     Front, NTROPII_KEY, Upstream, answer, body, read_all, read_request, read_until, status,
@@ -71,9 +71,9 @@ async fn echoed_key_is_masked() {
 async fn key_split_over_chunks_and_events_is_masked() {
     // Each part is sent after the one before has arrived, so none is held back for long.
     let (send, receive) = mpsc::unbounded_channel::<String>();
-    let receive = std::sync::Arc::new(tokio::sync::Mutex::new(receive));
+    let receive = Arc::new(tokio::sync::Mutex::new(receive));
     let upstream = Upstream::raw(move |mut stream| {
-        let receive = std::sync::Arc::clone(&receive);
+        let receive = Arc::clone(&receive);
         async move {
             read_request(&mut stream).await.unwrap();
             let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
@@ -139,23 +139,31 @@ async fn compressed_answer_is_refused() {
 
 #[tokio::test]
 async fn events_are_not_delayed() {
-    let upstream = Upstream::raw(async |mut stream| {
-        read_request(&mut stream).await.unwrap();
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
-        stream.write_all(head.as_bytes()).await.unwrap();
-        for number in 0..20 {
-            stream
-                .write_all(format!("data: {number}n\n\n").as_bytes())
-                .await
-                .unwrap();
-            tokio::time::sleep(Duration::from_millis(20)).await;
+    const EVENTS: u32 = 20;
+
+    // Each event is sent after the one before has arrived.
+    let arrived = Arc::new(Notify::new());
+    let awaited = Arc::clone(&arrived);
+    let upstream = Upstream::raw(move |mut stream| {
+        let awaited = Arc::clone(&awaited);
+        async move {
+            read_request(&mut stream).await.unwrap();
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+            stream.write_all(head.as_bytes()).await.unwrap();
+            for number in 0..EVENTS {
+                let event = format!("data: {number}n\n\n");
+                stream.write_all(event.as_bytes()).await.unwrap();
+                awaited.notified().await;
+            }
         }
-        std::future::pending::<()>().await;
     })
     .await;
     let front = Front::start(Provider::Ntropii, upstream.address).await;
     let mut stream = front.connect().await;
     let request = format!("GET /v1/events HTTP/1.1\r\n{}\r\n", front.lines());
     stream.write_all(request.as_bytes()).await.unwrap();
-    read_until(&mut stream, "data: 19n\n\n").await;
+    for number in 0..EVENTS {
+        read_until(&mut stream, &format!("data: {number}n\n\n")).await;
+        arrived.notify_one();
+    }
 }
