@@ -65,6 +65,8 @@ pub fn tmux_is_out_of_reach() {
             .args(["-L", &name])
             .args(arguments)
             .env_remove("TMUX")
+            // The login shell of a system's user may run nothing.
+            .env("SHELL", "/bin/sh")
             .env("HOME", sandbox.home());
         command.output().unwrap()
     };
@@ -74,7 +76,7 @@ pub fn tmux_is_out_of_reach() {
         sandbox.is_refused(&format!("tmux -L {name} run-shell true"));
         // A new server of the child is its own.
         let line = format!(
-            "tmux -L {name} new -d -s inner 'sleep 60' && tmux -L {name} ls -F '#S'
+            "SHELL=/bin/sh tmux -L {name} new -d -s inner 'sleep 60' && tmux -L {name} ls -F '#S'
             tmux -L {name} kill-server"
         );
         assert_eq!(sandbox.works(SealLevel::Store, &line), "inner\n");
