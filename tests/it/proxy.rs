@@ -4,12 +4,14 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ntro_base::Provider;
+use ntro_client::proxy::Timeouts;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use serde_json::{Value, json};
 
@@ -238,12 +240,14 @@ fn rotated_key_is_used_at_once() {
             .get("/v1/api-keys/current")
             .starts_with("HTTP/1.1 200")
     );
-    for _ in 0..2 {
+    for rotation in 0..2 {
+        if rotation > 0 {
+            // The proxy does not look again before.
+            thread::sleep(Timeouts::default().reread);
+        }
         sandbox.ntro("auth rotate").run().success().done();
         let answer = proxy.get("/v1/api-keys/current");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        // The proxy looks again once in a second.
-        thread::sleep(Duration::from_millis(1_100));
     }
     assert_eq!(authority.live_keys(TENANT).len(), 1);
     assert!(!authority.live_keys(TENANT).contains(&key.prefix));
@@ -327,6 +331,35 @@ fn key_is_proved_first() {
     Sandbox::new().ntro("proxy").run().exits(3).done();
 }
 
+/// Returns a server that never answers, and a home with a connection to it.
+fn silent_stage() -> (TcpListener, Sandbox) {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let sandbox = Sandbox::new();
+    sandbox.write_config(&format!(
+        "default_connection_name = \"local\"\n[connections.local]\nhost = \"http://{}\"\napi_key = \"ntro_prod_good_canary\"\n",
+        server.local_addr().unwrap()
+    ));
+    (server, sandbox)
+}
+
+#[test]
+fn signal_ends_check() {
+    let (server, sandbox) = silent_stage();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ntro"));
+    sandbox.prepare(&mut command);
+    let mut child = command
+        .arg("proxy")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (_call, _) = server.accept().unwrap();
+    let start = Instant::now();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
 #[test]
 fn keyless_policy_allows_proxy() {
     let (_authority, key, sandbox) = stage(Provider::Ntropii);
@@ -362,7 +395,7 @@ fn socket_is_private() {
         0o600
     );
     let call = || {
-        let mut stream = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        let mut stream = UnixStream::connect(&path).unwrap();
         let token = proxy.token();
         write!(
             stream,
@@ -387,6 +420,36 @@ fn socket_is_private() {
     assert!(path.exists());
     let proxy = Proxying::start(&sandbox, &["--socket", socket]);
     assert!(proxy.end().success());
+    assert!(!path.exists());
+}
+
+#[test]
+fn draining_proxy_leaves_next_socket() {
+    let (server, sandbox) = silent_stage();
+    let folder = sandbox.home().join("private");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    let path = folder.join("proxy.sock");
+    let options = ["--no-check", "--socket", path.to_str().unwrap()];
+    let proxy = Proxying::start(&sandbox, &options);
+    let mut stream = UnixStream::connect(&path).unwrap();
+    write!(
+        stream,
+        "GET /me HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\r\n",
+        proxy.token()
+    )
+    .unwrap();
+    let (call, _) = server.accept().unwrap();
+    proxy.signal(Signal::TERM);
+    // It listens no longer, and waits for the call.
+    while UnixStream::connect(&path).is_ok() {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let next = Proxying::start(&sandbox, &options);
+    drop(call);
+    assert!(proxy.end().success());
+    assert!(UnixStream::connect(&path).is_ok());
+    assert!(next.end().success());
     assert!(!path.exists());
 }
 

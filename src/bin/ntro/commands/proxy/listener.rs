@@ -15,7 +15,8 @@ pub(super) struct Bound {
     pub(super) origin: String,
     /// The path of a Unix socket.
     pub(super) path: Option<PathBuf>,
-    pub(super) _socket: Option<SocketFile>,
+    /// Removes the Unix socket.
+    pub(super) socket: Option<SocketFile>,
 }
 
 /// Reads an address that only this machine reaches.
@@ -36,7 +37,7 @@ pub(super) async fn bind(address: SocketAddr, socket: Option<PathBuf>) -> Result
                 listener: Listener::Tcp(listener),
                 origin: format!("http://{address}"),
                 path: None,
-                _socket: None,
+                socket: None,
             })
         }
     }
@@ -109,7 +110,7 @@ fn bind_socket(path: PathBuf) -> Result<Bound, CliError> {
     Ok(Bound {
         listener: Listener::Unix(listener),
         origin: "http://localhost".to_owned(),
-        _socket: Some(SocketFile(path.clone())),
+        socket: Some(SocketFile(path.clone())),
         path: Some(path),
     })
 }

@@ -6,6 +6,7 @@ mod log;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 
 use clap::Subcommand;
@@ -146,7 +147,7 @@ pub(crate) fn run(args: ProxyArgs, cx: &Context) -> Result<Exit, CliError> {
     let runtime = crate::runtime::build(&mut tokio::runtime::Builder::new_multi_thread())?;
     let result = runtime.block_on(async {
         // Before the first answer, so that an early signal loses no call.
-        let shutdown = shutdown()?;
+        let mut shutdown = pin!(shutdown()?);
         let bound = bind(args.listen, socket).await?;
         let url = base_url(&bound.origin, &host)?;
         let summary = ProxySummary {
@@ -163,10 +164,18 @@ pub(crate) fn run(args: ProxyArgs, cx: &Context) -> Result<Exit, CliError> {
         };
         let proxy = Proxy::new(settings)?;
         if !args.no_check {
-            proxy.check().await?;
+            tokio::select! {
+                checked = proxy.check() => checked?,
+                () = &mut shutdown => return Err(CliError::interrupted()),
+            }
         }
         cx.printer().reveal(&summary)?;
-        proxy.serve(bound.listener, shutdown).await?;
+        let ending = async {
+            shutdown.await;
+            // While this still listens: the next proxy may bind the path during the last calls.
+            drop(bound.socket);
+        };
+        proxy.serve(bound.listener, ending).await?;
         Ok(Exit::Success)
     });
     // A thread that waits for a store that hangs does not keep the process alive.
