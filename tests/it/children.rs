@@ -22,7 +22,7 @@ const TENANT: &str = "acme-fund-admin";
 /// The life of a child key in seconds; without it the test `program` is none.
 const LIFE: &str = "NTRO_TEST_CHILD_LIFE";
 
-/// A connection to an authority, from a home of its own.
+/// A connection to an authority, from a separate home.
 struct Story {
     authority: Authority,
     sandbox: Sandbox,

@@ -141,7 +141,7 @@ fn commands_and_names_come_before_options() {
         own,
         ["--all", "--jobs", "--timeout", "--warn-within", "--watch"]
     );
-    // A command without options of its own.
+    // A command that has only global options.
     assert!(offered("ntro auth whoami ").contains(&"--connection".to_owned()));
     for line in ["ntro auth use -", "ntro auth use --", "ntro -"] {
         let options = offered(line);

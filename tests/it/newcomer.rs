@@ -319,7 +319,7 @@ fn resize_redraws_question() {
     screen
         .line(&stub.host())
         .expect_last("API key (not shown):");
-    // What is typed hidden stays.
+    // Hidden input stays.
     let (first, rest) = KEY.split_at(10);
     screen.text_in(first).resize(SIZES[2]);
     screen.expect_last("API key (not shown):").line(rest);

@@ -51,7 +51,7 @@ pub fn helpers(sandbox: &Sandbox, replaced: Option<(&str, &str)>) -> String {
     .concat()
 }
 
-/// Logs in, logs in again, rotates and logs out, each in a process of its own.
+/// Logs in, logs in again, rotates and logs out, each in a separate process.
 fn key_changes(sandbox: &Sandbox, store: &str) {
     let authority = Authority::start();
     let [first, second] = [(); 2].map(|()| authority.key(Provider::Ntropii, "acme-fund-admin"));
@@ -500,7 +500,7 @@ fn systemd_credentials_open_file() {
     }
 }
 
-/// Runs a script in a session keyring of its own, which ends with it.
+/// Runs a script in a new session keyring, which ends with it.
 fn in_session<'a>(sandbox: &'a Sandbox, line: &str) -> Terminal<'a> {
     let ntro = env!("CARGO_BIN_EXE_ntro");
     let script = line.replace("ntro ", &format!("{ntro} "));

@@ -30,7 +30,7 @@ pub enum HostError {
     /// The text is not a URL.
     #[error("the host is not a URL: {reason}")]
     NotAUrl {
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// The scheme is not `http` or `https`.

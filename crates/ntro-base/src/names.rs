@@ -53,7 +53,7 @@ pub enum NameError {
         what: &'static str,
         /// The name.
         name: &'static str,
-        /// What it is used for.
+        /// Its purpose.
         used_for: &'static str,
     },
 }

@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// The sizes of a terminal that people have: columns and rows.
 pub const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (40, 20)];
 
-/// A tmux server of its own with `bash`, job control and the tested `ntro`.
+/// A separate tmux server with `bash`, job control and the tested `ntro`.
 pub struct Screen<'a> {
     sandbox: &'a Sandbox,
     socket: PathBuf,

@@ -238,7 +238,7 @@ impl ApiKeyRecord {
     }
 }
 
-/// What a child key would have more than its parent.
+/// The rights that a child key would have beyond its parent's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Excess {
     /// A scope.

@@ -120,7 +120,7 @@ impl CustomRoots {
     }
 }
 
-/// Reads the certificates of a file and of folders. What cannot be read counts as empty.
+/// Reads the certificates of a file and of folders. An unreadable one counts as empty.
 #[cfg(not(any(target_os = "macos", windows)))]
 fn load(file: Option<&Path>, folders: &[PathBuf]) -> Vec<CertificateDer<'static>> {
     use rustls_native_certs::load_certs_from_paths;

@@ -146,7 +146,7 @@ impl Selection {
     }
 }
 
-/// What a program is given.
+/// The values that a program gets.
 #[derive(Clone, Copy, Debug)]
 pub struct Values<'a> {
     /// The connection that the values are of, if they are of one.

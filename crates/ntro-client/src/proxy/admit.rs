@@ -103,7 +103,7 @@ impl Settings {
             (Some(value), None) => token_of(self.provider, value.as_bytes()),
             _ => None,
         };
-        // Each is compared, so that the time does not tell which one is similar.
+        // Each is compared, so that the time does not show which one is similar.
         let found = self.children.iter().fold(None, |found, child| {
             let is_own = presented.is_some_and(|presented| child.token.matches(presented));
             if is_own { Some(child) } else { found }

@@ -1,4 +1,4 @@
-//! What the log gets to know of a call.
+//! The facts of a call that the log records.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -230,7 +230,7 @@ fn foreign(host: &Decided<Host>, provider: &Decided<Provider>, given: &GivenKey)
         let other = candidate.found.as_deref()?.parse().ok()?;
         Some((other, &candidate.source))
     });
-    // What the connection says is of its own host.
+    // The connection's settings are for the connection's host.
     let is_own_host = matches!(host.source, Source::Config { .. });
     let of_connection =
         of_connection.filter(|(_, source)| is_own_host && **source != Source::Default);

@@ -7,7 +7,7 @@ use ntro_base::{ConnectionName, Provider};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Summary<'a> {
-    /// What both files say about the connection.
+    /// The facts that both files hold about the connection.
     pub facts: ConnectionFacts<'a>,
     /// The system that the host belongs to.
     pub provider: Decided<Provider>,

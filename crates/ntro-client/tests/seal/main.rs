@@ -1,6 +1,6 @@
 //! Attacks on the seal of a keyless child, by an ordinary user and by root.
 //!
-//! This test is a program of its own: it is also the process that is sealed, which must have one
+//! This test is a separate program: it is also the process that is sealed, which must have one
 //! thread, and each process of the battery. Started by root, it runs itself again as an ordinary
 //! user.
 

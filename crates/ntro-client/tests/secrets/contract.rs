@@ -106,7 +106,7 @@ pub fn story(store: &dyn SecretStore, home: &NtroDir, powers: &Powers) {
     assert_eq!(store.list().unwrap().len(), names.len());
 }
 
-/// Makes each call in a process of its own: a keyring may treat a new client differently.
+/// Makes each call in a separate process: a keyring may treat a new client differently.
 fn steps(task: &Task, powers: &Powers) {
     let name = || powers.name("step-by-step");
     let run = |work| {

@@ -8,7 +8,7 @@ use ntro_client::resolve::ResolvedValue;
 use crate::context::Context;
 use crate::error::CliError;
 
-/// What a program is given, if the connection's policy allows it.
+/// The values that a program gets, if the connection's policy allows it.
 pub(super) struct Handover {
     pub(super) provider: Provider,
     pub(super) variables: Variables,

@@ -314,7 +314,7 @@ struct FailureDetails<'a> {
     code: &'static str,
     /// How to fix it.
     hint: Option<&'a str>,
-    /// What happened.
+    /// The error's description.
     message: &'a str,
     /// Id of the request that failed, from the server.
     request_id: Option<&'a str>,

@@ -219,7 +219,7 @@ impl Prompter for Terminal {
     }
 }
 
-/// What a person does at a menu.
+/// An action of a person at a menu.
 enum Picked {
     Item(usize),
     /// Begins a line with this key, while an item is marked.

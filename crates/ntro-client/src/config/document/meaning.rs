@@ -1,4 +1,4 @@
-//! What a document says, before and after an edit.
+//! The meaning of a document, before and after an edit.
 
 use std::borrow::Cow;
 

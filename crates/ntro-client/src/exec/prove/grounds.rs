@@ -23,7 +23,7 @@ pub(super) struct Grounds {
     pub(super) victim: Planted,
 }
 
-/// What the other process holds.
+/// The files that the other process holds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Planted {
     pub(super) pid: i32,

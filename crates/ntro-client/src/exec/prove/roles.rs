@@ -37,7 +37,7 @@ pub fn role(arguments: &[OsString]) -> Option<ExitCode> {
     })
 }
 
-/// Makes each attempt in a process of its own, and prints each outcome as a line of JSON.
+/// Makes each attempt in a separate process, and prints each outcome as a line of JSON.
 fn attempt_all(program: &OsString, grounds: &str) -> io::Result<()> {
     for (name, _) in ATTEMPTS {
         let output = Command::new(program)

@@ -18,7 +18,7 @@ pub enum SealError {
     /// The process is half sealed and must not start a child.
     #[error("cannot seal the child: {step}: {source}")]
     Failed {
-        /// What failed.
+        /// The step that failed.
         step: &'static str,
         /// The system's answer.
         source: io::Error,

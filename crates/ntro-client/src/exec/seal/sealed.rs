@@ -68,7 +68,7 @@ impl fmt::Display for Gap {
     }
 }
 
-/// What holds in a process that was sealed. Displayed as one line.
+/// The protections that hold in a sealed process. Displayed as one line.
 #[derive(Debug)]
 pub struct Sealed {
     /// The level.

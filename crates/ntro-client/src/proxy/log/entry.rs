@@ -25,7 +25,7 @@ pub struct LogEntry {
     pub received: u64,
     /// How long the call took.
     pub milliseconds: u64,
-    /// What the proxy did.
+    /// The decision of the proxy.
     pub decision: Decision,
     /// Why it was refused or failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,7 +46,7 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// What the proxy did with a call.
+/// The decision of the proxy about a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {

@@ -32,7 +32,7 @@ pub struct BrokenLog {
     pub path: PathBuf,
     /// The line in it, from 1 on.
     pub line: u64,
-    /// What is wrong with it.
+    /// The problem.
     pub reason: &'static str,
 }
 

@@ -19,7 +19,7 @@ const RETRY: Duration = Duration::from_millis(500);
 /// The calls without a token that are logged in a minute.
 const UNKNOWN_CALLERS: u64 = 60;
 
-/// Appends to a log from a thread of its own. Clones share it; the last one to be dropped waits
+/// Appends to a log from a separate thread. Clones share it; the last one to be dropped waits
 /// until all entries are written.
 #[derive(Clone)]
 pub(in crate::proxy) struct LogWriter(Arc<Shared>);

@@ -143,7 +143,7 @@ pub(crate) fn run(args: MigrateArgs, cx: &Context) -> Result<Exit, CliError> {
         let mut moved = with_migrator(cx, to, args.dry_run, work)?;
         if needs_confirmation(cx, &moved) {
             let confirmed = match bar.suspend(|| confirm(cx, name)) {
-                // What was moved before is reported.
+                // Keys that were moved before are reported.
                 Err(error) if error.kind == Kind::Interrupted && !rows.is_empty() => {
                     rows.push(MoveRow::failed(name, to, error, false));
                     break;

@@ -19,7 +19,7 @@ type Result = std::result::Result<(), Failure>;
 
 type NamedAttempt = (&'static str, fn(&Grounds) -> Result);
 
-/// Each attempt has a process of its own.
+/// Each attempt has a separate process.
 pub(super) const ATTEMPTS: &[NamedAttempt] = &[
     ("file: folder of ntro", files::own),
     ("file: key folders of the home", files::key_folders),

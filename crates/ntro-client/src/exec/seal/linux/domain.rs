@@ -83,7 +83,7 @@ fn restrict(
     tree.grant(Path::new("/"), everything(), &mut grants);
     let mut created = ruleset.create()?;
     for (path, access) in grants {
-        // What vanished meanwhile needs no rule.
+        // A path that vanished meanwhile needs no rule.
         if let Ok(file) = PathFd::new(path) {
             created = created.add_rule(PathBeneath::new(file, access))?;
         }

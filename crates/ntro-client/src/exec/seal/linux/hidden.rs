@@ -1,4 +1,4 @@
-//! What a child must not see.
+//! Paths that a child must not see.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;

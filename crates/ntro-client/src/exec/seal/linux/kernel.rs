@@ -15,7 +15,7 @@ pub(in crate::exec) fn unshare(flags: UnshareFlags) -> io::Result<()> {
     Ok(unsafe { rustix::thread::unshare_unsafe(flags) }?)
 }
 
-/// Gives the process a session keyring of its own, without name and empty.
+/// Gives the process a new session keyring, without name and empty.
 pub(super) fn join_new_session_keyring() -> io::Result<()> {
     const JOIN_SESSION_KEYRING: libc::c_int = 1;
     // SAFETY: The call takes a name or a null pointer, and touches no memory of the process.

@@ -104,7 +104,7 @@ impl Plan {
         let mut sealed = Sealed::nothing(self.level);
         sealed.held = vec![Barrier::Files, Barrier::Sockets, Barrier::Memory];
         let folders = step("inherited descriptors", Folders::find())?;
-        // A new network namespace has a list of its own.
+        // A new network namespace has a separate list.
         let sockets = step("sockets", hidden::bound_sockets())?;
         let user = User::current();
         if let Err(error) = namespaces::enter(net) {
@@ -356,7 +356,7 @@ fn filter(sealed: &mut Sealed, no_unix_sockets: bool) -> bool {
     }
 }
 
-/// Gives up the capabilities of root: without namespaces, they reach around Landlock. A process
+/// Drops the capabilities of root: without namespaces, they reach around Landlock. A process
 /// without new privileges does not get them back by executing a program.
 fn drop_capabilities() -> io::Result<()> {
     let none = CapabilitySets {

@@ -32,7 +32,7 @@ pub(super) fn obstacle() -> Option<&'static str> {
     if setting("/proc/sys/kernel/unprivileged_userns_clone").trim() == "0" {
         return Some("`kernel.unprivileged_userns_clone` is 0");
     }
-    // A profile of its own may allow the program what the setting refuses to all others.
+    // A separate profile may allow the program what the setting refuses to all others.
     let confined = !setting("/proc/self/attr/current").starts_with("unconfined");
     if setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").trim() == "1" && !confined
     {

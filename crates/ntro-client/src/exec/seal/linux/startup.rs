@@ -208,7 +208,7 @@ fn hidden_links(home: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Which paths are links, each looked at once.
+/// Which paths are links; each is looked at one time.
 #[derive(Default)]
 struct Links(BTreeMap<PathBuf, Option<fs::FileType>>);
 

@@ -1,4 +1,4 @@
-//! What a login without a terminal lacks.
+//! Values that a login without a terminal lacks.
 
 use ntro_base::env;
 use ntro_client::secrets::StoreKind;

@@ -23,7 +23,7 @@ use crate::exit::Exit;
 use crate::interrupt;
 use crate::process::{forbid_cores, with_users_limits};
 
-/// What happens while the program runs.
+/// Events while the program runs.
 #[cfg_attr(not(unix), allow(dead_code, reason = "this system has no signals"))]
 enum Event {
     /// This process has received a signal.
