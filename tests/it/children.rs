@@ -165,7 +165,7 @@ fn child_ends_with_its_program() {
 }
 
 #[test]
-fn killed_program_leaves_a_key_to_the_next_command() {
+fn next_command_revokes_orphaned_child() {
     for provider in Provider::ALL {
         let story = Story::begin(provider);
         for command in ["auth whoami", "auth status", "auth test", "key current"] {

@@ -72,7 +72,7 @@ fn names_are_offered_where_they_belong() {
 }
 
 #[test]
-fn a_name_that_would_be_more_than_a_name_to_a_shell_is_not_offered() {
+fn special_names_are_not_offered() {
     let sandbox = Sandbox::new();
     sandbox.write_config(concat!(
         "[connections.'a;reboot']\nhost = 'https://a.example'\n",
@@ -93,7 +93,7 @@ fn a_name_that_would_be_more_than_a_name_to_a_shell_is_not_offered() {
 }
 
 #[test]
-fn no_store_and_no_broken_file_gets_in_the_way() {
+fn broken_files_hinder_no_completion() {
     let mut sandbox = Sandbox::new();
     let bus = sandbox.home().join("bus");
     let keyring = UnixListener::bind(&bus).unwrap();

@@ -285,7 +285,7 @@ fn every_exit_code_is_passed_on() {
 }
 
 #[test]
-fn program_that_cannot_run_has_code_of_shell() {
+fn unusable_program_has_shell_code() {
     let sandbox = with_connections();
     let files = "echo >plain; echo '#!/no/such/shell' >odd; echo 'echo \"$NTRO_TENANT\"' >script; \
          chmod 755 odd script";

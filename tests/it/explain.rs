@@ -24,7 +24,7 @@ fn sandbox() -> Sandbox {
 }
 
 #[test]
-fn every_place_is_named_in_order_with_the_one_that_won() {
+fn every_source_is_named_in_order() {
     let sandbox = sandbox();
     assert_snapshot!(sandbox.ntro("auth explain").transcript(), @r"
         exit code: 0
@@ -122,7 +122,7 @@ fn every_place_is_named_in_order_with_the_one_that_won() {
 }
 
 #[test]
-fn a_project_chooses_among_the_connections_that_there_are() {
+fn project_chooses_existing_connection() {
     let sandbox = sandbox();
     let project = sandbox.home().join("project/src");
     std::fs::create_dir_all(&project).unwrap();
@@ -221,7 +221,7 @@ fn a_project_chooses_among_the_connections_that_there_are() {
 }
 
 #[test]
-fn an_unknown_name_lists_the_known_ones() {
+fn unknown_name_lists_known_ones() {
     let sandbox = sandbox();
     assert_snapshot!(sandbox.ntro("-c prod auth token").transcript(), @r"
         exit code: 3
@@ -265,7 +265,7 @@ fn an_unknown_name_lists_the_known_ones() {
 }
 
 #[test]
-fn a_variable_over_a_stored_login_is_told_and_can_be_refused() {
+fn overriding_variable_can_be_refused() {
     let sandbox = sandbox();
     let with = |command: &str, name: &str, value: &str| sandbox.ntro(command).env(name, value);
     let token = with("auth token", "NTRO_API_KEY", "ntro_env_secret1");
@@ -305,7 +305,7 @@ fn a_variable_over_a_stored_login_is_told_and_can_be_refused() {
 }
 
 #[test]
-fn a_password_in_what_should_be_a_host_is_shown_nowhere() {
+fn password_in_host_is_never_shown() {
     let sandbox = Sandbox::new();
     sandbox.write_config(
         "default_connection_name = 'a'\n[connections.a]\nhost = 'https://ada:hunter2@a.example/v1'\n",

@@ -404,7 +404,7 @@ fn bazel_gets_headers_of_the_origin() {
 }
 
 #[test]
-fn several_connections_of_an_origin_need_a_name() {
+fn shared_origin_needs_a_name() {
     let host = "https://api.ntropii.com/v1";
     let sandbox = logged_in(host);
     log_in(&sandbox, "second", host, OTHER);
@@ -497,7 +497,7 @@ fn key_never_travels_unencrypted() {
 }
 
 #[test]
-fn cargo_conversation_has_one_answer_a_line() {
+fn cargo_answers_line_by_line() {
     let sandbox = logged_in("https://api.ntropii.com/v1");
     log_in(&sandbox, "second", "https://api.ntropii.com/v1", OTHER);
     let line = |url: &str, kind: &str, args: &str| {

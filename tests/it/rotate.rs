@@ -27,7 +27,7 @@ fn logged_in(provider: Provider) -> (Authority, Sandbox, IssuedKey) {
 }
 
 #[test]
-fn a_key_is_replaced_by_its_successor_and_revoked() {
+fn key_is_replaced_and_revoked() {
     for provider in Provider::ALL {
         let (authority, sandbox, old) = logged_in(provider);
         let rotated = sandbox.ntro("auth rotate -o json").run().success();
@@ -59,7 +59,7 @@ fn a_key_is_replaced_by_its_successor_and_revoked() {
 }
 
 #[test]
-fn where_the_key_may_not_rotate_itself_an_administrator_replaces_it() {
+fn administrator_replaces_key_without_rights() {
     for provider in Provider::ALL {
         let authority = Authority::start();
         let mut sandbox = Sandbox::new();
@@ -93,7 +93,7 @@ fn where_the_key_may_not_rotate_itself_an_administrator_replaces_it() {
 }
 
 #[test]
-fn a_key_made_elsewhere_takes_the_place_of_the_old_one() {
+fn key_made_elsewhere_replaces_old_one() {
     let (authority, sandbox, old) = logged_in(Provider::Ontora);
     let elsewhere = authority.key(Provider::Ontora, "globex-capital");
     let fewer = authority.key_with(Provider::Ontora, TENANT, |new| {
@@ -119,7 +119,7 @@ fn a_key_made_elsewhere_takes_the_place_of_the_old_one() {
 }
 
 #[test]
-fn the_walkthrough_asks_for_a_key_of_the_same_tenant() {
+fn walkthrough_asks_for_same_tenant() {
     let sandbox = Sandbox::new();
     sandbox.make_identity();
     let stub = Stub::ntropii(&["acme"]);
@@ -155,7 +155,7 @@ fn the_walkthrough_asks_for_a_key_of_the_same_tenant() {
 }
 
 #[test]
-fn the_old_key_lives_on_for_the_grace() {
+fn old_key_lives_during_grace() {
     let (authority, sandbox, old) = logged_in(Provider::Ntropii);
     let row = sandbox
         .ntro("auth rotate --grace 1h --no-wait -o json")
@@ -230,7 +230,7 @@ fn the_old_key_lives_on_for_the_grace() {
 }
 
 #[test]
-fn ctrl_c_in_the_grace_leaves_the_rest_to_the_next_run() {
+fn next_run_continues_interrupted_grace() {
     let (authority, sandbox, _) = logged_in(Provider::Ontora);
     let mut terminal = Terminal::ntro(&sandbox, "auth rotate --grace 1h");
     terminal.expect("Ctrl-C leaves that to the next");
@@ -254,7 +254,7 @@ fn ctrl_c_in_the_grace_leaves_the_rest_to_the_next_run() {
 }
 
 #[test]
-fn a_fleet_is_rotated_past_those_that_fail() {
+fn fleet_rotation_continues_after_failure() {
     let authority = Authority::start();
     let sandbox = Sandbox::new();
     sandbox.make_identity();
@@ -304,7 +304,7 @@ fn a_fleet_is_rotated_past_those_that_fail() {
 }
 
 #[test]
-fn what_somebody_else_has_stored_meanwhile_is_left_alone() {
+fn concurrently_stored_key_stays() {
     let authority = Authority::start();
     let faulty = Faulty::before(authority.address());
     let sandbox = Sandbox::new();
@@ -344,7 +344,7 @@ fn what_somebody_else_has_stored_meanwhile_is_left_alone() {
 }
 
 #[test]
-fn what_is_forgotten_in_the_grace_is_named_and_no_more() {
+fn key_forgotten_during_grace_is_named() {
     let (_authority, sandbox, old) = logged_in(Provider::Ntropii);
     let graced = sandbox.ntro("auth rotate --grace 1h --no-wait").run();
     graced.success().done();
@@ -354,7 +354,7 @@ fn what_is_forgotten_in_the_grace_is_named_and_no_more() {
 }
 
 #[test]
-fn a_connection_that_is_not_there_is_named_by_the_argument() {
+fn unknown_connection_names_argument() {
     let (_authority, sandbox, _) = logged_in(Provider::Ntropii);
     for command in ["auth rotate nope", "auth logout nope --revoke"] {
         let refused = sandbox.ntro(command).run().exits(3);
@@ -364,7 +364,7 @@ fn a_connection_that_is_not_there_is_named_by_the_argument() {
 }
 
 #[test]
-fn a_key_in_a_variable_is_stored_nowhere_and_not_rotated() {
+fn key_in_variable_is_not_rotated() {
     let (authority, sandbox, key) = logged_in(Provider::Ntropii);
     sandbox
         .ntro("auth rotate")
@@ -388,7 +388,7 @@ fn a_key_in_a_variable_is_stored_nowhere_and_not_rotated() {
 }
 
 #[test]
-fn a_key_is_not_revoked_while_its_rotation_is_unfinished() {
+fn unfinished_rotation_prevents_revocation() {
     let (authority, sandbox, _) = logged_in(Provider::Ontora);
     sandbox
         .ntro("auth rotate --grace 1h --no-wait")
@@ -416,7 +416,7 @@ fn a_key_is_not_revoked_while_its_rotation_is_unfinished() {
 }
 
 #[test]
-fn an_admin_token_goes_to_no_server_that_it_was_not_meant_for() {
+fn admin_token_goes_to_its_server() {
     let (authority, mut sandbox, _) = logged_in(Provider::Ntropii);
     let elsewhere = Stub::ntropii(&[TENANT]);
     let login = "--store plaintext --name elsewhere";

@@ -148,7 +148,7 @@ impl Drop for Ends {
 
 /// `kill -9` of the authority at each request: everything it has answered is durable.
 #[test]
-fn an_authority_that_is_killed() {
+fn authority_is_killed() {
     std::thread::scope(|scope| {
         for provider in Provider::ALL {
             for when in [When::Before, When::After] {
@@ -218,21 +218,21 @@ fn survives_kills_of_the_authority(provider: Provider, when: When) {
 }
 
 #[test]
-fn a_key_of_ntropii_that_rotates_itself() {
+fn ntropii_key_rotates_itself() {
     survives(Provider::Ntropii, true, 80);
 }
 
 #[test]
-fn a_key_of_ontora_that_rotates_itself() {
+fn ontora_key_rotates_itself() {
     survives(Provider::Ontora, true, 80);
 }
 
 #[test]
-fn a_key_of_ntropii_that_an_administrator_replaces() {
+fn ntropii_key_replaced_by_administrator() {
     survives(Provider::Ntropii, false, 80);
 }
 
 #[test]
-fn a_key_of_ontora_that_an_administrator_replaces() {
+fn ontora_key_replaced_by_administrator() {
     survives(Provider::Ontora, false, 80);
 }

@@ -79,49 +79,49 @@ fn survives_each_effect(provider: Provider, store: &str, by: By, least: usize) {
 
 #[test]
 #[ignore = "needs strace: run scripts/test"]
-fn a_key_of_ntropii_in_the_encrypted_file() {
+fn ntropii_key_in_encrypted_file() {
     survives_each_effect(Provider::Ntropii, "file", By::Itself, 75);
 }
 
 #[test]
 #[ignore = "needs strace: run scripts/test"]
-fn a_key_of_ontora_in_the_encrypted_file() {
+fn ontora_key_in_encrypted_file() {
     survives_each_effect(Provider::Ontora, "file", By::Itself, 65);
 }
 
 #[test]
 #[ignore = "needs strace: run scripts/test"]
-fn a_key_of_ntropii_in_plain_text() {
+fn ntropii_key_in_plain_text() {
     survives_each_effect(Provider::Ntropii, "plaintext", By::Itself, 75);
 }
 
 #[test]
 #[ignore = "needs strace: run scripts/test"]
-fn a_key_of_ontora_in_plain_text() {
+fn ontora_key_in_plain_text() {
     survives_each_effect(Provider::Ontora, "plaintext", By::Itself, 65);
 }
 
 #[test]
 #[ignore = "needs strace, D-Bus and gnome-keyring: run scripts/test"]
-fn a_key_of_ntropii_in_the_keyring() {
+fn ntropii_key_in_keyring() {
     survives_each_effect(Provider::Ntropii, "keyring", By::Itself, 75);
 }
 
 #[test]
 #[ignore = "needs strace: run scripts/test"]
-fn a_key_of_ntropii_that_an_administrator_replaces() {
+fn ntropii_key_replaced_by_administrator() {
     survives_each_effect(Provider::Ntropii, "file", By::Admin, 100);
 }
 
 #[test]
 #[ignore = "needs strace: run scripts/test"]
-fn a_key_of_ontora_that_an_administrator_replaces() {
+fn ontora_key_replaced_by_administrator() {
     survives_each_effect(Provider::Ontora, "file", By::Admin, 90);
 }
 
 /// `NTRO_TEST_KILLS` is the number of kills, over all four stories together.
 #[test]
-fn a_rotation_survives_kills_at_any_instant() {
+fn rotation_survives_kills() {
     let wanted = match std::env::var("NTRO_TEST_KILLS") {
         Ok(number) => number.parse().expect("NTRO_TEST_KILLS is a number"),
         Err(_) => 60,

@@ -64,7 +64,7 @@ fn agreeing(sandbox: &Sandbox, line: &str, code: i32) -> (String, Vec<Value>) {
 }
 
 #[test]
-fn each_connection_has_its_own_state_and_the_exit_code_tells_whether_all_are_well() {
+fn exit_code_covers_all_connections() {
     let authority = Authority::start();
     let broken = Stub::start(|_| Reply::Cut);
     let sandbox = Sandbox::new();
@@ -120,7 +120,7 @@ fn each_connection_has_its_own_state_and_the_exit_code_tells_whether_all_are_wel
 }
 
 #[test]
-fn a_key_that_expires_soon_is_told_of_and_counts_only_where_asked() {
+fn expiring_key_is_reported() {
     let authority = Authority::start();
     let key = authority.key_with(Provider::Ontora, "acme-fund-admin", |new| {
         new.expires_in_days = Some(10);
@@ -157,7 +157,7 @@ fn a_key_that_expires_soon_is_told_of_and_counts_only_where_asked() {
 }
 
 #[test]
-fn a_key_has_expired_when_the_server_refuses_it_and_not_by_this_machines_clock() {
+fn server_decides_whether_key_expired() {
     let refusing = Arc::new(AtomicBool::new(false));
     let refuses = Arc::clone(&refusing);
     let server = Stub::start(move |_| match refuses.load(Ordering::Relaxed) {
@@ -186,7 +186,7 @@ fn a_key_has_expired_when_the_server_refuses_it_and_not_by_this_machines_clock()
 }
 
 #[test]
-fn what_stands_in_the_way_of_each_is_told_apart() {
+fn failures_are_distinguished() {
     let forbidding = Stub::start(|_| Reply::Json(403, json!({"message": "not for you"})));
     let busy = Stub::start(|_| Reply::Json(500, json!({"message": "oh"})));
     let good = Stub::ntropii(&["acme"]);
@@ -251,7 +251,7 @@ fn what_stands_in_the_way_of_each_is_told_apart() {
 }
 
 #[test]
-fn a_server_that_never_answers_costs_its_own_row_only() {
+fn silent_server_costs_one_row() {
     let silent = Stub::start(|_| Reply::Silence);
     let good = Stub::ntropii(&["acme"]);
     let sandbox = Sandbox::new();
@@ -268,7 +268,7 @@ fn a_server_that_never_answers_costs_its_own_row_only() {
 }
 
 #[test]
-fn no_more_servers_are_asked_at_once_than_allowed_and_no_fewer() {
+fn concurrency_has_its_limit() {
     const JOBS: usize = 4;
     let (now, most) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
     let (seen, all_there) = (Arc::clone(&most), Barrier::new(JOBS));
@@ -299,7 +299,7 @@ fn no_more_servers_are_asked_at_once_than_allowed_and_no_fewer() {
 }
 
 #[test]
-fn times_that_make_no_sense_are_refused() {
+fn impossible_intervals_are_refused() {
     let sandbox = Sandbox::new();
     for line in [
         "auth status --timeout 0s",
@@ -321,7 +321,7 @@ fn times_that_make_no_sense_are_refused() {
 }
 
 #[test]
-fn people_see_how_far_it_is_and_nobody_else_does() {
+fn progress_is_for_terminals() {
     let good = Stub::ntropii(&["acme"]);
     let sandbox = Sandbox::new();
     let config: String = (0..3)
@@ -358,7 +358,7 @@ fn switched() -> (Arc<AtomicBool>, Stub) {
 }
 
 #[test]
-fn a_terminal_shows_the_last_round_until_ctrl_c_and_is_left_as_it_was() {
+fn watch_restores_terminal() {
     let (well, server) = switched();
     let sandbox = Sandbox::new();
     let names = ["one", "two"];
@@ -432,7 +432,7 @@ impl Watch {
 }
 
 #[test]
-fn elsewhere_only_what_has_changed_is_told() {
+fn watch_reports_changes_to_pipe() {
     let (well, server) = switched();
     let sandbox = Sandbox::new();
     sandbox.write_config(&plain("one", &server.host(), "ntro_prod_good"));
@@ -454,7 +454,7 @@ fn elsewhere_only_what_has_changed_is_told() {
 }
 
 #[test]
-fn programs_get_a_line_for_each_round_and_a_reader_that_leaves_ends_it() {
+fn watch_prints_json_lines() {
     let (well, server) = switched();
     let sandbox = Sandbox::new();
     sandbox.write_config(&plain("one", &server.host(), "ntro_prod_good"));
@@ -479,7 +479,7 @@ fn programs_get_a_line_for_each_round_and_a_reader_that_leaves_ends_it() {
 
 #[test]
 #[ignore = "needs D-Bus and gnome-keyring: run scripts/test"]
-fn a_keyring_that_hangs_is_given_up_once_for_all_connections() {
+fn hanging_keyring_is_awaited_once() {
     let service = SecretService::start(Mode::Unlocked);
     let good = Stub::ntropii(&["acme"]);
     let mut sandbox = Sandbox::new();
@@ -515,7 +515,7 @@ fn a_keyring_that_hangs_is_given_up_once_for_all_connections() {
 }
 
 #[test]
-fn a_name_that_is_taken_is_not_given_twice() {
+fn taken_name_is_refused() {
     let sandbox = Sandbox::new();
     sandbox.make_identity();
     for name in ["one", "two"] {

@@ -553,7 +553,7 @@ fn typed_passphrase_is_kept_in_session() {
 
 #[test]
 #[ignore = "needs keyctl: run scripts/test"]
-fn wrong_or_expired_passphrase_is_asked_again() {
+fn bad_passphrase_is_asked_again() {
     const PROMPT: &str = "Passphrase of the key file";
     let (mut sandbox, authority, key) = ground();
     sandbox.set("NTRO_PASSPHRASE", "open sesame");

@@ -42,7 +42,7 @@ fn people_are_told_in_words() {
 }
 
 #[test]
-fn programs_are_told_in_json_wherever_they_ask_for_it() {
+fn failures_are_json_on_request() {
     let sandbox = Sandbox::new();
     for line in [
         "-o json auth lgin",
@@ -121,7 +121,7 @@ fn no_secret_is_repeated() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
+fn closed_reader_is_no_failure() {
     let sandbox = Sandbox::new();
     let shell = std::path::Path::new("/bin/sh");
     for line in [
@@ -150,7 +150,7 @@ fn a_reader_that_goes_away_is_no_failure() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn help_that_could_not_be_printed_is_a_failure() {
+fn unprinted_help_is_a_failure() {
     let sandbox = Sandbox::new();
     for line in ["--help", "--version", "auth --help", "help key create"] {
         let ntro = env!("CARGO_BIN_EXE_ntro");
@@ -167,14 +167,14 @@ fn help_that_could_not_be_printed_is_a_failure() {
 }
 
 #[test]
-fn a_page_that_is_not_there_is_named_as_it_is_typed() {
+fn missing_page_is_named_as_typed() {
     let sandbox = Sandbox::new();
     let refused = sandbox.ntro("man auth nope").run().exits(2);
     refused.complains("no command `ntro auth nope`").done();
 }
 
 #[test]
-fn a_terminal_that_knows_nothing_gets_no_colour() {
+fn dumb_terminal_gets_no_colour() {
     let sandbox = Sandbox::new();
     sandbox.write_config("[connections.local]\nhost = 'http://localhost:1'\n");
     let line = |setting: &str| {

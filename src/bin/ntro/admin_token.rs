@@ -178,14 +178,14 @@ mod tests {
     const LONG: Duration = Duration::from_secs(30);
 
     #[test]
-    fn what_is_printed_is_the_token() {
+    fn output_of_command_is_token() {
         assert_eq!(shell("echo a.b.c", LONG).unwrap(), "a.b.c\n");
         // No shell expands the arguments.
         assert_eq!(run("echo", &["$HOME  x"], LONG).unwrap(), "$HOME  x\n");
     }
 
     #[test]
-    fn what_goes_wrong_is_told() {
+    fn failure_of_command_is_reported() {
         let message = |script: &str| shell(script, LONG).unwrap_err().message;
         assert_eq!(message("exit 3"), "`test`: `sh` failed with exit code 3");
         assert_eq!(

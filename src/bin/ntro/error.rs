@@ -731,7 +731,7 @@ mod tests {
 
     /// Most commands that open a store have no option to choose another one.
     #[test]
-    fn a_store_is_chosen_where_that_can_be_done() {
+    fn store_hint_needs_a_choice() {
         let store = StoreKind::Keyring;
         let reason = String::new;
         for error in [

@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_shell_would_take_apart_is_quoted() {
+    fn special_characters_are_quoted() {
         for (word, shown) in [
             ("local", "local"),
             ("http://localhost:3000/v1", "http://localhost:3000/v1"),

@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_found_wherever_it_is_asked_for() {
+    fn json_option_is_found_anywhere() {
         let wants = |line: &str| {
             let words: Vec<_> = line.split(' ').map(OsString::from).collect();
             wants_json(&words)
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_harmless_word_is_repeated() {
+    fn harmless_word_is_repeated() {
         assert!(said("ntro auth lisst").contains("'lisst'"));
         assert!(said("ntro -o yaml auth list").contains("'yaml'"));
     }

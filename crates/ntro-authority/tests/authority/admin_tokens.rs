@@ -191,7 +191,7 @@ async fn key_for_other_operations_is_refused() {
 }
 
 #[tokio::test]
-async fn key_set_may_begin_with_a_byte_order_mark() {
+async fn key_set_may_have_byte_order_mark() {
     let (app, clerk) = App::start_with_clerk().await;
     let path = clerk.folder().join("jwks.json");
     std::fs::write(path, format!("\u{feff}{}", clerk.jwks())).unwrap();

@@ -247,7 +247,7 @@ async fn child_ends_with_its_parent() {
 }
 
 #[tokio::test]
-async fn children_of_pending_successor_end_with_it() {
+async fn pending_successor_ends_its_children() {
     let app = App::start().await;
     let old = app.key(Provider::Ontora).await;
     let old = old.key.expose();
@@ -552,7 +552,7 @@ async fn no_child_outlives_a_concurrent_revocation() {
 }
 
 #[tokio::test]
-async fn children_share_the_limit_of_their_parent() {
+async fn children_share_limit_of_parent() {
     let app = App::start_with(AuthoritySettings {
         limits: Limits {
             tenant_per_minute: 10,

@@ -207,7 +207,7 @@ async fn other_content_types_are_refused() {
 }
 
 #[tokio::test]
-async fn body_may_begin_with_a_byte_order_mark() {
+async fn body_may_have_byte_order_mark() {
     let app = App::start().await;
     app.call("POST", "/v1/workspace/tenants/acme-fund-admin/api-keys")
         .bearer(&app.admin())

@@ -75,7 +75,7 @@ fn impatient() -> AuthoritySettings {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_sends_too_slowly_is_cut_off_and_others_are_served() {
+async fn slow_sender_is_cut_off_alone() {
     let served = Served::start(AuthoritySettings {
         connections: 8,
         ..impatient()
@@ -111,7 +111,7 @@ async fn whoever_sends_too_slowly_is_cut_off_and_others_are_served() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_too_large_is_refused() {
+async fn oversized_request_is_refused() {
     let served = Served::start(AuthoritySettings::default()).await;
     let huge = "a".repeat(100_000);
     let head = format!("GET /v1/me HTTP/1.1\r\nhost: authority\r\nx-huge: {huge}\r\n\r\n");
@@ -131,7 +131,7 @@ async fn what_is_too_large_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_ends_says_that_it_is_not_ready_and_waits_a_bounded_time() {
+async fn shutdown_is_announced_and_bounded() {
     let served = Served::start(AuthoritySettings {
         drain: Duration::from_millis(300),
         ..AuthoritySettings::default()
@@ -200,7 +200,7 @@ async fn key_set_is_fetched_from_url() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_body_that_breaks_off_or_is_garbage_is_malformed_and_not_too_large() {
+async fn broken_body_is_malformed() {
     let served = Served::start(AuthoritySettings::default()).await;
     let head = format!(
         "POST /v1/api-keys HTTP/1.1\r\nhost: authority\r\nauthorization: Bearer {}\r\n\

@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_takes_the_lock_clears_up_after_the_killed() {
+    fn lock_holder_removes_orphaned_files() {
         let folder = tempfile::tempdir().unwrap();
         let home = NtroDir::at(folder.path());
         for name in ["config.toml.tmp", "keys.age.tmp", "mine.tmp"] {
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_has_a_file_of_its_own_that_systems_take() {
+    fn every_name_has_portable_file() {
         let home = NtroDir::at("");
         let file = |name: &str| home.rotating(&name.parse().unwrap()).into_os_string();
         assert_eq!(file("local"), ".rotating-local");
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_variable_wins_over_the_home_folder() {
+    fn variable_overrides_home_folder() {
         let none = Env::from_pairs([]);
         assert_eq!(NtroDir::locate(&none), Err(NoHome::Unset));
         let home = NtroDir::locate(&none.with_home("/home/ada")).unwrap();

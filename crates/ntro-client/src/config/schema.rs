@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_file_reads() {
+    fn documented_file_parses() {
         let config = parse(
             r#"
             default_connection_name = "local"
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn the_helpers_of_the_command_store_read() {
+    fn command_store_helpers_parse() {
         let config = parse(
             r#"
             [stores.command]
@@ -327,14 +327,14 @@ mod tests {
     }
 
     #[test]
-    fn production_is_the_default_where_none_is_named() {
+    fn production_is_default() {
         assert_eq!(parse("").unwrap().default_name(), None);
         let config = parse("[connections.production]\nhost = 'x'\n[connections.a]").unwrap();
         assert_eq!(config.default_name(), Some("production"));
     }
 
     #[test]
-    fn mistakes_are_placed_and_the_line_is_not_shown() {
+    fn mistakes_have_position_without_line() {
         for (text, expected) in [
             ("a = 1\nb = [\n", "`config.toml`, line 2, column"),
             (

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_git_never_sends_is_refused() {
+    fn malformed_git_input_is_refused() {
         let long = format!("protocol=https\nhost={}\n", "a".repeat(LONGEST_LINE));
         let many = "x=y\n".repeat(MOST_LINES + 1);
         for (text, why) in [

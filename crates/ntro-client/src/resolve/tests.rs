@@ -172,7 +172,7 @@ fn stores(store: &MemoryStore) -> Stores {
 }
 
 #[test]
-fn the_connection_is_looked_for_in_order() {
+fn connection_sources_have_an_order() {
     let both = [
         (&env::NTRO_CONNECTION, "first"),
         (&env::NTRO_DEFAULT_CONNECTION_NAME, "second"),
@@ -186,7 +186,7 @@ fn the_connection_is_looked_for_in_order() {
 }
 
 #[test]
-fn an_unknown_connection_is_never_replaced_by_another() {
+fn unknown_connection_is_never_replaced() {
     let both = [(&env::NTRO_HOST, "https://h"), (&env::NTRO_API_KEY, "k")];
     let error = World::new().env(both).connection("x").error();
     assert_eq!(
@@ -216,7 +216,7 @@ fn an_unknown_connection_is_never_replaced_by_another() {
 }
 
 #[test]
-fn the_host_is_looked_for_in_order() {
+fn host_sources_have_an_order() {
     let host = |world: World| world.resolve().host().unwrap().value.to_string();
     let env = [(&env::NTRO_HOST, "https://env.example")];
     assert_eq!(
@@ -240,7 +240,7 @@ fn the_host_is_looked_for_in_order() {
 }
 
 #[test]
-fn the_tenant_is_looked_for_in_order() {
+fn tenant_sources_have_an_order() {
     let tenant = |world: World| {
         let resolution = world.resolve();
         let tenant = resolution.tenant().unwrap();
@@ -256,7 +256,7 @@ fn the_tenant_is_looked_for_in_order() {
 }
 
 #[test]
-fn the_key_is_looked_for_in_order() {
+fn key_sources_have_an_order() {
     let key = |world: World| {
         let stored = ("plain", "https://plain.example", "stored-key");
         let connection = world.with_store(Some(stored)).unwrap();
@@ -313,7 +313,7 @@ fn the_key_is_looked_for_in_order() {
 }
 
 #[test]
-fn the_provider_comes_from_what_is_said_then_from_what_can_be_seen() {
+fn provider_sources_have_an_order() {
     let provider = |world: World| world.resolve().provider().unwrap().value;
     assert_eq!(provider(World::new().connection("flag")), Provider::Ontora);
     assert_eq!(provider(World::new().connection("plain")), Provider::Ontora);
@@ -372,7 +372,7 @@ fn given_key_decides_provider_of_given_host() {
 }
 
 #[test]
-fn a_stored_key_stays_with_its_origin() {
+fn stored_key_stays_with_origin() {
     let there = "https://default.example";
     let stored = || World::new().login("default", StoreKind::Keyring, there, "p");
     let error = stored().host("https://default.example:8443").error();
@@ -411,7 +411,7 @@ fn a_stored_key_stays_with_its_origin() {
 }
 
 #[test]
-fn a_plain_key_is_bound_too_unless_somebody_else_wrote_it() {
+fn own_plaintext_key_is_origin_bound() {
     let login = |prefix| {
         World::new().connection("plain").login(
             "plain",
@@ -431,7 +431,7 @@ fn a_plain_key_is_bound_too_unless_somebody_else_wrote_it() {
 }
 
 #[test]
-fn a_plain_key_beside_a_new_host_replaces_the_stored_one_of_the_old() {
+fn plaintext_key_follows_new_host() {
     let login = |origin: &str| {
         World::new()
             .connection("plain")
@@ -461,7 +461,7 @@ fn a_plain_key_beside_a_new_host_replaces_the_stored_one_of_the_old() {
 }
 
 #[test]
-fn a_host_edited_by_hand_takes_no_older_key_along() {
+fn edited_host_keeps_no_old_key() {
     let stored = || {
         World::new().connection("plain").login(
             "plain",
@@ -494,7 +494,7 @@ fn a_host_edited_by_hand_takes_no_older_key_along() {
 }
 
 #[test]
-fn the_store_is_the_one_named_then_the_one_of_the_login_then_what_is_there() {
+fn store_sources_have_an_order() {
     let store = |world: &World, name: &str| {
         world
             .inputs()
@@ -521,7 +521,7 @@ fn the_store_is_the_one_named_then_the_one_of_the_login_then_what_is_there() {
 }
 
 #[test]
-fn without_any_connection_the_environment_is_enough() {
+fn environment_needs_no_connection() {
     let empty = || World {
         config: Config::default(),
         ..World::new()
@@ -542,7 +542,7 @@ fn without_any_connection_the_environment_is_enough() {
 }
 
 #[test]
-fn a_missing_keyring_matters_only_where_a_key_should_be_in_it() {
+fn missing_keyring_matters_for_its_keys() {
     struct Absent;
     impl SecretStore for Absent {
         fn kind(&self) -> StoreKind {
@@ -589,7 +589,7 @@ fn a_missing_keyring_matters_only_where_a_key_should_be_in_it() {
 }
 
 #[test]
-fn variables_that_hide_something_are_told_and_refused_when_strict() {
+fn overriding_variables_are_refused_when_strict() {
     let hidden = |world: &World| -> Vec<(ResolvedValue, &'static str)> {
         let resolution = world.resolve();
         let shadows = resolution.shadows().unwrap();
@@ -651,7 +651,7 @@ fn variables_that_hide_something_are_told_and_refused_when_strict() {
 }
 
 #[test]
-fn production_is_what_is_said_then_the_host_then_the_name() {
+fn production_sources_have_an_order() {
     let production = |name: &str, host: &str, line: &str, flag: Option<&str>| {
         let text = format!("[connections.{name}]\nhost = '{host}'\n{line}");
         let mut world = World {
@@ -702,7 +702,7 @@ fn production_is_what_is_said_then_the_host_then_the_name() {
 }
 
 #[test]
-fn a_policy_lets_the_key_out_or_not() {
+fn policy_decides_about_key() {
     let connection = |policy: &str, key: Option<&str>| {
         let text = format!("[connections.c]\nhost = 'https://c.example'\napi_key = 'k'\n{policy}");
         let world = World {
@@ -741,7 +741,7 @@ fn a_policy_lets_the_key_out_or_not() {
 }
 
 #[test]
-fn the_explanation_lists_every_place_in_order_and_no_key() {
+fn explanation_lists_sources_without_key() {
     let world = World::new()
         .env([(&env::NTRO_API_KEY, "ntro_prod_0123456789abcdefghijkl")])
         .login(
@@ -772,7 +772,7 @@ fn the_explanation_lists_every_place_in_order_and_no_key() {
 }
 
 #[test]
-fn an_admin_token_comes_from_the_option_the_variable_or_the_command() {
+fn admin_token_sources_have_an_order() {
     let config = |command: &str| {
         let text = format!("{CONFIG}\n[connections.admin]\nhost = 'https://a.example'\n{command}");
         Config::parse(Path::new("config.toml"), &text).unwrap()
@@ -814,7 +814,7 @@ fn an_admin_token_comes_from_the_option_the_variable_or_the_command() {
 }
 
 #[test]
-fn a_command_for_admin_tokens_serves_the_origin_of_its_connection_only() {
+fn admin_token_command_is_origin_bound() {
     let text = format!(
         "{CONFIG}\n[connections.admin]\nhost = 'https://a.example'\nadmin_token_command = ['t']"
     );

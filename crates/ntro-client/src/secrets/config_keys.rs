@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_set_read_and_removed_in_place() {
+    fn key_is_edited_in_place() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");
         let before = "# mine\n[connections.local]\nhost = \"http://localhost:3000/v1\" # here\n";

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn quick_answers_use_nothing_up_and_slow_ones_do() {
+    fn slow_answers_use_up_budget() {
         let budget = Budget::new(Duration::from_secs(3));
         for _ in 0..1_000 {
             budget.charge_answered(ago(Duration::from_millis(20)));
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_spent_is_given_back_slowly() {
+    fn spent_budget_returns_slowly() {
         let budget = Budget::new(Duration::from_secs(3));
         budget.charge(ago(Duration::from_secs(3)));
         budget.spent.lock().unwrap().at = ago(Duration::from_secs(20));
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_never_returns_is_waited_for_once() {
+    fn hanging_call_is_awaited_once() {
         let budget = Budget::new(Duration::from_millis(200));
         let answer = budget.wait_for(budget.left().unwrap(), || 7);
         assert_eq!(answer.unwrap(), Some(7));

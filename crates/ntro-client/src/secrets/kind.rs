@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_store_parses_from_its_own_name_and_memory_from_none() {
+    fn stores_parse_from_their_names() {
         for kind in StoreKind::ALL {
             assert_eq!(kind.as_str().parse(), Ok(kind));
             assert!(UnknownStore("x".into()).to_string().contains(kind.as_str()));

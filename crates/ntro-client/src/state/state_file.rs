@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn state_round_trips_and_empty_removes_file() {
+    fn empty_state_removes_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("counts.toml");
         let lock = FileLock::acquire(&folder.path().join(".lock")).unwrap();
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_has_a_place_and_no_value() {
+    fn damage_has_position_without_value() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("counts.toml");
         for (text, place) in [

@@ -68,7 +68,7 @@ async fn echoed_key_is_masked() {
 }
 
 #[tokio::test]
-async fn key_split_over_chunks_and_events_is_masked() {
+async fn split_key_is_masked() {
     // Each part is sent after the one before has arrived, so none is held back for long.
     let (send, receive) = mpsc::unbounded_channel::<String>();
     let receive = Arc::new(tokio::sync::Mutex::new(receive));

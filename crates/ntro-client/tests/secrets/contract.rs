@@ -209,7 +209,7 @@ fn file_with_an_ssh_key() {
 
 #[test]
 #[ignore = "needs OpenSSH: run scripts/test"]
-fn file_with_an_ssh_key_that_has_a_passphrase() {
+fn file_with_protected_ssh_key() {
     let home = NtroDir::new();
     ssh_key(&home.folder.join("identity.txt"), "ed25519", "open sesame");
     file(&home, Some("open sesame"), 2);

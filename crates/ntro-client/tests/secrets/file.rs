@@ -65,7 +65,7 @@ fn seal(text: &str, passphrase: &str, work: u8) -> Vec<u8> {
 }
 
 #[test]
-fn files_are_private_and_nothing_lies_open() {
+fn files_are_private_and_encrypted() {
     let (home, _) = with_identity();
     let names: Vec<_> = home.files().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["identity.txt", "keys.age"]);
@@ -79,7 +79,7 @@ fn files_are_private_and_nothing_lies_open() {
 }
 
 #[test]
-fn an_identity_file_is_as_age_keygen_makes_it_and_made_once() {
+fn identity_file_is_made_once() {
     let home = NtroDir::new();
     let (lock, path) = (home.lock(), home.folder.join("identity.txt"));
     assert!(create_identity(&path, &lock).unwrap());
@@ -100,7 +100,7 @@ fn an_identity_file_is_as_age_keygen_makes_it_and_made_once() {
 }
 
 #[test]
-fn the_age_library_reads_what_is_written() {
+fn age_library_reads_file() {
     let (home, _) = with_identity();
     let identity = fs::read_to_string(home.folder.join("identity.txt")).unwrap();
     let identity: age::x25519::Identity = identity.lines().last().unwrap().parse().unwrap();
@@ -113,7 +113,7 @@ fn the_age_library_reads_what_is_written() {
 }
 
 #[test]
-fn what_is_torn_or_garbage_is_damaged_and_left_alone() {
+fn damaged_file_stays_untouched() {
     let (home, settings) = with_identity();
     let path = home.folder.join("keys.age");
     let whole = fs::read(&path).unwrap();
@@ -156,7 +156,7 @@ fn what_is_torn_or_garbage_is_damaged_and_left_alone() {
 }
 
 #[test]
-fn another_identity_or_none_does_not_open_it() {
+fn other_identity_opens_nothing() {
     let (home, mut settings) = with_identity();
     let other = home.folder.join("other.txt");
     create_identity(&other, &home.lock()).unwrap();
@@ -194,7 +194,7 @@ fn another_identity_or_none_does_not_open_it() {
 }
 
 #[test]
-fn every_identity_in_the_file_opens_what_is_written() {
+fn every_identity_opens_file() {
     let (home, mut settings) = with_identity();
     let lock = home.lock();
     let (first, second) = (
@@ -211,7 +211,7 @@ fn every_identity_in_the_file_opens_what_is_written() {
 }
 
 #[test]
-fn a_passphrase_is_needed_and_must_be_the_right_one() {
+fn right_passphrase_is_needed() {
     let home = NtroDir::new();
     let mut settings = home.settings();
     let production = item("production", ORIGIN);
@@ -283,7 +283,7 @@ fn a_passphrase_is_needed_and_must_be_the_right_one() {
 }
 
 #[test]
-fn a_person_is_asked_once_for_all_calls() {
+fn passphrase_is_asked_once() {
     let home = NtroDir::new();
     let asked = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&asked);
@@ -305,7 +305,7 @@ fn a_person_is_asked_once_for_all_calls() {
 }
 
 #[test]
-fn more_work_than_is_done_is_refused_at_once() {
+fn excessive_work_factor_is_refused() {
     let home = NtroDir::new();
     let mut settings = home.settings();
     settings.passphrase = passphrase("p");
@@ -337,7 +337,7 @@ fn more_work_than_is_done_is_refused_at_once() {
 }
 
 #[test]
-fn what_is_sealed_may_be_of_a_newer_version() {
+fn sealed_content_may_be_newer() {
     let home = NtroDir::new();
     let mut settings = home.settings();
     settings.passphrase = passphrase("p");
@@ -355,7 +355,7 @@ fn what_is_sealed_may_be_of_a_newer_version() {
 }
 
 #[test]
-fn a_folder_in_its_place_or_its_temporary_files_place_is_told() {
+fn folder_in_place_of_file_is_reported() {
     let (home, settings) = with_identity();
     let lock = home.lock();
     let production = item("production", ORIGIN);
@@ -379,7 +379,7 @@ fn a_folder_in_its_place_or_its_temporary_files_place_is_told() {
 }
 
 #[test]
-fn a_link_to_a_file_elsewhere_stays_one() {
+fn link_to_file_stays_link() {
     let (home, settings) = with_identity();
     let elsewhere = home.folder.join("synced");
     fs::rename(home.folder.join("keys.age"), &elsewhere).unwrap();
@@ -400,15 +400,12 @@ const READ_ONLY: &str = "NTRO_TEST_READ_ONLY";
 
 /// Runs this test again in a new process, whose working folder is a temporary one.
 #[test]
-fn a_name_alone_is_a_file_in_the_working_folder() {
+fn bare_name_is_in_working_folder() {
     const AGAIN: &str = "NTRO_TEST_IN_A_FOLDER_OF_ITS_OWN";
     if std::env::var_os(AGAIN).is_none() {
         let folder = tempfile::tempdir().unwrap();
         let again = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "file::a_name_alone_is_a_file_in_the_working_folder",
-            ])
+            .args(["--exact", "file::bare_name_is_in_working_folder"])
             .env(AGAIN, "1")
             .current_dir(&folder)
             .output()
@@ -427,7 +424,7 @@ fn a_name_alone_is_a_file_in_the_working_folder() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_to_is_told_by_the_probe() {
+fn probe_reports_unwritable_folder() {
     if let Ok(folder) = std::env::var(READ_ONLY) {
         let mut settings = crate::support::settings(folder.into());
         settings.passphrase = passphrase("p");
@@ -456,7 +453,7 @@ fn a_folder_that_cannot_be_written_to_is_told_by_the_probe() {
     let mut child = Command::new(&copy);
     child
         .args(["--exact", "--nocapture"])
-        .arg("file::a_folder_that_cannot_be_written_to_is_told_by_the_probe")
+        .arg("file::probe_reports_unwritable_folder")
         .env(READ_ONLY, &home.folder)
         .current_dir("/");
     if rustix::process::geteuid().is_root() {
@@ -472,7 +469,7 @@ fn a_folder_that_cannot_be_written_to_is_told_by_the_probe() {
 
 /// A killed writer leaves the file from before a write or from after it.
 #[test]
-fn a_kill_leaves_the_old_file_or_the_new_one() {
+fn kill_leaves_whole_file() {
     let (home, settings) = with_identity();
     for round in 0..60 {
         let work = Work::Write(format!("round-{round}"), 10_000);
@@ -520,7 +517,7 @@ fn a_kill_leaves_the_old_file_or_the_new_one() {
 }
 
 #[test]
-fn a_store_that_stays_open_sees_what_others_write() {
+fn open_store_sees_later_writes() {
     let (home, settings) = with_identity();
     let (lock, production) = (home.lock(), item("production", ORIGIN));
     let stores = Stores::new(settings.clone());

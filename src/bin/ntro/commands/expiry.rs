@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_is_said_in_the_largest_unit_that_fits() {
+    fn time_left_has_largest_unit() {
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         for (at, words, days) in [
             ("2026-01-15T00:00:00Z", "in 14 days", 14),

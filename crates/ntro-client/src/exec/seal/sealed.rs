@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn line_names_what_holds_and_what_does_not() {
+    fn line_names_held_and_missing_protections() {
         let gap = |barrier, reason: &str| Gap {
             barrier,
             reason: reason.to_owned(),

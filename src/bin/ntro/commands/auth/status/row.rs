@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_ends_soon_counts_only_where_that_was_asked_for() {
+    fn expiring_key_counts_on_request() {
         let counting = Warning {
             counts: true,
             ..quiet()
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_worse_than_a_warning_decides_the_exit_code() {
+    fn failures_decide_exit_code() {
         let soon = row(
             Some("2026-01-02T00:00:00Z"),
             Warning {
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_was_refused_after_its_end_has_expired() {
+    fn key_refused_after_end_has_expired() {
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let state = |recorded: Option<&str>, kind| {
             let mut row = StatusRow::new("a".to_owned(), None);
