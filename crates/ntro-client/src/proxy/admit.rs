@@ -70,6 +70,21 @@ pub(super) fn check_form(parts: &Parts, hosts: &OwnHosts) -> Result<(), Refusal>
     }
 }
 
+/// Refuses calls that answer with a key: a program that has one does not need the proxy. The path is
+/// in its normal form.
+pub(super) fn check_key_stays(method: &Method, path: &str) -> Result<(), Refusal> {
+    const OF_KEYS: [&str; 2] = ["/api-keys/current/rotate", "/api-keys/current/children"];
+
+    let path = path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase();
+    match method == Method::POST && OF_KEYS.iter().any(|end| path.ends_with(end)) {
+        true => Err(Refusal::forbidden(
+            "answers_with_key",
+            "this proxy forwards no call that answers with a key",
+        )),
+        false => Ok(()),
+    }
+}
+
 fn check_target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
     if method == Method::CONNECT {
         return Err(Refusal::new(

@@ -12,7 +12,7 @@ use ntro_base::Host;
 use ntro_base::http::{HttpClient, root_cause, source_chain};
 use url::Url;
 
-use super::admit::{OwnHosts, check_form};
+use super::admit::{OwnHosts, check_form, check_key_stays};
 use super::body::{AnswerBody, BodyError, ProxyBody, RequestBody};
 use super::keys::{CurrentKey, KeyUnavailable, Keys, header_name};
 use super::log::LogWriter;
@@ -147,6 +147,7 @@ impl Forwarder {
                 format!("this proxy forwards only paths below `{prefix}`"),
             ));
         }
+        check_key_stays(&parts.method, &path)?;
         if let Some(reason) = self.settings.rules.refusal(parts.method.as_str(), &path) {
             return Err(Refusal::forbidden(
                 "refused_by_rule",

@@ -7,6 +7,7 @@
 //!   credentials of a request are dropped, cookies in both directions included.
 //! * Only paths below the base URL's are forwarded, in their normal form; what two servers may
 //!   understand differently is refused. [`Rules`] allow fewer calls.
+//! * A call that answers with a new key is refused.
 //! * Bodies pass in both directions as they arrive, in bounded memory. Trailers are dropped.
 //! * The key is masked wherever an answer repeats it. A compressed answer is refused.
 //! * Redirects are passed on and not followed.

@@ -364,6 +364,33 @@ async fn rules_bound_calls() {
 }
 
 #[tokio::test]
+async fn calls_for_keys_are_refused() {
+    let (upstream, front) = stage().await;
+    for (method, path, forwarded) in [
+        ("POST", "/v1/api-keys/current/rotate", false),
+        ("POST", "/v1/api-keys/current/children", false),
+        ("POST", "/v1/api-keys/current/children/", false),
+        ("POST", "/v1/api-keys/%63urrent/Children?x=1", false),
+        ("GET", "/v1/api-keys/current", true),
+        ("DELETE", "/v1/api-keys/current/children/k1", true),
+    ] {
+        let before = upstream.seen().len();
+        let answer = front
+            .send(format!("{method} {path} HTTP/1.1\r\n{}\r\n", front.lines()))
+            .await;
+        let is_forwarded = upstream.seen().len() > before;
+        assert_eq!(is_forwarded, forwarded, "{method} {path}: {answer}");
+        if !forwarded {
+            assert_eq!(status(&answer), 403);
+            assert!(
+                answer.contains("x-ntro-proxy: answers_with_key"),
+                "{answer}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn token_in_url_is_refused() {
     let (upstream, front) = stage().await;
     for path in [
