@@ -15,7 +15,7 @@ use ntro_client::proxy::Timeouts;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use serde_json::{Value, json};
 
-use crate::support::{Authority, Clients, IssuedKey, Reply, Run, Sandbox, Stub};
+use crate::support::{Authority, Clients, IssuedKey, Reply, Run, Sandbox, Stub, wire};
 
 const TENANT: &str = "acme-fund-admin";
 
@@ -205,6 +205,47 @@ fn programs_call_with_token() {
         .done();
     sandbox.assert_nowhere(&key.key);
     child.assert_nowhere(&key.key);
+}
+
+#[test]
+fn tokens_are_tripwires() {
+    let (authority, key, sandbox) = stage(Provider::Ontora);
+    let tripped = || {
+        let status = sandbox.ntro("auth status -o json").run().success();
+        status.json()[0]["tripped_at"].clone()
+    };
+    let proxy = Proxying::start(&sandbox, &["--child", "one", "--child", "two"]);
+    let begun = Instant::now();
+    while tripped().is_null() {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        let token = proxy.summary["children"][1]["token"].as_str().unwrap();
+        let leaked = sandbox.ntro("auth whoami --host").arg(authority.origin());
+        leaked.env("NTRO_API_KEY", token).run().exits(4).done();
+    }
+    assert!(proxy.end().success());
+    // A key has at most 100.
+    let header = format!("x-api-key: {}", key.key);
+    let path = "/v1/api-keys/current/tripwires";
+    let is_refused = |number: u32| {
+        let body = format!(r#"{{"sha256": "{number:064x}", "expires_in_seconds": 600}}"#);
+        let asked = wire::ask(authority.address(), "POST", path, &header, &body);
+        asked.unwrap().0 == 409
+    };
+    assert!((0..100).any(is_refused));
+    let proxy = Proxying::start(&sandbox, &[]);
+    let begun = Instant::now();
+    let note = "note: the server will not report leaked tokens of this proxy: ";
+    while !fs::read_to_string(sandbox.home().join("proxy.stderr"))
+        .unwrap()
+        .contains(note)
+    {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        thread::sleep(Duration::from_millis(20));
+    }
+    let answer = proxy.get("/v1/api-keys/current");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let exec = sandbox.ntro("exec --keyless --seal off -- true").run();
+    assert_eq!(exec.success().stderr, "");
 }
 
 #[test]

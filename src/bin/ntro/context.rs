@@ -218,13 +218,18 @@ impl Context {
     /// Returns a client of a connection, after revoking child keys that killed programs have left at
     /// its server.
     pub(crate) fn client(&self, connection: &Connection) -> Result<Client, CliError> {
-        self.revoke_leftover(&api::Target {
+        self.revoke_leftover(&self.target(connection));
+        Ok(self.session().client(connection)?)
+    }
+
+    /// Returns the server and the key of a connection.
+    pub(crate) fn target(&self, connection: &Connection) -> api::Target {
+        api::Target {
             provider: connection.provider.value,
             host: connection.host.value.clone(),
             key: Some(connection.key.value.clone()),
             insecure_http: self.global.insecure_http,
-        });
-        Ok(self.session().client(connection)?)
+        }
     }
 
     /// Revokes the child keys that killed programs have left at a server. A failure is left to the

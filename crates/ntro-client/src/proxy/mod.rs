@@ -12,6 +12,7 @@
 //! * The key is masked wherever an answer repeats it. A compressed answer is refused.
 //! * Redirects are passed on and not followed.
 //! * A key that the server rejects is read again: it may have been rotated.
+//! * The tokens are [`Tripwires`] at servers that have them.
 //! * Each call is logged, or none is made.
 
 mod admit;
@@ -26,12 +27,14 @@ mod path;
 mod record;
 mod refusal;
 mod rules;
+mod tripwires;
 
 pub use forward::Timeouts;
 pub use keys::{KeyFuture, KeySource, KeyUnavailable, SessionKeys};
 pub use listener::Listener;
 pub use log::{BrokenLog, CallLog, CheckedLog, Decision, LogEntry};
 pub use rules::{Rule, RuleError, Rules};
+pub use tripwires::Tripwires;
 
 use std::fmt;
 use std::future::Future;

@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 use ntro_base::Host;
-use ntro_client::proxy::{self, Proxy, Rule, Rules, SessionKeys, Settings, Timeouts};
+use ntro_client::proxy::{
+    self, KeySource, Proxy, Rule, Rules, SessionKeys, Settings, Timeouts, Tripwires,
+};
 use serde::Serialize;
 
 use self::children::{ChildName, ServedChild};
@@ -124,6 +126,11 @@ pub(crate) fn run(args: ProxyArgs, cx: &Context) -> Result<Exit, CliError> {
     let host = connection.host.value.clone();
     let provider = connection.provider.value;
     let log = cx.home()?.proxy_log();
+    cx.revoke_leftover(&cx.target(&connection));
+    let keys: Arc<dyn KeySource> = Arc::new(SessionKeys::new(
+        cx.session().reread(),
+        connection.key.value.clone(),
+    ));
     let settings = Settings {
         provider,
         host: host.clone(),
@@ -131,10 +138,7 @@ pub(crate) fn run(args: ProxyArgs, cx: &Context) -> Result<Exit, CliError> {
         children: ChildName::children(args.children, provider)?,
         rules: args.rules.rules(),
         log: Some(log.clone()),
-        keys: Arc::new(SessionKeys::new(
-            cx.session().reread(),
-            connection.key.value.clone(),
-        )),
+        keys: Arc::clone(&keys),
         calls: cx.api_settings()?.clone(),
         timeouts: Timeouts::default(),
     };
@@ -162,6 +166,7 @@ pub(crate) fn run(args: ProxyArgs, cx: &Context) -> Result<Exit, CliError> {
             socket: bound.path.as_ref().map(|path| path.display().to_string()),
             log: log.display().to_string(),
         };
+        let tripwires = Tripwires::new(&settings, keys);
         let proxy = Proxy::new(settings)?;
         if !args.no_check {
             tokio::select! {
@@ -170,6 +175,14 @@ pub(crate) fn run(args: ProxyArgs, cx: &Context) -> Result<Exit, CliError> {
             }
         }
         cx.printer().reveal(&summary)?;
+        if !args.no_check {
+            let printer = cx.printer().clone();
+            tokio::spawn(tripwires.keep(move |error| {
+                printer.note(&format!(
+                    "note: the server will not report leaked tokens of this proxy: {error}"
+                ));
+            }));
+        }
         let ending = async {
             shutdown.await;
             // While this still listens: the next proxy may bind the path during the last calls.
