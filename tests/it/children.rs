@@ -1,4 +1,4 @@
-//! Child keys: their programs are killed at any instant, and in the end no child key is live.
+//! Child keys in the library, for programs that are killed.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -13,9 +13,8 @@ use ntro_client::{Options, Session};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::kills::Random;
 use crate::support::{
-    Authority, Fault, Faulty, IssuedKey, Sandbox, ServerFolder, Stub, When, tell, wire,
+    Authority, Fault, Faulty, IssuedKey, Sandbox, ServerFolder, Stub, When, wire,
 };
 
 const TENANT: &str = "acme-fund-admin";
@@ -305,60 +304,6 @@ fn revoked_child_is_no_error() {
     assert!(story.authority.live_keys(TENANT).is_empty());
     child.revoke(&session, &runtime).unwrap();
     story.sandbox.assert_no_litter();
-}
-
-/// Two hundred programs, half of them killed at random instants.
-#[test]
-fn no_child_key_outlives_killed_programs() {
-    const PROGRAMS: usize = 200;
-    const AT_ONCE: usize = 10;
-    const LONGEST: u64 = 600;
-
-    let (seed, mut random) = Random::new();
-    let story = Story::begin(Provider::Ontora);
-    let mut minted = 0;
-    let mut killed = 0;
-    for _ in 0..PROGRAMS / AT_ONCE {
-        let programs: Vec<_> = (0..AT_ONCE)
-            .map(|number| {
-                let is_killed = number % 2 == 0;
-                let after = Duration::from_millis(random.below(LONGEST));
-                (story.program(120), is_killed, after)
-            })
-            .collect();
-        thread::scope(|scope| {
-            let ends = programs.into_iter().map(|(mut program, is_killed, after)| {
-                scope.spawn(move || {
-                    if is_killed {
-                        thread::sleep(after);
-                        program.kill().unwrap();
-                        let made = said(&mut program).is_some();
-                        program.wait().unwrap();
-                        return (made, true);
-                    }
-                    let made = said(&mut program).is_some();
-                    drop(program.stdin.take());
-                    assert!(program.wait().unwrap().success(), "seed {seed}");
-                    (made, false)
-                })
-            });
-            let ends: Vec<_> = ends.collect();
-            for end in ends {
-                let (made, was_killed) = end.join().unwrap();
-                minted += usize::from(made);
-                killed += usize::from(was_killed);
-            }
-        });
-    }
-    let left = story.live();
-    tell(&format!(
-        "{killed} killed, {minted} said a key, {left} left live (seed {seed})"
-    ));
-    assert!(
-        killed == PROGRAMS / 2 && minted >= PROGRAMS / 2,
-        "seed {seed}"
-    );
-    story.check();
 }
 
 #[test]

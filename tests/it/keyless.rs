@@ -437,7 +437,7 @@ fn commands_of_the_page_work() {
             lines += 1;
         }
     }
-    assert_eq!(lines, 9);
+    assert_eq!(lines, 11);
 }
 
 #[test]

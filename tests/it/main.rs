@@ -27,6 +27,7 @@ mod dev;
 mod doctor;
 mod env;
 mod exec;
+mod exec_child;
 mod explain;
 mod faults;
 mod fleet;

@@ -151,7 +151,7 @@ pub(crate) enum Command {
     Exec(exec::ExecArgs),
     #[cfg(unix)]
     #[command(hide = true)]
-    KeylessProxy(exec::keyless::KeylessProxyArgs),
+    KeylessProxy(exec::sidecar::KeylessProxyArgs),
     Env(env::EnvArgs),
     Proxy(proxy::ProxyArgs),
     /// Give a key to git, cargo, Bazel, MCP clients and scripts, in their own protocols
@@ -187,7 +187,7 @@ impl Command {
             Self::Pin(args) => pin::run(args, cx),
             Self::Exec(args) => exec::run(args, cx),
             #[cfg(unix)]
-            Self::KeylessProxy(args) => exec::keyless::serve(args, cx),
+            Self::KeylessProxy(args) => exec::sidecar::serve(args, cx),
             Self::Env(args) => env::run(args, cx),
             Self::Proxy(args) => proxy::run(args, cx),
             Self::Helper(command) => command.run(cx),

@@ -496,7 +496,18 @@ impl From<children::Error> for CliError {
         match error {
             E::Config(error) => error.into(),
             E::Connection(error) => (*error).into(),
-            E::Api(error) => (*error).into(),
+            E::Api(error) => match *error {
+                api::Error::NotOffered { .. } => Self::new(Kind::Failure, error.to_string()).hint(
+                    "an authority of `ntro serve` has them; without `--child` the program gets the connection's own key, and with `--keyless` a token for a proxy",
+                ),
+                api::Error::Forbidden(ref refusal)
+                    if refusal.code.as_deref() == Some("exceeds_parent") =>
+                {
+                    Self::new(Kind::Forbidden, error.to_string())
+                        .hint("give a shorter `--ttl`, or other scopes with `--scope`")
+                }
+                error => error.into(),
+            },
             error => Self::new(Kind::Failure, error.to_string()),
         }
     }

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use jiff::SignedDuration;
 use ntro_authority::{
-    Actor, Authority as Served, AuthoritySettings, DataPlatform, Database, Limits, NewApiKey,
-    NewTenant, OrganisationRecord, Registry, Role, TenantRecord, serve,
+    Actor, ApiKeyRecord, Authority as Served, AuthoritySettings, DataPlatform, Database, Limits,
+    NewApiKey, NewTenant, OrganisationRecord, Registry, Role, TenantRecord, serve,
 };
 use ntro_base::{Provider, Scope};
 use secrecy::ExposeSecret as _;
@@ -140,6 +140,28 @@ impl Authority {
         self.runtime
             .block_on(self.registry().revoke_key(id))
             .unwrap();
+    }
+
+    /// Revokes the children of a key, and returns their number.
+    pub fn revoke_children(&self, key: &IssuedKey) -> usize {
+        let children = self.children(key);
+        for child in &children {
+            self.runtime
+                .block_on(self.registry().revoke_key(child.id))
+                .unwrap();
+        }
+        children.len()
+    }
+
+    /// Returns the children of a key, revoked ones included.
+    pub fn children(&self, key: &IssuedKey) -> Vec<ApiKeyRecord> {
+        let parent = key.id.parse().unwrap();
+        let tenant = key.tenant_id.parse().unwrap();
+        let registry = self.registry();
+        let keys = registry.keys(Some(tenant), None);
+        let mut keys = self.runtime.block_on(keys).unwrap();
+        keys.retain(|key| key.parent == Some(parent));
+        keys
     }
 
     /// Returns the prefixes of a tenant's keys that are not revoked, newest first.

@@ -171,6 +171,13 @@ fn header_value(provider: Provider, key: &ApiKey) -> HeaderValue {
     value
 }
 
+/// A key that no other one replaces.
+impl KeySource for BoundKey {
+    fn key(&self, _: bool) -> KeyFuture<'_> {
+        Box::pin(async { Ok(self.clone()) })
+    }
+}
+
 /// The key of the connection that a session resolves.
 pub struct SessionKeys {
     session: Arc<Session>,

@@ -127,6 +127,7 @@ examples! {
         "Give the key under another name, and nothing else":
             "ntro exec --also ACME_TOKEN --only ACME_TOKEN -- ./deploy"
         "Keep the key out of a log": "ntro exec --mask -- make check > check.log 2>&1"
+        "Give the program a key that ends with it": "ntro exec --child --ttl 15m -- ./deploy"
         "Run an agent that cannot read the key": "ntro exec --keyless -- claude"
         "Let it read only": "ntro exec --keyless --read-only -- claude"
     }

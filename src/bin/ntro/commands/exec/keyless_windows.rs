@@ -4,6 +4,7 @@ use std::process::Command;
 
 use ntro_client::exec::Selection;
 
+use super::child::ChildArgs;
 use crate::context::Context;
 use crate::error::CliError;
 
@@ -25,6 +26,7 @@ impl KeylessArgs {
 /// Fails: this system has no such programs.
 pub(super) fn prepare(
     _: KeylessArgs,
+    _: &ChildArgs,
     _: &Selection,
     _: &mut Command,
     _: &Context,

@@ -1,10 +1,14 @@
 //! `ntro exec`: runs a program with the variables of a connection.
 
+#[cfg_attr(not(unix), path = "child_windows.rs")]
+mod child;
 #[cfg_attr(not(unix), path = "keyless_windows.rs")]
-pub(crate) mod keyless;
+mod keyless;
 mod mask;
 #[cfg_attr(not(unix), path = "plain_windows.rs")]
 mod plain;
+#[cfg(unix)]
+pub(crate) mod sidecar;
 
 use std::ffi::OsString;
 use std::io;
@@ -14,6 +18,7 @@ use clap_complete::engine::ArgValueCompleter;
 use ntro_base::printable;
 use ntro_client::exec::{Selection, VariableName, Variables};
 
+use self::child::ChildArgs;
 use self::keyless::KeylessArgs;
 use super::completions::files;
 use super::handover::Handover;
@@ -27,8 +32,9 @@ use crate::inherited::Ignored;
 ///
 /// The program replaces `ntro`: it has the same process id, terminal and open files, and its exit
 /// code is that of the command. Ntropii's clients read `NTRO_HOST`, `NTRO_API_KEY` and
-/// `NTRO_TENANT`; Ontora's read `ONTORA_BASE_URL`, `ONTORA_API_KEY` and `ONTORA_WORKSPACE_ID`. No
-/// call is made: where only the server knows the tenant, none is set.
+/// `NTRO_TENANT`; Ontora's read `ONTORA_BASE_URL`, `ONTORA_API_KEY` and `ONTORA_WORKSPACE_ID`.
+/// Without `--child` and `--keyless`, no call is made: where only the server knows the tenant, none
+/// is set.
 #[derive(clap::Args, Debug)]
 #[command(override_usage = "ntro exec [OPTIONS] [--] <CMD>...")]
 pub(crate) struct ExecArgs {
@@ -42,6 +48,8 @@ pub(crate) struct ExecArgs {
     /// stays as the parent process
     #[arg(long)]
     mask: bool,
+    #[command(flatten)]
+    child: ChildArgs,
     #[command(flatten)]
     keyless: KeylessArgs,
     /// Program to run, with its arguments
@@ -67,12 +75,13 @@ pub(crate) fn run(args: ExecArgs, cx: &Context) -> Result<Exit, CliError> {
     };
     let mut command = Command::new(&program);
     command.args(words);
-    let key = match args.keyless.keyless {
-        true => {
-            keyless::prepare(args.keyless, &selection, &mut command, cx)?;
+    let key = match (args.keyless.keyless, args.child.is_given()) {
+        (true, _) => {
+            keyless::prepare(args.keyless, &args.child, &selection, &mut command, cx)?;
             None
         }
-        false => {
+        (false, true) => Some(child::prepare(&args.child, &selection, &mut command, cx)?),
+        (false, false) => {
             let Handover { variables, key, .. } = Handover::new(cx, &selection)?;
             set(&mut command, &variables);
             key

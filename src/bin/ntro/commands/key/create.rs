@@ -43,7 +43,7 @@ pub(crate) struct CreateArgs {
     admin: AdminArgs,
 }
 
-fn scope_parser() -> impl clap::builder::TypedValueParser<Value = Scope> {
+pub(crate) fn scope_parser() -> impl clap::builder::TypedValueParser<Value = Scope> {
     PossibleValuesParser::new(Scope::ALL.map(Scope::as_str)).try_map(|scope| scope.parse::<Scope>())
 }
 

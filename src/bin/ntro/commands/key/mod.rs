@@ -7,6 +7,8 @@ mod list;
 mod revoke;
 mod row;
 
+#[cfg(unix)]
+pub(super) use self::create::scope_parser;
 use super::group::group;
 
 group! {

@@ -4,33 +4,24 @@
 //! key, seals itself and becomes the program. The other, started before that, reads the key and is
 //! the proxy; it ends with the program.
 
-mod ended;
 mod home;
-mod listener;
-mod message;
-mod serve;
-mod sidecar;
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use ntro_base::env::{self, EnvVar};
-use ntro_base::{ApiKey, ConnectionName, Host, HostError};
+use ntro_base::{ConnectionName, Host, HostError};
 use ntro_client::exec::seal::{self, SealFiles, SealLevel};
 use ntro_client::exec::{Selection, Values, Variable, Variables};
-use zeroize::Zeroizing;
 
 use self::home::Shown;
-use self::message::{Order, RuleTexts};
-pub(crate) use self::serve::{KeylessProxyArgs, run as serve};
+use super::child::ChildArgs;
+use super::sidecar::{self, ProxyOrder, RuleTexts, send_listener};
 use crate::commands::proxy::RuleArgs;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Kind;
-
-/// The name of the hidden command that is the proxy.
-pub(crate) const COMMAND: &str = "keyless-proxy";
 
 /// The name of the connection in the folder of the child, if the environment names host and key.
 const UNNAMED: &str = "keyless";
@@ -69,6 +60,7 @@ impl KeylessArgs {
 /// The proxy warns about variables that override the connection.
 pub(super) fn prepare(
     args: KeylessArgs,
+    child: &ChildArgs,
     selection: &Selection,
     command: &mut Command,
     cx: &Context,
@@ -82,22 +74,20 @@ pub(super) fn prepare(
     let home = home::create(cx.env())?;
     let files = files(home.path(), cx)?;
     let plan = seal::Plan::new(level.unwrap_or_default(), files, level.is_some())?;
-    let order = Order {
-        child: std::process::id().cast_signed(),
-        program: command.get_program().to_string_lossy().into_owned(),
+    let proxy = ProxyOrder {
         home: home.path().to_owned(),
-        secrets: secrets(cx)?,
         rules: RuleTexts::of(&args.rules.rules()),
         check: !args.no_check,
         sends_listener: level == Some(SealLevel::Net),
     };
-    let (socket, ready) = sidecar::start(cx, &order)?;
+    let terms = child.terms(provider)?;
+    let (socket, ready) = sidecar::start(cx, command, terms, Some(proxy))?;
     // The proxy removes it when the program has ended.
     let home = home.keep();
     let sealed = plan.enter()?;
     let port = match &sealed.listener {
         Some(bound) => {
-            let sent = listener::send_listener(&socket, bound);
+            let sent = send_listener(&socket, bound);
             sent.and_then(|()| bound.local_addr())
                 .map_err(|error| CliError::new(Kind::Failure, error.to_string()))?
                 .port()
@@ -111,12 +101,7 @@ pub(super) fn prepare(
     let host: Host = format!("http://127.0.0.1:{port}{}", upstream.path())
         .parse()
         .map_err(|error: HostError| CliError::new(Kind::Failure, error.to_string()))?;
-    let token: ApiKey = ready.token.parse().map_err(|_| {
-        CliError::new(
-            Kind::Failure,
-            "the proxy of the child sent an invalid token",
-        )
-    })?;
+    let token = ready.key()?;
     let name = resolution.name()?.map(|name| name.value.clone());
     let name = name.map_or_else(|| UNNAMED.parse(), Ok);
     let name: ConnectionName = name.map_err(|error| CliError::usage(format!("{error}")))?;
@@ -167,17 +152,6 @@ fn files(home: &std::path::Path, cx: &Context) -> Result<SealFiles, CliError> {
         secrets: paths.into_iter().filter_map(usual).collect(),
         programs: env.program_folders().collect(),
     })
-}
-
-/// Returns the variables that hold secrets.
-fn secrets(cx: &Context) -> Result<Vec<(String, Zeroizing<String>)>, CliError> {
-    let mut secrets = Vec::new();
-    for variable in env::SECRETS {
-        if let Some(value) = cx.env().text(variable)? {
-            secrets.push((variable.name.to_owned(), value.to_owned().into()));
-        }
-    }
-    Ok(secrets)
 }
 
 /// Returns the servers that are called without a proxy: those of the user, and this machine.

@@ -1,8 +1,8 @@
-//! Starts the proxy of a child: a process beside it, which alone holds the key.
+//! Starts the process beside a program.
 //!
-//! The proxy is started twice: the first process ends once it has started the second, so that the
-//! proxy is no child of the program that this process becomes. A program that waits for all its
-//! children would otherwise wait for a proxy that waits for it.
+//! It is started twice: the first process ends once it has started the second, so that the second is
+//! no child of the program that this process becomes. A program that waits for all its children would
+//! otherwise wait for a process that waits for it.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -11,9 +11,10 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 use ntro_base::env;
+use zeroize::Zeroizing;
 
 use super::COMMAND;
-use super::message::{self, Order, Ready, Reply};
+use super::message::{self, ChildTerms, Order, ProxyOrder, Ready, Reply};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Kind;
@@ -29,10 +30,23 @@ pub(super) fn this_program() -> io::Result<std::path::PathBuf> {
     std::env::current_exe()
 }
 
-/// Starts the proxy, and waits until it takes calls.
-pub(super) fn start(cx: &Context, order: &Order) -> Result<(UnixStream, Ready), CliError> {
+/// Starts the process beside the program that this process becomes, and waits until the program can
+/// start.
+pub(in super::super) fn start(
+    cx: &Context,
+    program: &Command,
+    child_key: Option<ChildTerms>,
+    proxy: Option<ProxyOrder>,
+) -> Result<(UnixStream, Ready), CliError> {
+    let order = Order {
+        process: std::process::id().cast_signed(),
+        program: program.get_program().to_string_lossy().into_owned(),
+        secrets: secrets(cx)?,
+        child_key,
+        proxy,
+    };
     let started = spawn(cx).and_then(|mut socket| {
-        message::send(&mut socket, order)?;
+        message::send(&mut socket, &order)?;
         Ok(socket)
     });
     let mut socket = started.map_err(|error| failed(&error))?;
@@ -64,8 +78,19 @@ fn spawn(cx: &Context) -> io::Result<UnixStream> {
 
 fn failed(error: &io::Error) -> CliError {
     let message = match error.kind() {
-        io::ErrorKind::UnexpectedEof => "the proxy of the child has ended".to_owned(),
-        _ => format!("the proxy of the child cannot be started: {error}"),
+        io::ErrorKind::UnexpectedEof => "the process beside the program has ended".to_owned(),
+        _ => format!("the process beside the program cannot be started: {error}"),
     };
     CliError::new(Kind::Failure, message)
+}
+
+/// Returns the variables that hold secrets.
+fn secrets(cx: &Context) -> Result<Vec<(String, Zeroizing<String>)>, CliError> {
+    let mut secrets = Vec::new();
+    for variable in env::SECRETS {
+        if let Some(value) = cx.env().text(variable)? {
+            secrets.push((variable.name.to_owned(), value.to_owned().into()));
+        }
+    }
+    Ok(secrets)
 }

@@ -1,9 +1,12 @@
-//! What the process that becomes the child and its proxy say to each other, over a socket that is
-//! neither in an environment nor in an argument list.
+//! The messages between the process that becomes the program and the one beside it, over a socket that
+//! is neither in an environment nor in an argument list.
 
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use ntro_base::{ApiKey, UnknownScope};
+use ntro_client::api::ChildRequest;
 use ntro_client::proxy::{Rule, RuleError, Rules};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -15,35 +18,67 @@ use crate::exit::Kind;
 /// Longer than any message.
 const LONGEST: usize = 1 << 20;
 
-/// What the proxy is for.
+/// The task of the process beside a program.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Order {
-    /// The process that becomes the child.
-    pub(super) child: i32,
-    /// The program that it runs, for the log.
+    /// The process that becomes the program.
+    pub(super) process: i32,
+    /// The program that it runs, for the log and the name of its key.
     pub(super) program: String,
-    /// The folder of the child, which the proxy removes.
-    pub(super) home: PathBuf,
-    /// The variables that hold secrets: the proxy has none in its environment.
+    /// The variables that hold secrets: the process beside it has none in its environment.
     pub(super) secrets: Vec<(String, Zeroizing<String>)>,
-    /// What may be called.
-    pub(super) rules: RuleTexts,
-    /// Whether to call the server before the child starts.
-    pub(super) check: bool,
-    /// Whether the child sends the listener, from a network of its own.
-    pub(super) sends_listener: bool,
+    /// The child key to create.
+    pub(super) child_key: Option<ChildTerms>,
+    /// The proxy to be; none for a program that gets the child key itself.
+    pub(super) proxy: Option<ProxyOrder>,
+}
+
+/// The rights and the life of a child key.
+#[derive(Serialize, Deserialize)]
+pub(in super::super) struct ChildTerms {
+    /// Names of its scopes; those of the parent if empty.
+    pub(in super::super) scopes: Vec<String>,
+    /// The time after which it expires.
+    pub(in super::super) life: Duration,
+}
+
+impl ChildTerms {
+    /// Returns the request for a key that has the name of a program.
+    pub(super) fn request(&self, program: &str) -> Result<ChildRequest, UnknownScope> {
+        let scopes = self.scopes.iter().map(|scope| scope.parse());
+        let scopes: Vec<_> = scopes.collect::<Result<_, _>>()?;
+        let name = Path::new(program).file_name();
+        Ok(ChildRequest {
+            name: name.and_then(|name| name.to_str()?.parse().ok()),
+            scopes: (!scopes.is_empty()).then_some(scopes),
+            life: self.life,
+        })
+    }
+}
+
+/// The proxy of a keyless program.
+#[derive(Serialize, Deserialize)]
+pub(in super::super) struct ProxyOrder {
+    /// The folder of the program, which the proxy removes.
+    pub(in super::super) home: PathBuf,
+    /// The calls that it may make.
+    pub(in super::super) rules: RuleTexts,
+    /// Whether to call the server before the program starts.
+    pub(in super::super) check: bool,
+    /// Whether the program sends the listener, from a network of its own.
+    pub(in super::super) sends_listener: bool,
 }
 
 /// [`Rules`] as they are written on the command line.
 #[derive(Serialize, Deserialize, Default)]
-pub(super) struct RuleTexts {
-    pub(super) read_only: bool,
-    pub(super) allow: Vec<String>,
-    pub(super) deny: Vec<String>,
+pub(in super::super) struct RuleTexts {
+    read_only: bool,
+    allow: Vec<String>,
+    deny: Vec<String>,
 }
 
 impl RuleTexts {
-    pub(super) fn of(rules: &Rules) -> Self {
+    pub(in super::super) fn of(rules: &Rules) -> Self {
         let texts = |rules: &[Rule]| rules.iter().map(Rule::to_string).collect();
         Self {
             read_only: rules.read_only,
@@ -65,22 +100,34 @@ impl RuleTexts {
     }
 }
 
-/// What the proxy answers.
+/// The answer to an order.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Reply {
-    /// It takes calls, or will once it has the listener.
+    /// The program can start.
     Ready(Ready),
-    /// It has ended.
+    /// The process beside it has ended.
     Failed(Failure),
 }
 
-/// A proxy that takes calls.
+/// What the program is given.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Ready {
-    /// The port, unless the child sends the listener.
-    pub(super) port: Option<u16>,
-    /// The token that stands for the key.
-    pub(super) token: Zeroizing<String>,
+pub(in super::super) struct Ready {
+    /// The port of the proxy, unless the program sends the listener.
+    pub(in super::super) port: Option<u16>,
+    /// The token that stands for the key, or the child key.
+    pub(super) key: Zeroizing<String>,
+}
+
+impl Ready {
+    pub(in super::super) fn key(&self) -> Result<ApiKey, CliError> {
+        let invalid = |_| {
+            CliError::new(
+                Kind::Failure,
+                "the process beside the program sent an invalid key",
+            )
+        };
+        self.key.parse().map_err(invalid)
+    }
 }
 
 /// An error, to be reported by the process that the user started.
@@ -148,20 +195,24 @@ mod tests {
     fn messages_arrive_whole() {
         let mut wire = Vec::new();
         let order = Order {
-            child: 7,
-            program: "agent".to_owned(),
-            home: PathBuf::new(),
+            process: 7,
+            program: "/usr/bin/agent".to_owned(),
             secrets: vec![("NTRO_API_KEY".to_owned(), "ntro_prod_x".to_owned().into())],
-            rules: RuleTexts::default(),
-            check: true,
-            sends_listener: false,
+            child_key: Some(ChildTerms {
+                scopes: vec!["exports".to_owned()],
+                life: Duration::from_secs(60),
+            }),
+            proxy: None,
         };
         send(&mut wire, &order).unwrap();
         let error = CliError::new(Kind::Forbidden, "no").hint("ask");
         send(&mut wire, &Reply::Failed(error.into())).unwrap();
         let mut wire = wire.as_slice();
         let order: Order = receive(&mut wire).unwrap();
-        assert_eq!((order.child, order.secrets.len()), (7, 1));
+        assert_eq!((order.process, order.secrets.len()), (7, 1));
+        let request = order.child_key.unwrap().request(&order.program).unwrap();
+        assert_eq!(request.name.unwrap().as_str(), "agent");
+        assert_eq!(request.scopes, Some(vec![ntro_base::Scope::Exports]));
         let Reply::Failed(failure) = receive(&mut wire).unwrap() else {
             panic!("not a failure");
         };

@@ -1,0 +1,477 @@
+//! `ntro exec --child`: the program gets a key that ends with it.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ntro_base::Provider;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::kills::Random;
+use crate::support::{Authority, IssuedKey, Run, Sandbox, Stub, tell};
+
+const TENANT: &str = "acme-fund-admin";
+
+/// Every way to start a program with a child key.
+const EXECS: [&str; 5] = [
+    "exec --child",
+    "exec --child --mask",
+    "exec --child --keyless --seal off",
+    "exec --child --keyless",
+    "exec --child --keyless --seal net",
+];
+
+/// A variable that marks the processes of one program.
+const MARK: &str = "NTRO_TEST_PROGRAM";
+
+/// A connection to an authority, its key in the encrypted file.
+struct Stage {
+    authority: Authority,
+    sandbox: Sandbox,
+    key: IssuedKey,
+}
+
+impl Stage {
+    fn new(provider: Provider) -> Self {
+        let authority = Authority::start();
+        let sandbox = Sandbox::new();
+        sandbox.make_identity();
+        let key = authority.key(provider, TENANT);
+        let host = authority.host(provider);
+        sandbox.log_in("--name local --store file", &host, &key.key);
+        Self {
+            authority,
+            sandbox,
+            key,
+        }
+    }
+
+    /// Prepares a shell script in the tested program.
+    fn run(&self, exec: &str, script: &str) -> Run<'_> {
+        self.sandbox.ntro(&format!("{exec} -- sh -c")).arg(script)
+    }
+
+    /// Starts a shell script in the tested program.
+    fn spawn(&self, exec: &str, mark: usize, script: &str) -> Program {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ntro"));
+        self.sandbox.prepare(&mut command);
+        command
+            .args(exec.split(' '))
+            .args(["--", "sh", "-c", script]);
+        command.env(MARK, mark.to_string());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let process = command.stderr(Stdio::null()).spawn().unwrap();
+        Program { process, mark }
+    }
+
+    /// Starts a shell script, and waits until it prints its first line.
+    fn start(&self, exec: &str, script: &str) -> Program {
+        let mut program = self.spawn(exec, 0, script);
+        assert!(program.line().is_some(), "{exec}");
+        program
+    }
+
+    /// Returns how many child keys are live.
+    fn live(&self) -> usize {
+        self.authority.live_keys(TENANT).len() - 1
+    }
+
+    /// Waits until no child key is live, without a command that would end it.
+    #[track_caller]
+    fn assert_ended(&self, what: &str) {
+        eventually(what, || self.live() == 0);
+        eventually(what, || !self.has_records());
+    }
+
+    fn has_records(&self) -> bool {
+        let files = self.sandbox.files();
+        files.iter().any(|name| name.contains("child"))
+    }
+
+    fn whoami(&self) -> Run<'_> {
+        self.sandbox.ntro("auth whoami")
+    }
+}
+
+/// A program that runs in the tested one.
+struct Program {
+    process: Child,
+    mark: usize,
+}
+
+impl Program {
+    /// Returns the next line that it prints, unless it ends before.
+    fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let stdout = self.process.stdout.as_mut().unwrap();
+        BufReader::with_capacity(1, stdout)
+            .read_line(&mut line)
+            .unwrap();
+        line.ends_with('\n').then(|| line.trim().to_owned())
+    }
+
+    /// Closes its standard input, and waits until it ends.
+    fn end(mut self) {
+        drop(self.process.stdin.take());
+        self.process.wait().unwrap();
+    }
+
+    /// Kills the processes beside it, once there are some. Returns whether there were.
+    fn kill_beside(&mut self) -> bool {
+        loop {
+            let beside = beside(self.mark);
+            for process in &beside {
+                // It may have ended.
+                let _ = kill_process(*process, Signal::KILL);
+            }
+            if !beside.is_empty() {
+                return true;
+            }
+            if self.process.try_wait().unwrap().is_some() {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Returns the processes beside a program.
+fn beside(mark: usize) -> Vec<Pid> {
+    let mark = format!("{MARK}={mark}");
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let processes = entries.filter_map(|entry| {
+        let has = |file, text: &str| {
+            let bytes = fs::read(entry.path().join(file)).unwrap_or_default();
+            let mut words = bytes.split(|byte| *byte == 0);
+            words.any(|word| word == text.as_bytes())
+        };
+        let is_beside = has("cmdline", "keyless-proxy") && has("environ", &mark);
+        let id = entry.file_name().to_str()?.parse().ok()?;
+        is_beside.then(|| Pid::from_raw(id)).flatten()
+    });
+    processes.collect()
+}
+
+/// Waits until a condition holds.
+#[track_caller]
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Prints the variable with the key.
+fn print_key(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Ntropii => "echo $NTRO_API_KEY; read line",
+        Provider::Ontora => "echo $ONTORA_API_KEY; read line",
+    }
+}
+
+#[test]
+fn child_key_ends_with_its_program() {
+    for provider in Provider::ALL {
+        let stage = Stage::new(provider);
+        for exec in EXECS {
+            let mut program = stage.spawn(exec, 0, print_key(provider));
+            let given = program.line().unwrap();
+            assert_ne!(given, stage.key.key, "{exec}");
+            assert_eq!(stage.live(), 1, "{exec}");
+            let child = &stage.authority.live_keys(TENANT)[0];
+            let is_keyless = exec.contains("--keyless");
+            // With `--mask` the key is not printed.
+            let is_child = given.starts_with(child.as_str());
+            assert_eq!(is_child, exec == "exec --child", "{exec}");
+            assert_eq!(given.contains("_px_"), is_keyless, "{exec}");
+            let recorded = stage.sandbox.read("children.toml");
+            assert!(recorded.contains(&stage.key.prefix), "{exec}");
+            // Another command leaves it alone.
+            stage.whoami().run().success().done();
+            assert_eq!(stage.live(), 1, "{exec}");
+            program.end();
+            stage.assert_ended(exec);
+        }
+        stage.sandbox.assert_nowhere(&stage.key.key);
+    }
+}
+
+#[test]
+fn child_key_ends_with_killed_program() {
+    let stage = Stage::new(Provider::Ntropii);
+    for exec in EXECS {
+        for signal in [Signal::KILL, Signal::TERM, Signal::HUP] {
+            let mut program = stage.start(exec, "echo ready; exec sleep 1000");
+            assert_eq!(stage.live(), 1, "{exec}");
+            kill_process(Pid::from_child(&program.process), signal).unwrap();
+            program.process.wait().unwrap();
+            stage.assert_ended(exec);
+        }
+        // A program that does not start needs none either.
+        let exec = stage.sandbox.ntro(&format!("{exec} -- /nowhere/program"));
+        exec.run().exits(127).done();
+        stage.assert_ended("no program");
+    }
+}
+
+#[test]
+fn next_command_ends_key_of_killed_watcher() {
+    let stage = Stage::new(Provider::Ntropii);
+    for (exec, next) in [
+        ("exec --child", "auth whoami"),
+        ("exec --child --mask", "exec --child -- true"),
+        ("exec --child", "exec --keyless -- true"),
+    ] {
+        let mut program = stage.start(exec, "echo ready; read line");
+        assert!(program.kill_beside());
+        eventually("the watcher runs", || beside(program.mark).is_empty());
+        assert_eq!(stage.live(), 1);
+        let next = stage.sandbox.ntro(next).run().success();
+        assert!(
+            next.stderr
+                .contains("Revoked 1 child key of killed programs."),
+            "{next}"
+        );
+        stage.assert_ended(exec);
+        program.end();
+    }
+}
+
+/// Neither the program nor another command has to end it.
+#[test]
+fn expired_child_key_is_refused() {
+    let stage = Stage::new(Provider::Ntropii);
+    for exec in ["exec --child --ttl 5s", "exec --child --ttl 5s --keyless"] {
+        let ntro = env!("CARGO_BIN_EXE_ntro");
+        let script = format!("{ntro} auth whoami || exit 1; sleep 5; {ntro} auth whoami");
+        let outcome = stage.run(exec, &script).run();
+        outcome.exits(4).complains("HTTP 401").done();
+        eventually(exec, || !stage.has_records());
+    }
+}
+
+#[test]
+fn ended_child_key_has_no_substitute() {
+    let stage = Stage::new(Provider::Ntropii);
+    let ntro = env!("CARGO_BIN_EXE_ntro");
+    let script = format!("echo ready; read line; {ntro} auth whoami; echo $?");
+    let mut program = stage.start("exec --child --keyless", &script);
+    // The child key alone is revoked; the stored key stays valid.
+    assert_eq!(stage.authority.revoke_children(&stage.key), 1);
+    drop(program.process.stdin.take());
+    assert_eq!(program.line().as_deref(), Some("4"));
+    program.end();
+    stage.whoami().run().success().done();
+}
+
+#[test]
+fn scopes_narrow_the_key() {
+    let stage = Stage::new(Provider::Ontora);
+    let ntro = env!("CARGO_BIN_EXE_ntro");
+    for exec in ["exec --child", "exec --child --keyless"] {
+        let exec = format!("{exec} --scope exports --scope webhooks");
+        let script = format!("NTRO_API_KEY=$ONTORA_API_KEY {ntro} key current -o json");
+        let current = stage.run(&exec, &script).run().success().json();
+        let scopes = current["scopes"].clone();
+        assert_eq!(scopes, Value::from(vec!["exports", "webhooks"]), "{exec}");
+    }
+    // A child has no more than its parent.
+    let narrow = stage.authority.key_with(Provider::Ontora, TENANT, |new| {
+        new.scopes = vec![ntro_base::Scope::Exports];
+    });
+    let run = stage.run("exec --child --scope webhooks", "touch started");
+    let outcome = run.env("NTRO_API_KEY", &narrow.key).run().exits(5);
+    assert!(outcome.stderr.contains("exceeds_parent"), "{outcome}");
+    assert!(outcome.stderr.contains("a shorter `--ttl`"), "{outcome}");
+    assert!(!stage.sandbox.home().join("started").exists());
+    assert!(stage.authority.children(&narrow).is_empty());
+    assert!(!stage.has_records());
+}
+
+#[test]
+fn impossible_options_are_usage_errors() {
+    let stage = Stage::new(Provider::Ntropii);
+    for (exec, message) in [
+        (
+            "exec --child --scope exports",
+            "keys of Ntropii have no scopes, so `--scope` cannot narrow a child key",
+        ),
+        (
+            "exec --child --keyless --scope exports",
+            "keys of Ntropii have no scopes, so `--scope` cannot narrow a child key",
+        ),
+        ("exec --child --ttl 0s", "`--ttl` is shorter than a second"),
+        ("exec --ttl 5m", "--child"),
+        (
+            "exec --child --only NTRO_HOST",
+            "`--child` creates a key, and `--only` sets no variable to it",
+        ),
+    ] {
+        let outcome = stage.run(exec, "exit 3").run().exits(2);
+        assert!(outcome.stderr.contains(message), "{exec}: {outcome}");
+    }
+    assert_eq!(stage.live(), 0);
+}
+
+#[test]
+fn policy_applies_to_child_keys() {
+    let stage = Stage::new(Provider::Ntropii);
+    let set = stage.sandbox.ntro("auth set local --policy keyless");
+    set.run().success().done();
+    let refused = stage.run("exec --child", "exit 3").run().exits(5);
+    assert!(refused.stderr.contains("keyless"), "{refused}");
+    stage
+        .run("exec --child --keyless", "exit 3")
+        .run()
+        .exits(3)
+        .done();
+    stage.assert_ended("keyless");
+}
+
+#[test]
+fn server_without_child_keys_is_reported() {
+    let stub = Stub::ntropii(&[TENANT]);
+    let sandbox = Sandbox::new();
+    sandbox.make_identity();
+    let line = "--name local --store file";
+    sandbox.log_in(line, &stub.host(), "ntro_prod_good_Jf83nd72jfk38dh");
+    for exec in ["exec --child", "exec --child --keyless"] {
+        let outcome = sandbox.ntro(&format!("{exec} -- touch started")).run();
+        let outcome = outcome.exits(1).complains("does not offer child keys");
+        assert!(outcome.stderr.contains("without `--child`"), "{outcome}");
+        assert!(!sandbox.home().join("started").exists());
+    }
+    // Without tripwires nothing is reported.
+    let run = sandbox.ntro("exec --keyless --seal off -- true");
+    let outcome = run.run().success();
+    assert_eq!(outcome.stderr, "");
+}
+
+#[test]
+fn presented_token_is_reported() {
+    let stage = Stage::new(Provider::Ntropii);
+    for exec in ["exec --keyless", "exec --child --keyless"] {
+        let mut program = stage.spawn(exec, 0, "echo $NTRO_API_KEY; read line");
+        let token = program.line().unwrap();
+        let present = || {
+            let run = stage.whoami().args("--host");
+            let run = run.arg(stage.authority.host(Provider::Ntropii));
+            run.env("NTRO_API_KEY", &token).run().exits(4).done();
+        };
+        let tripped = || {
+            let status = stage.sandbox.ntro("auth status -o json").run().success();
+            status.json()[0]["tripped_at"].clone()
+        };
+        let before = tripped();
+        // The token is registered after the program has started.
+        eventually("the token is no tripwire", || {
+            present();
+            thread::sleep(Duration::from_millis(200));
+            tripped() != before
+        });
+        program.end();
+        // The time of a trip has whole seconds.
+        thread::sleep(Duration::from_millis(1_100));
+    }
+    let text = stage.sandbox.ntro("auth status").run().success();
+    assert!(
+        text.stdout
+            .contains("a program has leaked its one-off token"),
+        "{text}"
+    );
+}
+
+/// Two hundred programs. Half of them, and half of the processes beside them, are killed at random
+/// instants.
+#[test]
+fn no_child_key_outlives_killed_programs() {
+    const PROGRAMS: usize = 200;
+    const AT_ONCE: usize = 10;
+    const LONGEST: u64 = 600;
+    const LIFE: Duration = Duration::from_secs(300);
+
+    let (seed, mut random) = Random::new();
+    let stage = Stage::new(Provider::Ontora);
+    let seen = Mutex::new((0, 0, 0));
+    for batch in 0..PROGRAMS / AT_ONCE {
+        let programs: Vec<_> = (0..AT_ONCE)
+            .map(|number| {
+                let exec = match random.below(2) {
+                    0 => "exec --child --ttl 300s",
+                    _ => "exec --child --ttl 300s --keyless --no-check",
+                };
+                let mark = batch * AT_ONCE + number;
+                let program = stage.spawn(exec, mark, "echo ready; read line");
+                // Each pair of choices has as many programs.
+                let (killed, abandoned) = (number % 2 == 0, (number / 2 + batch) % 2 == 0);
+                let after = [random.below(LONGEST), random.below(LONGEST)];
+                (program, killed, abandoned, after.map(Duration::from_millis))
+            })
+            .collect();
+        thread::scope(|scope| {
+            for (mut program, killed, abandoned, [own, beside]) in programs {
+                let seen = &seen;
+                scope.spawn(move || {
+                    let first = own.min(beside);
+                    thread::sleep(first);
+                    let mut is_abandoned = false;
+                    if abandoned && beside <= own {
+                        is_abandoned = program.kill_beside();
+                        thread::sleep(own - first);
+                    }
+                    if killed {
+                        program.process.kill().unwrap();
+                    }
+                    if abandoned && beside > own {
+                        thread::sleep(beside - first);
+                        is_abandoned = program.kill_beside();
+                    }
+                    let started = program.line().is_some();
+                    program.end();
+                    let mut seen = seen.lock().unwrap();
+                    seen.0 += usize::from(killed);
+                    seen.1 += usize::from(is_abandoned);
+                    seen.2 += usize::from(started);
+                });
+            }
+        });
+    }
+    eventually("a process is left", || {
+        let mut marks = (0..PROGRAMS).collect::<Vec<_>>();
+        marks.retain(|mark| !beside(*mark).is_empty());
+        marks.is_empty()
+    });
+    let left = stage.live();
+    let (killed, abandoned, started) = *seen.lock().unwrap();
+    // The next command ends what is left.
+    stage.whoami().run().success().done();
+    let children = stage.authority.children(&stage.key);
+    tell(&format!(
+        "{killed} programs and {abandoned} processes beside them killed, {started} started, \
+         {} keys created, {left} left live (seed {seed})",
+        children.len()
+    ));
+    // A process that is killed between two steps leaves an empty file at most.
+    let has_records = stage.sandbox.ntro_home().join("children.toml").exists();
+    assert_eq!((stage.live(), has_records), (0, false), "seed {seed}");
+    assert_eq!(killed, PROGRAMS / 2, "seed {seed}");
+    for child in children {
+        let end = child.expires_at.unwrap();
+        let life = end.duration_since(child.created_at);
+        assert!(life.unsigned_abs() <= LIFE, "seed {seed}");
+        assert!(child.revoked_at.unwrap() <= end, "seed {seed}");
+    }
+}
