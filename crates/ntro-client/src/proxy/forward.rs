@@ -321,7 +321,10 @@ impl Forwarder {
                 ProxyBody::empty()
             }
             false => {
-                let redactor = key.redactor().for_another_stream();
+                let redactor = match headers::is_event_stream(&parts.headers) {
+                    true => key.redactor().for_event_stream(),
+                    false => key.redactor().for_another_stream(),
+                };
                 ProxyBody::Answer(Box::new(AnswerBody::new(body, redactor, record)))
             }
         };

@@ -84,6 +84,15 @@ pub(super) fn is_encoded(headers: &HeaderMap) -> bool {
         .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
+/// Returns whether a body is a stream of events.
+pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
+    let types = headers.get_all(header::CONTENT_TYPE).iter();
+    let types = types.filter_map(|value| value.as_bytes().split(|&byte| byte == b';').next());
+    types
+        .map(<[u8]>::trim_ascii)
+        .any(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
+}
+
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)

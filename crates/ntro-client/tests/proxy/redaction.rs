@@ -110,6 +110,73 @@ async fn split_key_is_masked() {
     assert!(read_all(&mut stream).await.ends_with("0\r\n\r\n"));
 }
 
+/// Returns what a program sees of a key that comes in two chunks, and in the data and in the JSON
+/// strings of two events each.
+async fn see_split_key(change: impl FnOnce(&Front)) -> [String; 3] {
+    let upstream = Upstream::raw(|mut stream| async move {
+        let seen = read_request(&mut stream).await.unwrap();
+        assert_eq!(seen.header("accept-encoding"), Some("identity"));
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n\
+                    transfer-encoding: chunked\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let (first, second) = NTROPII_KEY.split_at(20);
+        let (middle, last) = second.split_at(4);
+        for part in [
+            &format!("data: {first}"),
+            &format!("{second}\n\n"),
+            &format!("id: 1\ndata: {first}\n\n"),
+            &format!("id: 2\ndata: {middle}"),
+            &format!("{last}\n\n"),
+            &format!("data: {{\"delta\":\"{first}\"}}\n\n"),
+            ": ping\n\n",
+            &format!("data: {{\"delta\":\"{middle}"),
+            &format!("{last}\"}}\n\n"),
+        ] {
+            let chunk = format!("{:x}\r\n{part}\r\n", part.len());
+            stream.write_all(chunk.as_bytes()).await.unwrap();
+        }
+        stream.write_all(b"0\r\n\r\n").await.unwrap();
+    })
+    .await;
+    let front = Front::start(Provider::Ntropii, upstream.address).await;
+    change(&front);
+    let lines = front.lines();
+    let request = format!("GET /v1/events HTTP/1.1\r\n{lines}Accept-Encoding: gzip\r\n\r\n");
+    let answer = front.send(request).await;
+    let text: String = body(&answer).split("\r\n").skip(1).step_by(2).collect();
+    let data: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .collect();
+    let delta = |data: &str| {
+        let delta: serde_json::Value = serde_json::from_str(data).unwrap();
+        delta["delta"].as_str().unwrap().to_owned()
+    };
+    [
+        data[0].to_owned(),
+        data[1..3].concat(),
+        delta(data[3]) + &delta(data[4]),
+    ]
+}
+
+#[tokio::test]
+async fn key_split_over_events_is_masked() {
+    let shown = format!(
+        "{}{}",
+        &NTROPII_KEY[..20],
+        "*".repeat(NTROPII_KEY.len() - 20)
+    );
+    let seen = see_split_key(|_| {}).await;
+    assert_eq!(seen, [masked(), shown.clone(), shown]);
+}
+
+#[tokio::test]
+async fn split_key_is_seen_without_redaction() {
+    // The proxy has another key, so nothing is redacted.
+    let seen = see_split_key(|front| front.keys.replace("ntro_prod_another_key")).await;
+    assert_eq!(seen, [NTROPII_KEY; 3]);
+}
+
 #[tokio::test]
 async fn held_back_bytes_come_at_end() {
     let upstream = Upstream::start(|_| answer("200 OK", &[], &NTROPII_KEY[..30])).await;

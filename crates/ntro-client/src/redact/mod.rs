@@ -1,9 +1,13 @@
 //! Redaction of API keys in a stream of bytes, across the borders of its chunks.
 
+mod events;
+
 use std::sync::Arc;
 
 use ntro_base::ApiKey;
 use zeroize::{Zeroize as _, Zeroizing};
+
+use self::events::Events;
 
 /// The character that replaces each byte of a key.
 const MASK: u8 = b'*';
@@ -22,6 +26,10 @@ const FEW: usize = 64;
 ///
 /// Bytes are held back only while they may be the beginning of a key. Memory is bounded by the
 /// length of the key, and time is linear in the length of the stream.
+///
+/// In an [event stream](Self::for_event_stream), a key is found as well whose parts come in order in
+/// separate events: each at the end of a data line or of a JSON string, and the next one at the
+/// beginning of such.
 pub struct Redactor {
     forms: Arc<Forms>,
     matches: Vec<Match>,
@@ -33,6 +41,7 @@ pub struct Redactor {
     offset: u64,
     /// The number of matches at which duplicates are removed.
     crowd: usize,
+    events: Option<Events>,
 }
 
 impl Redactor {
@@ -62,11 +71,27 @@ impl Redactor {
             held: Zeroizing::default(),
             offset: 0,
             crowd: FEW,
+            events: None,
+        }
+    }
+
+    /// Makes a redactor of the same keys for an event stream (`text/event-stream`).
+    #[must_use]
+    pub fn for_event_stream(&self) -> Self {
+        Self {
+            events: Some(Events::default()),
+            ..self.for_another_stream()
         }
     }
 
     /// Takes the next bytes of the stream and appends to `out` those that can be written.
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        if self.events.is_some() {
+            for &byte in bytes {
+                self.push_of_events(byte, out);
+            }
+            return self.release(out);
+        }
         let mut rest = bytes;
         loop {
             if self.matches.is_empty() {
@@ -87,12 +112,58 @@ impl Redactor {
         self.release(out);
     }
 
+    /// Takes the next byte of an event stream.
+    fn push_of_events(&mut self, byte: u8, out: &mut Vec<u8>) {
+        let Some(events) = &mut self.events else {
+            return;
+        };
+        let borders = events.next(byte);
+        let is_quiet = self.matches.is_empty() && self.forms.begins[usize::from(byte)].is_empty();
+        if is_quiet && !borders.begins {
+            self.offset += 1;
+            return out.push(byte);
+        }
+        if borders.ends {
+            self.end_text();
+        }
+        self.step(byte);
+        if borders.begins
+            && let Some(events) = &mut self.events
+        {
+            let start = self.offset + self.held.len() as u64;
+            self.matches.extend(events.parts(start));
+        }
+        if self.matches.is_empty() || self.held.len() > 2 * self.forms.longest {
+            self.release(out);
+        }
+    }
+
+    /// Keeps the parts of keys with which a text of an event ends, and masks those that show too
+    /// much of one.
+    fn end_text(&mut self) {
+        let Some(events) = &mut self.events else {
+            return;
+        };
+        let end = self.offset + self.held.len() as u64;
+        let parts = self.matches.iter();
+        // Without those that the text did not go on with.
+        for part in parts.filter(|part| part.index > 0 && part.start < end) {
+            if part.index > self.forms.half(part.form) {
+                let from = usize::try_from(part.start - self.offset).unwrap_or(0);
+                self.held[from..].fill(MASK);
+            }
+            events.keep(*part);
+        }
+    }
+
     /// Returns whether the bytes can be written as they are: they hold no key, nothing was held
     /// back, and they do not end in the beginning of a key. Else nothing has changed, and
     /// [`push`](Self::push) takes them.
     #[must_use]
     pub fn passes(&mut self, bytes: &[u8]) -> bool {
-        let passes = self.matches.is_empty() && self.forms.quiet(bytes) == bytes.len();
+        let passes = self.events.is_none()
+            && self.matches.is_empty()
+            && self.forms.quiet(bytes) == bytes.len();
         if passes {
             self.offset += bytes.len() as u64;
         }
@@ -101,6 +172,7 @@ impl Redactor {
 
     /// Appends what was held back: the stream has ended.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
+        self.end_text();
         self.matches.clear();
         self.release(out);
     }
@@ -256,6 +328,15 @@ impl Forms {
                 }
             }
         }
+    }
+
+    /// Returns how many characters of a text a program may see of a key that comes in parts.
+    fn half(&self, form: u16) -> u16 {
+        /// The beginning of a short key may be an ordinary word.
+        const LEAST: usize = 8;
+
+        let half = self.texts[usize::from(form)].len() / 2;
+        u16::try_from(half.max(LEAST)).unwrap_or(u16::MAX)
     }
 
     /// Returns the number of leading bytes at which no text begins.
@@ -487,6 +568,139 @@ mod tests {
         }
     }
 
+    /// Redacts an event stream.
+    fn redact_events(of: &str, text: &str) -> String {
+        let mut redactor = Redactor::new(&key(of)).for_event_stream();
+        let mut out = Vec::new();
+        redactor.push(text.as_bytes(), &mut out);
+        redactor.finish(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    /// Returns a stream with the parts of a key in separate events, and the same with masks.
+    fn split(between: [&str; 3], parts: &[&str], shown: usize) -> (String, String) {
+        let [before, middle, after] = between;
+        let masks: Vec<String> = parts.iter().map(|part| "*".repeat(part.len())).collect();
+        let mut masked: Vec<&str> = masks.iter().map(String::as_str).collect();
+        masked[..shown].copy_from_slice(&parts[..shown]);
+        [parts, &masked]
+            .map(|parts| format!("{before}{}{after}", parts.join(middle)))
+            .into()
+    }
+
+    #[test]
+    fn key_over_events_is_masked() {
+        let (first, second) = KEY.split_at(15);
+        for between in [
+            ["data: ", "\n\ndata: ", "\n\n"],
+            ["data:", "\n\ndata:", "\n\n"],
+            ["data: ", "\r\n\r\ndata: ", "\r\n\r\n"],
+            ["data: ", "\r\rdata: ", "\r\r"],
+            ["data: ", "\ndata: ", "\n\n"],
+            ["\u{feff}data: ", "\n\ndata: ", ""],
+            ["data: key=", "\n\nid: 2\nevent: x\ndata: ", ".\n\n"],
+            [
+                "data: ",
+                "\n\n: ping\n\nevent: ping\ndata: {}\n\ndata: ",
+                "\n\n",
+            ],
+            [
+                "data: {\"type\":\"delta\",\"delta\":\"",
+                "\"}\n\ndata: {\"type\":\"delta\",\"delta\":\"",
+                "\"}\n\n",
+            ],
+            [
+                "data: {\"delta\":\"the key is ",
+                "\"}\n\nevent: delta\ndata: {\"n\":1,\ndata: \"delta\":\"",
+                " and\"}\n\n",
+            ],
+        ] {
+            let (text, masked) = split(between, &[first, second], 1);
+            assert_eq!(redact_events(KEY, &text), masked);
+            // The other redactor knows no events.
+            assert_eq!(redact_text(KEY, &text), text);
+        }
+    }
+
+    #[test]
+    fn second_half_is_masked_in_any_parts() {
+        for between in [
+            ["data: ", "\n\ndata: ", "\n\n"],
+            [
+                "data: {\"delta\":\"",
+                "\"}\n\ndata: {\"delta\":\"",
+                "\"}\n\n",
+            ],
+        ] {
+            let half = KEY.len() / 2;
+            let letters: Vec<&str> = KEY.split("").filter(|text| !text.is_empty()).collect();
+            let (text, masked) = split(between, &letters, half);
+            assert_eq!(redact_events(KEY, &text), masked);
+            for at in 1..KEY.len() {
+                let parts = [&KEY[..at], &KEY[at..]];
+                let (text, masked) = split(between, &parts, usize::from(at <= half));
+                assert_eq!(redact_events(KEY, &text), masked);
+            }
+            // The rest may not come, or comes unfinished.
+            let (text, masked) = split(between, &[&KEY[..half + 1]], 0);
+            assert_eq!(redact_events(KEY, &text), masked);
+            let (text, masked) = split(between, &[&KEY[..9], &KEY[9..half + 1]], 1);
+            assert_eq!(redact_events(KEY, &text), masked);
+        }
+    }
+
+    #[test]
+    fn encoded_key_over_events_is_masked() {
+        let between = ["data: {\"d\":\"", "\"}\n\ndata: {\"d\":\"", "\"}\n\n"];
+        let base64 = encode_base64(KEY.as_bytes(), STANDARD);
+        for (encoded, at) in [
+            (encode(KEY, &[4]), 60),
+            (encode(KEY, &[0, 1]), 20),
+            (base64, 20),
+        ] {
+            let (text, masked) = split(between, &[&encoded[..at], &encoded[at..]], 1);
+            assert_eq!(redact_events(KEY, &text), masked);
+        }
+    }
+
+    #[test]
+    fn other_events_stay() {
+        let (first, second) = KEY.split_at(15);
+        for text in [
+            // The order is another.
+            format!("data: {second}\n\ndata: {first}\n\n"),
+            // Other text follows.
+            format!("data: {first}.\n\ndata: {second}\n\n"),
+            format!("data: {first}\n\ndata: .{second}\n\n"),
+            format!("data: {first}\n\nid: {second}\n\n"),
+            // It is too late.
+            format!(
+                "data: {first}\n\n{}data: {second}\n\n",
+                "data: x\n\n".repeat(9)
+            ),
+            format!("data: {{\"prefix\":\"{}\"}}\n\n", &KEY[..KEY.len() / 2]),
+            "data: n\n\n".repeat(100),
+        ] {
+            assert_eq!(redact_events(KEY, &text), text);
+        }
+    }
+
+    #[test]
+    fn events_are_not_held_back() {
+        let mut redactor = Redactor::new(&key(KEY)).for_event_stream();
+        for event in [
+            "data: n\n\n",
+            "data: ntro_prod_\n\n",
+            "data: {\"delta\":\"ntro_prod_k9\"}\r\n\r\n",
+            "data: Z\r\r",
+            ": ping\n\n",
+        ] {
+            let mut out = Vec::new();
+            redactor.push(event.as_bytes(), &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), event);
+        }
+    }
+
     #[test]
     fn several_keys_are_masked() {
         let keys = [key(KEY), key("ont_live_0123456789abcdef")];
@@ -557,6 +771,33 @@ mod tests {
                 }
                 at += end + between.len();
             }
+        }
+
+        #[test]
+        fn events_give_same_output_in_any_chunks(
+            parts in prop::collection::vec((0..KEY.len(), 0..KEY.len(), 0..4_usize), 0..12),
+            cuts in prop::collection::vec(0..400_usize, 0..12),
+        ) {
+            let text: String = parts
+                .iter()
+                .map(|&(from, to, border)| {
+                    let border = ["\n\ndata: ", "\"}\r\n\r\ndata: {\"", "\ndata:", "\nid:"][border];
+                    format!("{border}{}", KEY.get(from..to).unwrap_or_default())
+                })
+                .collect();
+            let whole = redact_events(KEY, &text);
+            prop_assert_eq!(whole.len(), text.len());
+            let mut cuts = cuts;
+            cuts.sort_unstable();
+            let mut redactor = Redactor::new(&key(KEY)).for_event_stream();
+            let (mut out, mut from) = (Vec::new(), 0);
+            for cut in cuts.into_iter().chain([text.len()]) {
+                let cut = cut.clamp(from, text.len());
+                redactor.push(&text.as_bytes()[from..cut], &mut out);
+                from = cut;
+            }
+            redactor.finish(&mut out);
+            prop_assert_eq!(String::from_utf8(out).unwrap(), whole);
         }
 
         #[test]
