@@ -1,9 +1,10 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use ntro_base::Provider;
 use ntro_client::proxy::Error;
 use tokio::io::AsyncWriteExt as _;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::support::{
     Front, NTROPII_KEY, TIMEOUT, Upstream, answer, body, key_of, proxy, read_all, read_request,
@@ -262,10 +263,14 @@ async fn failures_of_server_are_reported() {
 async fn call_ends_when_child_leaves() {
     let (left, has_left) = oneshot::channel();
     let left = std::sync::Mutex::new(Some(left));
+    let arrived = Arc::new(Notify::new());
+    let arrives = Arc::clone(&arrived);
     let upstream = Upstream::raw(move |mut stream| {
         let left = left.lock().unwrap().take();
+        let arrives = Arc::clone(&arrives);
         async move {
             read_request(&mut stream).await.unwrap();
+            arrives.notify_one();
             // No answer: waits until the proxy closes the connection.
             assert!(read_request(&mut stream).await.is_none());
             left.unwrap().send(()).unwrap();
@@ -276,7 +281,7 @@ async fn call_ends_when_child_leaves() {
     let mut stream = front.connect().await;
     let request = format!("GET /v1/me HTTP/1.1\r\n{}\r\n", front.lines());
     stream.write_all(request.as_bytes()).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    arrived.notified().await;
     drop(stream);
     tokio::time::timeout(std::time::Duration::from_secs(10), has_left)
         .await

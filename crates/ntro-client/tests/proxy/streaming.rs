@@ -1,7 +1,9 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use ntro_base::Provider;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::Notify;
 
 use crate::support::{Front, Upstream, read_request, read_until};
 
@@ -152,12 +154,18 @@ async fn stream_ends_when_child_leaves() {
 
 #[tokio::test]
 async fn shutdown_drains_calls() {
-    let upstream = Upstream::raw(async |mut stream| {
-        read_request(&mut stream).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(400)).await;
-        let _ = stream
-            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlate")
-            .await;
+    let (arrived, ends) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (arrives, ending) = (Arc::clone(&arrived), Arc::clone(&ends));
+    let upstream = Upstream::raw(move |mut stream| {
+        let (arrives, ending) = (Arc::clone(&arrives), Arc::clone(&ending));
+        async move {
+            read_request(&mut stream).await.unwrap();
+            arrives.notify_one();
+            ending.notified().await;
+            let _ = stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlate")
+                .await;
+        }
     })
     .await;
     let mut front = Front::start(Provider::Ntropii, upstream.address).await;
@@ -166,9 +174,12 @@ async fn shutdown_drains_calls() {
     let idle = front.connect().await;
     let request = format!("GET /v1/x HTTP/1.1\r\n{}\r\n", front.lines());
     stream.write_all(request.as_bytes()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    arrived.notified().await;
     let start = std::time::Instant::now();
-    let (text, ()) = tokio::join!(read_until(&mut stream, "late"), front.stop());
+    // The answer comes after shutdown has begun.
+    let (text, (), ()) = tokio::join!(read_until(&mut stream, "late"), front.stop(), async {
+        ends.notify_one();
+    });
     assert!(text.starts_with("HTTP/1.1 200"));
     assert!(start.elapsed() < Duration::from_secs(5));
     drop(idle);
@@ -178,9 +189,14 @@ async fn shutdown_drains_calls() {
             .is_err()
     );
 
-    let upstream = Upstream::raw(async |mut stream| {
-        read_request(&mut stream).await.unwrap();
-        std::future::pending::<()>().await;
+    let arrives = Arc::clone(&arrived);
+    let upstream = Upstream::raw(move |mut stream| {
+        let arrives = Arc::clone(&arrives);
+        async move {
+            read_request(&mut stream).await.unwrap();
+            arrives.notify_one();
+            std::future::pending::<()>().await;
+        }
     })
     .await;
     let mut front = Front::start_with(Provider::Ntropii, upstream.address, |settings| {
@@ -190,7 +206,7 @@ async fn shutdown_drains_calls() {
     let mut stream = front.connect().await;
     let request = format!("GET /v1/x HTTP/1.1\r\n{}\r\n", front.lines());
     stream.write_all(request.as_bytes()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    arrived.notified().await;
     front.stop().await;
     assert_eq!(front.log().entries().unwrap().len(), 1);
 }
