@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The largest head of a request.
 pub(super) const LARGEST_HEAD: usize = 32 * 1024;
+/// No larger than most heads.
+const COMMON_HEAD: usize = 1024;
 /// The largest trailer section of a chunked body.
 const LARGEST_TRAILERS: usize = 8 * 1024;
 /// No request begins like this, so the library answers 400 and closes the connection.
@@ -114,7 +116,10 @@ impl Framing {
                 Self::Oversize => return Ok(()),
                 Self::Body(left) => skip(left, bytes),
                 Self::ChunkData(left) => skip(left, bytes),
-                Self::Head(text) => take_until(text, bytes, b"\r\n\r\n"),
+                Self::Head(text) => {
+                    text.reserve(bytes.len().min(COMMON_HEAD));
+                    take_until(text, bytes, b"\r\n\r\n")
+                }
                 Self::ChunkSize(text) | Self::ChunkEnd(text) => take_until(text, bytes, b"\r\n"),
                 Self::Trailers(text) => match text.is_empty() {
                     // No trailers: the last line is empty.

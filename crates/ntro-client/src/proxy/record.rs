@@ -53,20 +53,11 @@ impl Record {
             log,
             start: Instant::now(),
             entry: LogEntry {
-                sequence: 0,
                 time: Timestamp::now(),
-                child: None,
-                pid: None,
                 method: shorten(method),
                 path: shorten(&path),
-                status: None,
-                sent: 0,
-                received: 0,
-                milliseconds: 0,
-                decision: Decision::Failed,
                 reason: Some("client_left".to_owned()),
-                omitted: 0,
-                previous: String::new(),
+                ..LogEntry::default()
             },
             sent: Arc::default(),
             received: 0,
@@ -105,7 +96,7 @@ impl Drop for Record {
         let Some(log) = self.log.take() else {
             return;
         };
-        let mut entry = self.entry.clone();
+        let mut entry = std::mem::take(&mut self.entry);
         entry.sent = self.sent.load(Ordering::Relaxed);
         entry.received = self.received;
         entry.milliseconds = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);

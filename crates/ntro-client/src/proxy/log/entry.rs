@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A call in the log. It has no key, no body and no query.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogEntry {
     /// The number of the line, from 1 on, over all older logs.
     pub sequence: u64,
@@ -47,7 +47,7 @@ fn is_zero(number: &u64) -> bool {
 }
 
 /// The decision of the proxy about a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// It was forwarded, and answered in full.
@@ -55,6 +55,7 @@ pub enum Decision {
     /// It was not forwarded.
     Refused,
     /// It was forwarded, and the answer was not complete.
+    #[default]
     Failed,
 }
 

@@ -5,6 +5,7 @@
 //! killed may leave an incomplete last line, which the next writer removes.
 
 mod entry;
+mod queue;
 mod read;
 mod writer;
 

@@ -2,18 +2,16 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use ntro_base::disk::{self, FileLock};
 
+use super::queue::Queue;
 use super::{Decision, KEPT, LARGEST, LONGEST_LINE, LogEntry, NO_HASH, hash};
 
-/// How long entries are collected before they are written together.
-const PAUSE: Duration = Duration::from_millis(20);
 /// How long to wait after an error.
 const RETRY: Duration = Duration::from_millis(500);
 /// The calls without a token that are logged in a minute.
@@ -25,7 +23,7 @@ const UNKNOWN_CALLERS: u64 = 60;
 pub(in crate::proxy) struct LogWriter(Arc<Shared>);
 
 struct Shared {
-    entries: Mutex<Option<Sender<LogEntry>>>,
+    entries: Arc<Queue>,
     thread: Mutex<Option<JoinHandle<()>>>,
     is_broken: Arc<AtomicBool>,
     /// Refused calls that are not logged.
@@ -37,17 +35,18 @@ impl LogWriter {
     pub(in crate::proxy) fn open(path: &Path) -> Result<Self, disk::Error> {
         let mut log = Appender::new(path);
         log.append(&mut Vec::new())?;
-        let (sender, receiver) = channel();
+        let entries = Arc::new(Queue::default());
+        let queue = Arc::clone(&entries);
         let is_broken = Arc::new(AtomicBool::new(false));
         let omitted = Arc::default();
         let flag = Arc::clone(&is_broken);
         let mut limit = CallerLimit::new(Arc::clone(&omitted));
         let thread = std::thread::Builder::new()
             .name("proxy log".to_owned())
-            .spawn(move || write_all(&mut log, &mut limit, &receiver, &flag))
+            .spawn(move || write_all(&mut log, &mut limit, &queue, &flag))
             .map_err(disk::Error::io("start the thread that writes", path))?;
         Ok(Self(Arc::new(Shared {
-            entries: Mutex::new(Some(sender)),
+            entries,
             thread: Mutex::new(Some(thread)),
             is_broken,
             omitted,
@@ -65,19 +64,13 @@ impl LogWriter {
             self.0.omitted.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let entries = &self.0.entries;
-        let entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = &*entries {
-            // The thread ends after the sender.
-            let _ = sender.send(entry);
-        }
+        self.0.entries.push(entry);
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        let entries = self.entries.get_mut();
-        entries.unwrap_or_else(PoisonError::into_inner).take();
+        self.entries.close();
         let thread = self.thread.get_mut();
         if let Some(thread) = thread.unwrap_or_else(PoisonError::into_inner).take() {
             let _ = thread.join();
@@ -85,35 +78,19 @@ impl Drop for Shared {
     }
 }
 
-/// Writes entries in batches until the last sender is gone.
-fn write_all(
-    log: &mut Appender,
-    limit: &mut CallerLimit,
-    entries: &Receiver<LogEntry>,
-    is_broken: &AtomicBool,
-) {
-    const LARGEST_BATCH: usize = 1_000;
-
-    let mut batch = Vec::new();
-    let mut is_open = true;
-    while is_open {
-        match entries.recv() {
-            Ok(entry) => batch.extend(limit.admit(entry)),
-            Err(_) => return,
-        }
-        let end = Instant::now() + PAUSE;
-        while is_open && batch.len() < LARGEST_BATCH {
-            match entries.recv_timeout(end.saturating_duration_since(Instant::now())) {
-                Ok(entry) => batch.extend(limit.admit(entry)),
-                Err(RecvTimeoutError::Timeout) => break,
-                Err(RecvTimeoutError::Disconnected) => is_open = false,
-            }
+/// Writes entries in batches until the queue is closed.
+fn write_all(log: &mut Appender, limit: &mut CallerLimit, entries: &Queue, is_broken: &AtomicBool) {
+    while let Some(taken) = entries.take() {
+        let admitted = taken.into_iter().filter_map(|entry| limit.admit(entry));
+        let mut batch: Vec<_> = admitted.collect();
+        if batch.is_empty() {
+            continue;
         }
         // No further calls are accepted meanwhile.
         while let Err(error) = log.append(&mut batch) {
             tracing::error!(%error, "the log of calls cannot be written");
             is_broken.store(true, Ordering::Relaxed);
-            if !is_open {
+            if entries.is_closed() {
                 return;
             }
             std::thread::sleep(RETRY);
