@@ -1,15 +1,20 @@
 //! The cost of a proxy before the authority: calls straight to it, through `ntro proxy`, and through
-//! nginx as a plain reverse proxy where that is installed.
+//! nginx as a plain reverse proxy and nono as a keyless one, where they are installed.
 //!
 //! ```text
-//! cargo bench --bench proxy [-- --rounds 15 --millis 300 --transfer 1024]
+//! cargo bench --bench proxy [-- --rounds 15 --millis 300 --transfer 1024 --streams 1000]
 //! ```
 //!
-//! All are separate processes. nginx has two workers, kept connections and an access log, like the
-//! proxy, which logs each call. The load comes over 32 open connections, one request at a time on
-//! each, in short rounds that alternate between the three, so that other load on the machine affects
-//! all of them; the medians are printed. The latency is that of a single connection. At the end,
-//! `--transfer` MiB go through the proxy in chunks, in each direction.
+//! All are separate processes with two workers. nginx keeps its connections and writes an access
+//! log; `ntro proxy` logs each call as well. The load comes over 32 open connections, one request at
+//! a time on each, in short rounds that alternate between the ways, so that other load on the machine
+//! affects all of them; medians are printed. nono closes its connection after each call, so its
+//! calls come over 32 connections that are opened for each. The latency is that of one connection.
+//!
+//! At the end, `--transfer` MiB go through the proxy in chunks, in each direction, and `--streams`
+//! streams of events are open at the same time.
+//!
+//! `NTRO_NONO` is the program that `scripts/bench` builds in `benches/nono`.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,6 +22,9 @@
     clippy::disallowed_methods,
     reason = "a benchmark prints, writes its own files, and ends at what it did not expect"
 )]
+
+mod programs;
+mod streams;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -32,31 +40,65 @@ const NTRO: &str = env!("CARGO_BIN_EXE_ntro");
 const CONNECTIONS: usize = 32;
 /// Threads of the load generator.
 const THREADS: usize = 2;
-const CHUNK: usize = 64 << 10;
 
 /// A process that ends with this.
 struct Process(Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.0.kill();
+        // nginx ends its workers only if it is asked.
+        let id = self.0.id().to_string();
+        let _ = Command::new("kill").arg(id).status();
         let _ = self.0.wait();
     }
 }
 
 impl Process {
-    fn id(&self) -> u32 {
-        self.0.id()
+    /// Returns the processor time of this process and of its children.
+    fn time(&self) -> Duration {
+        let id = self.0.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+        let children = children.split_whitespace().map(|id| id.parse().unwrap());
+        let ticks: u64 = std::iter::once(id).chain(children).map(ticks).sum();
+        Duration::from_millis(10 * ticks)
     }
+
+    /// Returns the most memory that it had, in MiB.
+    fn peak(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
+        let mut lines = status.lines();
+        let line = lines.find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
+    }
+}
+
+/// Returns the processor time of a process, in hundredths of a second.
+fn ticks(process: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let fields = fields.split(' ').skip(11).take(2);
+    fields.map(|field| field.parse::<u64>().unwrap()).sum()
 }
 
 /// A way to the authority.
 struct Way {
     name: &'static str,
+    process: Process,
     address: SocketAddr,
-    key: String,
-    throughput: Vec<f64>,
-    latency: Vec<Duration>,
+    request: String,
+    /// Whether its connections stay open.
+    keeps: bool,
+    rounds: Vec<Round>,
+}
+
+struct Round {
+    /// Requests in a second.
+    throughput: f64,
+    count: u32,
+    /// The processor time of them all.
+    time: Duration,
+    /// Microseconds for a request on one connection.
+    latency: f64,
 }
 
 fn main() {
@@ -68,7 +110,7 @@ fn main() {
     ntro(home, "admin tenant create acme");
     let made = ntro(home, "admin key create --tenant acme --provider ntropii");
     let key = made["key"].as_str().unwrap().to_owned();
-    let (_server, served) = started(
+    let (process, served) = started(
         home,
         &[
             "serve",
@@ -82,46 +124,54 @@ fn main() {
     );
     let server: SocketAddr = served["address"].as_str().unwrap().parse().unwrap();
 
-    let (proxy, address, token) = proxy(home, &format!("http://{server}/v1"), &key);
-    let mut ways = vec![
-        Way::new("direct", server, &key),
-        Way::new("ntro proxy", address, &token),
-    ];
-    let nginx = found("nginx").map(|nginx| start_nginx(&nginx, home, server));
-    if let Some((_, address)) = &nginx {
-        ways.push(Way::new("nginx", *address, &key));
+    let mut ways = vec![Way::new("direct", process, server, &key)];
+    if let Some(nginx) = programs::found("nginx") {
+        let (process, address) = start_nginx(&nginx, home, server);
+        ways.push(Way::new("nginx", process, address, &key));
     }
-    for _ in 0..rounds {
+    let (process, address, token) = proxy(home, &format!("http://{server}/v1"), &key);
+    ways.push(Way::new("`ntro proxy`", process, address, &token));
+    if let Some(nono) = std::env::var_os("NTRO_NONO") {
+        ways.push(start_nono(Path::new(&nono), home, server, &key));
+    }
+    for round in 0..=rounds {
         for way in &mut ways {
             way.measure(length);
+            // The first round warms up.
+            if round == 0 {
+                way.rounds.clear();
+            }
         }
     }
+    println!("### Calls over {CONNECTIONS} connections, {rounds} rounds of {length:?}\n");
     println!(
-        "{:<12}{:>12}{:>10}{:>12}",
-        "", "requests/s", "direct", "p50"
+        "| way | requests/s | of direct | processor, µs | p50 of one, µs | more than direct, µs |"
     );
-    let direct = median(&mut ways[0].throughput.clone());
-    for way in &mut ways {
-        let throughput = median(&mut way.throughput);
-        let latency = median(&mut way.latency);
+    println!("| --- | ---: | ---: | ---: | ---: | ---: |");
+    for way in &ways {
+        let (throughput, cost, latency) = (way.throughput(), way.cost(), way.latency());
+        let of_direct = way.ratio(&ways[0]);
+        let more = latency - ways[0].latency();
+        let name = way.name;
         println!(
-            "{:<12}{throughput:>12.0}{:>10.2}{:>9} µs",
-            way.name,
-            throughput / direct,
-            latency.as_micros()
+            "| {name} | {throughput:.0} | {of_direct:.2} | {cost:.1} | {latency:.0} | {more:.0} |"
         );
     }
-    println!("ntro proxy had {} MiB at most", peak(&proxy));
-    drop((proxy, nginx));
-    transfer(home, usize::try_from(option("--transfer", 1_024)).unwrap());
-}
-
-/// Finds a program on this machine.
-fn found(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|path| path.is_file())
+    println!();
+    let named = |name: &str| ways.iter().find(|way| way.name == name);
+    let own = named("`ntro proxy`").unwrap();
+    if let Some(nginx) = named("nginx") {
+        println!(
+            "`ntro proxy` beside nginx: {:.2} (ratio of requests/s)\n",
+            own.ratio(nginx)
+        );
+    }
+    println!("peak memory of `ntro proxy`: {} MiB\n", own.process.peak());
+    drop(ways);
+    let size = usize::try_from(option("--transfer", 1_024)).unwrap();
+    streams::transfer(home, size);
+    let count = usize::try_from(option("--streams", 1_000)).unwrap();
+    streams::keep_open(home, count);
 }
 
 fn option(name: &str, default: u64) -> u64 {
@@ -220,70 +270,127 @@ fn start_nginx(nginx: &Path, folder: &Path, server: SocketAddr) -> (Process, Soc
     (process, address)
 }
 
+/// Starts a proxy that injects the key as well, and closes each connection after a call.
+fn start_nono(nono: &Path, folder: &Path, server: SocketAddr, key: &str) -> Way {
+    let file = folder.join("key");
+    fs::write(&file, key).unwrap();
+    let mut child = Command::new(nono)
+        .arg(format!("http://{server}"))
+        .arg(format!("file://{}", file.display()))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let stdout = child.stdout.take().unwrap();
+    BufReader::new(stdout).read_line(&mut line).unwrap();
+    let (port, token) = line.trim().split_once(' ').unwrap();
+    let address: SocketAddr = format!("127.0.0.1:{port}").parse().unwrap();
+    let mut way = Way::new("nono", Process(child), address, token);
+    way.request = way.request.replace(" /v1/me ", " /authority/v1/me ");
+    way.keeps = false;
+    way
+}
+
 impl Way {
-    fn new(name: &'static str, address: SocketAddr, key: &str) -> Self {
+    fn new(name: &'static str, process: Process, address: SocketAddr, key: &str) -> Self {
         Self {
             name,
+            process,
             address,
-            key: key.to_owned(),
-            throughput: Vec::new(),
-            latency: Vec::new(),
+            request: format!(
+                "GET /v1/me HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\n\r\n"
+            ),
+            keeps: true,
+            rounds: Vec::new(),
         }
-    }
-
-    fn request(&self) -> Vec<u8> {
-        format!(
-            "GET /v1/me HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\r\n",
-            self.address, self.key
-        )
-        .into_bytes()
     }
 
     fn measure(&mut self, length: Duration) {
-        let request = self.request();
+        let before = self.process.time();
         let start = Instant::now();
-        let counts: Vec<_> = (0..THREADS)
-            .map(|_| {
-                let (address, request) = (self.address, request.clone());
-                thread::spawn(move || {
-                    let mut streams: Vec<_> = (0..CONNECTIONS / THREADS)
-                        .map(|_| Connection::open(address))
-                        .collect();
-                    let mut count = 0_u32;
-                    while start.elapsed() < length {
-                        for stream in &mut streams {
-                            stream.0.get_mut().write_all(&request).unwrap();
-                        }
-                        for stream in &mut streams {
-                            stream.answer();
-                            count += 1;
-                        }
-                    }
-                    count
-                })
-            })
-            .collect();
-        let count: u32 = counts
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .sum();
-        self.throughput
-            .push(f64::from(count) / start.elapsed().as_secs_f64());
+        let count: u32 = thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS)
+                .map(|_| scope.spawn(|| self.load(CONNECTIONS / THREADS, start, length)))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .sum()
+        });
+        let seconds = start.elapsed().as_secs_f64();
+        let time = self.process.time() - before;
 
-        let mut single = Connection::open(self.address);
         let mut times = Vec::new();
+        let mut single = Connection::open(self.address);
         let start = Instant::now();
         while start.elapsed() < length / 3 {
             let before = Instant::now();
-            single.0.get_mut().write_all(&request).unwrap();
+            if !self.keeps && !times.is_empty() {
+                single = Connection::open(self.address);
+            }
+            single.send(&self.request);
             single.answer();
-            times.push(before.elapsed());
+            times.push(microseconds(before.elapsed()));
         }
-        self.latency.push(median(&mut times));
+        self.rounds.push(Round {
+            throughput: f64::from(count) / seconds,
+            count,
+            time,
+            latency: median(times),
+        });
+    }
+
+    /// Makes calls, one at a time on each of some connections.
+    fn load(&self, connections: usize, start: Instant, length: Duration) -> u32 {
+        let open = || -> Vec<_> {
+            let each = (0..connections).map(|_| Connection::open(self.address));
+            each.collect()
+        };
+        let mut streams = open();
+        let mut count = 0;
+        while start.elapsed() < length {
+            if !self.keeps && count > 0 {
+                streams = open();
+            }
+            for stream in &mut streams {
+                stream.send(&self.request);
+            }
+            for stream in &mut streams {
+                stream.answer();
+                count += 1;
+            }
+        }
+        count
+    }
+
+    fn throughput(&self) -> f64 {
+        median(self.rounds.iter().map(|round| round.throughput).collect())
+    }
+
+    fn latency(&self) -> f64 {
+        median(self.rounds.iter().map(|round| round.latency).collect())
+    }
+
+    /// Returns microseconds of processor time for each request: the system counts hundredths of a
+    /// second, so not those of a round.
+    fn cost(&self) -> f64 {
+        let time: Duration = self.rounds.iter().map(|round| round.time).sum();
+        let count: u32 = self.rounds.iter().map(|round| round.count).sum();
+        microseconds(time) / f64::from(count)
+    }
+
+    /// Returns the median of the throughput of each round beside that of another way.
+    fn ratio(&self, other: &Self) -> f64 {
+        let pairs = self.rounds.iter().zip(&other.rounds);
+        median(
+            pairs
+                .map(|(own, other)| own.throughput / other.throughput)
+                .collect(),
+        )
     }
 }
 
-/// A kept connection.
+/// A connection with at most one call under way.
 struct Connection(BufReader<TcpStream>);
 
 impl Connection {
@@ -291,6 +398,10 @@ impl Connection {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         Self(BufReader::new(stream))
+    }
+
+    fn send(&mut self, request: &str) {
+        self.0.get_mut().write_all(request.as_bytes()).unwrap();
     }
 
     /// Reads an answer, which has a length.
@@ -315,97 +426,11 @@ impl Connection {
     }
 }
 
-fn median<T: Copy + PartialOrd>(values: &mut [T]) -> T {
-    values.sort_by(|a, b| a.partial_cmp(b).unwrap());
+fn microseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
     values[values.len() / 2]
-}
-
-/// Returns the most memory that a process had, in MiB.
-fn peak(process: &Process) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
-}
-
-/// Sends chunks through a proxy in each direction.
-fn transfer(home: &Path, megabytes: usize) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let server = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            thread::spawn(move || exchange(stream.unwrap(), megabytes));
-        }
-    });
-    let (process, address, token) = proxy(home, &format!("http://{server}"), "ntro_bench_key");
-    let head = format!("Host: {address}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n");
-    let mut buffer = vec![0; 1 << 20];
-    let mut drain = |stream: &mut TcpStream| while stream.read(&mut buffer).unwrap() > 0 {};
-
-    let start = Instant::now();
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET /down HTTP/1.1\r\n{head}\r\n").unwrap();
-    drain(&mut stream);
-    let down = start.elapsed();
-
-    let start = Instant::now();
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(
-        stream,
-        "PUT /up HTTP/1.1\r\n{head}Transfer-Encoding: chunked\r\n\r\n"
-    )
-    .unwrap();
-    send_chunks(&mut stream, megabytes);
-    drain(&mut stream);
-    let up = start.elapsed();
-    let rate = |time: Duration| megabytes as f64 / time.as_secs_f64();
-    println!(
-        "{megabytes} MiB in chunks: down {:.0} MiB/s, up {:.0} MiB/s, {} MiB of memory at most",
-        rate(down),
-        rate(up),
-        peak(&process)
-    );
-}
-
-fn send_chunks(stream: &mut TcpStream, megabytes: usize) {
-    let mut chunk = format!("{CHUNK:x}\r\n").into_bytes();
-    chunk.extend(
-        b"a stream of text such as an answer has "
-            .iter()
-            .cycle()
-            .take(CHUNK),
-    );
-    chunk.extend(b"\r\n");
-    for _ in 0..(megabytes << 20) / CHUNK {
-        stream.write_all(&chunk).unwrap();
-    }
-    stream.write_all(b"0\r\n\r\n").unwrap();
-}
-
-/// Reads a request and answers a download with chunks.
-fn exchange(mut stream: TcpStream, megabytes: usize) {
-    let mut seen = Vec::new();
-    let mut buffer = vec![0; 1 << 20];
-    let mut has_head = false;
-    loop {
-        let read = stream.read(&mut buffer).unwrap();
-        seen.extend_from_slice(&buffer[..read]);
-        has_head |= seen.windows(4).any(|four| four == b"\r\n\r\n");
-        if has_head && (seen.starts_with(b"GET") || seen.ends_with(b"0\r\n\r\n")) {
-            break;
-        }
-        if has_head {
-            let kept = seen.len().saturating_sub(8);
-            seen.drain(..kept);
-        }
-    }
-    let is_download = seen.starts_with(b"GET");
-    write!(
-        stream,
-        "HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
-    )
-    .unwrap();
-    send_chunks(&mut stream, if is_download { megabytes } else { 0 });
 }
