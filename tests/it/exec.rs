@@ -9,13 +9,19 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use insta::{allow_duplicates, assert_snapshot};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Outcome, Sandbox, Terminal};
+use crate::support::{Outcome, Run, Sandbox, Screen, Terminal};
 
 const KEY: &str = "ntro_prod_k9Zr4MxQ2bLw_Jf83nd72jfk38dhJKd8k9Zr4MxQ2bLwPq71mZxT5";
 const ONTORA_KEY: &str = "ont_live_k9Zr4MxQ2bLw_Jf83nd72jfk38dhJKd8k9Zr4MxQ2bLwPq71mZxT";
 
 const PLAIN: &str = "exec --";
 const MASKED: &str = "exec --mask --";
+const KEYLESS: [&str; 3] = [
+    "exec --keyless --no-check --seal off --",
+    "exec --keyless --no-check --",
+    "exec --keyless --no-check --seal net --",
+];
+const EXECS: [&str; 5] = [PLAIN, MASKED, KEYLESS[0], KEYLESS[1], KEYLESS[2]];
 
 /// A home with a connection of each system and of each policy.
 fn with_connections() -> Sandbox {
@@ -48,15 +54,17 @@ fn script(sandbox: &Sandbox, shell: &str, text: &str) -> Outcome {
 }
 
 /// Runs the same script in the tested program and without it, and asserts that both print the same.
+/// The scripts run in a folder that a sealed program may write to.
 #[track_caller]
 fn assert_same(sandbox: &Sandbox, shell: &str, before: &str, inside: &str, after: &str) {
     let run = |start: &str| {
-        let text = format!("{before}\n{start} {shell} -c '{inside}' {after}");
+        let text =
+            format!("mkdir -p work; cd work; {before}\n{start} {shell} -c '{inside}' {after}");
         script(sandbox, shell, &text).success().stdout
     };
     let expected = run("command");
     assert!(!expected.is_empty());
-    for exec in [PLAIN, MASKED] {
+    for exec in EXECS {
         assert_eq!(run(&format!("ntro {exec}")), expected, "{exec}");
     }
 }
@@ -259,26 +267,27 @@ fn confirmed_program_has_whole_terminal() {
 #[test]
 fn program_has_process_id_of_caller() {
     let sandbox = with_connections();
-    let outcome = script(
-        &sandbox,
-        "sh",
-        &format!(
-            "'{}' exec -- sh -c 'echo $$' & echo $!; wait",
-            env!("CARGO_BIN_EXE_ntro")
-        ),
-    );
-    let ids: Vec<_> = outcome.stdout.lines().collect();
-    assert_eq!(ids.len(), 2, "{outcome}");
-    assert_eq!(ids[0], ids[1]);
+    for exec in EXECS.iter().filter(|exec| **exec != MASKED) {
+        let ntro = env!("CARGO_BIN_EXE_ntro");
+        let line = format!("'{ntro}' {exec} sh -c 'echo $$ $PPID' & echo $! $$; wait");
+        let outcome = script(&sandbox, "sh", &line);
+        let ids: Vec<_> = outcome.stdout.lines().collect();
+        assert_eq!(ids.len(), 2, "{outcome}");
+        assert_eq!(ids[0], ids[1], "{exec}");
+    }
 }
 
 #[test]
 fn every_exit_code_is_passed_on() {
     let sandbox = with_connections();
-    for exec in [PLAIN, MASKED] {
+    for exec in EXECS {
+        let codes = match KEYLESS.contains(&exec) {
+            false => "$(seq 0 255)",
+            true => "0 1 2 3 77 126 127 128 130 143 254 255",
+        };
         let text = format!(
-            "code=0; while [ $code -le 255 ]; do ntro {exec} sh -c \"exit $code\"; \
-             [ $? = $code ] || echo $code; code=$((code + 1)); done"
+            "for code in {codes}; do ntro {exec} sh -c \"exit $code\"; \
+             [ $? = $code ] || echo $code; done"
         );
         assert_eq!(script(&sandbox, "sh", &text).success().stdout, "", "{exec}");
     }
@@ -335,9 +344,14 @@ fn unusable_program_has_shell_code() {
 fn input_reaches_program_unchanged() {
     let sandbox = with_connections();
     let bytes: Vec<u8> = (0..=127).cycle().take(300_000).collect();
-    for exec in [PLAIN, MASKED] {
+    for exec in EXECS {
         let outcome = sandbox.ntro(exec).arg("cat").input(&bytes).run().success();
         assert_eq!(outcome.stdout.as_bytes(), bytes);
+        let line = format!("ntro {exec} sh -c 'cat; echo the end'");
+        let mut terminal = Terminal::shell(&sandbox, &line);
+        terminal.line("hello").expect("hello\r\nhello");
+        terminal.press("\x04").expect("the end");
+        terminal.end().exits(0).done();
     }
 }
 
@@ -384,7 +398,7 @@ fn signals_and_limits_are_inherited() {
         expected.contains("10800\n") && expected.contains("11200\n"),
         "{expected}"
     );
-    for exec in [PLAIN, MASKED] {
+    for exec in EXECS {
         let program = format!("'{}' {exec}", env!("CARGO_BIN_EXE_ntro"));
         assert_eq!(with_signals(&program), expected, "{exec}");
     }
@@ -408,17 +422,26 @@ fn key_is_in_no_arguments() {
 #[ignore = "needs unshare: run scripts/test"]
 fn program_runs_as_first_process() {
     let sandbox = with_connections();
-    let first = |exec: &str, inside: &str| {
-        let run = sandbox.program("unshare".as_ref());
-        run.args("--user --map-root-user --pid --fork --mount-proc")
+    let start = |run: Run<'_>, exec: &str, inside: &str| {
+        run.args("--pid --fork --mount-proc")
             .arg(env!("CARGO_BIN_EXE_ntro"))
             .args(exec)
             .args("sh -c")
             .arg(inside)
             .run()
     };
-    let plain = first(PLAIN, "echo $$ $PPID; exit 9").exits(9);
-    assert_eq!(plain.stdout, "1 0\n");
+    let first = |exec: &str, inside: &str| {
+        let run = sandbox.program("unshare".as_ref());
+        start(run.args("--user --map-root-user"), exec, inside)
+    };
+    for exec in EXECS.iter().filter(|exec| **exec != MASKED) {
+        let ended = first(exec, "echo $$ $PPID; exit 9").exits(9);
+        assert_eq!(ended.stdout, "1 0\n", "{exec}");
+        // As the first process of a container, with all rights.
+        let root = sandbox.as_root("unshare");
+        let ended = start(root, exec, "echo $$ $PPID; exit 9").exits(9);
+        assert_eq!(ended.stdout, "1 0\n", "{exec}");
+    }
     let masked = first(MASKED, "echo $PPID; exit 9").exits(9);
     assert_eq!(masked.stdout, "1\n");
     // No signal ends the first process.
@@ -442,7 +465,7 @@ fn hundred_programs_run_together() {
 #[test]
 fn terminal_interrupts_and_stops_program() {
     let sandbox = with_connections();
-    for exec in [PLAIN, MASKED] {
+    for exec in EXECS {
         let inside = r#"trap "echo caught" INT; echo ready; read a; kill -STOP $$; echo on; read b; echo "and $b""#;
         let line = format!(
             "set -m; ntro {exec} sh -c '{inside}'; echo \"code $?\"; fg; echo \"last $?\"; fg"
@@ -465,13 +488,35 @@ fn terminal_interrupts_and_stops_program() {
 #[test]
 fn window_size_reaches_program() {
     let sandbox = with_connections();
-    for exec in [PLAIN, MASKED] {
+    for exec in EXECS {
         let inside = r#"trap "stty size" WINCH; stty size; echo ready; read word; echo done"#;
         let line = format!("ntro {exec} sh -c '{inside}'");
         let mut terminal = Terminal::shell(&sandbox, &line);
         terminal.expect("ready").resize(33, 101).expect("33 101");
         terminal.line("").line("");
         terminal.end().done();
+    }
+}
+
+/// As a person works: an interactive shell with job control, in a window that changes.
+#[test]
+#[ignore = "needs tmux: run scripts/test"]
+fn interactive_shell_controls_program() {
+    for exec in [PLAIN, KEYLESS[0], KEYLESS[1]] {
+        let sandbox = with_connections();
+        let screen = Screen::start(&sandbox, (80, 24));
+        let inside = "while read word; do stty size; echo got-$word; done; echo ov\"\"er";
+        screen.line(&format!("ntro {exec} sh -c '{inside}'"));
+        screen.line("one").expect("24 80").expect("got-one");
+        screen.key("C-z").expect("Stopped");
+        screen.line("fg").line("two").expect("got-two");
+        screen.resize((100, 30)).line("three").expect("30 100");
+        screen.expect("got-three").key("C-d").expect("over");
+        screen.line("echo code-$?").expect("code-0");
+        let inside = "echo start-$((1+1)); exec sleep 1000";
+        screen.line(&format!("ntro {exec} sh -c '{inside}'"));
+        screen.expect("start-2").key("C-c");
+        screen.line("echo code-$?").expect("code-130");
     }
 }
 
@@ -535,7 +580,7 @@ const HARMLESS: [Signal; 3] = [Signal::CONT, Signal::URG, Signal::WINCH];
 #[test]
 fn signals_reach_program() {
     let sandbox = with_connections();
-    for exec in [PLAIN, MASKED] {
+    for exec in EXECS {
         for signal in ENDING.into_iter().chain(HARMLESS) {
             let number = signal.as_raw();
             let inside = format!(
@@ -560,7 +605,7 @@ fn death_by_signal_is_passed_on() {
         Signal::FPE,
         Signal::SYS,
     ];
-    for exec in [PLAIN, MASKED] {
+    for exec in EXECS {
         for signal in ENDING.into_iter().chain(faults) {
             let number = signal.as_raw();
             let inside = format!("ulimit -c 0; echo; kill -{number} $$; sleep 9");

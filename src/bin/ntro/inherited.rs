@@ -1,5 +1,5 @@
-//! What this process has inherited and Rust's runtime changes before `main`: standard streams that
-//! are closed, which it opens, and ignored signals. A program that replaces this one gets them back.
+//! What this process has inherited and changes before `main`: standard streams that are closed, which
+//! Rust's runtime opens, and ignored signals. A program that replaces this one gets them back.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -11,6 +11,9 @@ use rustix::io::FdFlags;
 static CLOSED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
 /// Whether `SIGPIPE` was ignored: the runtime ignores it.
 static IGNORES_PIPE: AtomicBool = AtomicBool::new(false);
+/// Whether `SIGCHLD` was ignored: the kernel then forgets each child that ends, and waiting for one
+/// fails.
+static IGNORES_CHILD: AtomicBool = AtomicBool::new(false);
 
 /// The highest number of a signal.
 pub(crate) const SIGNALS: i32 = 64;
@@ -45,6 +48,14 @@ extern "C" fn record() {
         }
     }
     IGNORES_PIPE.store(is_ignored(libc::SIGPIPE), Ordering::Relaxed);
+    if is_ignored(libc::SIGCHLD) {
+        IGNORES_CHILD.store(true, Ordering::Relaxed);
+        #[expect(unsafe_code, reason = "no safe function resets a signal")]
+        // SAFETY: the default action of this signal runs no code.
+        unsafe {
+            libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+        }
+    }
 }
 
 /// Returns whether a signal is ignored now.
@@ -75,6 +86,7 @@ impl Ignored {
     pub(crate) fn record() -> Self {
         let was_ignored = |&signal: &i32| match signal {
             libc::SIGPIPE => IGNORES_PIPE.load(Ordering::Relaxed),
+            libc::SIGCHLD => IGNORES_CHILD.load(Ordering::Relaxed),
             signal => is_ignored(signal),
         };
         Self((1..=SIGNALS).filter(was_ignored).collect())
