@@ -102,6 +102,15 @@ impl ApiKey {
             .find_map(|(is_odd, what)| is_odd.then_some(what))
     }
 
+    /// Returns whether a text contains what looks like a key of a provider: its marker, an
+    /// environment and at least 16 more characters, some of which look random. Tokens of proxies
+    /// are no keys.
+    #[must_use]
+    pub fn is_in(text: &str) -> bool {
+        let is_of_key = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        text.split(|c| !is_of_key(c)).any(looks_like_key)
+    }
+
     /// Parses a secret text and wipes it, whether or not it is a key.
     ///
     /// As in [`FromStr`], surrounding white space and invisible characters are dropped and anything
@@ -109,6 +118,21 @@ impl ApiKey {
     pub fn from_secret(text: String) -> Result<Self, ApiKeyError> {
         zeroize::Zeroizing::new(text).parse()
     }
+}
+
+fn looks_like_key(word: &str) -> bool {
+    let rest = Provider::of_key(word).map(|provider| &word[provider.key_marker().len()..]);
+    let Some((environment, secret)) = rest.and_then(|rest| rest.split_once('_')) else {
+        return false;
+    };
+    let looks_random = |part: &str| {
+        let has = |is: fn(&u8) -> bool| usize::from(part.as_bytes().iter().any(is));
+        let kinds = has(u8::is_ascii_lowercase) + has(u8::is_ascii_uppercase);
+        part.len() >= 8 && kinds + has(u8::is_ascii_digit) >= 2
+    };
+    environment.parse::<super::KeyEnvironment>().is_ok()
+        && secret.len() >= 16
+        && secret.split(['_', '-']).any(looks_random)
 }
 
 impl FromStr for ApiKey {
@@ -228,6 +252,34 @@ mod tests {
         ] {
             let key: ApiKey = text.parse().unwrap();
             assert_eq!(key.expose(), "ntro_prod_abc123");
+        }
+    }
+
+    #[test]
+    fn keys_are_recognised_in_text() {
+        let issued = "ntro_prod_k9Zr4MxQ2bLw_Jf83nd72jfk38dhJKd8k9Zr4MxQ2bLwPq71mZxT5";
+        for text in [
+            issued,
+            "ont_live_0123456789abcdef",
+            "ntro_api_key_k9Zr4MxQ2bLw-Jf83",
+            "Bearer ntro_prod_k9Zr4MxQ2bLw_Jf83",
+            "{\"headers\":{\"X-API-Key\":\"ont_live_k9Zr4MxQ2bLw_Jf83\"}}",
+            "https://ntro:ntro_prod_k9Zr4MxQ2bLw_Jf83@git.example/",
+        ] {
+            assert!(ApiKey::is_in(text), "{text}");
+        }
+        let token = issued.replace("prod", "px");
+        for text in [
+            "",
+            "ntro_",
+            "ntro_prod_abc123",
+            "ntro_whoami",
+            "ntro_keys_list_of_all_tenants",
+            "front_page_0123456789abcdef",
+            "sk-0123456789abcdefABCDEF",
+            &token,
+        ] {
+            assert!(!ApiKey::is_in(text), "{text}");
         }
     }
 

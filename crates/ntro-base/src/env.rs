@@ -100,6 +100,17 @@ variables! {
 /// not need a key.
 pub const SECRETS: &[&EnvVar] = &[&NTRO_API_KEY, &NTRO_PASSPHRASE, &NTRO_ADMIN_TOKEN];
 
+/// Returns the names of the variables of the process, known or not, whose values have a property.
+pub fn names_where(has: impl Fn(&str) -> bool) -> Vec<OsString> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the process environment"
+    )]
+    let variables = std::env::vars_os();
+    let found = variables.filter(|(_, value)| has(&value.to_string_lossy()));
+    found.map(|(name, _)| name).collect()
+}
+
 /// A snapshot of the environment. Empty variables count as unset, and a carriage return at the end
 /// of a value does not belong to it.
 #[derive(Clone, Default)]

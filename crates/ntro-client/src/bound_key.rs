@@ -27,6 +27,16 @@ impl BoundKey {
         &self.origin
     }
 
+    /// Returns whether a text contains the key. A key of a few characters could be anywhere by
+    /// accident.
+    #[must_use]
+    pub fn is_in(&self, text: &str) -> bool {
+        const SHORTEST: usize = 8;
+
+        let key = self.key.expose();
+        key.len() >= SHORTEST && text.contains(key)
+    }
+
     /// Returns what makes the key an unlikely one.
     #[must_use]
     pub fn oddity(&self) -> Option<&'static str> {

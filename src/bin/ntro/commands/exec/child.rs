@@ -91,6 +91,7 @@ pub(super) fn prepare(
         tenant: resolution.tenant()?.map(|tenant| &tenant.value),
     };
     let variables = Variables::new(provider, &values, selection, cx.env())?;
+    ready.inherited.remove(&variables, command, cx);
     super::set(command, &variables);
     Ok(key)
 }

@@ -127,6 +127,7 @@ pub(super) fn prepare(
     for name in Variable::names() {
         command.env_remove(name);
     }
+    ready.inherited.remove(&variables, command, cx);
     super::set(command, &variables);
     command.env(env::NTRO_HOME.name, &home);
     let exceptions = no_proxy(cx)?;

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::inherited_keys::InheritedKeys;
 use crate::error::CliError;
 use crate::exit::Kind;
 
@@ -116,6 +117,7 @@ pub(in super::super) struct Ready {
     pub(in super::super) port: Option<u16>,
     /// The token that stands for the key, or the child key.
     pub(super) key: Zeroizing<String>,
+    pub(in super::super) inherited: InheritedKeys,
 }
 
 impl Ready {

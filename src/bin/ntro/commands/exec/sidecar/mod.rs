@@ -3,6 +3,7 @@
 
 mod child_key;
 mod ended;
+mod inherited_keys;
 mod listener;
 mod message;
 mod serve;

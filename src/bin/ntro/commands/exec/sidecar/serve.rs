@@ -24,6 +24,7 @@ use tokio::runtime::Builder;
 use super::COMMAND;
 use super::child_key::MintedKey;
 use super::ended::Ended;
+use super::inherited_keys::InheritedKeys;
 use super::listener::receive_listener;
 use super::message::{self, Order, ProxyOrder, Ready, Reply};
 use super::start::this_program;
@@ -57,7 +58,7 @@ pub(crate) fn run(args: KeylessProxyArgs, cx: &Context) -> Result<Exit, CliError
     let secrets = std::mem::take(&mut order.secrets).into_iter();
     let cx = cx.with_variables(secrets.map(|(name, value)| (name, value.as_str().into())));
     match Sidecar::prepare(order, &cx) {
-        Ok(sidecar) => {
+        Ok(mut sidecar) => {
             let ready = message::send(&mut socket, &Reply::Ready(sidecar.ready()));
             // Without it, the process that becomes the program has ended.
             match ready.and_then(|()| sidecar.run(&socket)) {
@@ -107,6 +108,7 @@ struct Sidecar<'c> {
     child_key: Option<MintedKey<'c>>,
     /// What the program gets: the token of the proxy, or the child key.
     given: ApiKey,
+    inherited: InheritedKeys,
 }
 
 impl<'c> Sidecar<'c> {
@@ -120,6 +122,7 @@ impl<'c> Sidecar<'c> {
             // A child key can do what the key can.
             cx.reveal(&connection)?;
         }
+        let inherited = InheritedKeys::find(&connection.key.value, order.proxy.is_some());
         let target = cx.target(&connection);
         cx.revoke_leftover(&target);
         let child_key = match &order.child_key {
@@ -148,13 +151,15 @@ impl<'c> Sidecar<'c> {
             proxy,
             child_key,
             given,
+            inherited,
         })
     }
 
-    fn ready(&self) -> Ready {
+    fn ready(&mut self) -> Ready {
         Ready {
             port: self.proxy.as_ref().and_then(Server::port),
             key: self.given.expose().to_owned().into(),
+            inherited: std::mem::take(&mut self.inherited),
         }
     }
 
