@@ -1,6 +1,8 @@
 //! The official clients under `ntro exec`, with keys that they cannot read, and a proxy that
 //! answers nothing.
 
+use std::path::Path;
+
 use ntro_base::Provider;
 use serde_json::{Value, json};
 
@@ -21,6 +23,15 @@ const EXECS: [&str; 5] = [
 /// Prepares a client under `exec` with this connection.
 fn under<'a>(stage: &'a Stage, exec: &str, connection: &str, client: &str) -> Run<'a> {
     let run = stage.sandbox.ntro(&format!("{exec} -c {connection} --"));
+    with_dead_proxy(exec, run).arg(stage.clients.path(client))
+}
+
+/// Sets a proxy of the user that does not answer. A keyless program calls without it by itself.
+fn with_dead_proxy<'a>(exec: &str, run: Run<'a>) -> Run<'a> {
+    let exceptions = match exec.contains("keyless") {
+        true => "internal.example",
+        false => "127.0.0.1,localhost",
+    };
     [
         "HTTP_PROXY",
         "HTTPS_PROXY",
@@ -30,8 +41,9 @@ fn under<'a>(stage: &'a Stage, exec: &str, connection: &str, client: &str) -> Ru
     ]
     .into_iter()
     .fold(run, |run, name| run.env(name, DEAD))
-    .env("NO_PROXY", "127.0.0.1,localhost")
-    .arg(stage.clients.path(client))
+    .env("NO_PROXY", exceptions)
+    // Node reads these variables only with this one.
+    .env("NODE_USE_ENV_PROXY", "1")
 }
 
 /// Keys in the encrypted file, which no client but `ntro` can read.
@@ -74,10 +86,7 @@ fn mcp_server_runs_in_exec() {
         let run = stage.sandbox.program(&stage.clients.path("python"));
         let run = run.arg("-I").arg(program).arg(env!("CARGO_BIN_EXE_ntro"));
         let run = run.args(&format!("{exec} -c acme --"));
-        let run = run
-            .arg(stage.clients.path("ntro-mcp"))
-            .env("HTTP_PROXY", DEAD);
-        let run = run.env("NO_PROXY", "127.0.0.1");
+        let run = with_dead_proxy(exec, run.arg(stage.clients.path("ntro-mcp")));
         let answers: Value = run.input(calls.to_string()).run().success().json();
         let text = answers[1]["result"]["content"][0]["text"].as_str().unwrap();
         assert!(text.contains(&key.id), "{answers}");
@@ -108,6 +117,42 @@ fn ntro_cli_runs_keyless() {
         let run = under(&stage, exec, "acme", "ntro");
         let outcome = run.args("-o json auth whoami").run().success();
         assert_eq!(outcome.json()["id"], key.id, "{exec}");
+    }
+    stage.sandbox.assert_nowhere(&key.key);
+}
+
+#[test]
+#[ignore = "needs the official clients, curl and node: run scripts/test"]
+fn http_programs_run_in_exec() {
+    const CURL: &str = "curl -sS -H \"Authorization: Bearer $NTRO_API_KEY\" $NTRO_HOST/me";
+    const FETCH: &str = "
+        const headers = {authorization: 'Bearer ' + process.env.NTRO_API_KEY};
+        fetch(process.env.NTRO_HOST + '/me', {headers}).then(r => r.text()).then(console.log)";
+    const GET: &str = "
+        import os
+        headers = {'Authorization': 'Bearer ' + os.environ['NTRO_API_KEY']}
+        print(get(os.environ['NTRO_HOST'] + '/me', headers=headers).text)";
+    let (stage, key, _) = with_keys();
+    let get = GET.replace("\n        ", "\n");
+    let httpx = format!("from httpx import get{get}");
+    // As pip brings it.
+    let requests = format!("from pip._vendor.requests import get{get}");
+    let python = stage.clients.path("python");
+    let programs: [(&Path, &str, &str); 4] = [
+        (Path::new("sh"), "-c", CURL),
+        (Path::new("node"), "-e", FETCH),
+        (&python, "-c", &httpx),
+        (&python, "-c", &requests),
+    ];
+    for exec in EXECS {
+        for (program, option, text) in programs {
+            let run = stage.sandbox.ntro(&format!("{exec} -c acme --"));
+            let run = with_dead_proxy(exec, run)
+                .arg(program)
+                .arg(option)
+                .arg(text);
+            assert_eq!(run.run().success().json()["id"], key.id, "{exec} {text}");
+        }
     }
     stage.sandbox.assert_nowhere(&key.key);
 }
