@@ -1,5 +1,7 @@
 //! Requests that must not reach the server.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ntro_base::Provider;
@@ -7,7 +9,8 @@ use ntro_client::proxy::{Proxy, Rules};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::support::{
-    Front, Upstream, answer, body, credential, read_all, read_until, settings, status, token,
+    Front, Upstream, answer, body, credential, key_of, read_all, read_until, settings, status,
+    token,
 };
 
 async fn stage() -> (Upstream, Front) {
@@ -30,7 +33,7 @@ async fn other_credentials_are_refused() {
             credential(provider, &other.token),
             credential(provider, &front.token[..front.token.len() - 1]),
             credential(provider, &format!("{}0", front.token)),
-            credential(provider, crate::support::key_of(provider)),
+            credential(provider, key_of(provider)),
             format!("{name}: "),
             format!("{name}: Basic {}", front.token),
             format!("{own}\r\n{own}"),
@@ -147,6 +150,112 @@ async fn other_targets_are_refused() {
         assert_eq!(status(&answer), expected, "{line}: {answer}");
     }
     assert!(upstream.seen().is_empty());
+}
+
+/// However a request names another server of this machine, only the one upstream is called.
+#[tokio::test]
+async fn other_loopback_ports_are_not_called() {
+    let called = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&called);
+    let other = Upstream::raw(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        async {}
+    })
+    .await;
+    let address = other.address;
+    // The server itself sends the child there.
+    let upstream = Upstream::start(move |_| {
+        let location = format!("location: http://{address}/v1/me");
+        answer("302 Found", &[&location, "refresh: 0"], "reached")
+    })
+    .await;
+    let front = Front::start(Provider::Ntropii, upstream.address).await;
+    let (own, token) = (front.lines(), front.credential());
+    for (head, expected) in [
+        (format!("GET http://{address}/v1/me HTTP/1.1\r\n{own}"), 400),
+        (format!("GET http:/{address}/v1/me HTTP/1.1\r\n{own}"), 400),
+        (format!("GET //{address}/v1/me HTTP/1.1\r\n{own}"), 400),
+        (format!("GET @{address}/v1/me HTTP/1.1\r\n{own}"), 400),
+        (format!("GET /@{address}/v1/me HTTP/1.1\r\n{own}"), 403),
+        (format!("GET /v1/../..//{address}/ HTTP/1.1\r\n{own}"), 400),
+        (format!("GET {address} HTTP/1.1\r\n{own}"), 400),
+        (format!("CONNECT {address} HTTP/1.1\r\n{own}"), 405),
+        (
+            format!("GET /v1/me HTTP/1.1\r\nHost: {address}\r\n{token}\r\nConnection: close\r\n"),
+            403,
+        ),
+        (
+            format!("GET /v1/me HTTP/1.1\r\n{own}X-Forwarded-Host: {address}\r\n"),
+            302,
+        ),
+        (
+            format!("GET /v1/me HTTP/1.1\r\n{own}Forwarded: host={address}\r\n"),
+            302,
+        ),
+        (
+            format!("GET /v1/me HTTP/1.1\r\n{own}Proxy-Connection: keep-alive\r\n"),
+            302,
+        ),
+        (
+            format!("GET /v1/me?url=http://{address}/ HTTP/1.1\r\n{own}"),
+            302,
+        ),
+    ] {
+        let answer = front.send(format!("{head}\r\n")).await;
+        assert_eq!(status(&answer), expected, "{head}: {answer}");
+    }
+    let upgrade = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n";
+    let request = format!(
+        "GET /v1/me HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n{token}\r\n{upgrade}\r\n",
+        front.port
+    );
+    let mut stream = front.connect().await;
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let answer = read_until(&mut stream, "reached").await;
+    assert_eq!(status(&answer), 302);
+    assert_eq!(called.load(Ordering::SeqCst), 0);
+    let seen = upstream.seen();
+    assert_eq!(seen.len(), 5);
+    let host = upstream.address.to_string();
+    for seen in seen {
+        assert_eq!(seen.header("host"), Some(host.as_str()));
+        assert_eq!(seen.header("upgrade"), None);
+    }
+}
+
+/// A connection header names what the next server must not get: not the credential.
+#[tokio::test]
+async fn named_headers_cannot_drop_credential() {
+    for provider in Provider::ALL {
+        let upstream = Upstream::start(|_| answer("200 OK", &[], "reached")).await;
+        let front = Front::start(provider, upstream.address).await;
+        for named in [
+            "authorization, x-api-key",
+            "Authorization",
+            "X-API-KEY",
+            "host",
+            "host, content-length, accept-encoding",
+        ] {
+            let request = format!(
+                "POST /v1/x HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n{}\r\nConnection: close\r\n\
+                 Connection: {named}\r\nContent-Length: 4\r\n\r\nbody",
+                front.port,
+                front.credential()
+            );
+            assert_eq!(status(&front.send(request).await), 200, "{named}");
+        }
+        let host = upstream.address.to_string();
+        for seen in upstream.seen() {
+            let value = seen.header(match provider {
+                Provider::Ntropii => "authorization",
+                Provider::Ontora => "x-api-key",
+            });
+            assert!(value.unwrap().ends_with(key_of(provider)), "{seen:?}");
+            assert_eq!(seen.header("host"), Some(host.as_str()));
+            assert_eq!(seen.header("accept-encoding"), Some("identity"));
+            assert_eq!(seen.body, b"body");
+        }
+    }
 }
 
 #[tokio::test]
@@ -432,6 +541,29 @@ async fn slow_requests_time_out() {
         assert_eq!(status(&answer), 408, "{length}: {answer}");
     }
     assert!(upstream.seen().is_empty());
+}
+
+/// Connections that send half a request and wait.
+#[tokio::test]
+async fn slow_requests_block_no_other() {
+    let (upstream, front) = stage().await;
+    let mut open = Vec::new();
+    for number in 0..300 {
+        let mut stream = front.connect().await;
+        let half = match number % 3 {
+            0 => "GET /v1/me HTTP/1.1\r\nHost: 127".to_owned(),
+            1 => String::new(),
+            _ => format!(
+                "POST /v1/x HTTP/1.1\r\n{}Content-Length: 9\r\n\r\n1",
+                front.lines()
+            ),
+        };
+        stream.write_all(half.as_bytes()).await.unwrap();
+        open.push(stream);
+    }
+    let answer = tokio::time::timeout(Duration::from_secs(5), front.get("/v1/me")).await;
+    assert_eq!(status(&answer.unwrap()), 200);
+    assert_eq!(upstream.only().line, "GET /v1/me HTTP/1.1");
 }
 
 #[tokio::test]
