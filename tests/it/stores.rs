@@ -503,7 +503,8 @@ fn systemd_credentials_open_file() {
 /// Runs a script in a new session keyring, which ends with it.
 fn in_session<'a>(sandbox: &'a Sandbox, line: &str) -> Terminal<'a> {
     let ntro = env!("CARGO_BIN_EXE_ntro");
-    let script = line.replace("ntro ", &format!("{ntro} "));
+    // Not the end of a path.
+    let script = format!(" {line}").replace(" ntro ", &format!(" {ntro} "));
     Terminal::shell(sandbox, &format!("keyctl session - sh -c '{script}' 2>&1"))
 }
 
@@ -549,6 +550,36 @@ fn typed_passphrase_is_kept_in_session() {
         .expect("a passphrase is needed");
     terminal.end().hides("open sesame").done();
     sandbox.assert_nowhere("open sesame");
+}
+
+#[test]
+#[ignore = "needs keyctl: run scripts/test"]
+fn kept_passphrase_is_out_of_reach_when_sealed() {
+    let (mut sandbox, authority, key) = ground();
+    sandbox.set("NTRO_PASSPHRASE", "open sesame");
+    login(&sandbox, &authority, &key, "file")
+        .run()
+        .success()
+        .done();
+    sandbox.set("NTRO_PASSPHRASE", "");
+    sandbox.set("NTRO_UNLOCK_FOR", "15m");
+    let name = format!("ntro:unlocked:{}", sandbox.ntro_home().display());
+    let search = format!("keyctl search @s user {name} >/dev/null && echo found || echo refused");
+    // The proxy opens the store; its program gets nothing of that.
+    let script = format!(
+        "{search}; ntro exec --keyless -- sh -c \"{search}\"; {search}; \
+         ntro exec --keyless --seal net -- sh -c \"{search}\"; \
+         ntro exec --keyless --seal off -- sh -c \"{search}\""
+    );
+    let mut terminal = in_session(&sandbox, &script);
+    terminal.expect("refused");
+    terminal
+        .expect("Passphrase of the key file")
+        .secret("open sesame");
+    for expected in ["refused", "found", "refused", "found"] {
+        terminal.expect(expected);
+    }
+    terminal.end().exits(0).hides("open sesame").done();
 }
 
 #[test]
