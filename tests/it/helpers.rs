@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::support::{Sandbox, Terminal};
+use crate::readme::blocks;
+use crate::support::{Clients, Mode, Outcome, Sandbox, SecretService, Terminal};
 
 const NTRO: &str = env!("CARGO_BIN_EXE_ntro");
 const KEY: &str = "ntro_prod_good_Jf83nd72jfk38dh";
@@ -126,14 +128,20 @@ fn serve_one(
         stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n")?;
         return stream.write_all(&answer);
     }
-    let (status, body) = match fs::read(folder.join(path.trim_start_matches('/'))) {
+    let file = folder.join(path.trim_start_matches('/'));
+    let (file, kind) = match file.is_dir() {
+        true => (file.join("index.html"), "text/html"),
+        false => (file, "application/octet-stream"),
+    };
+    let (status, body) = match fs::read(file) {
         Ok(bytes) => ("200 OK", bytes),
         Err(_) => ("404 Not Found", Vec::new()),
     };
     let length = body.len();
     write!(
         stream,
-        "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+        "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-type: {kind}\r\n\
+         content-length: {length}\r\n\r\n"
     )?;
     stream.write_all(&body)
 }
@@ -610,4 +618,144 @@ fn cargo_fetches_from_a_private_registry() {
         "{cache:?}"
     );
     sandbox.assert_nowhere(KEY);
+}
+
+/// uv calls a program `keyring` for the index and its files: that of the page.
+#[test]
+#[ignore = "needs uv: run scripts/test"]
+fn uv_installs_from_a_private_index() {
+    const WHEEL: &str = "
+import zipfile
+with zipfile.ZipFile('hello-1.0-py3-none-any.whl', 'w') as wheel:
+    info = 'hello-1.0.dist-info/'
+    wheel.writestr('hello.py', 'word = \"installed\"')
+    wheel.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: hello\\nVersion: 1.0\\n')
+    wheel.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
+    wheel.writestr(info + 'RECORD', 'hello.py,,\\n')
+";
+    let clients = Clients::find();
+    let folder = tempfile::tempdir().unwrap();
+    let index = folder.path().join("simple/hello");
+    fs::create_dir_all(&index).unwrap();
+    let link = "<a href=\"hello-1.0-py3-none-any.whl\">hello-1.0-py3-none-any.whl</a>";
+    fs::write(index.join("index.html"), link).unwrap();
+    let password = basic("ntro", KEY);
+    let files = Files::serve(
+        folder.path().to_owned(),
+        vec![password.clone()],
+        &["Basic realm=\"x\""],
+    );
+    let sandbox = logged_in(&files.origin());
+    let python = clients.path("python");
+    let made = sandbox.program(&python).args("-c").arg(WHEEL);
+    made.in_folder(&index).run().success().done();
+
+    let scripts = blocks("docs/helpers.md", "sh");
+    let script = scripts.iter().find(|script| script.contains("# keyring"));
+    let script = script.unwrap().strip_prefix("#!/bin/sh\n").unwrap();
+    sandbox.add_script(
+        "keyring",
+        &script.replace("ntro helper", &format!("'{NTRO}' helper")),
+    );
+    let install = |origin: &str| {
+        let index = format!("{}/simple", origin.replace("//", "//ntro@"));
+        let path = std::env::var("PATH").unwrap();
+        let uv = sandbox.program(&clients.path("uv"));
+        uv.args("pip install --no-cache --no-config --python")
+            .arg(&python)
+            .args("--target site --keyring-provider subprocess --index-url")
+            .arg(index)
+            .arg("hello")
+            .env("PATH", format!("{}:{path}", sandbox.home().display()))
+            .run()
+    };
+    install(&files.origin()).success().done();
+    let installed = fs::read_to_string(sandbox.home().join("site/hello.py")).unwrap();
+    assert_eq!(installed, "word = \"installed\"");
+    assert_eq!(files.accepted(), [password.clone()]);
+    sandbox.assert_nowhere(KEY);
+
+    fs::remove_dir_all(sandbox.home().join("site")).unwrap();
+    let elsewhere = Files::serve(
+        folder.path().to_owned(),
+        vec![password],
+        &["Basic realm=\"x\""],
+    );
+    let refused = install(&elsewhere.origin());
+    assert_ne!(refused.code, Some(0), "{refused}");
+    assert!(elsewhere.accepted().is_empty());
+}
+
+/// As Claude Code and Codex run it: a line for a shell, from few variables, without input.
+#[test]
+fn clients_run_the_headers_helper() {
+    let sandbox = logged_in("https://api.ntropii.com/v1");
+    let bearer = json!({"Authorization": format!("Bearer {KEY}")});
+    let url = "https://api.ntropii.com/v1/mcp";
+    let claude = [
+        ("CLAUDE_CODE_MCP_SERVER_NAME", "acme"),
+        ("CLAUDE_CODE_MCP_SERVER_URL", url),
+    ];
+    let codex_url = format!("ntro helper headers --url {url}");
+    for (line, more) in [
+        ("ntro helper headers", &claude[..]),
+        (&*codex_url, &[]),
+        ("ntro helper headers -c local", &[]),
+    ] {
+        let begun = Instant::now();
+        let outcome = as_client(&sandbox, line, more).success();
+        // Claude Code gives up after 10 s.
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        assert_eq!(outcome.json(), bearer, "{line}");
+        assert_eq!(outcome.stderr, "", "{line}");
+        let is_text = |value: &Value| value.as_object().unwrap().values().all(Value::is_string);
+        assert!(is_text(&outcome.json()));
+    }
+    // Another server of the same configuration gets nothing, on standard output or in the log.
+    let elsewhere = [("CLAUDE_CODE_MCP_SERVER_URL", "https://mcp.example/mcp")];
+    let refused = as_client(&sandbox, "ntro helper headers", &elsewhere).exits(5);
+    assert_eq!(refused.stdout, "");
+    assert!(!refused.stderr.contains(KEY));
+}
+
+/// Runs a line as MCP clients do, in the variables that they pass on.
+fn as_client(sandbox: &Sandbox, line: &str, more: &[(&str, &str)]) -> Outcome {
+    let program = Path::new(NTRO).parent().unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let usual = [
+        ("HOME", sandbox.home().display().to_string()),
+        ("LOGNAME", "ada".to_owned()),
+        ("PATH", format!("{}:{path}", program.display())),
+        ("SHELL", "/bin/sh".to_owned()),
+        ("TERM", "xterm".to_owned()),
+        ("USER", "ada".to_owned()),
+    ];
+    let more = more
+        .iter()
+        .map(|(name, value)| (*name, (*value).to_owned()));
+    let run = sandbox.program("env".as_ref()).arg("-i");
+    let variables = usual.into_iter().chain(more);
+    let run = variables.fold(run, |run, (name, value)| run.arg(format!("{name}={value}")));
+    run.args("sh -c").arg(line).run()
+}
+
+/// The client is answered before it gives up, and not with half an answer.
+#[test]
+#[ignore = "needs a Secret Service: run scripts/test"]
+fn headers_helper_ends_with_a_hung_keyring() {
+    let service = SecretService::start(Mode::Hung);
+    let mut sandbox = Sandbox::new();
+    sandbox.plug_in(&service);
+    sandbox.write_config(
+        "default_connection_name = 'local'\n[connections.local]\n\
+         host = 'https://api.ntropii.com/v1'\nprovider = 'ntropii'\nstore = 'keyring'\n",
+    );
+    let begun = Instant::now();
+    let helper = sandbox.ntro("helper headers").env(
+        "CLAUDE_CODE_MCP_SERVER_URL",
+        "https://api.ntropii.com/v1/mcp",
+    );
+    let outcome = helper.run().exits(8);
+    assert!(begun.elapsed() < Duration::from_secs(9));
+    assert_eq!(outcome.stdout, "");
 }
