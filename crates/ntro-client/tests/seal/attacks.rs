@@ -39,14 +39,17 @@ fn named(attempts: &[Attempt], outcome: Outcome) -> Vec<String> {
 }
 
 /// Attempts that this machine or user may have nothing for.
-const OPTIONAL: [&str; 8] = [
+const OPTIONAL: [&str; 11] = [
+    "file: by handle",
     "file: disk",
+    "memory: kernel",
     "socket: session bus",
     "socket: system bus",
     "socket: containers",
     "socket: display",
     "terminal: TIOCLINUX",
     "startup: control groups",
+    "startup: crontab",
     "socket: tmux",
 ];
 
@@ -178,6 +181,35 @@ pub fn key_on_removable_disk_is_hidden() {
         let _ = fs::remove_dir(disks);
     }
     assert_eq!(read, [true, true, false]);
+}
+
+/// A name that is resolved is a message to its name server.
+pub fn net_hides_name_services() {
+    if !is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let folder = Path::new("/run/nscd");
+    let is_new = !folder.exists();
+    fs::create_dir_all(folder).unwrap();
+    let socket = folder.join(format!("ntro-seal-{}", std::process::id()));
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let line = format!(
+        "import socket; socket.socket(socket.AF_UNIX).connect('{}')",
+        socket.display()
+    );
+    let connects = |level| {
+        let mut command = sandbox.sealed(&sandbox.options(level), Path::new("python3"));
+        let output = command.args(["-c", &line]).output().unwrap();
+        output.status.success()
+    };
+    let reached = [SealLevel::Off, SealLevel::Store, SealLevel::Net].map(connects);
+    drop(listener);
+    fs::remove_file(&socket).unwrap();
+    if is_new {
+        let _ = fs::remove_dir(folder);
+    }
+    assert_eq!(reached, [true, true, false]);
 }
 
 pub fn startup_files_stay() {

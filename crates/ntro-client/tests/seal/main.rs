@@ -51,6 +51,7 @@ fn main() -> std::process::ExitCode {
         attacks::net_refuses_battery,
         attacks::domain_alone_refuses_less,
         attacks::other_paths_are_hidden,
+        attacks::net_hides_name_services,
         attacks::startup_files_stay,
         attacks::linked_profile_stays,
         attacks::profile_elsewhere_stays,
@@ -68,6 +69,8 @@ fn main() -> std::process::ExitCode {
         child::files_beside_key_stay,
         programs::keyring_is_out_of_reach,
         programs::tmux_is_out_of_reach,
+        programs::screen_is_out_of_reach,
+        programs::agents_are_out_of_reach,
         programs::kernel_key_is_out_of_reach,
     ])
 }

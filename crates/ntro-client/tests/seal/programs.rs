@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use ntro_client::exec::seal::SealLevel;
 
-use crate::runner::includes_ignored;
+use crate::runner::{includes_ignored, set_mode};
 use crate::sandbox::Sandbox;
 
 /// The Secret Service, as `secret-tool` and any D-Bus client reach it.
@@ -82,6 +82,73 @@ pub fn tmux_is_out_of_reach() {
         assert_eq!(sandbox.works(SealLevel::Store, &line), "inner\n");
     });
     tmux(&["kill-server"]);
+    refused.unwrap();
+}
+
+pub fn screen_is_out_of_reach() {
+    if !includes_ignored() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let name = format!("ntro-seal-{}", std::process::id());
+    let screen = |arguments: &[&str]| {
+        let mut command = Command::new("screen");
+        command
+            .args(arguments)
+            .env_remove("STY")
+            .env("SHELL", "/bin/sh")
+            .env("HOME", sandbox.home());
+        command.output().unwrap()
+    };
+    let started = screen(&["-d", "-m", "-S", &name, "sleep", "60"]);
+    assert!(started.status.success(), "{started:?}");
+    let refused = std::panic::catch_unwind(|| {
+        sandbox.is_refused(&format!("screen -S {name} -X title typed"));
+    });
+    screen(&["-S", &name, "-X", "quit"]);
+    refused.unwrap();
+}
+
+/// The agents that sign with keys of SSH and GnuPG, the first on a path in `/tmp`.
+pub fn agents_are_out_of_reach() {
+    if !includes_ignored() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let socket = format!("/tmp/ntro-seal-{}.agent", std::process::id());
+    let gnupg = sandbox.path("home/.gnupg");
+    set_mode(&gnupg, 0o700);
+    let mut ssh = Command::new("ssh-agent")
+        .args(["-D", "-a", &socket])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let gpg = |line: &str| {
+        Command::new("gpg-connect-agent")
+            .args([line, "/bye"])
+            .env("HOME", sandbox.home())
+            .env("GNUPGHOME", &gnupg)
+            .output()
+            .unwrap()
+    };
+    // The first starts it.
+    let started = gpg("GETINFO pid");
+    while !Path::new(&socket).exists() {
+        std::thread::yield_now();
+    }
+    let refused = std::panic::catch_unwind(|| {
+        assert!(started.status.success(), "{started:?}");
+        // It answers that it has no keys.
+        sandbox.is_refused(&format!("SSH_AUTH_SOCK={socket} ssh-add -l; test $? = 1"));
+        sandbox.is_refused(&format!(
+            "GNUPGHOME={} gpg-connect-agent --no-autostart 'GETINFO pid' /bye | grep ^OK",
+            gnupg.display()
+        ));
+    });
+    gpg("KILLAGENT");
+    ssh.kill().unwrap();
+    ssh.wait().unwrap();
+    let _ = std::fs::remove_file(&socket);
     refused.unwrap();
 }
 

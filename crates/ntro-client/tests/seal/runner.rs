@@ -72,7 +72,12 @@ fn again_as_stranger(arguments: &[String]) -> bool {
     }
 }
 
-pub fn open_to_all(folder: &Path) {
+fn open_to_all(folder: &Path) {
+    set_mode(folder, 0o755);
+}
+
+/// Sets the mode of a file or folder.
+pub fn set_mode(path: &Path, mode: u32) {
     use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }

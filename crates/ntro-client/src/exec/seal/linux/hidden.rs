@@ -13,7 +13,7 @@ use rustix::process::geteuid;
 pub(super) const RUN: &str = "/run";
 
 /// What programs need below [`RUN`]: name resolution, the list of devices, and where NixOS keeps
-/// all programs. None of it listens for orders.
+/// all programs. Only the [`RESOLVERS`] listen.
 pub(super) const KEPT: [&str; 12] = [
     "/run/systemd/resolve",
     "/run/resolvconf",
@@ -28,6 +28,9 @@ pub(super) const KEPT: [&str; 12] = [
     "/run/opengl-driver",
     "/run/opengl-driver-32",
 ];
+
+/// Where services listen that resolve names for other programs.
+pub(super) const RESOLVERS: [&str; 2] = ["/run/systemd/resolve", "/run/nscd"];
 
 /// Below the home folder: keys, keyrings, and what opens the secret managers of the `command`
 /// store.

@@ -142,7 +142,10 @@ impl Plan {
     fn mount(&self, working: &Path, sockets: &[PathBuf], sealed: &mut Sealed) -> io::Result<()> {
         let files = &self.files;
         let mut kept = Vec::new();
-        for path in hidden::KEPT {
+        // A name is a message to its name server, so a closed network has no service for names.
+        let net = self.level == SealLevel::Net;
+        let is_kept = |path: &&str| !net || !hidden::RESOLVERS.contains(path);
+        for path in hidden::KEPT.into_iter().filter(is_kept) {
             if let Some(copy) = Copy::of(Path::new(path))? {
                 kept.push((PathBuf::from(path), copy));
             }
@@ -177,8 +180,12 @@ impl Plan {
             scene.hide(&path)?;
         }
         for path in sockets.iter().filter(|path| scene::is_socket(path)) {
-            // Name resolution listens in the folders that are kept there.
-            if real(path)?.is_some_and(|path| !path.starts_with(hidden::RUN)) {
+            let resolves = |path: &Path| {
+                hidden::RESOLVERS
+                    .iter()
+                    .any(|folder| path.starts_with(folder))
+            };
+            if real(path)?.is_some_and(|path| !resolves(&path)) {
                 scene.hide(path)?;
             }
         }
