@@ -4,10 +4,16 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use super::grounds::FileHandle;
 
 /// Its type in `libc` depends on the system.
 const TIOCSTI: u32 = 0x5412;
+/// `MAX_HANDLE_SZ`.
+const LONGEST_HANDLE: usize = 128;
 const GET_KEYRING_ID: libc::c_int = 0;
 const INVALIDATE: libc::c_int = 21;
 const LINK: libc::c_int = 8;
@@ -107,6 +113,67 @@ pub(super) fn read_memory(pid: i32, address: u64, length: usize) -> io::Result<V
     // other process.
     checked(unsafe { libc::process_vm_readv(pid, &local, 1, &remote, 1, 0) } as i64)?;
     Ok(bytes)
+}
+
+/// `struct file_handle` with room for each file system's.
+#[repr(C)]
+struct RawHandle {
+    length: u32,
+    kind: i32,
+    bytes: [u8; LONGEST_HANDLE],
+}
+
+/// Returns the handle of a file.
+pub(super) fn file_handle(path: &Path) -> io::Result<FileHandle> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut raw = RawHandle {
+        length: LONGEST_HANDLE as u32,
+        kind: 0,
+        bytes: [0; LONGEST_HANDLE],
+    };
+    let mut mount = 0_i32;
+    // SAFETY: The path ends with a zero byte, and the kernel writes at most `length` bytes to the
+    // handle and one number to `mount`; all live until it returns.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_name_to_handle_at,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            &raw mut raw,
+            &raw mut mount,
+            0,
+        )
+    };
+    checked(done)?;
+    Ok(FileHandle {
+        kind: raw.kind,
+        bytes: raw.bytes[..raw.length as usize].to_vec(),
+    })
+}
+
+/// Opens a file by its handle. `folder` is on the same file system.
+pub(super) fn open_handle(folder: BorrowedFd<'_>, handle: &FileHandle) -> io::Result<OwnedFd> {
+    let mut raw = RawHandle {
+        length: handle.bytes.len() as u32,
+        kind: handle.kind,
+        bytes: [0; LONGEST_HANDLE],
+    };
+    let bytes = raw.bytes.get_mut(..handle.bytes.len());
+    bytes
+        .ok_or(io::ErrorKind::InvalidInput)?
+        .copy_from_slice(&handle.bytes);
+    // SAFETY: The kernel reads the handle, which lives until it returns.
+    let opened = unsafe {
+        libc::syscall(
+            libc::SYS_open_by_handle_at,
+            folder.as_raw_fd(),
+            &raw const raw,
+            libc::O_RDONLY | libc::O_CLOEXEC,
+        )
+    };
+    let opened = checked(opened)?;
+    // SAFETY: The kernel has made this descriptor for the caller, and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(opened as i32) })
 }
 
 /// Attaches to another process as a debugger, without stopping it.

@@ -31,12 +31,21 @@ pub(super) struct Planted {
     pub(super) address: u64,
     /// The number of a descriptor of a file without a name.
     pub(super) descriptor: i32,
+    /// The handle of the planted file in the folder of `ntro`.
+    pub(super) handle: Option<FileHandle>,
     /// Sockets that answer with the canary.
     pub(super) sockets: Vec<PathBuf>,
     pub(super) tcp: u16,
     pub(super) udp: u16,
     /// The other end of a terminal that the canary is typed into.
     pub(super) terminal: Option<PathBuf>,
+}
+
+/// The name of a file on its file system, without any path.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct FileHandle {
+    pub(super) kind: i32,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Planted {

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
 
+use super::calls;
 use super::grounds::Planted;
 use super::line::print_line;
 
@@ -42,6 +43,8 @@ pub(super) fn run(name: &str) -> io::Result<()> {
         pid: rustix::process::getpid().as_raw_pid(),
         address: canary.as_ptr() as u64,
         descriptor: file.as_raw_fd(),
+        // The folder of `ntro` is the working folder.
+        handle: calls::file_handle(Path::new(&format!(".{name}"))).ok(),
         sockets: Vec::new(),
         tcp: tcp.local_addr()?.port(),
         udp: udp.local_addr()?.port(),

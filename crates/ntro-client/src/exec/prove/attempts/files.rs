@@ -1,11 +1,12 @@
 use std::fs::{self, File};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, openat};
 
 use super::{Grounds, Result, has_canary};
+use crate::exec::prove::calls;
 use crate::exec::prove::outcome::Failure;
 
 pub(super) fn own(grounds: &Grounds) -> Result {
@@ -56,7 +57,7 @@ pub(super) fn hard_link(grounds: &Grounds) -> Result {
 /// Standard input is the folder of `ntro`, opened outside.
 pub(super) fn inherited_folder(grounds: &Grounds) -> Result {
     let folder = std::io::stdin();
-    let folder: BorrowedFd<'_> = std::os::fd::AsFd::as_fd(&folder);
+    let folder: BorrowedFd<'_> = folder.as_fd();
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let file = openat(folder, grounds.file_name(), flags, Mode::empty())?;
     has_canary(grounds, File::from(file))
@@ -75,6 +76,24 @@ pub(super) fn renamed_folder(grounds: &Grounds) -> Result {
     }
     renamed?;
     has_canary(grounds, file?)
+}
+
+/// Opens the file on its file system, around all that is mounted over it. The number of the file
+/// can be guessed.
+pub(super) fn by_handle(grounds: &Grounds) -> Result {
+    let none = Failure::NotTried("the file system has no handles");
+    let handle = grounds.victim.handle.as_ref().ok_or(none)?;
+    // Any file of the same file system will do to name it.
+    let mut last = Failure::NotTried("nothing could be opened");
+    for folder in grounds.ntro_home.ancestors() {
+        let opened = File::open(folder).map_err(Failure::from);
+        let opened = opened.and_then(|folder| Ok(calls::open_handle(folder.as_fd(), handle)?));
+        match opened.and_then(|file| has_canary(grounds, File::from(file))) {
+            Ok(()) => return Ok(()),
+            Err(failure) => last = failure,
+        }
+    }
+    Err(last)
 }
 
 /// Opens a disk.

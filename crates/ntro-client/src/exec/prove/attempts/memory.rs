@@ -1,7 +1,8 @@
 use std::fs::{self, File};
+use std::io::Read as _;
 use std::os::unix::fs::FileExt as _;
 
-use rustix::process::{PidfdFlags, PidfdGetfdFlags, pidfd_open};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, geteuid, pidfd_open};
 
 use super::{Grounds, Result, has_canary, is_canary};
 use crate::exec::prove::calls;
@@ -62,6 +63,14 @@ pub(super) fn root_folder(grounds: &Grounds) -> Result {
 pub(super) fn working_folder(grounds: &Grounds) -> Result {
     let name = format!("cwd/{}", grounds.file_name());
     has_canary(grounds, File::open(of_victim(grounds, &name))?)
+}
+
+/// The memory of the whole machine.
+pub(super) fn kernel(_grounds: &Grounds) -> Result {
+    if !geteuid().is_root() {
+        return Err(Failure::NotTried("this user is not root"));
+    }
+    Ok(File::open("/proc/kcore")?.read_exact(&mut [0])?)
 }
 
 /// A namespace that can be opened can be joined by those with the right to.

@@ -1,12 +1,14 @@
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::mount::{
     MountFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind, mount_move, open_tree, unmount,
 };
-use rustix::thread::UnshareFlags;
+use rustix::process::{PidfdFlags, pidfd_open};
+use rustix::thread::{ThreadNameSpaceType, UnshareFlags, move_into_thread_name_spaces};
 
 use super::files::own;
 use super::{Grounds, Result, has_canary};
@@ -71,6 +73,16 @@ pub(super) fn moved(grounds: &Grounds) -> Result {
     read_after(grounds, || {
         let _ = mount_move(&grounds.ntro_home, &stage()?);
         Ok(())
+    })
+}
+
+/// Joins the namespaces of the other process, in which nothing is covered.
+pub(super) fn joined(grounds: &Grounds) -> Result {
+    read_after(grounds, || {
+        let process = pidfd_open(grounds.victim.process()?, PidfdFlags::empty())?;
+        let (user, mounts) = (ThreadNameSpaceType::USER, ThreadNameSpaceType::MOUNT);
+        let join = |spaces| move_into_thread_name_spaces(process.as_fd(), spaces);
+        Ok(join(user | mounts).or_else(|_| join(mounts))?)
     })
 }
 
