@@ -742,7 +742,7 @@ fn as_client(sandbox: &Sandbox, line: &str, more: &[(&str, &str)]) -> Outcome {
 /// The client is answered before it gives up, and not with half an answer.
 #[test]
 #[ignore = "needs a Secret Service: run scripts/test"]
-fn headers_helper_ends_with_a_hung_keyring() {
+fn hung_keyring_ends_headers_helper() {
     let service = SecretService::start(Mode::Hung);
     let mut sandbox = Sandbox::new();
     sandbox.plug_in(&service);

@@ -366,7 +366,7 @@ fn left_behind_process_loses_access() {
 }
 
 #[test]
-fn proxy_holds_no_file_of_the_caller() {
+fn proxy_holds_no_caller_file() {
     let stage = Stage::new();
     let held = stage.sandbox.home().join("held");
     fs::write(&held, "").unwrap();

@@ -554,7 +554,7 @@ fn typed_passphrase_is_kept_in_session() {
 
 #[test]
 #[ignore = "needs keyctl: run scripts/test"]
-fn kept_passphrase_is_out_of_reach_when_sealed() {
+fn sealed_program_misses_kept_passphrase() {
     let (mut sandbox, authority, key) = ground();
     sandbox.set("NTRO_PASSPHRASE", "open sesame");
     login(&sandbox, &authority, &key, "file")
