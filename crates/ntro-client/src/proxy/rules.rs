@@ -3,11 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::path::{is_below, normalize};
 use ntro_base::printable;
+use serde::{Deserialize, Serialize};
+
+use super::path::{is_below, normalize};
 
 /// Rules on method and path. Without rules every call is allowed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
     /// Whether only GET, HEAD and OPTIONS are allowed.
     pub read_only: bool,
@@ -19,7 +21,8 @@ pub struct Rules {
 
 /// A rule such as `GET,POST /v1/interviews/*`: methods, and a path in which `*` stands for any
 /// characters. `*` as method is any method, and `GET` includes HEAD.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Rule {
     text: String,
     /// Empty for any method.
@@ -126,6 +129,20 @@ impl FromStr for Rule {
             methods,
             path,
         })
+    }
+}
+
+impl TryFrom<String> for Rule {
+    type Error = RuleError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Rule> for String {
+    fn from(rule: Rule) -> Self {
+        rule.text
     }
 }
 

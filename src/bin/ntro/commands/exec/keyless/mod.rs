@@ -17,7 +17,7 @@ use ntro_client::exec::{Selection, Values, Variable, Variables};
 
 use self::home::Shown;
 use super::child::ChildArgs;
-use super::sidecar::{self, ProxyOrder, RuleTexts, send_listener};
+use super::sidecar::{self, ProxyOrder, send_listener};
 use crate::commands::proxy::RuleArgs;
 use crate::context::Context;
 use crate::error::CliError;
@@ -76,7 +76,7 @@ pub(super) fn prepare(
     let plan = seal::Plan::new(level.unwrap_or_default(), files, level.is_some())?;
     let proxy = ProxyOrder {
         home: home.path().to_owned(),
-        rules: RuleTexts::of(&args.rules.rules()),
+        rules: args.rules.rules(),
         check: !args.no_check,
         sends_listener: level == Some(SealLevel::Net),
     };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ntro_base::{ApiKey, UnknownScope};
 use ntro_client::api::ChildRequest;
-use ntro_client::proxy::{Rule, RuleError, Rules};
+use ntro_client::proxy::Rules;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -63,42 +63,11 @@ pub(in super::super) struct ProxyOrder {
     /// The folder of the program, which the proxy removes.
     pub(in super::super) home: PathBuf,
     /// The calls that it may make.
-    pub(in super::super) rules: RuleTexts,
+    pub(in super::super) rules: Rules,
     /// Whether to call the server before the program starts.
     pub(in super::super) check: bool,
     /// Whether the program sends the listener, from a network of its own.
     pub(in super::super) sends_listener: bool,
-}
-
-/// [`Rules`] as they are written on the command line.
-#[derive(Serialize, Deserialize, Default)]
-pub(in super::super) struct RuleTexts {
-    read_only: bool,
-    allow: Vec<String>,
-    deny: Vec<String>,
-}
-
-impl RuleTexts {
-    pub(in super::super) fn of(rules: &Rules) -> Self {
-        let texts = |rules: &[Rule]| rules.iter().map(Rule::to_string).collect();
-        Self {
-            read_only: rules.read_only,
-            allow: texts(&rules.allow),
-            deny: texts(&rules.deny),
-        }
-    }
-
-    /// Returns the rules.
-    pub(super) fn parse(&self) -> Result<Rules, RuleError> {
-        let parsed = |rules: &[String]| -> Result<Vec<Rule>, RuleError> {
-            rules.iter().map(|rule| rule.parse()).collect()
-        };
-        Ok(Rules {
-            read_only: self.read_only,
-            allow: parsed(&self.allow)?,
-            deny: parsed(&self.deny)?,
-        })
-    }
 }
 
 /// The answer to an order.

@@ -10,7 +10,7 @@ mod serve;
 mod start;
 
 pub(super) use self::listener::send_listener;
-pub(super) use self::message::{ChildTerms, ProxyOrder, RuleTexts};
+pub(super) use self::message::{ChildTerms, ProxyOrder};
 pub(crate) use self::serve::{KeylessProxyArgs, run as serve};
 pub(super) use self::start::start;
 

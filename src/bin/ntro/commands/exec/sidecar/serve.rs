@@ -206,7 +206,7 @@ impl Server {
             host: host.clone(),
             insecure_http: cx.global().insecure_http,
             children: vec![caller],
-            rules: order.rules.parse().map_err(proxy::Error::from)?,
+            rules: order.rules.clone(),
             log: Some(cx.home()?.proxy_log()),
             keys: match child_key {
                 // Once it has ended, no other key takes its place.
