@@ -581,7 +581,7 @@ fn commands_of_the_page_work() {
             lines += 1;
         }
     }
-    assert_eq!(lines, 11);
+    assert_eq!(lines, 12);
 }
 
 #[test]

@@ -16,6 +16,7 @@
 #![cfg(unix)]
 
 mod admin;
+mod approve;
 mod bad_answers;
 mod bad_input;
 mod canary;

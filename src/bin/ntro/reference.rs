@@ -24,13 +24,14 @@ const SCHEMAS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schemas.json");
 const UPDATE: &str = "INSTA_UPDATE=always cargo test --bin ntro --test it -- reference help";
 
 /// Commands that print a script or a page in every format, or whose output is another program's.
-const WITHOUT_JSON: [&str; 6] = [
+const WITHOUT_JSON: [&str; 7] = [
     "completions",
     "exec",
     "helper bazel",
     "helper cargo",
     "helper git",
     "man",
+    "proxy approve",
 ];
 
 #[test]

@@ -167,6 +167,12 @@ impl NtroDir {
         self.folder.join("proxy.log")
     }
 
+    /// Returns the path of the socket of the process that approves calls through proxies.
+    #[must_use]
+    pub fn approver(&self) -> PathBuf {
+        self.folder.join("approve.sock")
+    }
+
     /// Returns the path of the file that marks a connection's key as being rotated.
     #[must_use]
     pub fn rotating(&self, name: &ConnectionName) -> PathBuf {

@@ -10,15 +10,19 @@ use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
 use ntro_base::Host;
 use ntro_base::http::{HttpClient, root_cause, source_chain};
+use tokio::sync::Semaphore;
 use url::Url;
 
 use super::admit::{OwnHosts, check_form, check_key_stays};
+use super::ask;
 use super::body::{AnswerBody, BodyError, ProxyBody, RequestBody};
+use super::hang_up::HangUp;
 use super::keys::{CurrentKey, KeyUnavailable, Keys, header_name};
 use super::log::LogWriter;
 use super::path::{is_below, normalize};
 use super::record::{Record, UnderWay};
 use super::refusal::Refusal;
+use super::rules::Rule;
 use super::{Child, Settings, headers};
 use crate::api::identity_path;
 use crate::redact::Redactor;
@@ -39,6 +43,15 @@ pub(super) struct Forwarder {
     /// A connection to each call, for more calls than one HTTP/2 connection takes.
     separate: HttpClient,
     under_way: Arc<AtomicUsize>,
+    /// The calls that may wait for a person.
+    questions: Semaphore,
+}
+
+/// A request that may be forwarded, perhaps after a question.
+struct Admitted<'a> {
+    url: Url,
+    /// The rule that a person must be asked by.
+    asked_by: Option<&'a Rule>,
 }
 
 /// The body of a call.
@@ -66,6 +79,7 @@ impl Forwarder {
             settings,
             log,
             under_way: Arc::default(),
+            questions: Semaphore::new(ask::MOST),
         }
     }
 
@@ -73,15 +87,37 @@ impl Forwarder {
         &self.settings
     }
 
+    /// Returns whether some calls wait for a person.
+    pub(super) fn asks(&self) -> bool {
+        !self.settings.rules.ask.is_empty()
+    }
+
+    pub(super) fn questions(&self) -> &Semaphore {
+        &self.questions
+    }
+
     /// Answers a request that arrived at a listener.
     pub(super) async fn answer(
         &self,
         request: Request<Incoming>,
         hosts: &OwnHosts,
+        hang_up: Option<&HangUp>,
     ) -> Response<ProxyBody> {
         let (parts, body) = request.into_parts();
         let mut record = self.record(&parts);
-        match self.admit(&parts, hosts, &mut record) {
+        let admitted = match self.admit(&parts, hosts, &mut record) {
+            Ok(Admitted {
+                url,
+                asked_by: Some(rule),
+            }) => {
+                // The body is not read meanwhile.
+                let asked = self.ask(&parts, rule, hang_up, &mut record).await;
+                asked.map(|()| url)
+            }
+            Ok(admitted) => Ok(admitted.url),
+            Err(refusal) => Err(refusal),
+        };
+        match admitted {
             Ok(url) => self.forward(parts, Some(body), url, record).await,
             Err(refusal) => {
                 record.refuse(refusal.status, refusal.code);
@@ -127,7 +163,12 @@ impl Forwarder {
     }
 
     /// Returns the URL to which a request is forwarded.
-    fn admit(&self, parts: &Parts, hosts: &OwnHosts, record: &mut Record) -> Result<Url, Refusal> {
+    fn admit(
+        &self,
+        parts: &Parts,
+        hosts: &OwnHosts,
+        record: &mut Record,
+    ) -> Result<Admitted<'_>, Refusal> {
         check_form(parts, hosts)?;
         let Child { name, pid, .. } = self.settings.child_of(&parts.headers)?;
         record.name(name, *pid);
@@ -164,7 +205,9 @@ impl Forwarder {
                 "the URL holds the token, which belongs in the header alone",
             ));
         }
-        upstream_url(&self.settings.host, &path, query)
+        let asked_by = self.settings.rules.asked_by(parts.method.as_str(), &path);
+        let url = upstream_url(&self.settings.host, &path, query)?;
+        Ok(Admitted { url, asked_by })
     }
 
     async fn forward(
@@ -374,6 +417,8 @@ pub struct Timeouts {
     /// The longest pause within the body of a request. Answers have no limit: a stream of events
     /// may be silent for hours.
     pub body: Duration,
+    /// The time for a person to decide on a call.
+    pub answer: Duration,
     /// The time for calls under way to finish after shutdown begins.
     pub drain: Duration,
     /// The time in which one look at the store is enough for all calls that were rejected.
@@ -385,6 +430,7 @@ impl Default for Timeouts {
         Self {
             head: Duration::from_secs(60),
             body: Duration::from_mins(5),
+            answer: Duration::from_mins(1),
             drain: Duration::from_secs(10),
             reread: Duration::from_secs(1),
         }

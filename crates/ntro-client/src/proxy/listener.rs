@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use super::admit::OwnHosts;
 use super::forward::Forwarder;
 use super::framing::{CheckedStream, LARGEST_HEAD};
+use super::hang_up::HangUp;
 
 /// Connections at one time; more wait in the system's queue.
 const LARGEST_CROWD: usize = 4_096;
@@ -109,10 +110,14 @@ pub(super) async fn serve(
                             if let Err(error) = stream.set_nodelay(true) {
                                 tracing::debug!(%error, "answers may be delayed");
                             }
-                            converse(stream, forwarder, hosts, ending).await;
+                            let hang_up = forwarder.asks().then(|| HangUp::of(&stream));
+                            converse(stream, hang_up.flatten(), forwarder, hosts, ending).await;
                         }
                         #[cfg(unix)]
-                        Stream::Unix(stream) => converse(stream, forwarder, hosts, ending).await,
+                        Stream::Unix(stream) => {
+                            let hang_up = forwarder.asks().then(|| HangUp::of(&stream));
+                            converse(stream, hang_up.flatten(), forwarder, hosts, ending).await;
+                        }
                     }
                 });
             }
@@ -136,6 +141,7 @@ pub(super) async fn serve(
 /// current answer is the last.
 async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
+    hang_up: Option<HangUp>,
     forwarder: Arc<Forwarder>,
     hosts: Arc<OwnHosts>,
     mut ending: watch::Receiver<()>,
@@ -145,9 +151,14 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
         .header_read_timeout(forwarder.settings().timeouts.head)
         .max_header_size(LARGEST_HEAD)
         .max_buf_size(2 * LARGEST_HEAD);
+    let hang_up = hang_up.map(Arc::new);
     let service = service_fn(move |request| {
         let (forwarder, hosts) = (Arc::clone(&forwarder), Arc::clone(&hosts));
-        async move { Ok::<_, Infallible>(forwarder.answer(request, &hosts).await) }
+        let hang_up = hang_up.clone();
+        async move {
+            let answer = forwarder.answer(request, &hosts, hang_up.as_deref());
+            Ok::<_, Infallible>(answer.await)
+        }
     });
     let stream = TokioIo::new(CheckedStream::new(stream));
     let mut connection = pin!(http.serve_connection(stream, service));

@@ -6,7 +6,7 @@
 //! * Only the provider's own header carries the token, and only there the key is sent. All other
 //!   credentials of a request are dropped, cookies in both directions included.
 //! * Only paths below the base URL's are forwarded, in their normal form; what two servers may
-//!   understand differently is refused. [`Rules`] allow fewer calls.
+//!   understand differently is refused. [`Rules`] allow fewer calls, or ask a person about them.
 //! * A call that answers with a new key is refused.
 //! * Bodies pass in both directions as they arrive, in bounded memory. Trailers are dropped.
 //! * The key is masked wherever an answer repeats it. A compressed answer is refused.
@@ -16,9 +16,12 @@
 //! * Each call is logged, or none is made.
 
 mod admit;
+mod approval;
+mod ask;
 mod body;
 mod forward;
 mod framing;
+mod hang_up;
 mod headers;
 mod keys;
 mod listener;
@@ -29,6 +32,9 @@ mod refusal;
 mod rules;
 mod tripwires;
 
+pub use approval::Approver;
+#[cfg(unix)]
+pub use approval::{ApprovalMessage, AskedCall, PendingAnswer};
 pub use forward::Timeouts;
 pub use keys::{KeyFuture, KeySource, KeyUnavailable, SessionKeys};
 pub use listener::Listener;
@@ -58,12 +64,16 @@ pub struct Settings {
     pub provider: Provider,
     /// The base URL of the server.
     pub host: Host,
+    /// The name of the connection, if it has one.
+    pub connection: Option<String>,
     /// Whether plain `http` may leave this machine.
     pub insecure_http: bool,
     /// The programs that may use the proxy.
     pub children: Vec<Child>,
     /// The calls that they may make.
     pub rules: Rules,
+    /// Decides on the calls that a rule asks about.
+    pub approver: Approver,
     /// The log of calls; none to log nothing.
     pub log: Option<PathBuf>,
     /// Gives the key.

@@ -9,6 +9,9 @@ use jiff::Timestamp;
 
 use super::log::{Decision, LogEntry, LogWriter};
 
+/// The reason of a call whose program has left before the end.
+const CLIENT_LEFT: &str = "client_left";
+
 /// A call under way. It is logged when this is dropped, after the last byte of the answer.
 pub(super) struct Record {
     log: Option<LogWriter>,
@@ -39,6 +42,9 @@ impl Drop for UnderWay {
 }
 
 impl Record {
+    /// The reason of a call whose program has left during a question.
+    pub(super) const WITHDRAWN: &'static str = "withdrawn";
+
     pub(super) fn new(
         log: Option<LogWriter>,
         method: &str,
@@ -56,7 +62,7 @@ impl Record {
                 time: Timestamp::now(),
                 method: shorten(method),
                 path: shorten(&path),
-                reason: Some("client_left".to_owned()),
+                reason: Some(CLIENT_LEFT.to_owned()),
                 ..LogEntry::default()
             },
             sent: Arc::default(),
@@ -70,12 +76,33 @@ impl Record {
         self.entry.pid = pid;
     }
 
+    /// Returns the name of the child and its process id.
+    pub(super) fn program(&self) -> (&str, Option<u32>) {
+        (
+            self.entry.child.as_deref().unwrap_or_default(),
+            self.entry.pid,
+        )
+    }
+
+    /// Waits for a person, until [`Self::approve`] or a refusal.
+    pub(super) fn ask(&mut self) {
+        self.entry.decision = Decision::Refused;
+        self.entry.reason = Some(Self::WITHDRAWN.to_owned());
+    }
+
+    pub(super) fn approve(&mut self) {
+        self.entry.approved = true;
+        self.fail(CLIENT_LEFT);
+    }
+
     pub(super) fn status(&mut self, status: StatusCode) {
         self.entry.status = Some(status.as_u16());
     }
 
     pub(super) fn refuse(&mut self, status: StatusCode, reason: &str) {
-        self.status(status);
+        if reason != Self::WITHDRAWN {
+            self.status(status);
+        }
         self.entry.decision = Decision::Refused;
         self.entry.reason = Some(reason.to_owned());
     }

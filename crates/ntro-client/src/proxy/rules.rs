@@ -15,8 +15,10 @@ pub struct Rules {
     pub read_only: bool,
     /// Where there are any, a call must match one of them.
     pub allow: Vec<Rule>,
-    /// A call must match none of them, even if `allow` has it.
+    /// A call must match none of them, even if `allow` or `ask` has it.
     pub deny: Vec<Rule>,
+    /// A call that matches one of them waits for a person, whether `allow` has it or not.
+    pub ask: Vec<Rule>,
 }
 
 /// A rule such as `GET,POST /v1/interviews/*`: methods, and a path in which `*` stands for any
@@ -42,23 +44,28 @@ impl Rules {
     /// Returns whether there are no rules.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        !self.read_only && self.allow.is_empty() && self.deny.is_empty()
+        let has_rule = [&self.allow, &self.deny, &self.ask];
+        !self.read_only && has_rule.iter().all(|rules| rules.is_empty())
     }
 
-    /// Returns the reason why a call is refused; `None` if it is allowed. The path is in its normal
-    /// form.
+    /// Returns the reason why a call is refused; `None` if it is allowed, perhaps after a question.
+    /// The path is in its normal form.
     pub(super) fn refusal(&self, method: &str, path: &str) -> Option<String> {
         if self.read_only && !matches!(method, "GET" | "HEAD" | "OPTIONS") {
             return Some("`--read-only` allows GET, HEAD and OPTIONS".to_owned());
         }
-        let is_match = |rule: &&Rule| rule.matches(method, path);
-        let folder = format!("{}/", without_slash(path));
-        let is_denied = |rule: &&Rule| rule.matches(method, path) || rule.matches(method, &folder);
-        if let Some(rule) = self.deny.iter().find(is_denied) {
+        if let Some(rule) = covering(&self.deny, method, path) {
             return Some(format!("`--deny '{rule}'` refuses it"));
         }
-        let is_allowed = self.allow.is_empty() || self.allow.iter().any(|rule| is_match(&rule));
+        let is_allowed = self.allow.is_empty()
+            || self.allow.iter().any(|rule| rule.matches(method, path))
+            || self.asked_by(method, path).is_some();
         (!is_allowed).then(|| "no `--allow` rule has it".to_owned())
+    }
+
+    /// Returns the rule by which a person must be asked about a call that is not refused.
+    pub(super) fn asked_by(&self, method: &str, path: &str) -> Option<&Rule> {
+        covering(&self.ask, method, path)
     }
 
     /// Checks that calls below `prefix` can match the rules.
@@ -68,7 +75,7 @@ impl Rules {
             let has_wildcard = head.len() < rule.path.len();
             is_below(head, prefix) || (has_wildcard && prefix.starts_with(head))
         };
-        let mut rules = self.allow.iter().chain(&self.deny);
+        let mut rules = self.allow.iter().chain(&self.deny).chain(&self.ask);
         match rules.find(|rule| !is_possible(rule)) {
             Some(rule) => Err(RuleError {
                 rule: rule.text.clone(),
@@ -152,6 +159,16 @@ impl fmt::Display for Rule {
     }
 }
 
+/// Returns the first of some restricting rules that has a call. `/a/*` has `/a` as well.
+fn covering<'a>(rules: &'a [Rule], method: &str, path: &str) -> Option<&'a Rule> {
+    if rules.is_empty() {
+        return None;
+    }
+    let folder = format!("{}/", without_slash(path));
+    let covers = |rule: &&Rule| rule.matches(method, path) || rule.matches(method, &folder);
+    rules.iter().find(covers)
+}
+
 /// Servers often treat a path with and without a slash at its end alike.
 fn without_slash(path: &str) -> &str {
     match path.strip_suffix('/') {
@@ -191,7 +208,42 @@ mod tests {
             read_only: false,
             allow: parse(allow),
             deny: parse(deny),
+            ask: Vec::new(),
         }
+    }
+
+    #[test]
+    fn ask_is_between_deny_and_allow() {
+        let asking = |read_only| Rules {
+            read_only,
+            ask: vec!["GET,DELETE /v1/interviews/*".parse().unwrap()],
+            ..rules(&["GET /v1/*"], &["DELETE /v1/interviews/1"])
+        };
+        let asked = "GET,DELETE /v1/interviews/*";
+        for (method, path, refused, by) in [
+            ("GET", "/v1/me", false, None),
+            ("GET", "/v1/interviews/1", false, Some(asked)),
+            ("HEAD", "/v1/interviews/1/", false, Some(asked)),
+            ("GET", "/v1/interviews", false, Some(asked)),
+            ("DELETE", "/v1/interviews/2", false, Some(asked)),
+            ("DELETE", "/v1/interviews/1", true, Some(asked)),
+            ("POST", "/v1/interviews/2", true, None),
+        ] {
+            let rules = asking(false);
+            let found = rules.asked_by(method, path).map(ToString::to_string);
+            assert_eq!(found.as_deref(), by, "{method} {path}");
+            let reason = rules.refusal(method, path);
+            assert_eq!(reason.is_some(), refused, "{method} {path}: {reason:?}");
+        }
+        assert!(asking(true).refusal("DELETE", "/v1/interviews/2").is_some());
+        assert_eq!(asking(true).refusal("GET", "/v1/interviews/2"), None);
+        let alone = Rules {
+            ask: asking(false).ask,
+            ..Rules::default()
+        };
+        assert!(!alone.is_empty());
+        assert_eq!(alone.refusal("POST", "/v1/me"), None);
+        assert!(alone.check("/v2").is_err());
     }
 
     #[test]

@@ -425,6 +425,7 @@ async fn rules_bound_calls() {
             read_only: false,
             allow: vec!["GET,POST /v1/interviews*".parse().unwrap()],
             deny: vec!["POST /*/start".parse().unwrap()],
+            ask: Vec::new(),
         };
     })
     .await;

@@ -6,6 +6,8 @@
     reason = "tests write files into their own folders"
 )]
 
+#[cfg(unix)]
+mod approval;
 mod attacks;
 mod forwarding;
 mod http2;

@@ -10,8 +10,8 @@ use ntro_base::env::Env;
 use ntro_base::{Host, Provider};
 use ntro_client::exec::OneOffToken;
 use ntro_client::proxy::{
-    CallLog, Child, KeyFuture, KeySource, KeyUnavailable, Listener, Proxy, Rules, Settings,
-    Timeouts,
+    Approver, CallLog, Child, KeyFuture, KeySource, KeyUnavailable, Listener, Proxy, Rules,
+    Settings, Timeouts,
 };
 use ntro_client::{BoundKey, api};
 use tempfile::TempDir;
@@ -257,9 +257,11 @@ pub(crate) fn settings(provider: Provider, upstream: &str) -> Settings {
         provider,
         keys: Arc::new(TestKeys::of(provider, &host)),
         host,
+        connection: Some("acme".to_owned()),
         insecure_http: false,
         children: Vec::new(),
         rules: Rules::default(),
+        approver: Approver::default(),
         log: None,
         calls: api::Settings::from_env(&Env::empty()),
         timeouts: Timeouts::default(),

@@ -130,6 +130,8 @@ examples! {
         "Give the program a key that ends with it": "ntro exec --child --ttl 15m -- ./deploy"
         "Run an agent that cannot read the key": "ntro exec --keyless -- claude"
         "Let it read only": "ntro exec --keyless --read-only -- claude"
+        "Let it delete only with your approval, asked by `ntro proxy approve`":
+            "ntro exec --keyless --ask \"DELETE /v1/*\" -- claude"
     }
     "env" {
         "Set the variables in this shell": "eval \"$(ntro env)\""
@@ -204,6 +206,9 @@ examples! {
         "Let it read interviews only": "ntro proxy --read-only --allow \"GET /v1/interviews*\""
         "Listen on a Unix socket, for two programs":
             "ntro proxy --socket ~/.ntro/proxy.sock --child agent --child nightly"
+    }
+    "proxy approve" {
+        "Decide on the calls of a program that runs on another terminal": "ntro proxy approve"
     }
     "proxy log" {
         "Show the last calls": "ntro proxy log --last 20"

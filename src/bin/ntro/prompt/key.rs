@@ -33,6 +33,9 @@ pub(super) enum Key {
     Redraw,
     /// The size of the terminal has changed.
     Resize,
+    /// The question needs no answer any more.
+    #[cfg(unix)]
+    Withdrawn,
     /// A key without a meaning here.
     Unknown,
 }

@@ -1,7 +1,7 @@
 //! The keyboard of a Unix terminal, read in raw mode.
 
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -25,13 +25,27 @@ const PASTE: Duration = Duration::from_secs(1);
 pub(super) struct Keyboard {
     asking: Asking,
     decoder: Decoder,
+    /// Becomes readable when the question needs no answer any more.
+    withdrawn: Option<OwnedFd>,
 }
 
 impl Keyboard {
     pub(super) fn open() -> Result<Self, CliError> {
         let asking = interrupt::guard_terminal().map_err(unreadable)?;
         let decoder = Decoder::new(asking.control_keys());
-        Ok(Self { asking, decoder })
+        Ok(Self {
+            asking,
+            decoder,
+            withdrawn: None,
+        })
+    }
+
+    /// Returns [`Key::Withdrawn`] once `withdrawn` becomes readable.
+    pub(super) fn open_until(withdrawn: OwnedFd) -> Result<Self, CliError> {
+        Ok(Self {
+            withdrawn: Some(withdrawn),
+            ..Self::open()?
+        })
     }
 
     /// Returns whether a further key was already read.
@@ -73,6 +87,7 @@ impl Keyboard {
             match self.wait(timeout)? {
                 Event::Continued => return Ok(Key::Redraw),
                 Event::Resized => return Ok(Key::Resize),
+                Event::Withdrawn => return Ok(Key::Withdrawn),
                 Event::Timeout => complete = true,
                 Event::Input => {
                     complete = false;
@@ -92,10 +107,13 @@ impl Keyboard {
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         let stdin = io::stdin();
         loop {
+            // A source cannot be left out: standard input stands for it.
+            let withdrawn = self.withdrawn.as_ref().map_or(stdin.as_fd(), AsFd::as_fd);
             let mut sources = [
                 PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN),
                 PollFd::from_borrowed_fd(self.asking.continued(), PollFlags::IN),
                 PollFd::from_borrowed_fd(self.asking.resized(), PollFlags::IN),
+                PollFd::from_borrowed_fd(withdrawn, PollFlags::IN),
             ];
             match poll(&mut sources, timeout.as_ref()) {
                 Err(Errno::INTR) => continue,
@@ -111,6 +129,10 @@ impl Keyboard {
                 self.asking.take_resize();
                 return Ok(Event::Resized);
             }
+            // Before an answer: it would come too late.
+            if self.withdrawn.is_some() && !sources[3].revents().is_empty() {
+                return Ok(Event::Withdrawn);
+            }
             return Ok(Event::Input);
         }
     }
@@ -123,6 +145,8 @@ enum Event {
     Continued,
     /// The size of the terminal has changed.
     Resized,
+    /// The question needs no answer any more.
+    Withdrawn,
     Timeout,
 }
 

@@ -13,6 +13,8 @@ mod refusing;
 mod screen;
 mod terminal;
 mod walk;
+#[cfg(unix)]
+mod withdrawable;
 
 use std::io::IsTerminal as _;
 
@@ -26,6 +28,8 @@ pub(crate) use beside::confirm_beside;
 pub(crate) use key::ControlKeys;
 pub(crate) use passphrase::passphrase;
 pub(crate) use walk::{Asked, walk};
+#[cfg(unix)]
+pub(crate) use withdrawable::{confirm_until, show};
 
 /// Checks an answer; the error text is shown and the question asked again.
 pub(crate) type Check<'a> = dyn Fn(&str) -> Result<(), String> + 'a;
@@ -37,6 +41,9 @@ pub(crate) enum Stop {
     Back,
     /// An earlier answer was wrong: its question is asked again.
     Again(CliError),
+    /// The question needs no answer any more.
+    #[cfg(unix)]
+    Withdrawn,
     /// The command ends.
     Failed(CliError),
 }
@@ -46,6 +53,8 @@ impl From<Stop> for CliError {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Back => Self::cancelled(),
+            #[cfg(unix)]
+            Stop::Withdrawn => Self::cancelled(),
             Stop::Again(error) | Stop::Failed(error) => error,
         }
     }

@@ -48,5 +48,7 @@ fn stopped(stop: Stop) -> secrets::Error {
     match stop {
         Stop::Back => secrets::Error::SteppedBack,
         Stop::Again(_) | Stop::Failed(_) => secrets::Error::Cancelled,
+        #[cfg(unix)]
+        Stop::Withdrawn => secrets::Error::Cancelled,
     }
 }

@@ -141,6 +141,28 @@ impl Terminal {
         }
     }
 
+    /// Asks a yes-or-no question until it is answered, or `withdrawn` becomes readable.
+    #[cfg(unix)]
+    pub(super) fn confirm_until(
+        &self,
+        withdrawn: std::os::fd::OwnedFd,
+        question: &str,
+    ) -> Result<bool, Stop> {
+        self.yes_or_no(&mut Keyboard::open_until(withdrawn)?, question)
+    }
+
+    fn yes_or_no(&self, keyboard: &mut Keyboard, question: &str) -> Result<bool, Stop> {
+        let question = format!("{question} (y/n)");
+        loop {
+            let mut editor = Editor::new("");
+            self.read(keyboard, &question, &mut editor, Some(4))?;
+            match yes_or_no(editor.text()) {
+                Some(answer) => return Ok(answer),
+                None => self.refuse(keyboard, "type `y` or `n`, then press Enter"),
+            }
+        }
+    }
+
     /// Reports an invalid answer, and discards the rest of a paste that gave it.
     fn refuse(&self, keyboard: &mut Keyboard, problem: &str) {
         keyboard.discard();
@@ -206,16 +228,7 @@ impl Prompter for Terminal {
     }
 
     fn confirm(&self, question: &str) -> Result<bool, Stop> {
-        let mut keyboard = Keyboard::open()?;
-        let question = format!("{question} (y/n)");
-        loop {
-            let mut editor = Editor::new("");
-            self.read(&mut keyboard, &question, &mut editor, Some(4))?;
-            match yes_or_no(editor.text()) {
-                Some(answer) => return Ok(answer),
-                None => self.refuse(&mut keyboard, "type `y` or `n`, then press Enter"),
-            }
-        }
+        self.yes_or_no(&mut Keyboard::open()?, question)
     }
 }
 
@@ -230,6 +243,8 @@ enum Picked {
 fn stopping(key: Key) -> Result<Key, Stop> {
     let stop = match key {
         Key::Escape => Stop::Back,
+        #[cfg(unix)]
+        Key::Withdrawn => Stop::Withdrawn,
         Key::Interrupt | Key::EndOfInput => Stop::Failed(CliError::cancelled()),
         key => return Ok(key),
     };

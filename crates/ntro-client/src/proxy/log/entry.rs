@@ -30,6 +30,9 @@ pub struct LogEntry {
     /// Why it was refused or failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Whether a person has approved it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub approved: bool,
     /// Refused calls before this line that were not logged: without a token and too many, or while
     /// the log could not be written.
     #[serde(default, skip_serializing_if = "is_zero")]

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ntro_client::proxy::{Error, Listener};
+#[cfg(unix)]
+use tokio::net::UnixListener;
 
 use super::super::listening::{listen, listen_address};
 use crate::error::CliError;
@@ -55,12 +57,23 @@ impl Drop for SocketFile {
 
 #[cfg(unix)]
 fn bind_socket(path: PathBuf) -> Result<Bound, CliError> {
+    let (listener, socket) = bind_private(path.clone())?;
+    Ok(Bound {
+        listener: Listener::Unix(listener),
+        origin: "http://localhost".to_owned(),
+        socket: Some(socket),
+        path: Some(path),
+    })
+}
+
+/// Listens on a Unix socket that only this user reaches, and replaces one that a killed process
+/// has left. Needs the runtime.
+#[cfg(unix)]
+pub(super) fn bind_private(path: PathBuf) -> Result<(UnixListener, SocketFile), CliError> {
     use std::fs::Permissions;
     use std::io::ErrorKind;
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
     use std::path::Path;
-
-    use tokio::net::UnixListener;
 
     use crate::exit::Kind;
 
@@ -84,7 +97,7 @@ fn bind_socket(path: PathBuf) -> Result<Bound, CliError> {
         )
         .hint(format!("`chmod 700 {folder}`, or choose another folder")));
     }
-    // A proxy that was killed leaves its socket.
+    // A process that was killed leaves its socket.
     let is_stale = || {
         let connected = std::os::unix::net::UnixStream::connect(&path);
         connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
@@ -107,12 +120,7 @@ fn bind_socket(path: PathBuf) -> Result<Bound, CliError> {
     // Its folder keeps others out until here.
     std::fs::set_permissions(&path, Permissions::from_mode(0o600))
         .map_err(|error| failed(&error))?;
-    Ok(Bound {
-        listener: Listener::Unix(listener),
-        origin: "http://localhost".to_owned(),
-        socket: Some(SocketFile(path.clone())),
-        path: Some(path),
-    })
+    Ok((listener, SocketFile(path)))
 }
 
 #[cfg(not(unix))]

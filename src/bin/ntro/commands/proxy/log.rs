@@ -50,6 +50,8 @@ struct LoggedCall {
     decision: &'static str,
     /// Why it was refused or failed.
     reason: Option<String>,
+    /// Whether a person approved it.
+    approved: bool,
     /// Refused calls that were not logged before this one.
     omitted: u64,
 }
@@ -110,6 +112,7 @@ impl From<LogEntry> for LoggedCall {
             milliseconds: entry.milliseconds,
             decision: entry.decision.as_str(),
             reason: entry.reason,
+            approved: entry.approved,
             omitted: entry.omitted,
         }
     }
@@ -132,10 +135,13 @@ impl Report for LoggedCalls {
         ];
         let mut table = Table::new(paint, &columns);
         for call in &self.0 {
-            let decision = match &call.reason {
-                Some(reason) => format!("{}: {reason}", call.decision),
-                None => call.decision.to_owned(),
-            };
+            let mut decision = call.decision.to_owned();
+            if call.approved {
+                decision.insert_str(0, "approved, ");
+            }
+            if let Some(reason) = &call.reason {
+                decision = format!("{decision}: {reason}");
+            }
             table.row([
                 call.time.to_string(),
                 call.child.clone().unwrap_or_default(),

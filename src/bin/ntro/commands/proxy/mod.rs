@@ -1,5 +1,9 @@
 //! `ntro proxy`: calls with the key of a connection for programs that have none.
 
+#[cfg(unix)]
+mod approve;
+#[cfg_attr(not(unix), path = "approver_windows.rs")]
+mod approver;
 mod children;
 mod listener;
 mod log;
@@ -16,6 +20,7 @@ use ntro_client::proxy::{
 };
 use serde::Serialize;
 
+use self::approver::approver;
 use self::children::{ChildName, ServedChild};
 use self::listener::{bind, loopback_address};
 #[cfg(test)]
@@ -77,12 +82,23 @@ pub(crate) struct RuleArgs {
     /// Never forward these calls, even if `--allow` has them
     #[arg(long, value_name = "METHOD PATH")]
     deny: Vec<Rule>,
+    /// Forward these calls only once a person has approved each, even if `--allow` has them. `ntro
+    /// proxy approve` asks on another terminal, and a proxy in the foreground on its own
+    #[arg(long, value_name = "METHOD PATH")]
+    ask: Vec<Rule>,
 }
 
 impl RuleArgs {
     /// Returns whether no rule is given.
     pub(crate) fn is_empty(&self) -> bool {
-        !self.read_only && self.allow.is_empty() && self.deny.is_empty()
+        let rules = [&self.allow, &self.deny, &self.ask];
+        !self.read_only && rules.iter().all(|rules| rules.is_empty())
+    }
+
+    /// Returns whether a person is asked about some calls.
+    #[cfg(unix)]
+    pub(crate) fn asks(&self) -> bool {
+        !self.ask.is_empty()
     }
 
     pub(crate) fn rules(self) -> Rules {
@@ -90,6 +106,7 @@ impl RuleArgs {
             read_only: self.read_only,
             allow: self.allow,
             deny: self.deny,
+            ask: self.ask,
         }
     }
 }
@@ -98,6 +115,8 @@ impl RuleArgs {
 #[command(defer = true)]
 enum Command {
     Log(log::LogArgs),
+    #[cfg(unix)]
+    Approve(approve::ApproveArgs),
 }
 
 /// Printed once the proxy listens.
@@ -119,8 +138,11 @@ pub(crate) struct ProxySummary {
 }
 
 pub(crate) fn run(args: ProxyArgs, cx: &Context) -> Result<Exit, CliError> {
-    if let Some(Command::Log(args)) = args.command {
-        return log::run(&args, cx);
+    match args.command {
+        Some(Command::Log(args)) => return log::run(&args, cx),
+        #[cfg(unix)]
+        Some(Command::Approve(args)) => return approve::run(&args, cx),
+        None => {}
     }
     let connection = cx.connection()?;
     let host = connection.host.value.clone();
@@ -131,12 +153,16 @@ pub(crate) fn run(args: ProxyArgs, cx: &Context) -> Result<Exit, CliError> {
         cx.session().reread(),
         connection.key.value.clone(),
     ));
+    let rules = args.rules.rules();
+    let (approver, left) = approver(&rules, cx)?;
     let settings = Settings {
         provider,
         host: host.clone(),
+        connection: connection.name.as_ref().map(|name| name.value.to_string()),
         insecure_http: cx.global().insecure_http,
         children: ChildName::children(args.children, provider)?,
-        rules: args.rules.rules(),
+        rules,
+        approver,
         log: Some(log.clone()),
         keys: Arc::clone(&keys),
         calls: cx.api_settings()?.clone(),
@@ -155,7 +181,7 @@ pub(crate) fn run(args: ProxyArgs, cx: &Context) -> Result<Exit, CliError> {
         let bound = bind(args.listen, socket).await?;
         let url = base_url(&bound.origin, &host)?;
         let summary = ProxySummary {
-            connection: connection.name.as_ref().map(|name| name.value.to_string()),
+            connection: settings.connection.clone(),
             upstream: host.to_string(),
             children: settings
                 .children
@@ -184,7 +210,10 @@ pub(crate) fn run(args: ProxyArgs, cx: &Context) -> Result<Exit, CliError> {
             }));
         }
         let ending = async {
-            shutdown.await;
+            tokio::select! {
+                () = shutdown => {}
+                () = left => {}
+            }
             // While this still listens: the next proxy may bind the path during the last calls.
             drop(bound.socket);
         };

@@ -46,11 +46,15 @@ pub(super) struct KeylessArgs {
 impl KeylessArgs {
     /// Returns an error if an option has no meaning without `--keyless`.
     pub(super) fn check(&self) -> Result<(), CliError> {
-        match self.keyless || self.rules.is_empty() {
-            true => Ok(()),
-            false => Err(CliError::usage(
-                "`--read-only`, `--allow` and `--deny` are for a program with `--keyless`",
-            )),
+        if !self.keyless && !self.rules.is_empty() {
+            return Err(CliError::usage(
+                "`--read-only`, `--allow`, `--deny` and `--ask` are for a program with `--keyless`",
+            ));
+        }
+        match self.rules.asks() && !cfg!(target_os = "linux") {
+            true => Err(CliError::usage("`--ask` is for Linux")
+                .hint("`ntro proxy --ask` on a terminal asks there")),
+            false => Ok(()),
         }
     }
 }

@@ -14,8 +14,9 @@ use std::time::Duration;
 use ntro_base::ApiKey;
 use ntro_base::descriptors::close_inherited;
 use ntro_client::BoundKey;
+use ntro_client::config::NtroDir;
 use ntro_client::proxy::{
-    self, Child, KeySource, Listener, Proxy, SessionKeys, Timeouts, Tripwires,
+    self, Approver, Child, KeySource, Listener, Proxy, Rules, SessionKeys, Timeouts, Tripwires,
 };
 use ntro_client::resolve::Connection;
 use rustix::process::{Pid, setsid};
@@ -177,6 +178,22 @@ impl<'c> Sidecar<'c> {
     }
 }
 
+/// Returns who decides on the calls of the program. Here, it still has the terminal that it was
+/// started on.
+#[cfg(target_os = "linux")]
+fn approver(rules: &Rules, home: &NtroDir, program: Option<u32>) -> Approver {
+    match program {
+        Some(program) if !rules.ask.is_empty() => Approver::socket(home.approver(), program),
+        _ => Approver::None,
+    }
+}
+
+/// `--ask` is an error on this system.
+#[cfg(not(target_os = "linux"))]
+fn approver(_: &Rules, _: &NtroDir, _: Option<u32>) -> Approver {
+    Approver::None
+}
+
 /// A proxy that has a key which the server accepts.
 struct Server {
     proxy: Proxy,
@@ -204,7 +221,9 @@ impl Server {
         let settings = proxy::Settings {
             provider: connection.provider.value,
             host: host.clone(),
+            connection: connection.name.as_ref().map(|name| name.value.to_string()),
             insecure_http: cx.global().insecure_http,
+            approver: approver(&order.rules, cx.home()?, caller.pid),
             children: vec![caller],
             rules: order.rules.clone(),
             log: Some(cx.home()?.proxy_log()),
