@@ -5,12 +5,12 @@
     clippy::disallowed_methods,
     reason = "a benchmark stops where something is wrong"
 )]
+#![allow(dead_code, reason = "not every benchmark has each of these")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Finds a program on this machine.
-#[allow(dead_code, reason = "not every benchmark has such a peer")]
 pub(crate) fn found(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
@@ -31,7 +31,6 @@ pub(crate) fn installed(program: &Path, folder: &Path, name: &str) -> PathBuf {
 pub(crate) enum Linked {
     Statically,
     /// As `cargo install` links it.
-    #[allow(dead_code, reason = "not every benchmark stands beside one")]
     Dynamically,
 }
 
