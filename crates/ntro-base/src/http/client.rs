@@ -69,7 +69,9 @@ impl HttpClient {
             // Spares reading the system's root certificates.
             true => self.plain.get_or_init(|| {
                 let nothing = tls_config(rustls::RootCertStore::empty(), false)?;
-                let builder = self.builder().tls_backend_preconfigured(nothing);
+                // No proxy is used for this machine, so none is looked for at each call.
+                let builder = self.builder().no_proxy();
+                let builder = builder.tls_backend_preconfigured(nothing);
                 builder.build().map_err(|error| root_cause(&error))
             }),
             false => self.tls.get_or_init(|| {
