@@ -313,30 +313,15 @@ async fn unknown_callers_cannot_fill_log() {
 #[cfg(unix)]
 #[tokio::test]
 async fn no_call_goes_unlogged() {
-    use std::os::unix::fs::PermissionsExt as _;
-
     let (upstream, mut front) = stage().await;
-    let path = front.log_path();
-    let set_mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-    // Permissions do not bind root: a folder in place of the log does.
-    let is_root = ntro_base::disk::is_root();
-    if is_root {
-        fs::remove_file(&path).unwrap();
-        fs::create_dir(&path).unwrap();
-    } else {
-        set_mode(0o400);
-    }
+    let repair = break_log(front.log_path());
     assert_eq!(status(&front.get("/v1/me").await), 200);
     refused_with(&front, "log_unavailable").await;
     let answer = front.get("/v1/me").await;
     assert_eq!(status(&answer), 503, "{answer}");
     assert!(answer.contains("log_unavailable"));
     assert_eq!(upstream.seen().len(), 1);
-    if is_root {
-        fs::remove_dir(&path).unwrap();
-    } else {
-        set_mode(0o600);
-    }
+    repair();
     refused_with(&front, "outside_prefix").await;
     assert_eq!(status(&front.get("/v1/me").await), 200);
     front.stop().await;
@@ -345,6 +330,40 @@ async fn no_call_goes_unlogged() {
     let forwarded = |entry: &&LogEntry| entry.decision == Decision::Forwarded;
     assert_eq!(entries.iter().filter(forwarded).count(), 2);
     assert!(entries.iter().any(|entry| entry.omitted > 0), "{entries:?}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn proxy_ends_while_log_is_broken() {
+    let (_upstream, mut front) = stage().await;
+    let repair = break_log(front.log_path());
+    front.get("/v1/me").await;
+    refused_with(&front, "log_unavailable").await;
+    front.stop().await;
+    repair();
+}
+
+/// Makes a log impossible to write. Returns the function that repairs it.
+#[cfg(unix)]
+fn break_log(path: std::path::PathBuf) -> impl FnOnce() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+
+    let set_mode = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    // Permissions do not bind root: a folder in place of the log does.
+    let is_root = ntro_base::disk::is_root();
+    if is_root {
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+    } else {
+        set_mode(&path, 0o400);
+    }
+    move || match is_root {
+        true => fs::remove_dir(&path).unwrap(),
+        false => set_mode(&path, 0o600),
+    }
 }
 
 /// Makes calls that are not forwarded in any case until they are refused for this reason.
