@@ -21,7 +21,7 @@ fn attempts(sandbox: &Sandbox, options: &Options) -> (Vec<Attempt>, String) {
         .stdin(battery.stdin().unwrap()));
     let mut sealed = sandbox.sealed(options, &program);
     let sealed = run(sealed.args(&arguments[1..]).stdin(battery.stdin().unwrap()));
-    let judged = Battery::judge(&unsealed.stdout, &sealed.stdout);
+    let judged = battery.judge(&unsealed.stdout, &sealed.stdout);
     (judged, String::from_utf8(sealed.stderr).unwrap())
 }
 

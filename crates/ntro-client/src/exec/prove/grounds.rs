@@ -1,3 +1,4 @@
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, geteuid};
@@ -9,6 +10,14 @@ use super::outcome::Failure;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Grounds {
     pub(super) canary: String,
+    /// A second canary, in the answers of a server that needs a key.
+    pub(super) answer: String,
+    /// The key that the proxy adds for this server.
+    pub(super) key: String,
+    /// Whether the sealed process has a proxy to this server.
+    pub(super) proxied: bool,
+    /// The connection of the user whose key the attempts look for.
+    pub(super) connection: Option<String>,
     /// A name that nothing else has.
     pub(super) name: String,
     pub(super) home: Option<PathBuf>,
@@ -37,6 +46,8 @@ pub(super) struct Planted {
     pub(super) sockets: Vec<PathBuf>,
     pub(super) tcp: u16,
     pub(super) udp: u16,
+    /// The port of the server that needs a key.
+    pub(super) http: u16,
     /// The other end of a terminal that the canary is typed into.
     pub(super) terminal: Option<PathBuf>,
 }
@@ -70,6 +81,39 @@ impl Grounds {
     /// Returns the planted file in the folder of `ntro`.
     pub(super) fn own_file(&self) -> PathBuf {
         self.ntro_home.join(self.file_name())
+    }
+
+    /// Returns the folder of the proxy.
+    pub(super) fn proxy_folder(&self) -> PathBuf {
+        self.ntro_home.join(format!("{}-proxy", self.file_name()))
+    }
+
+    /// Returns where the victim listens: as a bus, as an agent, as tmux, and in the home.
+    pub(super) fn sockets(&self) -> Vec<PathBuf> {
+        let folders = [
+            self.runtime_dir.clone(),
+            Some("/tmp".into()),
+            Some(tmux_folder()),
+            self.home.clone(),
+        ];
+        let folders = folders.into_iter().flatten();
+        folders
+            .map(|folder| folder.join(format!("{}.sock", self.name)))
+            .collect()
+    }
+
+    /// Removes the planted files.
+    pub(super) fn remove(&self) {
+        for file in self.files.iter().chain([&self.own_file()]) {
+            let _ = fs::remove_file(file);
+        }
+        for socket in self.sockets() {
+            let _ = fs::remove_file(socket);
+        }
+        let _ = fs::remove_dir_all(self.proxy_folder());
+        if let Some(home) = &self.home {
+            let _ = fs::remove_dir(home.join(self.file_name()));
+        }
     }
 }
 

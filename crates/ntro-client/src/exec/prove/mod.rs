@@ -5,6 +5,9 @@
 //! start with [`Battery::arguments`]: first unsealed, where each must succeed, and then sealed. An
 //! attempt that fails unsealed shows nothing, and is reported as not tried.
 //!
+//! With [`Battery::plant_proxy`], the sealed process has a proxy as well, and attempts on it count. A
+//! server that answers every request takes its place in the first run.
+//!
 //! A program that runs a battery passes its arguments to [`role`] first.
 
 mod attempts;

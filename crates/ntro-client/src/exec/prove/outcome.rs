@@ -31,6 +31,8 @@ pub(super) enum Failure {
     Refused(String),
     /// This machine or user has nothing to try it on.
     NotTried(&'static str),
+    /// What it is tried on does not work, so that a refusal would show nothing.
+    Broken,
 }
 
 impl<E: Into<io::Error>> From<E> for Failure {
@@ -40,17 +42,19 @@ impl<E: Into<io::Error>> From<E> for Failure {
 }
 
 impl Attempt {
-    pub(super) fn new(name: &str, result: Result<(), Failure>) -> Self {
+    /// Returns none if the attempt could not be made.
+    pub(super) fn new(name: &str, result: Result<(), Failure>) -> Option<Self> {
         let (outcome, why) = match result {
             Ok(()) => (Outcome::Succeeded, "reached the canary".to_owned()),
             Err(Failure::Refused(why)) => (Outcome::Refused, why),
             Err(Failure::NotTried(why)) => (Outcome::NotTried, why.to_owned()),
+            Err(Failure::Broken) => return None,
         };
-        Self {
+        Some(Self {
             name: name.to_owned(),
             outcome,
             why,
-        }
+        })
     }
 
     /// Combines the outcome of the same attempt without and with the seal; each is missing if its

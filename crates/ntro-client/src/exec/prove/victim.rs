@@ -1,13 +1,13 @@
 //! A process that holds the canary, as any program of the user may hold a key.
 
 use std::fs::File;
-use std::io::{self, Write as _};
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -15,46 +15,50 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
 
-use super::calls;
-use super::grounds::Planted;
+use super::grounds::{Grounds, Planted};
 use super::line::print_line;
 
-/// Plants what a process can hold, reports it, and waits for the end of its input. The first line of
-/// the input is the canary; the others are the paths of sockets.
+/// A server that is not attacked closes a call after this time.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Plants what a process can hold, reports it, and waits for the end of its input, whose first line
+/// is a [`Grounds`]. Removes all that is planted.
 pub(super) fn run(name: &str) -> io::Result<()> {
     set_dumpable_behavior(DumpableBehavior::Dumpable)?;
     let mut lines = io::stdin().lines();
-    let canary = lines.next().unwrap_or_else(|| Ok(String::new()))?;
-    let mut paths = Vec::new();
-    for line in &mut lines {
-        let line = line?;
-        if line.is_empty() {
-            break;
-        }
-        paths.push(PathBuf::from(line));
-    }
+    let line = lines.next().unwrap_or_else(|| Ok(String::new()))?;
+    let grounds: Grounds = serde_json::from_str(&line)?;
+    let planted = plant(name, &grounds);
+    let done = planted.and_then(|file| lines.try_for_each(|line| line.map(drop)).map(|()| file));
+    grounds.remove();
+    done.map(drop)
+}
 
+/// Plants what a process can hold. Returns the file without a name.
+fn plant(name: &str, grounds: &Grounds) -> io::Result<File> {
+    let canary = grounds.canary.clone();
     let mut file = File::from(memfd_create("canary", MemfdFlags::CLOEXEC)?);
     file.write_all(canary.as_bytes())?;
     let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let http = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let terminal = new_terminal().ok();
     let mut planted = Planted {
         pid: rustix::process::getpid().as_raw_pid(),
         address: canary.as_ptr() as u64,
         descriptor: file.as_raw_fd(),
-        // The folder of `ntro` is the working folder.
-        handle: calls::file_handle(Path::new(&format!(".{name}"))).ok(),
+        handle: None,
         sockets: Vec::new(),
         tcp: tcp.local_addr()?.port(),
         udp: udp.local_addr()?.port(),
+        http: http.local_addr()?.port(),
         terminal: terminal.as_ref().map(|(_, path)| path.clone()),
     };
 
     let mut listeners = vec![UnixListener::bind_addr(&SocketAddr::from_abstract_name(
         name,
     )?)?];
-    for path in paths {
+    for path in grounds.sockets() {
         if let Ok(listener) = UnixListener::bind(&path) {
             planted.sockets.push(path);
             listeners.push(listener);
@@ -90,15 +94,43 @@ pub(super) fn run(name: &str) -> io::Result<()> {
             }
         });
     }
+    let (answer, key) = (grounds.answer.clone(), grounds.key.clone());
+    thread::spawn(move || {
+        for stream in http.incoming().flatten() {
+            let (answer, key) = (answer.clone(), key.clone());
+            thread::spawn(move || serve(&stream, &answer, &key));
+        }
+    });
     print_line(&planted)?;
+    // Its memory holds the canary at the reported address.
+    std::mem::forget(canary);
+    Ok(file)
+}
+
+/// Answers any request, as a server without protection: with the answer, or with the key if the path
+/// ends in `/key`.
+fn serve(stream: &TcpStream, answer: &str, key: &str) -> io::Result<()> {
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    let mut lines = BufReader::new(stream).lines();
+    let first = lines.next().unwrap_or_else(|| Ok(String::new()))?;
+    let target = first.split(' ').nth(1).unwrap_or_default();
+    let body = if target.ends_with("/key") {
+        key
+    } else {
+        answer
+    };
     for line in lines {
-        line?;
+        if line?.is_empty() {
+            break;
+        }
     }
-    for path in &planted.sockets {
-        let _ = std::fs::remove_file(path);
-    }
-    drop(file);
-    Ok(())
+    let mut stream = stream;
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// Makes a terminal. Returns the end of its owner, and the path of the other.

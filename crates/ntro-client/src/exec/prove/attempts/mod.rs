@@ -1,10 +1,12 @@
 //! The attempts, by name.
 
+mod commands;
 mod files;
 mod keyrings;
 mod memory;
 mod namespaces;
 mod network;
+mod proxy;
 mod signals;
 mod sockets;
 mod startup;
@@ -19,8 +21,16 @@ type Result = std::result::Result<(), Failure>;
 
 type NamedAttempt = (&'static str, fn(&Grounds) -> Result);
 
-/// Each attempt has a separate process.
-pub(super) const ATTEMPTS: &[NamedAttempt] = &[
+/// Returns the attempts that a battery makes. Each has a separate process.
+pub(super) fn named_attempts(grounds: &Grounds) -> impl Iterator<Item = &'static NamedAttempt> {
+    let of_program = match grounds.proxied {
+        true => OF_PROGRAM,
+        false => &[],
+    };
+    ATTEMPTS.iter().chain(of_program)
+}
+
+const ATTEMPTS: &[NamedAttempt] = &[
     ("file: folder of ntro", files::own),
     ("file: key folders of the home", files::key_folders),
     ("file: shared memory", files::shared_memory),
@@ -88,6 +98,26 @@ pub(super) const ATTEMPTS: &[NamedAttempt] = &[
     ("network: UDP port", network::udp),
 ];
 
+/// Attempts by a program that has a proxy.
+const OF_PROGRAM: &[NamedAttempt] = &[
+    ("proxy: no token", proxy::no_token),
+    ("proxy: wrong token", proxy::wrong_token),
+    ("proxy: token of another program", proxy::token_of_another),
+    ("proxy: foreign host", proxy::foreign_host),
+    ("proxy: two hosts", proxy::two_hosts),
+    ("proxy: page in a browser", proxy::browser_origin),
+    ("proxy: absolute target", proxy::absolute_target),
+    ("proxy: CONNECT", proxy::connect),
+    ("proxy: path outside the base URL", proxy::outside),
+    ("proxy: path traversal", proxy::traversal),
+    ("proxy: encoded path traversal", proxy::encoded_traversal),
+    ("proxy: two lengths of a body", proxy::two_lengths),
+    ("proxy: injected header", proxy::injected_header),
+    ("proxy: key in an answer", proxy::key_in_answer),
+    ("command: ntro auth token", commands::auth_token),
+    ("command: ntro auth list", commands::auth_list),
+];
+
 /// Succeeds if the canary is in what is read.
 fn has_canary(grounds: &Grounds, from: impl Read) -> Result {
     let mut bytes = Vec::new();
@@ -98,9 +128,14 @@ fn has_canary(grounds: &Grounds, from: impl Read) -> Result {
 
 /// Succeeds if the canary is in these bytes.
 fn is_canary(grounds: &Grounds, bytes: &[u8]) -> Result {
-    let canary = grounds.canary.as_bytes();
-    match bytes.windows(canary.len()).any(|window| window == canary) {
+    match contains(bytes, &grounds.canary) {
         true => Ok(()),
         false => Err(Failure::Refused("the canary is not there".to_owned())),
     }
+}
+
+/// Returns whether a text is in these bytes.
+pub(super) fn contains(bytes: &[u8], text: &str) -> bool {
+    let mut windows = bytes.windows(text.len());
+    windows.any(|window| window == text.as_bytes())
 }
