@@ -27,6 +27,9 @@ mod listening;
 pub(crate) mod man;
 pub(crate) mod pin;
 pub(crate) mod proxy;
+mod seal_level;
 #[cfg(feature = "authority")]
 pub(crate) mod serve;
 pub(crate) mod tenant;
+
+pub(crate) use seal_level::seal_levels;

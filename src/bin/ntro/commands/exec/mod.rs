@@ -3,7 +3,7 @@
 #[cfg_attr(not(unix), path = "child_windows.rs")]
 mod child;
 #[cfg_attr(not(unix), path = "keyless_windows.rs")]
-mod keyless;
+pub(crate) mod keyless;
 mod mask;
 #[cfg_attr(not(unix), path = "plain_windows.rs")]
 mod plain;
@@ -106,7 +106,7 @@ fn set(command: &mut Command, variables: &Variables) {
 
 /// Returns the error for a program that did not start. The exit codes are those of shells and
 /// `env`.
-fn cannot_run(program: &OsString, error: &io::Error) -> CliError {
+pub(crate) fn cannot_run(program: &OsString, error: &io::Error) -> CliError {
     let name = printable(&program.to_string_lossy(), 200);
     let exists = std::fs::symlink_metadata(program).is_ok();
     let is_path = program.as_encoded_bytes().contains(&b'/');

@@ -11,13 +11,13 @@ use crate::error::CliError;
 use crate::exit::Kind;
 
 /// The connection as the child sees it.
-pub(super) struct Shown<'a> {
-    pub(super) name: &'a ConnectionName,
-    pub(super) provider: Provider,
+pub(crate) struct Shown<'a> {
+    pub(crate) name: &'a ConnectionName,
+    pub(crate) provider: Provider,
     /// The proxy.
-    pub(super) host: &'a Host,
-    pub(super) token: &'a ApiKey,
-    pub(super) tenant: Option<&'a TenantSlug>,
+    pub(crate) host: &'a Host,
+    pub(crate) token: &'a ApiKey,
+    pub(crate) tenant: Option<&'a TenantSlug>,
 }
 
 /// Makes an empty folder that only the user can read: in the runtime directory, else in the folder
@@ -36,7 +36,7 @@ pub(super) fn create(env: &Env) -> Result<TempDir, CliError> {
 }
 
 /// Writes the configuration that the official clients read.
-pub(super) fn write(folder: &Path, shown: &Shown<'_>) -> Result<(), CliError> {
+pub(crate) fn write(folder: &Path, shown: &Shown<'_>) -> Result<(), CliError> {
     let home = NtroDir::at(folder);
     let lock = home.lock().map_err(ntro_client::config::Error::from)?;
     let mut document = Document::read(&home.config())?;

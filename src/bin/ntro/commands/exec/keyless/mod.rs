@@ -4,12 +4,11 @@
 //! key, seals itself and becomes the program. The other, started before that, reads the key and is
 //! the proxy; it ends with the program.
 
-mod home;
+pub(crate) mod home;
 
 use std::path::PathBuf;
 use std::process::Command;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use ntro_base::env::{self, EnvVar};
 use ntro_base::{ConnectionName, Host, HostError};
 use ntro_client::exec::seal::{self, SealFiles, SealLevel};
@@ -19,12 +18,13 @@ use self::home::Shown;
 use super::child::ChildArgs;
 use super::sidecar::{self, ProxyOrder, send_listener};
 use crate::commands::proxy::RuleArgs;
+use crate::commands::seal_levels;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Kind;
 
 /// The name of the connection in the folder of the child, if the environment names host and key.
-const UNNAMED: &str = "keyless";
+pub(crate) const UNNAMED: &str = "keyless";
 
 /// The options of a keyless child.
 #[derive(clap::Args, Debug)]
@@ -34,8 +34,11 @@ pub(super) struct KeylessArgs {
     pub(super) keyless: bool,
     /// What the program is kept from: `store` hides key stores and other programs, `net` leaves only
     /// the proxy to call besides, `off` hides nothing [default: `store`, as far as the system can]
-    #[arg(long, value_name = "LEVEL", requires = "keyless", value_parser = PossibleValuesParser::new(["store", "net", "off"]).try_map(|level| level.parse::<SealLevel>()))]
+    #[arg(long, value_name = "LEVEL", requires = "keyless", value_parser = seal_levels())]
     seal: Option<SealLevel>,
+    /// The folder to hide in place of `NTRO_HOME`, which is of `ntro prove`
+    #[arg(long, value_name = "PATH", requires = "keyless", hide = true)]
+    hidden_home: Option<PathBuf>,
     /// Start the program without first making a call that proves the key
     #[arg(long, requires = "keyless")]
     no_check: bool,
@@ -76,7 +79,10 @@ pub(super) fn prepare(
     let upstream = &resolution.host()?.value;
 
     let home = home::create(cx.env())?;
-    let files = files(home.path(), cx)?;
+    let files = SealFiles {
+        generated_home: Some(home.path().to_owned()),
+        ..files(args.hidden_home, cx)?
+    };
     let plan = seal::Plan::new(level.unwrap_or_default(), files, level.is_some())?;
     let proxy = ProxyOrder {
         home: home.path().to_owned(),
@@ -140,8 +146,8 @@ pub(super) fn prepare(
     Ok(())
 }
 
-/// Returns the files that the seal must know of.
-fn files(home: &std::path::Path, cx: &Context) -> Result<SealFiles, CliError> {
+/// Returns the files that the seal must know of. `hidden` is in place of the folder of `ntro`.
+pub(crate) fn files(hidden: Option<PathBuf>, cx: &Context) -> Result<SealFiles, CliError> {
     let env = cx.env();
     let paths = [
         &env::NTRO_IDENTITY_FILE,
@@ -151,8 +157,11 @@ fn files(home: &std::path::Path, cx: &Context) -> Result<SealFiles, CliError> {
     let usual = |variable: &EnvVar| env.path(variable).ok().flatten();
     Ok(SealFiles {
         home: env.home().map(PathBuf::from),
-        ntro_home: cx.home()?.folder().to_owned(),
-        generated_home: Some(home.to_owned()),
+        ntro_home: match hidden {
+            Some(folder) => folder,
+            None => cx.home()?.folder().to_owned(),
+        },
+        generated_home: None,
         runtime_dir: usual(&env::XDG_RUNTIME_DIR),
         secrets: paths.into_iter().filter_map(usual).collect(),
         programs: env.program_folders().collect(),
