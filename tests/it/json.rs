@@ -232,6 +232,7 @@ fn json_of_every_command_matches_schema() {
         ("auth logout", "other"),
         ("auth remove", "other"),
         ("doctor", "--offline"),
+        ("prove", ""),
         ("admin organisation create", "Acme"),
         ("admin organisation rename", "Acme Globex"),
         ("admin organisation list", ""),

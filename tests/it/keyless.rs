@@ -581,7 +581,7 @@ fn commands_of_the_page_work() {
             lines += 1;
         }
     }
-    assert_eq!(lines, 12);
+    assert_eq!(lines, 15);
 }
 
 #[test]

@@ -49,6 +49,7 @@ mod official;
 mod personas;
 mod pin;
 mod process;
+mod prove;
 mod proxy;
 mod readme;
 mod rotate;

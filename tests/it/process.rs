@@ -19,13 +19,13 @@ const KEY: &str = "ntro_prod_good_k9Zr4MxQ2bLw";
 
 /// An unprivileged user whose processes all have the same user id. Root of the namespace maps to no
 /// user here.
-struct PlainUser<'a> {
+pub struct PlainUser<'a> {
     sandbox: &'a Sandbox,
-    ntro: PathBuf,
+    pub ntro: PathBuf,
 }
 
 impl<'a> PlainUser<'a> {
-    fn new(sandbox: &'a Sandbox) -> Self {
+    pub fn new(sandbox: &'a Sandbox) -> Self {
         let ntro = sandbox.copy_ntro();
         if rustix::process::geteuid().is_root() {
             let given = Command::new("chown")
@@ -38,7 +38,7 @@ impl<'a> PlainUser<'a> {
     }
 
     /// Prepares a program that runs as this user, under the child's user id.
-    fn command(&self, program: &Path) -> Command {
+    pub fn command(&self, program: &Path) -> Command {
         let mut command = match rustix::process::geteuid().is_root() {
             false => Command::new(program),
             true => {

@@ -11,7 +11,9 @@ use ntro_base::{ConnectionName, Host, TenantSlug};
 use crate::commands::completions::{connections, tenants};
 #[cfg(feature = "authority")]
 use crate::commands::{admin, dev, serve};
-use crate::commands::{auth, completions, doctor, env, exec, helper, key, man, pin, proxy, tenant};
+use crate::commands::{
+    auth, completions, doctor, env, exec, helper, key, man, pin, prove, proxy, tenant,
+};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -152,6 +154,7 @@ pub(crate) enum Command {
     #[cfg(unix)]
     #[command(hide = true)]
     KeylessProxy(exec::sidecar::KeylessProxyArgs),
+    Prove(prove::ProveArgs),
     Env(env::EnvArgs),
     Proxy(proxy::ProxyArgs),
     /// Give a key to git, cargo, Bazel, MCP clients and scripts, in their own protocols
@@ -173,7 +176,7 @@ pub(crate) enum Command {
 impl Command {
     /// Returns whether the command runs a program of the user, with the user's limits.
     pub(crate) fn runs_program(&self) -> bool {
-        matches!(self, Self::Exec(_))
+        matches!(self, Self::Exec(_) | Self::Prove(_))
     }
 
     pub(crate) fn run(self, cx: &Context) -> Result<Exit, CliError> {
@@ -188,6 +191,7 @@ impl Command {
             Self::Exec(args) => exec::run(args, cx),
             #[cfg(unix)]
             Self::KeylessProxy(args) => exec::sidecar::serve(args, cx),
+            Self::Prove(args) => prove::run(args, cx),
             Self::Env(args) => env::run(args, cx),
             Self::Proxy(args) => proxy::run(args, cx),
             Self::Helper(command) => command.run(cx),

@@ -32,11 +32,16 @@ use crate::context::Context;
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    // The attempts of `ntro prove`, which must not be hardened.
+    #[cfg(target_os = "linux")]
+    if let Some(code) = ntro_client::exec::prove::role(&arguments) {
+        return code;
+    }
     process::harden();
     if commands::completions::answered() {
         return ExitCode::SUCCESS;
     }
-    let arguments: Vec<_> = std::env::args_os().collect();
     let arguments = commands::helper::called_by_cargo(&arguments).unwrap_or(arguments);
     let Cli { global, command } = match Cli::read(&arguments) {
         Ok(cli) => cli,

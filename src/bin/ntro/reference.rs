@@ -14,7 +14,9 @@ use ntro_client::config::ConnectionEntry;
 use ntro_client::secrets::StoreKind;
 
 use crate::cli::Cli;
-use crate::commands::{admin, auth, dev, doctor, env, helper, key, pin, proxy, serve, tenant};
+use crate::commands::{
+    admin, auth, dev, doctor, env, helper, key, pin, prove, proxy, serve, tenant,
+};
 use crate::help::{self, Topic, script};
 use crate::output::Failure;
 use crate::schema::{CommandOutput, schemas};
@@ -74,6 +76,7 @@ fn outputs() -> Vec<CommandOutput> {
     ));
     outputs.extend(CommandOutput::in_group("key", key::Command::outputs()));
     outputs.push(CommandOutput::new("pin", schemas![pin::PinnedFolder]));
+    outputs.push(CommandOutput::new("prove", schemas![prove::ProvedAttempts]));
     outputs.push(CommandOutput::new("env", schemas![env::Assignments]));
     outputs.push(CommandOutput::new("proxy", schemas![proxy::ProxySummary]));
     outputs.push(CommandOutput::new(

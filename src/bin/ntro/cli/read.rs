@@ -72,6 +72,7 @@ impl Command {
             "exec" => reader.arguments(line).map(Self::Exec),
             #[cfg(unix)]
             "keyless-proxy" => reader.arguments(line).map(Self::KeylessProxy),
+            "prove" => reader.arguments(line).map(Self::Prove),
             "env" => reader.arguments(line).map(Self::Env),
             "proxy" => reader.group::<proxy::ProxyArgs>(line).map(Self::Proxy),
             #[cfg(feature = "authority")]

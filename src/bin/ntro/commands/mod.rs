@@ -26,6 +26,7 @@ mod key_choice;
 mod listening;
 pub(crate) mod man;
 pub(crate) mod pin;
+pub(crate) mod prove;
 pub(crate) mod proxy;
 mod seal_level;
 #[cfg(feature = "authority")]

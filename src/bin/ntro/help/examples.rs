@@ -277,6 +277,12 @@ examples! {
         "Print a token that lives for an hour": "ntro admin token --expires-in 1h"
         "List the keys of a tenant with it": "ntro admin token | ntro key list --admin-token-stdin"
     }
+    "prove" {
+        "Try to reach the keys from the box of a keyless program": "ntro prove"
+        "Try the key of a connection as well, without the network":
+            "ntro prove -c acme-prod --seal net"
+        "Try a program of your own": "ntro prove -- sh -c 'cat \"$NTRO_PROVE_FILE\"'"
+    }
     "doctor" {
         "Check this machine and all connections": "ntro doctor"
         "Repair what can be repaired, without the network": "ntro doctor --fix --offline"
