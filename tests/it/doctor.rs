@@ -74,6 +74,7 @@ fn healthy_home_has_no_findings() {
         stores      ✓ the `file` store answers
         stores      ✓ `[HOME]/.ntro/identity.txt` beside the key file opens it: a copy of the folder has both
         network     ✓ no proxy is set
+        seal        ✓ a keyless program reaches no key
         servers     ✓ [AUTHORITY] answers
         clock       ✓ agrees with that of [AUTHORITY]
 

@@ -6,6 +6,8 @@ mod findings;
 mod leftovers;
 mod network;
 mod plaintext_keys;
+#[cfg(target_os = "linux")]
+mod seal;
 mod servers;
 mod stores;
 mod syntax;
@@ -52,6 +54,8 @@ pub(crate) fn run(args: DoctorArgs, cx: &Context) -> Result<Exit, CliError> {
             findings.failure(stores::CHECK, error);
         }
         network::check(cx, &mut findings);
+        #[cfg(target_os = "linux")]
+        seal::check(cx, &mut findings);
         if !args.offline
             && let Err(error) = servers::check(cx, &files, &mut findings)
         {
