@@ -1,5 +1,5 @@
 //! The cost of a proxy before the authority: calls straight to it, through `ntro proxy`, and through
-//! nginx as a plain reverse proxy and nono as a keyless one, where they are installed.
+//! nginx as a plain reverse proxy, where that is installed.
 //!
 //! ```text
 //! cargo bench --bench proxy [-- --rounds 15 --millis 300 --transfer 1024 --streams 1000]
@@ -8,13 +8,10 @@
 //! All are separate processes with two workers. nginx keeps its connections and writes an access
 //! log; `ntro proxy` logs each call as well. The load comes over 32 open connections, one request at
 //! a time on each, in short rounds that alternate between the ways, so that other load on the machine
-//! affects all of them; medians are printed. nono closes its connection after each call, so its
-//! calls come over 32 connections that are opened for each. The latency is that of one connection.
+//! affects all of them; medians are printed. The latency is that of one connection.
 //!
 //! At the end, `--transfer` MiB go through the proxy in chunks, in each direction, and `--streams`
 //! streams of events are open at the same time.
-//!
-//! `NTRO_NONO` is the program that `scripts/bench` builds in `benches/nono`.
 
 #![allow(
     clippy::unwrap_used,
@@ -86,8 +83,6 @@ struct Way {
     process: Process,
     address: SocketAddr,
     request: String,
-    /// Whether its connections stay open.
-    keeps: bool,
     rounds: Vec<Round>,
 }
 
@@ -131,9 +126,6 @@ fn main() {
     }
     let (process, address, token) = proxy(home, &format!("http://{server}/v1"), &key);
     ways.push(Way::new("`ntro proxy`", process, address, &token));
-    if let Some(nono) = std::env::var_os("NTRO_NONO") {
-        ways.push(start_nono(Path::new(&nono), home, server, &key));
-    }
     for round in 0..=rounds {
         for way in &mut ways {
             way.measure(length);
@@ -270,27 +262,6 @@ fn start_nginx(nginx: &Path, folder: &Path, server: SocketAddr) -> (Process, Soc
     (process, address)
 }
 
-/// Starts a proxy that injects the key as well, and closes each connection after a call.
-fn start_nono(nono: &Path, folder: &Path, server: SocketAddr, key: &str) -> Way {
-    let file = folder.join("key");
-    fs::write(&file, key).unwrap();
-    let mut child = Command::new(nono)
-        .arg(format!("http://{server}"))
-        .arg(format!("file://{}", file.display()))
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    let stdout = child.stdout.take().unwrap();
-    BufReader::new(stdout).read_line(&mut line).unwrap();
-    let (port, token) = line.trim().split_once(' ').unwrap();
-    let address: SocketAddr = format!("127.0.0.1:{port}").parse().unwrap();
-    let mut way = Way::new("nono", Process(child), address, token);
-    way.request = way.request.replace(" /v1/me ", " /authority/v1/me ");
-    way.keeps = false;
-    way
-}
-
 impl Way {
     fn new(name: &'static str, process: Process, address: SocketAddr, key: &str) -> Self {
         Self {
@@ -300,7 +271,6 @@ impl Way {
             request: format!(
                 "GET /v1/me HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\n\r\n"
             ),
-            keeps: true,
             rounds: Vec::new(),
         }
     }
@@ -325,9 +295,6 @@ impl Way {
         let start = Instant::now();
         while start.elapsed() < length / 3 {
             let before = Instant::now();
-            if !self.keeps && !times.is_empty() {
-                single = Connection::open(self.address);
-            }
             single.send(&self.request);
             single.answer();
             times.push(microseconds(before.elapsed()));
@@ -342,16 +309,10 @@ impl Way {
 
     /// Makes calls, one at a time on each of some connections.
     fn load(&self, connections: usize, start: Instant, length: Duration) -> u32 {
-        let open = || -> Vec<_> {
-            let each = (0..connections).map(|_| Connection::open(self.address));
-            each.collect()
-        };
-        let mut streams = open();
+        let open = (0..connections).map(|_| Connection::open(self.address));
+        let mut streams: Vec<_> = open.collect();
         let mut count = 0;
         while start.elapsed() < length {
-            if !self.keeps && count > 0 {
-                streams = open();
-            }
             for stream in &mut streams {
                 stream.send(&self.request);
             }
