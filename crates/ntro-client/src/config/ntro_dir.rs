@@ -7,6 +7,9 @@ use ntro_base::ConnectionName;
 use ntro_base::disk::{self, FileLock};
 use ntro_base::env::{self, Env};
 
+/// The beginning of the names of files that mark a child key as in use.
+const CHILD: &str = ".child-";
+
 /// Every file in the folder that is rewritten as a whole.
 const FILES: [&str; 9] = [
     "config.toml",
@@ -158,7 +161,15 @@ impl NtroDir {
     /// Returns the path of the file that marks a child key as in use.
     #[must_use]
     pub fn child(&self, attempt: &str) -> PathBuf {
-        self.folder.join(format!(".child-{attempt}"))
+        self.folder.join(format!("{CHILD}{attempt}"))
+    }
+
+    /// Returns the paths of all files that mark a child key as in use.
+    pub fn child_marks(&self) -> impl Iterator<Item = PathBuf> {
+        let entries = std::fs::read_dir(&self.folder).into_iter().flatten();
+        let names = entries.flatten().map(|entry| entry.file_name());
+        let marks = names.filter(|name| name.as_encoded_bytes().starts_with(CHILD.as_bytes()));
+        marks.map(|name| self.folder.join(name))
     }
 
     /// Returns the path of the log of the calls through proxies.

@@ -155,6 +155,10 @@ pub fn revoke_leftover(
         ChildKeys::end(home, attempt)?;
         drop(claim);
     }
+    for mark in home.child_marks() {
+        // Dropping the claim removes the file. One without a process is of no use.
+        drop(Claim::take(&mark)?);
+    }
     Ok(revoked)
 }
 
