@@ -277,6 +277,31 @@ fn ended_child_key_has_no_substitute() {
     stage.whoami().run().success().done();
 }
 
+/// Also where the program would inherit it in another variable.
+#[test]
+fn connection_key_stays_behind() {
+    let stage = Stage::new(Provider::Ntropii);
+    let own = &stage.key.key;
+    let other = "ont_live_k9Zr4MxQ2bLw_Jf83nd72jfk38dhJKd8k9Zr4MxQ2bLwPq71mZxT";
+    for exec in EXECS {
+        let run = stage.run(exec, "env").env("MY_KEY", own);
+        let run = run.env("MCP_HEADER", format!("Bearer {own}"));
+        let outcome = run.env("RESEARCH_KEY", other).run().success();
+        assert!(!outcome.stdout.contains(own.as_str()), "{exec}");
+        for name in ["MY_KEY", "MCP_HEADER"] {
+            let warning = format!("the variable `{name}` contains an API key");
+            assert!(
+                outcome.stderr.contains(&warning),
+                "{exec}: {}",
+                outcome.stderr
+            );
+        }
+        // Other keys are given on purpose, unless the program is keyless.
+        let keeps = outcome.stdout.contains("RESEARCH_KEY=");
+        assert_eq!(keeps, !exec.contains("keyless"), "{exec}");
+    }
+}
+
 #[test]
 fn scopes_narrow_the_key() {
     let stage = Stage::new(Provider::Ontora);
