@@ -34,7 +34,7 @@ pub(crate) struct DoctorArgs {
     /// Fix permissions and remove leftover files
     #[arg(long)]
     fix: bool,
-    /// Contact no server
+    /// Contact no server, and make no attempts on the seal
     #[arg(long)]
     offline: bool,
 }
@@ -55,7 +55,9 @@ pub(crate) fn run(args: DoctorArgs, cx: &Context) -> Result<Exit, CliError> {
         }
         network::check(cx, &mut findings);
         #[cfg(target_os = "linux")]
-        seal::check(cx, &mut findings);
+        if !args.offline {
+            seal::check(cx, &mut findings);
+        }
         if !args.offline
             && let Err(error) = servers::check(cx, &files, &mut findings)
         {
