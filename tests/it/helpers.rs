@@ -672,7 +672,7 @@ with zipfile.ZipFile('hello-1.0-py3-none-any.whl', 'w') as wheel:
     install(&files.origin()).success().done();
     let installed = fs::read_to_string(sandbox.home().join("site/hello.py")).unwrap();
     assert_eq!(installed, "word = \"installed\"");
-    assert_eq!(files.accepted(), [password.clone()]);
+    assert_eq!(files.accepted().as_slice(), std::slice::from_ref(&password));
     sandbox.assert_nowhere(KEY);
 
     fs::remove_dir_all(sandbox.home().join("site")).unwrap();
