@@ -67,10 +67,10 @@ impl PendingAnswer {
     ///
     /// Fails if no message arrives within a few seconds.
     pub fn receive(mut stream: UnixStream) -> io::Result<(Self, ApprovalMessage)> {
-        const PATIENCE: Duration = Duration::from_secs(5);
+        const TIMEOUT: Duration = Duration::from_secs(5);
 
         stream.set_nonblocking(false)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         let mut line = Vec::new();
         let mut buffer = [0; 4096];
         while !line.ends_with(b"\n") {
