@@ -86,6 +86,7 @@ const LINES: &[&str] = &[
     "helper bazel get",
     "proxy log",
     "proxy log --verify",
+    "proxy approve",
     "prove",
     "auth logout --revoke",
     "auth logout",
