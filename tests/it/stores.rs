@@ -508,10 +508,9 @@ fn in_session<'a>(sandbox: &'a Sandbox, line: &str) -> Terminal<'a> {
     Terminal::shell(sandbox, &format!("keyctl session - sh -c '{script}' 2>&1"))
 }
 
-#[test]
-#[ignore = "needs keyctl: run scripts/test"]
-fn typed_passphrase_is_kept_in_session() {
-    const PROMPT: &str = "Passphrase of the key file";
+/// Returns a home whose key file opens with a passphrase that is typed and kept, the authority, the
+/// key, and the name under which the kernel keeps the passphrase.
+fn unlockable() -> (Sandbox, Authority, IssuedKey, String) {
     let (mut sandbox, authority, key) = ground();
     sandbox.set("NTRO_PASSPHRASE", "open sesame");
     login(&sandbox, &authority, &key, "file")
@@ -520,8 +519,15 @@ fn typed_passphrase_is_kept_in_session() {
         .done();
     sandbox.set("NTRO_PASSPHRASE", "");
     sandbox.set("NTRO_UNLOCK_FOR", "15m");
-    let folder = sandbox.ntro_home();
-    let name = format!("ntro:unlocked:{}", folder.display());
+    let name = format!("ntro:unlocked:{}", sandbox.ntro_home().display());
+    (sandbox, authority, key, name)
+}
+
+#[test]
+#[ignore = "needs keyctl: run scripts/test"]
+fn typed_passphrase_is_kept_in_session() {
+    const PROMPT: &str = "Passphrase of the key file";
+    let (sandbox, _authority, key, name) = unlockable();
     let script = format!(
         "ntro auth token; echo [2]; ntro auth token </dev/null; ntro auth status; \
          ntro doctor --offline | grep unlocked; \
@@ -555,15 +561,7 @@ fn typed_passphrase_is_kept_in_session() {
 #[test]
 #[ignore = "needs keyctl: run scripts/test"]
 fn sealed_program_misses_kept_passphrase() {
-    let (mut sandbox, authority, key) = ground();
-    sandbox.set("NTRO_PASSPHRASE", "open sesame");
-    login(&sandbox, &authority, &key, "file")
-        .run()
-        .success()
-        .done();
-    sandbox.set("NTRO_PASSPHRASE", "");
-    sandbox.set("NTRO_UNLOCK_FOR", "15m");
-    let name = format!("ntro:unlocked:{}", sandbox.ntro_home().display());
+    let (sandbox, _authority, _, name) = unlockable();
     let search = format!("keyctl search @s user {name} >/dev/null && echo found || echo refused");
     // The proxy opens the store; its program gets nothing of that.
     let script = format!(
@@ -586,15 +584,7 @@ fn sealed_program_misses_kept_passphrase() {
 #[ignore = "needs keyctl: run scripts/test"]
 fn bad_passphrase_is_asked_again() {
     const PROMPT: &str = "Passphrase of the key file";
-    let (mut sandbox, authority, key) = ground();
-    sandbox.set("NTRO_PASSPHRASE", "open sesame");
-    login(&sandbox, &authority, &key, "file")
-        .run()
-        .success()
-        .done();
-    sandbox.set("NTRO_PASSPHRASE", "");
-    sandbox.set("NTRO_UNLOCK_FOR", "15m");
-    let name = format!("ntro:unlocked:{}", sandbox.ntro_home().display());
+    let (sandbox, _authority, key, name) = unlockable();
     // Another passphrase, a time that is over, and the kernel's own end.
     for (content, time) in [
         ("99999999999\\nwrong", "15m"),

@@ -53,6 +53,18 @@ pub fn keyring_is_out_of_reach() {
     assert_eq!(printed, "done\n", "{output:?}");
 }
 
+/// Prepares a terminal multiplexer, outside of any other.
+fn multiplexer(sandbox: &Sandbox, program: &str) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env_remove("TMUX")
+        .env_remove("STY")
+        // The login shell of a system's user may run nothing.
+        .env("SHELL", "/bin/sh")
+        .env("HOME", sandbox.home());
+    command
+}
+
 pub fn tmux_is_out_of_reach() {
     if !includes_ignored() {
         return;
@@ -60,14 +72,8 @@ pub fn tmux_is_out_of_reach() {
     let sandbox = Sandbox::new();
     let name = format!("ntro-seal-{}", std::process::id());
     let tmux = |arguments: &[&str]| {
-        let mut command = Command::new("tmux");
-        command
-            .args(["-L", &name])
-            .args(arguments)
-            .env_remove("TMUX")
-            // The login shell of a system's user may run nothing.
-            .env("SHELL", "/bin/sh")
-            .env("HOME", sandbox.home());
+        let mut command = multiplexer(&sandbox, "tmux");
+        command.args(["-L", &name]).args(arguments);
         command.output().unwrap()
     };
     let started = tmux(&["new-session", "-d", "sleep 60"]);
@@ -92,13 +98,8 @@ pub fn screen_is_out_of_reach() {
     let sandbox = Sandbox::new();
     let name = format!("ntro-seal-{}", std::process::id());
     let screen = |arguments: &[&str]| {
-        let mut command = Command::new("screen");
-        command
-            .args(arguments)
-            .env_remove("STY")
-            .env("SHELL", "/bin/sh")
-            .env("HOME", sandbox.home());
-        command.output().unwrap()
+        let mut command = multiplexer(&sandbox, "screen");
+        command.args(arguments).output().unwrap()
     };
     let started = screen(&["-d", "-m", "-S", &name, "sleep", "60"]);
     assert!(started.status.success(), "{started:?}");
