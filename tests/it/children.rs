@@ -17,19 +17,19 @@ use crate::support::{
     Authority, Fault, Faulty, IssuedKey, Sandbox, ServerFolder, Stub, When, wire,
 };
 
-const TENANT: &str = "acme-fund-admin";
+pub(crate) const TENANT: &str = "acme-fund-admin";
 /// The life of a child key in seconds; without it the test `program` is none.
 const LIFE: &str = "NTRO_TEST_CHILD_LIFE";
 
 /// A connection to an authority, from a separate home.
-struct Story {
-    authority: Authority,
-    sandbox: Sandbox,
-    key: IssuedKey,
+pub(crate) struct Story {
+    pub(crate) authority: Authority,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) key: IssuedKey,
 }
 
 impl Story {
-    fn begin(provider: Provider) -> Self {
+    pub(crate) fn begin(provider: Provider) -> Self {
         let authority = Authority::start();
         let host = authority.host(provider);
         Self::before(authority, provider, &host)
@@ -64,7 +64,7 @@ impl Story {
     }
 
     /// Returns how many child keys are live.
-    fn live(&self) -> usize {
+    pub(crate) fn live(&self) -> usize {
         self.authority.live_keys(TENANT).len() - 1
     }
 

@@ -11,10 +11,9 @@ use ntro_base::Provider;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::children::{Story, TENANT};
 use crate::kills::Random;
-use crate::support::{Authority, IssuedKey, Run, Sandbox, Stub, tell};
-
-const TENANT: &str = "acme-fund-admin";
+use crate::support::{Run, Sandbox, Stub, tell};
 
 /// Every way to start a program with a child key.
 const EXECS: [&str; 5] = [
@@ -28,28 +27,7 @@ const EXECS: [&str; 5] = [
 /// A variable that marks the processes of one program.
 const MARK: &str = "NTRO_TEST_PROGRAM";
 
-/// A connection to an authority, its key in the encrypted file.
-struct Stage {
-    authority: Authority,
-    sandbox: Sandbox,
-    key: IssuedKey,
-}
-
-impl Stage {
-    fn new(provider: Provider) -> Self {
-        let authority = Authority::start();
-        let sandbox = Sandbox::new();
-        sandbox.make_identity();
-        let key = authority.key(provider, TENANT);
-        let host = authority.host(provider);
-        sandbox.log_in("--name local --store file", &host, &key.key);
-        Self {
-            authority,
-            sandbox,
-            key,
-        }
-    }
-
+impl Story {
     /// Prepares a shell script in the tested program.
     fn run(&self, exec: &str, script: &str) -> Run<'_> {
         self.sandbox.ntro(&format!("{exec} -- sh -c")).arg(script)
@@ -73,11 +51,6 @@ impl Stage {
         let mut program = self.spawn(exec, 0, script);
         assert!(program.line().is_some(), "{exec}");
         program
-    }
-
-    /// Returns how many child keys are live.
-    fn live(&self) -> usize {
-        self.authority.live_keys(TENANT).len() - 1
     }
 
     /// Waits until no child key is live, without a command that would end it.
@@ -185,67 +158,67 @@ fn print_key(provider: Provider) -> &'static str {
 #[test]
 fn child_key_ends_with_its_program() {
     for provider in Provider::ALL {
-        let stage = Stage::new(provider);
+        let story = Story::begin(provider);
         for exec in EXECS {
-            let mut program = stage.spawn(exec, 0, print_key(provider));
+            let mut program = story.spawn(exec, 0, print_key(provider));
             let given = program.line().unwrap();
-            assert_ne!(given, stage.key.key, "{exec}");
-            assert_eq!(stage.live(), 1, "{exec}");
-            let child = &stage.authority.live_keys(TENANT)[0];
+            assert_ne!(given, story.key.key, "{exec}");
+            assert_eq!(story.live(), 1, "{exec}");
+            let child = &story.authority.live_keys(TENANT)[0];
             let is_keyless = exec.contains("--keyless");
             // With `--mask` the key is not printed.
             let is_child = given.starts_with(child.as_str());
             assert_eq!(is_child, exec == "exec --child", "{exec}");
             assert_eq!(given.contains("_px_"), is_keyless, "{exec}");
-            let recorded = stage.sandbox.read("children.toml");
-            assert!(recorded.contains(&stage.key.prefix), "{exec}");
+            let recorded = story.sandbox.read("children.toml");
+            assert!(recorded.contains(&story.key.prefix), "{exec}");
             // Another command leaves it alone.
-            stage.whoami().run().success().done();
-            assert_eq!(stage.live(), 1, "{exec}");
+            story.whoami().run().success().done();
+            assert_eq!(story.live(), 1, "{exec}");
             program.end();
-            stage.assert_ended(exec);
+            story.assert_ended(exec);
         }
-        stage.sandbox.assert_nowhere(&stage.key.key);
+        story.sandbox.assert_nowhere(&story.key.key);
     }
 }
 
 #[test]
 fn child_key_ends_with_killed_program() {
-    let stage = Stage::new(Provider::Ntropii);
+    let story = Story::begin(Provider::Ntropii);
     for exec in EXECS {
         for signal in [Signal::KILL, Signal::TERM, Signal::HUP] {
-            let mut program = stage.start(exec, "echo ready; exec sleep 1000");
-            assert_eq!(stage.live(), 1, "{exec}");
+            let mut program = story.start(exec, "echo ready; exec sleep 1000");
+            assert_eq!(story.live(), 1, "{exec}");
             kill_process(Pid::from_child(&program.process), signal).unwrap();
             program.process.wait().unwrap();
-            stage.assert_ended(exec);
+            story.assert_ended(exec);
         }
         // A program that does not start needs none either.
-        let exec = stage.sandbox.ntro(&format!("{exec} -- /nowhere/program"));
+        let exec = story.sandbox.ntro(&format!("{exec} -- /nowhere/program"));
         exec.run().exits(127).done();
-        stage.assert_ended("no program");
+        story.assert_ended("no program");
     }
 }
 
 #[test]
 fn next_command_ends_key_of_killed_watcher() {
-    let stage = Stage::new(Provider::Ntropii);
+    let story = Story::begin(Provider::Ntropii);
     for (exec, next) in [
         ("exec --child", "auth whoami"),
         ("exec --child --mask", "exec --child -- true"),
         ("exec --child", "exec --keyless -- true"),
     ] {
-        let mut program = stage.start(exec, "echo ready; read line");
+        let mut program = story.start(exec, "echo ready; read line");
         assert!(program.kill_beside());
         eventually("the watcher runs", || beside(program.mark).is_empty());
-        assert_eq!(stage.live(), 1);
-        let next = stage.sandbox.ntro(next).run().success();
+        assert_eq!(story.live(), 1);
+        let next = story.sandbox.ntro(next).run().success();
         assert!(
             next.stderr
                 .contains("Revoked 1 child key of killed programs."),
             "{next}"
         );
-        stage.assert_ended(exec);
+        story.assert_ended(exec);
         program.end();
     }
 }
@@ -253,38 +226,38 @@ fn next_command_ends_key_of_killed_watcher() {
 /// Neither the program nor another command has to end it.
 #[test]
 fn expired_child_key_is_refused() {
-    let stage = Stage::new(Provider::Ntropii);
+    let story = Story::begin(Provider::Ntropii);
     for exec in ["exec --child --ttl 5s", "exec --child --ttl 5s --keyless"] {
         let ntro = env!("CARGO_BIN_EXE_ntro");
         let script = format!("{ntro} auth whoami || exit 1; sleep 5; {ntro} auth whoami");
-        let outcome = stage.run(exec, &script).run();
+        let outcome = story.run(exec, &script).run();
         outcome.exits(4).complains("HTTP 401").done();
-        eventually(exec, || !stage.has_records());
+        eventually(exec, || !story.has_records());
     }
 }
 
 #[test]
 fn ended_child_key_has_no_substitute() {
-    let stage = Stage::new(Provider::Ntropii);
+    let story = Story::begin(Provider::Ntropii);
     let ntro = env!("CARGO_BIN_EXE_ntro");
     let script = format!("echo ready; read line; {ntro} auth whoami; echo $?");
-    let mut program = stage.start("exec --child --keyless", &script);
+    let mut program = story.start("exec --child --keyless", &script);
     // The child key alone is revoked; the stored key stays valid.
-    assert_eq!(stage.authority.revoke_children(&stage.key), 1);
+    assert_eq!(story.authority.revoke_children(&story.key), 1);
     drop(program.process.stdin.take());
     assert_eq!(program.line().as_deref(), Some("4"));
     program.end();
-    stage.whoami().run().success().done();
+    story.whoami().run().success().done();
 }
 
 /// Also where the program would inherit it in another variable.
 #[test]
 fn connection_key_stays_behind() {
-    let stage = Stage::new(Provider::Ntropii);
-    let own = &stage.key.key;
+    let story = Story::begin(Provider::Ntropii);
+    let own = &story.key.key;
     let other = "ont_live_k9Zr4MxQ2bLw_Jf83nd72jfk38dhJKd8k9Zr4MxQ2bLwPq71mZxT";
     for exec in EXECS {
-        let run = stage.run(exec, "env").env("MY_KEY", own);
+        let run = story.run(exec, "env").env("MY_KEY", own);
         let run = run.env("MCP_HEADER", format!("Bearer {own}"));
         let outcome = run.env("RESEARCH_KEY", other).run().success();
         assert!(!outcome.stdout.contains(own.as_str()), "{exec}");
@@ -304,31 +277,31 @@ fn connection_key_stays_behind() {
 
 #[test]
 fn scopes_narrow_the_key() {
-    let stage = Stage::new(Provider::Ontora);
+    let story = Story::begin(Provider::Ontora);
     let ntro = env!("CARGO_BIN_EXE_ntro");
     for exec in ["exec --child", "exec --child --keyless"] {
         let exec = format!("{exec} --scope exports --scope webhooks");
         let script = format!("NTRO_API_KEY=$ONTORA_API_KEY {ntro} key current -o json");
-        let current = stage.run(&exec, &script).run().success().json();
+        let current = story.run(&exec, &script).run().success().json();
         let scopes = current["scopes"].clone();
         assert_eq!(scopes, Value::from(vec!["exports", "webhooks"]), "{exec}");
     }
     // A child has no more than its parent.
-    let narrow = stage.authority.key_with(Provider::Ontora, TENANT, |new| {
+    let narrow = story.authority.key_with(Provider::Ontora, TENANT, |new| {
         new.scopes = vec![ntro_base::Scope::Exports];
     });
-    let run = stage.run("exec --child --scope webhooks", "touch started");
+    let run = story.run("exec --child --scope webhooks", "touch started");
     let outcome = run.env("NTRO_API_KEY", &narrow.key).run().exits(5);
     assert!(outcome.stderr.contains("exceeds_parent"), "{outcome}");
     assert!(outcome.stderr.contains("a shorter `--ttl`"), "{outcome}");
-    assert!(!stage.sandbox.home().join("started").exists());
-    assert!(stage.authority.children(&narrow).is_empty());
-    assert!(!stage.has_records());
+    assert!(!story.sandbox.home().join("started").exists());
+    assert!(story.authority.children(&narrow).is_empty());
+    assert!(!story.has_records());
 }
 
 #[test]
 fn impossible_options_are_usage_errors() {
-    let stage = Stage::new(Provider::Ntropii);
+    let story = Story::begin(Provider::Ntropii);
     for (exec, message) in [
         (
             "exec --child --scope exports",
@@ -345,25 +318,25 @@ fn impossible_options_are_usage_errors() {
             "`--child` creates a key, and `--only` sets no variable to it",
         ),
     ] {
-        let outcome = stage.run(exec, "exit 3").run().exits(2);
+        let outcome = story.run(exec, "exit 3").run().exits(2);
         assert!(outcome.stderr.contains(message), "{exec}: {outcome}");
     }
-    assert_eq!(stage.live(), 0);
+    assert_eq!(story.live(), 0);
 }
 
 #[test]
 fn policy_applies_to_child_keys() {
-    let stage = Stage::new(Provider::Ntropii);
-    let set = stage.sandbox.ntro("auth set local --policy keyless");
+    let story = Story::begin(Provider::Ntropii);
+    let set = story.sandbox.ntro("auth set local --policy keyless");
     set.run().success().done();
-    let refused = stage.run("exec --child", "exit 3").run().exits(5);
+    let refused = story.run("exec --child", "exit 3").run().exits(5);
     assert!(refused.stderr.contains("keyless"), "{refused}");
-    stage
+    story
         .run("exec --child --keyless", "exit 3")
         .run()
         .exits(3)
         .done();
-    stage.assert_ended("keyless");
+    story.assert_ended("keyless");
 }
 
 #[test]
@@ -387,17 +360,17 @@ fn server_without_child_keys_is_reported() {
 
 #[test]
 fn presented_token_is_reported() {
-    let stage = Stage::new(Provider::Ntropii);
+    let story = Story::begin(Provider::Ntropii);
     for exec in ["exec --keyless", "exec --child --keyless"] {
-        let mut program = stage.spawn(exec, 0, "echo $NTRO_API_KEY; read line");
+        let mut program = story.spawn(exec, 0, "echo $NTRO_API_KEY; read line");
         let token = program.line().unwrap();
         let present = || {
-            let run = stage.whoami().args("--host");
-            let run = run.arg(stage.authority.host(Provider::Ntropii));
+            let run = story.whoami().args("--host");
+            let run = run.arg(story.authority.host(Provider::Ntropii));
             run.env("NTRO_API_KEY", &token).run().exits(4).done();
         };
         let tripped = || {
-            let status = stage.sandbox.ntro("auth status -o json").run().success();
+            let status = story.sandbox.ntro("auth status -o json").run().success();
             status.json()[0]["tripped_at"].clone()
         };
         let before = tripped();
@@ -411,7 +384,7 @@ fn presented_token_is_reported() {
         // The time of a trip has whole seconds.
         thread::sleep(Duration::from_millis(1_100));
     }
-    let text = stage.sandbox.ntro("auth status").run().success();
+    let text = story.sandbox.ntro("auth status").run().success();
     assert!(
         text.stdout
             .contains("a program has leaked its one-off token"),
@@ -429,7 +402,7 @@ fn no_child_key_outlives_killed_programs() {
     const LIFE: Duration = Duration::from_secs(300);
 
     let (seed, mut random) = Random::new();
-    let stage = Stage::new(Provider::Ontora);
+    let story = Story::begin(Provider::Ontora);
     let seen = Mutex::new((0, 0, 0));
     for batch in 0..PROGRAMS / AT_ONCE {
         let programs: Vec<_> = (0..AT_ONCE)
@@ -439,7 +412,7 @@ fn no_child_key_outlives_killed_programs() {
                     _ => "exec --child --ttl 300s --keyless --no-check",
                 };
                 let mark = batch * AT_ONCE + number;
-                let program = stage.spawn(exec, mark, "echo ready; read line");
+                let program = story.spawn(exec, mark, "echo ready; read line");
                 // Each pair of choices has as many programs.
                 let (killed, abandoned) = (number % 2 == 0, (number / 2 + batch) % 2 == 0);
                 let after = [random.below(LONGEST), random.below(LONGEST)];
@@ -479,19 +452,19 @@ fn no_child_key_outlives_killed_programs() {
         marks.retain(|mark| !beside(*mark).is_empty());
         marks.is_empty()
     });
-    let left = stage.live();
+    let left = story.live();
     let (killed, abandoned, started) = *seen.lock().unwrap();
     // The next command ends what is left.
-    stage.whoami().run().success().done();
-    let children = stage.authority.children(&stage.key);
+    story.whoami().run().success().done();
+    let children = story.authority.children(&story.key);
     tell(&format!(
         "{killed} programs and {abandoned} processes beside them killed, {started} started, \
          {} keys created, {left} left live (seed {seed})",
         children.len()
     ));
     // A process that is killed between two steps leaves an empty file at most.
-    let has_records = stage.sandbox.ntro_home().join("children.toml").exists();
-    assert_eq!((stage.live(), has_records), (0, false), "seed {seed}");
+    let has_records = story.sandbox.ntro_home().join("children.toml").exists();
+    assert_eq!((story.live(), has_records), (0, false), "seed {seed}");
     assert_eq!(killed, PROGRAMS / 2, "seed {seed}");
     // Those that are not killed have one.
     assert!(children.len() >= PROGRAMS / 4, "seed {seed}");
