@@ -135,6 +135,7 @@ pub fn agents_are_out_of_reach() {
     // The first starts it.
     let started = gpg("GETINFO pid");
     while !Path::new(&socket).exists() {
+        assert_eq!(ssh.try_wait().unwrap(), None, "the agent has ended");
         std::thread::yield_now();
     }
     let refused = std::panic::catch_unwind(|| {
