@@ -122,4 +122,16 @@ impl StoreError {
             _ => false,
         }
     }
+
+    /// Returns the conflict that broke a rule of uniqueness, or else the error itself.
+    pub(super) fn conflict(self, what: &'static str, name: impl FnOnce() -> String) -> Self {
+        match &self {
+            Self::Sqlite(SqliteError(rusqlite::Error::SqliteFailure(failure, _)))
+                if failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE =>
+            {
+                Self::Conflict { what, name: name() }
+            }
+            _ => self,
+        }
+    }
 }

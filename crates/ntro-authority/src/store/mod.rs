@@ -11,9 +11,12 @@
 //! Times of last use are no change of the registry, and are not audited.
 
 mod audit;
+#[cfg(test)]
+mod contract;
 mod error;
 mod open;
 mod records;
+mod sql;
 mod sqlite;
 
 use std::future::Future;

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::sqlite::{Sqlite, SqliteFiles};
+use super::sqlite::{self, SqliteFiles};
 use super::{Store, StoreError, Subscriber};
 use crate::settings::Database;
 
 /// Opens a database beside a serving process, or without one.
 pub(crate) fn open(database: &Database) -> Result<Arc<dyn Store>, StoreError> {
     match database {
-        Database::Sqlite(path) => Ok(Arc::new(Sqlite::open(&SqliteFiles::new(path))?)),
+        Database::Sqlite(path) => Ok(Arc::new(sqlite::open(&SqliteFiles::new(path))?)),
     }
 }
 
@@ -20,7 +20,7 @@ pub(crate) fn serve(
 ) -> Result<Arc<dyn Store>, StoreError> {
     match database {
         Database::Sqlite(path) => {
-            let store = Sqlite::serve(&SqliteFiles::new(path), subscriber)?;
+            let store = sqlite::serve(&SqliteFiles::new(path), subscriber)?;
             Ok(Arc::new(store))
         }
     }
@@ -29,13 +29,13 @@ pub(crate) fn serve(
 /// Returns the proof of the database's pepper, if the database has one yet.
 pub(crate) fn pepper_check(database: &Database) -> Result<Option<[u8; 32]>, StoreError> {
     match database {
-        Database::Sqlite(path) => Sqlite::pepper_check(&SqliteFiles::new(path)),
+        Database::Sqlite(path) => sqlite::pepper_check(&SqliteFiles::new(path)),
     }
 }
 
 /// Writes the proof of the database's pepper, unless there is one already.
 pub(crate) fn set_pepper_check(database: &Database, check: [u8; 32]) -> Result<(), StoreError> {
     match database {
-        Database::Sqlite(path) => Sqlite::set_pepper_check(&SqliteFiles::new(path), check),
+        Database::Sqlite(path) => sqlite::set_pepper_check(&SqliteFiles::new(path), check),
     }
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, Row};
+use rusqlite::Connection;
 
 use super::SqliteFiles;
-use super::columns::{KEY, TENANT, TRIPWIRE, key, tenant, tripwire};
-use crate::store::{Epoch, RegistryChange, StoreError, Subscriber};
+use crate::store::sql::{epoch, registry_changes};
+use crate::store::{Epoch, StoreError, Subscriber};
 use ntro_base::disk::{self, FileLock};
 
 /// How long another process waits for the serving one to acknowledge a change.
@@ -16,19 +16,6 @@ const CONFIRMATION: Duration = Duration::from_secs(10);
 /// How long a starting server waits for one that is ending, or for an `ntro admin` that checks
 /// whether a server runs.
 const TAKE_OVER: Duration = Duration::from_secs(2);
-
-pub(super) fn epoch(connection: &Connection) -> Result<i64, rusqlite::Error> {
-    connection
-        .prepare_cached("SELECT epoch FROM meta")?
-        .query_row([], |row| row.get(0))
-}
-
-/// Begins a new epoch and returns it, for the rows that change in it.
-pub(super) fn next_epoch(connection: &Connection) -> Result<i64, rusqlite::Error> {
-    connection
-        .prepare_cached("UPDATE meta SET epoch = epoch + 1 RETURNING epoch")?
-        .query_row([], |row| row.get(0))
-}
 
 /// The changes of the database, for the subscriber of the serving process.
 pub(super) struct ChangeFeed {
@@ -95,30 +82,7 @@ impl ChangeFeed {
             });
         }
         if epoch != self.epoch {
-            let mut changes = Vec::new();
-            let mut tenants = connection.prepare_cached(&format!(
-                "SELECT {TENANT}, (SELECT organisations.name FROM organisations \
-                 WHERE organisations.id = organisation_id) AS owner \
-                 FROM tenants WHERE changed > ?1"
-            ))?;
-            let with_owner = |row: &Row<'_>| Ok((tenant(row)?, row.get("owner")?));
-            for tenant in tenants.query_map([self.epoch], with_owner)? {
-                let (tenant, organisation) = tenant?;
-                changes.push(RegistryChange::Tenant(Box::new(tenant), organisation));
-            }
-            // Keys that were revoked before the start are not needed.
-            let mut keys = connection.prepare_cached(&format!(
-                "SELECT {KEY} FROM api_keys WHERE changed > ?1 AND (revoked_at IS NULL OR ?1 >= 0)"
-            ))?;
-            for key in keys.query_map([self.epoch], key)? {
-                changes.push(RegistryChange::Key(Box::new(key?)));
-            }
-            let mut tripwires = connection.prepare_cached(&format!(
-                "SELECT {TRIPWIRE} FROM tripwires WHERE changed > ?1"
-            ))?;
-            for tripwire in tripwires.query_map([self.epoch], tripwire)? {
-                changes.push(RegistryChange::Tripwire(tripwire?));
-            }
+            let changes = registry_changes(connection, self.epoch)?;
             self.subscriber.apply(Epoch(epoch), changes);
         }
         drop(reading);
@@ -173,6 +137,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::store::RegistryChange;
     use crate::store::sqlite::schema::{connect, prepare};
 
     /// Records the epochs that it gets.

@@ -14,170 +14,89 @@
 //! written but not confirmed. Success is never reported too early, and this needs no socket, no port
 //! and no signal, on any platform. A change that takes nothing away, such as a new key, succeeds
 //! without confirmation. Leases and acknowledgements of several replicas follow the same rule.
-mod audit;
-mod children;
-mod columns;
 mod feed;
 mod files;
-mod idempotency;
 mod schema;
-mod statements;
-mod tripwires;
+mod session;
 mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Receiver;
 
-use jiff::Timestamp;
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
-use super::{AuditEvent, Stamp, StoreError, StoreFuture, Subscriber};
+use super::sql::{ReadQuery, SqlStore, WorkerThread};
+use super::{StoreError, Subscriber};
 use feed::{ChangeFeed, take_over};
 pub(super) use files::SqliteFiles;
 use ntro_base::disk::FileLock;
 use schema::{connect, prepare};
-use writer::{ReadQuery, Side, SqliteWriter, WorkerThread, WriteJob, WriteTask};
+use writer::{Side, SqliteWriter};
 
-/// The registry in a SQLite file.
-pub(super) struct Sqlite {
-    writer: WorkerThread<Box<dyn WriteJob>>,
-    reader: WorkerThread<ReadQuery>,
-    healthy: Arc<AtomicBool>,
-    /// Held while this process serves. Not by the writer: a process whose writer has ended still
-    /// verifies keys, and learns of no revocation, so others must not take it for gone.
-    _serving: Option<FileLock>,
+/// Opens the registry beside a serving process or without one.
+pub(super) fn open(files: &SqliteFiles) -> Result<SqlStore, StoreError> {
+    let connection = prepare(files)?;
+    let side = Side::Beside {
+        files: files.clone(),
+    };
+    start(files, connection, side, None)
 }
 
-/// The result of a change, and its row for the audit table if it changed anything.
-struct Changed<T> {
-    value: T,
-    event: Option<AuditEvent>,
+/// Opens the registry to serve it: loads every live key into the subscriber, and hands it every
+/// change from then on. Only one process at a time can.
+pub(super) fn serve(
+    files: &SqliteFiles,
+    subscriber: Arc<dyn Subscriber>,
+) -> Result<SqlStore, StoreError> {
+    let connection = prepare(files)?;
+    let serving = take_over(files)?;
+    let feed = ChangeFeed::open(&connection, subscriber, &serving)?;
+    start(files, connection, Side::Serving(feed), Some(serving))
 }
 
-impl<T> Changed<T> {
-    const fn audited(value: T, event: AuditEvent) -> Self {
-        Self {
-            value,
-            event: Some(event),
-        }
-    }
-
-    const fn nothing(value: T) -> Self {
-        Self { value, event: None }
-    }
+/// Returns the proof of the database's pepper, if there is one yet.
+pub(super) fn pepper_check(files: &SqliteFiles) -> Result<Option<[u8; 32]>, StoreError> {
+    let connection = prepare(files)?;
+    Ok(connection.query_row("SELECT pepper_check FROM meta", [], |row| row.get(0))?)
 }
 
-impl Sqlite {
-    /// Opens the registry beside a serving process or without one.
-    pub(super) fn open(files: &SqliteFiles) -> Result<Self, StoreError> {
-        let connection = prepare(files)?;
-        let side = Side::Beside {
-            files: files.clone(),
-        };
-        Self::start(files, connection, side, None)
-    }
+/// Writes the proof of the database's pepper, unless there is one already.
+pub(super) fn set_pepper_check(files: &SqliteFiles, check: [u8; 32]) -> Result<(), StoreError> {
+    connect(files.database())?.execute(
+        "UPDATE meta SET pepper_check = ?1 WHERE pepper_check IS NULL",
+        [check],
+    )?;
+    Ok(())
+}
 
-    /// Opens the registry to serve it: loads every live key into the subscriber, and hands it every
-    /// change from then on. Only one process at a time can.
-    pub(super) fn serve(
-        files: &SqliteFiles,
-        subscriber: Arc<dyn Subscriber>,
-    ) -> Result<Self, StoreError> {
-        let connection = prepare(files)?;
-        let serving = take_over(files)?;
-        let feed = ChangeFeed::open(&connection, subscriber, &serving)?;
-        Self::start(files, connection, Side::Serving(feed), Some(serving))
-    }
-
-    /// Returns the proof of the database's pepper, if there is one yet.
-    pub(super) fn pepper_check(files: &SqliteFiles) -> Result<Option<[u8; 32]>, StoreError> {
-        let connection = prepare(files)?;
-        Ok(connection.query_row("SELECT pepper_check FROM meta", [], |row| row.get(0))?)
-    }
-
-    /// Writes the proof of the database's pepper, unless there is one already.
-    pub(super) fn set_pepper_check(files: &SqliteFiles, check: [u8; 32]) -> Result<(), StoreError> {
-        connect(files.database())?.execute(
-            "UPDATE meta SET pepper_check = ?1 WHERE pepper_check IS NULL",
-            [check],
-        )?;
-        Ok(())
-    }
-
-    fn start(
-        files: &SqliteFiles,
-        connection: Connection,
-        side: Side,
-        serving: Option<FileLock>,
-    ) -> Result<Self, StoreError> {
-        let healthy = Arc::new(AtomicBool::new(true));
-        let reading = connect(files.database())?;
-        reading.execute_batch("PRAGMA query_only = ON")?;
-        let writer = SqliteWriter {
-            connection,
-            side,
-            path: files.database().to_owned(),
-            healthy: healthy.clone(),
-            tried: None,
-        };
-        Ok(Self {
-            writer: WorkerThread::spawn("registry-writer", move |jobs| writer.run(&jobs))?,
-            reader: WorkerThread::spawn("registry-reader", move |queries: Receiver<ReadQuery>| {
-                for query in queries {
-                    query(&reading);
-                }
-            })?,
-            healthy,
-            _serving: serving,
-        })
-    }
-
-    /// Changes the registry, and writes the change's row of the audit table in the same transaction.
-    fn change<T: Send + 'static>(
-        &self,
-        strict: bool,
-        stamp: Stamp,
-        work: impl FnOnce(&Connection, Timestamp) -> Result<Changed<T>, StoreError> + Send + 'static,
-    ) -> StoreFuture<'_, T> {
-        self.write(strict, move |connection| {
-            let changed = work(connection, stamp.at)?;
-            if let Some(event) = &changed.event {
-                audit::record(connection, &stamp, event)?;
+/// Starts the threads. A serving process gives its lock, which the store then holds.
+fn start(
+    files: &SqliteFiles,
+    connection: Connection,
+    side: Side,
+    serving: Option<FileLock>,
+) -> Result<SqlStore, StoreError> {
+    let healthy = Arc::new(AtomicBool::new(true));
+    let reading = connect(files.database())?;
+    reading.execute_batch("PRAGMA query_only = ON")?;
+    let writer = SqliteWriter {
+        connection,
+        side,
+        path: files.database().to_owned(),
+        healthy: healthy.clone(),
+        tried: None,
+    };
+    Ok(SqlStore {
+        writer: WorkerThread::spawn("registry-writer", move |jobs| writer.run(&jobs))?,
+        reader: WorkerThread::spawn("registry-reader", move |queries: Receiver<ReadQuery>| {
+            for query in queries {
+                query(&reading);
             }
-            Ok(changed.value)
-        })
-    }
-
-    fn write<T: Send + 'static>(
-        &self,
-        strict: bool,
-        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> StoreFuture<'_, T> {
-        let (answer, answered) = oneshot::channel();
-        let task = WriteTask::new(work, answer, strict);
-        let sent = self.writer.send(Box::new(task));
-        Box::pin(async move {
-            sent?;
-            answered.await.map_err(|_| StoreError::Ended)?
-        })
-    }
-
-    fn read<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> StoreFuture<'_, T> {
-        let (answer, answered) = oneshot::channel();
-        let sent = self.reader.send(Box::new(move |connection| {
-            // The caller may have gone away.
-            let _ = answer.send(work(connection));
-        }));
-        Box::pin(async move {
-            sent?;
-            answered.await.map_err(|_| StoreError::Ended)?
-        })
-    }
+        })?,
+        healthy,
+        _held: Box::new(serving),
+    })
 }
 
 #[cfg(test)]
@@ -185,11 +104,12 @@ mod tests {
     use std::sync::atomic::Ordering;
     use std::time::{Duration, Instant};
 
+    use jiff::Timestamp;
     use uuid::Uuid;
 
     use super::*;
     use crate::actor::Actor;
-    use crate::store::{Epoch, RegistryChange, Store as _};
+    use crate::store::{Epoch, RegistryChange, Stamp, Store as _};
     use ntro_base::disk;
 
     fn stamp() -> Stamp {
@@ -213,7 +133,7 @@ mod tests {
     async fn failed_subscriber_keeps_the_lock() {
         let folder = tempfile::tempdir().unwrap();
         let files = SqliteFiles::new(&folder.path().join("registry.db"));
-        let store = Sqlite::serve(&files, Arc::new(FailingSubscriber::default())).unwrap();
+        let store = serve(&files, Arc::new(FailingSubscriber::default())).unwrap();
         assert!(store.is_healthy());
         let unknown = Uuid::new_v4();
         let answer = store.revoke_successor(unknown, None, stamp());
@@ -244,7 +164,7 @@ mod tests {
         let serving = take_over(&files).unwrap();
         let feed = ChangeFeed::open(&connection, Arc::new(IdleSubscriber), &serving).unwrap();
         let side = Side::Serving(feed);
-        let store = Sqlite::start(&files, connection, side, Some(serving)).unwrap();
+        let store = start(&files, connection, side, Some(serving)).unwrap();
         let other = connect(files.database()).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         let unknown = Uuid::new_v4();

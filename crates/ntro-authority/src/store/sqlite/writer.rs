@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
-use super::feed::{ChangeFeed, confirm, epoch};
+use super::SqliteFiles;
+use super::feed::{ChangeFeed, confirm};
 use super::schema::BUSY;
-use super::{SqliteFiles, StoreError};
+use crate::store::StoreError;
+use crate::store::sql::{WriteJob, epoch};
 
 /// How often an idle serving writer looks for commits of other processes.
 const POLL: Duration = Duration::from_millis(20);
@@ -20,115 +20,6 @@ const POLL: Duration = Duration::from_millis(20);
 const RETRY: Duration = Duration::from_secs(1);
 /// The most changes that share one sync.
 const BATCH: usize = 256;
-
-pub(super) type ReadQuery = Box<dyn FnOnce(&Connection) + Send>;
-
-/// A thread with a queue. Dropping it ends the thread and waits for it.
-pub(super) struct WorkerThread<T> {
-    queue: Option<Sender<T>>,
-    handle: Option<JoinHandle<()>>,
-}
-
-impl<T: Send + 'static> WorkerThread<T> {
-    pub(super) fn spawn(
-        name: &str,
-        body: impl FnOnce(Receiver<T>) + Send + 'static,
-    ) -> Result<Self, StoreError> {
-        let (queue, received) = mpsc::channel();
-        let handle = thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || body(received))
-            .map_err(StoreError::Thread)?;
-        Ok(Self {
-            queue: Some(queue),
-            handle: Some(handle),
-        })
-    }
-}
-
-impl<T> WorkerThread<T> {
-    pub(super) fn send(&self, item: T) -> Result<(), StoreError> {
-        let queue = self.queue.as_ref().ok_or(StoreError::Ended)?;
-        queue.send(item).map_err(|_| StoreError::Ended)
-    }
-
-    /// Returns whether the thread runs; it does not after a panic.
-    pub(super) fn is_alive(&self) -> bool {
-        let handle = self.handle.as_ref();
-        handle.is_some_and(|handle| !handle.is_finished())
-    }
-}
-
-impl<T> Drop for WorkerThread<T> {
-    fn drop(&mut self) {
-        self.queue = None;
-        if let Some(handle) = self.handle.take() {
-            // A panic was reported when it happened.
-            let _ = handle.join();
-        }
-    }
-}
-
-/// A change, and the channel for its result.
-pub(super) trait WriteJob: Send {
-    /// Makes the change; the caller rolls it back when this returns `false`.
-    fn run(&mut self, connection: &Connection) -> bool;
-    /// Whether the change succeeds only with the confirmation of the serving process.
-    fn is_strict(&self) -> bool;
-    /// Sends the result, or the reason why the batch failed.
-    fn answer(self: Box<Self>, failure: Option<StoreError>);
-}
-
-type Work<T> = Box<dyn FnOnce(&Connection) -> Result<T, StoreError> + Send>;
-
-pub(super) struct WriteTask<T> {
-    work: Option<Work<T>>,
-    result: Option<Result<T, StoreError>>,
-    answer: oneshot::Sender<Result<T, StoreError>>,
-    strict: bool,
-}
-
-impl<T> WriteTask<T> {
-    pub(super) fn new(
-        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-        answer: oneshot::Sender<Result<T, StoreError>>,
-        strict: bool,
-    ) -> Self {
-        Self {
-            work: Some(Box::new(work)),
-            result: None,
-            answer,
-            strict,
-        }
-    }
-}
-
-impl<T: Send> WriteJob for WriteTask<T> {
-    fn run(&mut self, connection: &Connection) -> bool {
-        let result = match self.work.take() {
-            Some(work) => work(connection),
-            None => Err(StoreError::Ended),
-        };
-        let kept = result.is_ok();
-        self.result = Some(result);
-        kept
-    }
-
-    fn is_strict(&self) -> bool {
-        self.strict
-    }
-
-    fn answer(self: Box<Self>, failure: Option<StoreError>) {
-        let result = match (self.result, failure) {
-            (Some(Err(error)), _) => Err(error),
-            (_, Some(failure)) => Err(failure),
-            (Some(result), None) => result,
-            (None, None) => Err(StoreError::Ended),
-        };
-        // The caller may have gone away.
-        let _ = self.answer.send(result);
-    }
-}
 
 /// The role of this process.
 pub(super) enum Side {
@@ -236,7 +127,7 @@ fn try_to_write(connection: &Connection) -> Result<(), rusqlite::Error> {
 fn commit(
     connection: &Connection,
     batch: &mut [Box<dyn WriteJob>],
-) -> Result<(i64, i64), rusqlite::Error> {
+) -> Result<(i64, i64), StoreError> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let mut run = || {
         let before = epoch(connection)?;

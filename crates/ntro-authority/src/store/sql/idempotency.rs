@@ -1,24 +1,26 @@
 //! Requests with an idempotency key, and the keys that they have made.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, params};
 use uuid::Uuid;
 
-use super::columns::{KEY, id_text, key, millis, parsed};
+use super::columns::{KEY, key};
+use super::{SqlSession, values};
 use crate::store::{ApiKeyRecord, IdempotencyRecord, StoreError};
 
 /// Returns the body of a request that was seen before, and the key that it has made.
 pub(super) fn seen(
-    connection: &Connection,
+    session: &dyn SqlSession,
     once: &IdempotencyRecord,
-) -> rusqlite::Result<Option<([u8; 32], String)>> {
-    connection
-        .prepare_cached("DELETE FROM idempotency WHERE created_at < ?1")?
-        .execute([millis(once.forget_before)])?;
-    connection
-        .prepare_cached("SELECT body, key_id FROM idempotency WHERE request = ?1")?
-        .query_row([once.request], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()
+) -> Result<Option<([u8; 32], String)>, StoreError> {
+    session.execute(
+        "DELETE FROM idempotency WHERE created_at < ?1",
+        values![once.forget_before],
+    )?;
+    session.first(
+        "SELECT body, key_id FROM idempotency WHERE request = ?1",
+        values![&once.request],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
 }
 
 /// The earlier request with the same idempotency key.
@@ -31,19 +33,21 @@ pub(super) enum Earlier {
 
 /// Returns the earlier request with the same idempotency key, if there was one.
 pub(super) fn earlier(
-    connection: &Connection,
+    session: &dyn SqlSession,
     once: Option<&IdempotencyRecord>,
 ) -> Result<Option<Earlier>, StoreError> {
     let Some(once) = once else { return Ok(None) };
-    let Some((body, id)) = seen(connection, once)? else {
+    let Some((body, id)) = seen(session, once)? else {
         return Ok(None);
     };
     if body != once.body {
         return Ok(Some(Earlier::Other));
     }
-    let key = connection
-        .prepare_cached(&format!("SELECT {KEY} FROM api_keys WHERE id = ?1"))?
-        .query_row([id], key)?;
+    let sql = format!("SELECT {KEY} FROM api_keys WHERE id = ?1");
+    let key = session.first(&sql, values![id], key)?;
+    let key = key.ok_or(StoreError::Invalid {
+        what: "idempotency record",
+    })?;
     Ok(Some(Earlier::Same(Box::new(key))))
 }
 
@@ -58,45 +62,42 @@ pub(super) struct Undone {
 /// Revokes the key that a request of the key `sender` has made, if it is live and `relation` holds
 /// for it and the sender (`?2`), or else keeps the request from making one later.
 pub(super) fn undo(
-    connection: &Connection,
+    session: &dyn SqlSession,
     once: &IdempotencyRecord,
     sender: Uuid,
     relation: &str,
     (at, changed): (Timestamp, i64),
-) -> rusqlite::Result<Option<Undone>> {
-    let Some((_, made)) = seen(connection, once)? else {
+) -> Result<Option<Undone>, StoreError> {
+    let Some((_, made)) = seen(session, once)? else {
         // A request that arrives later counts as seen.
-        remember(connection, once, sender, at)?;
+        remember(session, once, sender, at)?;
         return Ok(Some(Undone {
             key: sender,
             cancelled: true,
         }));
     };
-    connection
-        .prepare_cached(&format!(
-            "UPDATE api_keys SET revoked_at = ?3, changed = ?4 \
-             WHERE id = ?1 AND {relation} AND revoked_at IS NULL RETURNING id"
-        ))?
-        .query_row(params![made, id_text(sender), millis(at), changed], |row| {
-            Ok(Undone {
-                key: parsed(row, 0)?,
-                cancelled: false,
-            })
+    let sql = format!(
+        "UPDATE api_keys SET revoked_at = ?3, changed = ?4 \
+         WHERE id = ?1 AND {relation} AND revoked_at IS NULL RETURNING id"
+    );
+    session.first(&sql, values![made, sender, at, changed], |row| {
+        Ok(Undone {
+            key: row.get(0)?,
+            cancelled: false,
         })
-        .optional()
+    })
 }
 
 /// Records that a request has made a key.
 pub(super) fn remember(
-    connection: &Connection,
+    session: &dyn SqlSession,
     once: &IdempotencyRecord,
     key: Uuid,
     at: Timestamp,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT INTO idempotency (request, body, key_id, created_at) VALUES (?1, ?2, ?3, ?4)",
-        )?
-        .execute(params![once.request, once.body, id_text(key), millis(at)])?;
+) -> Result<(), StoreError> {
+    session.execute(
+        "INSERT INTO idempotency (request, body, key_id, created_at) VALUES (?1, ?2, ?3, ?4)",
+        values![&once.request, &once.body, key, at],
+    )?;
     Ok(())
 }

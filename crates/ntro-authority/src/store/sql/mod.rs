@@ -1,0 +1,45 @@
+//! The rules of the registry in SQL, once for every database.
+//!
+//! A rule is a function over a [`SqlSession`]. [`SqlStore`] queues it for the writer or the reader of
+//! its database, and adds the row of the audit table. The text of the statements serves every
+//! database: nothing in it is particular to one of them.
+
+mod audit;
+mod children;
+mod columns;
+mod feed;
+mod idempotency;
+mod keys;
+mod organisations;
+mod rotation;
+mod session;
+mod store;
+mod tenants;
+mod tripwires;
+mod worker;
+
+pub(super) use feed::{epoch, next_epoch, registry_changes};
+pub(super) use session::{SqlRow, SqlSession, SqlValue, values};
+pub(super) use store::SqlStore;
+pub(super) use worker::{ReadQuery, WorkerThread, WriteJob};
+
+use super::AuditEvent;
+
+/// The result of a change, and its row for the audit table if it changed anything.
+struct Changed<T> {
+    value: T,
+    event: Option<AuditEvent>,
+}
+
+impl<T> Changed<T> {
+    const fn audited(value: T, event: AuditEvent) -> Self {
+        Self {
+            value,
+            event: Some(event),
+        }
+    }
+
+    const fn nothing(value: T) -> Self {
+        Self { value, event: None }
+    }
+}

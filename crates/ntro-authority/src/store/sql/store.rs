@@ -1,0 +1,268 @@
+//! The store over a database with a writer thread and a reader thread.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::worker::WriteTask;
+use super::{
+    Changed, ReadQuery, SqlSession, WorkerThread, WriteJob, audit, children, keys, organisations,
+    rotation, tenants, tripwires,
+};
+use crate::store::{
+    ApiKeyRecord, ChildOutcome, CreateKeyOutcome, IdempotencyRecord, KeyFilter, MemberRecord,
+    OrganisationRecord, Stamp, Store, StoreError, StoreFuture, SuccessorOutcome, TenantFilter,
+    TenantRecord, TenantStatus, Trip, TripwireOutcome, TripwireRecord,
+};
+
+/// The registry in a database.
+pub(in crate::store) struct SqlStore {
+    pub(in crate::store) writer: WorkerThread<Box<dyn WriteJob>>,
+    pub(in crate::store) reader: WorkerThread<ReadQuery>,
+    /// Whether changes can be written, as the writer sees it.
+    pub(in crate::store) healthy: Arc<AtomicBool>,
+    /// What the process holds as long as the store is open. Not the writer's: a process whose writer
+    /// has ended still verifies keys, and learns of no revocation, so others must not take it for
+    /// gone.
+    pub(in crate::store) _held: Box<dyn Any + Send + Sync>,
+}
+
+impl SqlStore {
+    /// Changes the registry, and writes the change's row of the audit table in the same transaction.
+    fn change<T: Send + 'static>(
+        &self,
+        strict: bool,
+        stamp: Stamp,
+        work: impl FnOnce(&dyn SqlSession, Timestamp) -> Result<Changed<T>, StoreError> + Send + 'static,
+    ) -> StoreFuture<'_, T> {
+        self.write(strict, move |session| {
+            let changed = work(session, stamp.at)?;
+            if let Some(event) = &changed.event {
+                audit::record(session, &stamp, event)?;
+            }
+            Ok(changed.value)
+        })
+    }
+
+    fn write<T: Send + 'static>(
+        &self,
+        strict: bool,
+        work: impl FnOnce(&dyn SqlSession) -> Result<T, StoreError> + Send + 'static,
+    ) -> StoreFuture<'_, T> {
+        let (answer, answered) = oneshot::channel();
+        let task = WriteTask::new(work, answer, strict);
+        let sent = self.writer.send(Box::new(task));
+        Box::pin(async move {
+            sent?;
+            answered.await.map_err(|_| StoreError::Ended)?
+        })
+    }
+
+    fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn SqlSession) -> Result<T, StoreError> + Send + 'static,
+    ) -> StoreFuture<'_, T> {
+        let (answer, answered) = oneshot::channel();
+        let sent = self.reader.send(Box::new(move |session| {
+            // The caller may have gone away.
+            let _ = answer.send(work(session));
+        }));
+        Box::pin(async move {
+            sent?;
+            answered.await.map_err(|_| StoreError::Ended)?
+        })
+    }
+}
+
+impl Store for SqlStore {
+    fn is_healthy(&self) -> bool {
+        self.healthy.load(Ordering::Relaxed) && self.writer.is_alive() && self.reader.is_alive()
+    }
+
+    fn create_organisation(&self, row: OrganisationRecord, stamp: Stamp) -> StoreFuture<'_, ()> {
+        self.change(false, stamp, move |session, _| {
+            organisations::create(session, &row)
+        })
+    }
+
+    fn rename_organisation(
+        &self,
+        id: Uuid,
+        name: String,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, Option<OrganisationRecord>> {
+        self.change(false, stamp, move |session, _| {
+            organisations::rename(session, id, name)
+        })
+    }
+
+    fn organisations(&self) -> StoreFuture<'_, Vec<OrganisationRecord>> {
+        self.read(organisations::list)
+    }
+
+    fn organisation(&self, name: String) -> StoreFuture<'_, Option<OrganisationRecord>> {
+        self.read(move |session| organisations::find(session, &name))
+    }
+
+    fn record_member(
+        &self,
+        organisation: Uuid,
+        member: MemberRecord,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, ()> {
+        self.change(false, stamp, move |session, _| {
+            organisations::record_member(session, organisation, member)
+        })
+    }
+
+    fn members(&self, organisation: Uuid) -> StoreFuture<'_, Vec<MemberRecord>> {
+        self.read(move |session| organisations::members(session, organisation))
+    }
+
+    fn create_tenant(&self, row: TenantRecord, stamp: Stamp) -> StoreFuture<'_, ()> {
+        self.change(false, stamp, move |session, _| {
+            tenants::create(session, &row)
+        })
+    }
+
+    fn tenants(&self, filter: TenantFilter) -> StoreFuture<'_, Vec<TenantRecord>> {
+        self.read(move |session| tenants::list(session, filter))
+    }
+
+    fn tenant(&self, name: String) -> StoreFuture<'_, Option<TenantRecord>> {
+        self.read(move |session| tenants::find(session, &name))
+    }
+
+    fn rename_tenant(
+        &self,
+        id: Uuid,
+        name: String,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, Option<TenantRecord>> {
+        self.change(false, stamp, move |session, at| {
+            tenants::rename(session, id, &name, at)
+        })
+    }
+
+    fn set_tenant_status(
+        &self,
+        id: Uuid,
+        status: TenantStatus,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, Option<TenantRecord>> {
+        self.change(true, stamp, move |session, at| {
+            tenants::set_status(session, id, status, at)
+        })
+    }
+
+    fn set_tenant_config(
+        &self,
+        id: Uuid,
+        config: Value,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, Option<TenantRecord>> {
+        self.change(false, stamp, move |session, at| {
+            tenants::set_config(session, id, &config, at)
+        })
+    }
+
+    fn create_key(
+        &self,
+        row: ApiKeyRecord,
+        once: Option<IdempotencyRecord>,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, CreateKeyOutcome> {
+        self.change(false, stamp, move |session, _| {
+            keys::create(session, &row, once.as_ref())
+        })
+    }
+
+    fn keys(&self, filter: KeyFilter) -> StoreFuture<'_, Vec<ApiKeyRecord>> {
+        self.read(move |session| keys::list(session, filter))
+    }
+
+    fn key(&self, id: Uuid) -> StoreFuture<'_, Option<ApiKeyRecord>> {
+        self.read(move |session| keys::find(session, id))
+    }
+
+    fn create_successor(
+        &self,
+        successor: ApiKeyRecord,
+        once: Option<IdempotencyRecord>,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, SuccessorOutcome> {
+        self.change(true, stamp, move |session, at| {
+            rotation::create_successor(session, &successor, once.as_ref(), at)
+        })
+    }
+
+    fn revoke_successor(
+        &self,
+        id: Uuid,
+        once: Option<IdempotencyRecord>,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, ()> {
+        self.change(true, stamp, move |session, at| {
+            rotation::revoke_successor(session, id, once.as_ref(), at)
+        })
+    }
+
+    fn revoke_predecessor(&self, id: Uuid, stamp: Stamp) -> StoreFuture<'_, bool> {
+        self.change(true, stamp, move |session, at| {
+            rotation::revoke_predecessor(session, id, at)
+        })
+    }
+
+    fn create_child(
+        &self,
+        child: ApiKeyRecord,
+        once: Option<IdempotencyRecord>,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, ChildOutcome> {
+        self.change(false, stamp, move |session, at| {
+            children::create(session, &child, once.as_ref(), at)
+        })
+    }
+
+    fn cancel_child(
+        &self,
+        parent: Uuid,
+        once: IdempotencyRecord,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, ()> {
+        self.change(true, stamp, move |session, at| {
+            children::cancel(session, parent, &once, at)
+        })
+    }
+
+    fn set_tripwire(
+        &self,
+        tripwire: TripwireRecord,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, TripwireOutcome> {
+        self.change(false, stamp, move |session, at| {
+            tripwires::set(session, &tripwire, at)
+        })
+    }
+
+    fn record_trip(&self, trip: Trip, stamp: Stamp) -> StoreFuture<'_, ()> {
+        self.change(false, stamp, move |session, at| {
+            tripwires::record(session, &trip, at)
+        })
+    }
+
+    fn revoke_key(&self, id: Uuid, stamp: Stamp) -> StoreFuture<'_, Option<ApiKeyRecord>> {
+        self.change(true, stamp, move |session, at| {
+            keys::revoke(session, id, at)
+        })
+    }
+
+    fn record_use(&self, used: Vec<(Uuid, Timestamp)>) -> StoreFuture<'_, ()> {
+        self.write(false, move |session| keys::record_use(session, &used))
+    }
+}
