@@ -33,6 +33,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The file of the key that signs identity headers has other content.
+    #[error("`{}` does not hold the signing key of identity headers", path.display())]
+    IdentityKey {
+        /// The file.
+        path: PathBuf,
+    },
     /// A token could not be made.
     #[error("the admin token could not be made")]
     Token,

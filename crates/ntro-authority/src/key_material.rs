@@ -1,5 +1,5 @@
-//! The secrets of an authority: the pepper that keys are hashed with, and the signing key of the
-//! built-in issuer.
+//! The secrets of an authority: the pepper that keys are hashed with, and the signing keys of the
+//! built-in issuer and of identity headers.
 
 use std::path::{Path, PathBuf};
 
@@ -70,6 +70,11 @@ impl KeyFiles {
     /// Returns the path of the built-in issuer's signing key.
     pub(crate) fn issuer(&self) -> PathBuf {
         self.folder.join("issuer.pk8")
+    }
+
+    /// Returns the path of the signing key of identity headers.
+    pub(crate) fn identity(&self) -> PathBuf {
+        self.folder.join("identity.pk8")
     }
 
     /// Reads a secret; `None` when there is none.

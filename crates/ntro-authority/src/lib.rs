@@ -25,6 +25,7 @@ mod actor;
 mod admin_auth;
 mod error;
 mod http;
+mod identity_key;
 mod key_material;
 mod registry;
 mod server;

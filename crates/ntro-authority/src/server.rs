@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::actor::Actor;
 use crate::admin_auth::Verifier;
 use crate::error::Error;
+use crate::identity_key::IdentityKey;
 use crate::registry::Registry;
 use crate::settings::{AuthoritySettings, Database};
 use crate::store::{MemberRecord, Role};
@@ -25,6 +26,7 @@ struct Inner {
     registry: Registry,
     key_cache: Arc<KeyCache>,
     tokens: Verifier,
+    identity_key: IdentityKey,
     failures: Buckets<ClientNetwork>,
     rate_limit_keys: Buckets<RateLimitKey>,
     /// The recorded members, with their roles.
@@ -51,10 +53,12 @@ impl Authority {
             settings.roots.clone(),
             &registry.jwks(),
         )?;
+        let identity_key = IdentityKey::open(&key_material.files(database))?;
         Ok(Self(Arc::new(Inner {
             registry,
             key_cache,
             tokens,
+            identity_key,
             failures: Buckets::per_minute(settings.limits.failures_per_minute),
             rate_limit_keys: Buckets::per_minute(settings.limits.tenant_per_minute),
             seen: Mutex::default(),
@@ -93,9 +97,17 @@ impl Authority {
         self.0.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Returns the built-in issuer's public key as a JSON Web Key Set.
+    /// Returns the public keys of the built-in issuer and of identity headers as a JSON Web Key Set.
     pub(crate) fn jwks(&self) -> serde_json::Value {
-        self.0.registry.jwks()
+        let mut set = self.0.registry.jwks();
+        if let Some(keys) = set["keys"].as_array_mut() {
+            keys.push(self.0.identity_key.jwk());
+        }
+        set
+    }
+
+    pub(crate) fn identity_key(&self) -> &IdentityKey {
+        &self.0.identity_key
     }
 
     pub(crate) fn key_cache(&self) -> &KeyCache {

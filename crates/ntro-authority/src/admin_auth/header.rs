@@ -11,6 +11,17 @@ pub(super) struct TokenHeader {
     pub(super) key_id: Option<String>,
 }
 
+/// Returns whether a token with this `typ` may authenticate an admin: tokens for other purposes have
+/// other types (RFC 8725, section 3.11).
+fn is_admin_type(name: Option<&Value>) -> bool {
+    let Some(name) = name else {
+        return true;
+    };
+    let name = name.as_str().unwrap_or_default().to_ascii_lowercase();
+    let name = name.strip_prefix("application/").unwrap_or(&name);
+    matches!(name, "jwt" | "at+jwt")
+}
+
 impl TokenHeader {
     /// Reads the header of a token. Only asymmetric algorithms pass: `none` and those with a shared
     /// secret never reach a key.
@@ -23,6 +34,9 @@ impl TokenHeader {
             .ok_or(Denied::Invalid("header is not JSON"))?;
         if header.get("crit").is_some() {
             return Err(Denied::Invalid("header demands an extension"));
+        }
+        if !is_admin_type(header.get("typ")) {
+            return Err(Denied::Invalid("token is of another type"));
         }
         let algorithm = match header.get("alg").and_then(Value::as_str) {
             Some("RS256") => Algorithm::RS256,

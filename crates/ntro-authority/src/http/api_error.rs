@@ -128,6 +128,15 @@ impl ApiError {
         )
     }
 
+    /// 403: a key without a scope that is required.
+    pub(crate) fn insufficient_scope() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "insufficient_scope",
+            "This API key lacks the required scope",
+        )
+    }
+
     /// 404.
     pub(crate) fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
@@ -148,11 +157,24 @@ impl ApiError {
     }
 
     /// 415: a body that is declared as something else than JSON.
-    pub(crate) fn unsupported_media_type() -> Self {
+    pub(crate) fn not_json() -> Self {
+        Self::unsupported_media_type(
+            "The body must be JSON, with the Content-Type application/json",
+        )
+    }
+
+    /// 415: a body that is not declared as a form.
+    pub(crate) fn not_form() -> Self {
+        Self::unsupported_media_type(
+            "The body must be a form, with the Content-Type application/x-www-form-urlencoded",
+        )
+    }
+
+    fn unsupported_media_type(message: &'static str) -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_media_type",
-            "The body must be JSON, with the Content-Type application/json",
+            message,
         )
     }
 

@@ -28,7 +28,7 @@ use crate::server::Authority;
 use crate::store::{MemberRecord, OrganisationRecord, Role, TenantRecord, Trip};
 use crate::verify::rate_limits::{ClientNetwork, RateLimitKey};
 use crate::verify::{CachedKey, Verdict};
-use ntro_base::Provider;
+use ntro_base::{ParsedKey, Provider};
 
 /// A key of the dialect's provider.
 pub(crate) struct ProviderKey(pub(crate) Arc<CachedKey>);
@@ -144,6 +144,25 @@ impl Authority {
         })
     }
 
+    /// Returns the live key with this text, which another than its owner asks about.
+    pub(crate) fn introspect(
+        &self,
+        text: &str,
+        source: Option<IpAddr>,
+    ) -> Result<Option<Arc<CachedKey>>, ApiError> {
+        let Some(parsed) = ParsedKey::parse(text) else {
+            return Ok(None);
+        };
+        let now = Timestamp::now();
+        let verdict = self
+            .key_cache()
+            .verify_unlimited(text, parsed.provider(), now);
+        if let Verdict::CannotSay = verdict {
+            return Err(ApiError::unavailable());
+        }
+        Ok(self.accepted(verdict, source).ok())
+    }
+
     /// Refuses a key in the header of the other provider.
     fn refuse(&self, key: &str, source: Option<IpAddr>) -> ApiError {
         let verdict = self.key_cache().refuse(key, Timestamp::now());
@@ -178,7 +197,7 @@ impl Authority {
     }
 
     /// Counts a failed authentication against its source, and limits a source with too many.
-    fn count_failure(&self, source: Option<IpAddr>, error: ApiError) -> ApiError {
+    pub(crate) fn count_failure(&self, source: Option<IpAddr>, error: ApiError) -> ApiError {
         match source {
             Some(source) if error.is_failed_authentication() => {
                 match self.failures().take(&ClientNetwork::from(source)) {
@@ -288,6 +307,22 @@ impl<D: Dialect> FromRequestParts<D> for ProviderKey {
     }
 }
 
+impl AnyKey {
+    /// Verifies the key in a request's head, without waiting.
+    pub(crate) fn verify<D: Dialect>(
+        authority: &Authority,
+        head: &Head<'_>,
+    ) -> Result<Self, ApiError> {
+        let verified = match D::credential(head.headers) {
+            Some(Credential::Key(key, provider)) => authority.verify(key, provider, head.source),
+            _ => Err(ApiError::unauthenticated()),
+        };
+        verified
+            .map(Self)
+            .map_err(|error| authority.count_failure(head.source, error))
+    }
+}
+
 impl<D: Dialect> FromRequestParts<D> for AnyKey {
     type Rejection = ErrorResponse<D>;
 
@@ -328,14 +363,16 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::http::api_error::ErrorShape;
     use crate::http::ntropii::Ntropii;
     use crate::http::ontora::Ontora;
+    use crate::http::own::MergedShape;
 
-    async fn cannot_say<D: Dialect>() -> Value {
+    async fn cannot_say<E: ErrorShape>() -> Value {
         let Err(error) = accepted(Verdict::CannotSay, |_| ()) else {
             panic!("accepted");
         };
-        let response = ErrorResponse::<D>::from(error).into_response();
+        let response = ErrorResponse::<E>::from(error).into_response();
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers()[RETRY_AFTER], "1");
         let body = axum::body::to_bytes(response.into_body(), 1_000).await;
@@ -352,6 +389,13 @@ mod tests {
         assert_eq!(
             cannot_say::<Ontora>().await,
             json!({"detail": message, "code": "unavailable"})
+        );
+        assert_eq!(
+            cannot_say::<MergedShape>().await,
+            json!({
+                "statusCode": 503, "message": message, "error": "Service Unavailable",
+                "detail": message, "code": "unavailable",
+            })
         );
     }
 }

@@ -11,6 +11,7 @@ use super::authentication::ProviderKey;
 use super::dialect::Dialect;
 use super::ntropii::{self, Ntropii};
 use super::ontora::{self, Ontora};
+use super::own::{AUTHORIZE, authorize};
 use super::service::Head;
 use crate::server::Authority;
 use crate::store::ApiKeyRecord;
@@ -38,8 +39,12 @@ impl CachedEndpoint {
     }
 }
 
-/// Answers a `GET` of a cached response, which waits for nothing; leaves all else to the routes.
+/// Answers a `GET` of a cached response and the questions of gateways, which wait for nothing; leaves
+/// all else to the routes.
 pub(crate) fn fast_path(authority: &Authority, head: &Head<'_>) -> Option<Response> {
+    if head.path == AUTHORIZE {
+        return Some(authorize(authority, head));
+    }
     if *head.method != Method::GET {
         return None;
     }

@@ -8,11 +8,14 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use url::form_urlencoded;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::api_error::{ApiError, ErrorResponse};
 use super::authentication::only;
 use super::dialect::Dialect;
+use crate::server::Authority;
 use ntro_base::without_byte_order_mark;
 
 /// The largest body that an endpoint reads.
@@ -56,26 +59,50 @@ pub(crate) struct Object(pub(crate) Map<String, Value>);
 impl<D: Dialect> FromRequest<D> for Object {
     type Rejection = ErrorResponse<D>;
 
-    async fn from_request(mut request: Request, dialect: &D) -> Result<Self, ErrorResponse<D>> {
+    async fn from_request(request: Request, dialect: &D) -> Result<Self, ErrorResponse<D>> {
         if !may_be_json(request.headers()) {
-            return Err(ApiError::unsupported_media_type().into());
+            return Err(ApiError::not_json().into());
         }
-        DefaultBodyLimit::max(LARGEST_BODY).apply(&mut request);
-        let body = Bytes::from_request(request, dialect);
-        let bytes = tokio::time::timeout(dialect.authority().settings().timeout, body)
-            .await
-            .map_err(|_| ApiError::too_slow())?
-            .map_err(|rejection| match rejection {
-                BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
-                    ApiError::too_large()
-                }
-                _ => ApiError::malformed("The body breaks off or is malformed"),
-            })?;
+        let bytes = read_body(request, dialect.authority()).await?;
         match serde_json::from_slice(without_byte_order_mark(&bytes)) {
             Ok(Value::Object(object)) => Ok(Self(object)),
             Ok(_) => Err(ApiError::malformed("The body must be a JSON object").into()),
             Err(_) => Err(ApiError::malformed("The body is not JSON").into()),
         }
+    }
+}
+
+/// Reads a body of bounded length in bounded time.
+async fn read_body(mut request: Request, authority: &Authority) -> Result<Bytes, ApiError> {
+    DefaultBodyLimit::max(LARGEST_BODY).apply(&mut request);
+    let body = Bytes::from_request(request, &());
+    tokio::time::timeout(authority.settings().timeout, body)
+        .await
+        .map_err(|_| ApiError::too_slow())?
+        .map_err(|rejection| match rejection {
+            BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
+                ApiError::too_large()
+            }
+            _ => ApiError::malformed("The body breaks off or is malformed"),
+        })
+}
+
+/// Reads the parameter of a form that must have it once.
+pub(crate) async fn form_parameter(
+    request: Request,
+    authority: &Authority,
+    name: &str,
+) -> Result<Zeroizing<String>, ApiError> {
+    let media_type = only(request.headers(), &CONTENT_TYPE).unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Err(ApiError::not_form());
+    }
+    let body = read_body(request, authority).await?;
+    let mut values = form_urlencoded::parse(&body).filter(|(found, _)| found == name);
+    match (values.next(), values.next()) {
+        (Some((_, value)), None) => Ok(Zeroizing::new(value.into_owned())),
+        _ => Err(ApiError::malformed("The form needs the parameter once")),
     }
 }
 

@@ -17,5 +17,6 @@ mod serve;
 mod service;
 
 pub(crate) use cached::identity_response;
+pub(crate) use extract::parse_id;
 pub use router::router;
 pub use serve::serve;

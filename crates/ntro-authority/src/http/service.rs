@@ -36,6 +36,7 @@ const LONGEST_REQUEST_ID: usize = 128;
 pub(crate) struct Head<'a> {
     pub(crate) method: &'a Method,
     pub(crate) path: &'a str,
+    pub(crate) query: Option<&'a str>,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) source: Option<IpAddr>,
 }
@@ -45,6 +46,7 @@ impl<'a> Head<'a> {
         Self {
             method: request.method(),
             path: request.uri().path(),
+            query: request.uri().query(),
             headers: request.headers(),
             source,
         }
@@ -56,6 +58,7 @@ impl<'a> From<&'a Parts> for Head<'a> {
         Self {
             method: &parts.method,
             path: parts.uri.path(),
+            query: parts.uri.query(),
             headers: &parts.headers,
             source: source(&parts.extensions),
         }

@@ -9,7 +9,9 @@ use uuid::Uuid;
 
 use super::rate_limits::Bucket;
 use super::tripwires::Tripwires;
-use super::{CachedKey, CachedTenant, Hasher, KeyUse, TenantNames, Verdict, VerifyRefusal};
+use super::{
+    CachedKey, CachedTenant, Hasher, KeyUse, ScopeSet, TenantNames, Verdict, VerifyRefusal,
+};
 use crate::http::identity_response;
 use crate::store::{
     ApiKeyRecord, Epoch, KeyHash, RegistryChange, Subscriber, TenantRecord, TenantStatus,
@@ -18,7 +20,6 @@ use ntro_base::{ParsedKey, Provider};
 
 /// Enough that two threads seldom need the same lock.
 const SHARDS: usize = 64;
-const NEVER: i64 = i64::MAX;
 /// The epoch of a cache without any changes yet.
 const NEVER_LOADED: i64 = i64::MIN;
 
@@ -224,6 +225,7 @@ impl KeyCache {
             Arc::new(CachedTenant {
                 id: row.id,
                 organisation_id: row.organisation_id,
+                slug: row.slug.as_str().into(),
                 names: RwLock::default(),
                 active: AtomicBool::new(active),
                 bucket: Bucket::per_minute(self.per_minute),
@@ -231,7 +233,6 @@ impl KeyCache {
         });
         tenant.active.store(active, Ordering::Release);
         tenant.rename(TenantNames {
-            slug: row.slug.clone(),
             name: row.name.clone(),
             organisation,
         });
@@ -261,8 +262,10 @@ impl KeyCache {
             id: row.id,
             parent: row.parent,
             tenant: tenant.clone(),
+            provider: row.provider,
+            scopes: row.scopes.iter().collect::<ScopeSet>(),
             identity_response: identity_response(row, tenant, &self.region),
-            expires_at: row.expires_at.map_or(NEVER, Timestamp::as_millisecond),
+            expires_at: CachedKey::expiry(row.expires_at),
             expired: AtomicBool::new(false),
             last_used: AtomicI64::new(last_used),
             last_recorded: AtomicI64::new(last_used),

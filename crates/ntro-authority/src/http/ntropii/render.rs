@@ -7,11 +7,7 @@ use ntro_base::wire::ntropii;
 
 /// Renders the response to the identity request.
 pub(crate) fn profile(key: &ApiKeyRecord, tenant: &CachedTenant) -> ntropii::UserProfile {
-    let TenantNames {
-        slug,
-        name,
-        organisation,
-    } = tenant.names();
+    let TenantNames { name, organisation } = tenant.names();
     ntropii::UserProfile {
         id: key.id.to_string(),
         email: format!("{}@keys.invalid", key.id),
@@ -21,7 +17,7 @@ pub(crate) fn profile(key: &ApiKeyRecord, tenant: &CachedTenant) -> ntropii::Use
         roles: vec!["tenant:admin".to_owned()],
         tenants: Some(vec![ntropii::TenantRef {
             id: tenant.id.to_string(),
-            slug,
+            slug: tenant.slug.to_string(),
             name,
         }]),
         key: Some(ntropii::KeyRef {

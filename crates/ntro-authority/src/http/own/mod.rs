@@ -1,8 +1,13 @@
-//! The authority's own endpoints, which need no credential.
+//! The authority's own endpoints: health, key sets, and questions about keys by gateways and
+//! resource servers.
 
+mod authorize;
 mod health;
+mod introspect;
+mod question;
 mod router;
 mod shape;
 
+pub(super) use authorize::{AUTHORIZE, authorize};
 pub(super) use router::router;
 pub(super) use shape::MergedShape;

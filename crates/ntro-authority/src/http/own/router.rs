@@ -1,8 +1,7 @@
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{any, get, post};
 
-use super::MergedShape;
-use super::health;
+use super::{MergedShape, authorize, health, introspect};
 use crate::http::dialect::{not_found, shaped};
 use crate::server::Authority;
 
@@ -12,6 +11,8 @@ pub(crate) fn router(authority: &Authority) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/.well-known/jwks.json", get(health::jwks))
+        .route(authorize::AUTHORIZE, any(authorize::route))
+        .route("/v1/introspect", post(introspect::introspect))
         .fallback(not_found::<MergedShape>);
     shaped::<MergedShape, _>(routes).with_state(authority.clone())
 }
