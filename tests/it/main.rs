@@ -32,6 +32,7 @@ mod exec_child;
 mod explain;
 mod faults;
 mod fleet;
+mod forward_auth;
 mod help;
 mod helpers;
 mod json;

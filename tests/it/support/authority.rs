@@ -41,6 +41,11 @@ pub struct IssuedKey {
 impl Authority {
     /// Starts an authority. Its port is bound when this returns, so it accepts connections.
     pub fn start() -> Self {
+        Self::start_with(Limits::OFF)
+    }
+
+    /// Starts an authority with limits.
+    pub fn start_with(limits: Limits) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -51,7 +56,7 @@ impl Authority {
             .tempdir()
             .unwrap();
         let settings = AuthoritySettings {
-            limits: Limits::OFF,
+            limits,
             ..AuthoritySettings::default()
         };
         let database = Database::Sqlite(folder.path().join("registry.db"));

@@ -34,6 +34,8 @@ pub enum Reply {
     Page(u16, &'static str),
     /// Redirects to this location.
     Moved(String),
+    /// Answers 503, with this `Retry-After`.
+    Unavailable { retry_after: u32 },
     /// Closes the connection.
     Cut,
     /// Sends nothing, and keeps the connection open.
@@ -92,6 +94,11 @@ impl Stub {
                 _ => Reply::Json(404, json!({"statusCode": 404, "message": "Not Found"})),
             }
         })
+    }
+
+    /// Returns the address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Returns its origin.
@@ -157,6 +164,9 @@ fn converse(
     match answer(&request) {
         Reply::Moved(location) => {
             answer_with(stream, &format!("location: {location}\r\n"), 308, "")
+        }
+        Reply::Unavailable { retry_after } => {
+            answer_with(stream, &format!("retry-after: {retry_after}\r\n"), 503, "")
         }
         Reply::Cut => Ok(()),
         Reply::Silence => loop {
