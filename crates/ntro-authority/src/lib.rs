@@ -27,6 +27,7 @@ mod error;
 mod http;
 mod identity_key;
 mod key_material;
+mod lease;
 mod registry;
 mod server;
 mod settings;

@@ -48,7 +48,7 @@ pub(crate) type StoreFuture<'a, T> =
 
 /// The number of a state of the registry. Every change that verification must know begins a new
 /// epoch, in the order of the commits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Epoch(pub(crate) i64);
 
 /// Keeps in memory what verification needs.

@@ -13,6 +13,7 @@ use super::{
     CachedKey, CachedTenant, Hasher, KeyUse, ScopeSet, TenantNames, Verdict, VerifyRefusal,
 };
 use crate::http::identity_response;
+use crate::lease::Lease;
 use crate::store::{
     ApiKeyRecord, Epoch, KeyHash, RegistryChange, Subscriber, TenantRecord, TenantStatus,
 };
@@ -79,6 +80,9 @@ pub(crate) struct KeyCache {
     tripwires: Tripwires,
     /// The epoch of the last changes.
     epoch: AtomicI64,
+    /// Where the registry has several replicas, the lease of this one. Without it, every change goes
+    /// through this process.
+    lease: Option<Arc<Lease>>,
 }
 
 impl KeyCache {
@@ -92,6 +96,16 @@ impl KeyCache {
             tenants: RwLock::default(),
             tripwires: Tripwires::default(),
             epoch: AtomicI64::new(NEVER_LOADED),
+            lease: None,
+        }
+    }
+
+    /// Answers only while a lease holds.
+    #[cfg_attr(not(test), allow(dead_code, reason = "PostgreSQL is its caller"))]
+    pub(crate) fn with_lease(self, lease: Arc<Lease>) -> Self {
+        Self {
+            lease: Some(lease),
+            ..self
         }
     }
 
@@ -130,14 +144,28 @@ impl KeyCache {
     }
 
     fn recognise(&self, text: &str, provider: Provider, now: Timestamp) -> Verdict {
-        const UNKNOWN: Verdict = Verdict::Refused(VerifyRefusal::Unknown);
         // The checksum refuses malformed keys before any hashing.
         let Some(parsed) = ParsedKey::parse(text) else {
-            return UNKNOWN;
+            return Verdict::Refused(VerifyRefusal::Unknown);
         };
         if !self.is_loaded() {
             return Verdict::CannotSay;
         }
+        let look_up = || self.look_up(text, parsed, provider, now);
+        match &self.lease {
+            None => look_up(),
+            Some(lease) => lease.guard(look_up).unwrap_or(Verdict::CannotSay),
+        }
+    }
+
+    fn look_up(
+        &self,
+        text: &str,
+        parsed: ParsedKey<'_>,
+        provider: Provider,
+        now: Timestamp,
+    ) -> Verdict {
+        const UNKNOWN: Verdict = Verdict::Refused(VerifyRefusal::Unknown);
         if parsed.provider() != provider {
             return self.tripwires.verdict(text, parsed, now);
         }
@@ -367,6 +395,55 @@ mod tests {
         assert_eq!(decided(verify("ntro_")), Err(VerifyRefusal::Unknown));
         key_cache.apply(Epoch(0), Vec::new());
         assert_eq!(decided(verify(key)), Err(VerifyRefusal::Unknown));
+    }
+
+    #[test]
+    fn cache_answers_within_its_lease() {
+        use std::sync::atomic::AtomicU64;
+
+        use crate::lease::{BootClock, BootTime};
+
+        struct TestClock(AtomicU64);
+
+        impl BootClock for TestClock {
+            fn now(&self) -> BootTime {
+                BootTime(self.0.load(Ordering::Relaxed))
+            }
+        }
+
+        let now = Timestamp::now();
+        let (key_cache, minted) = key_cache(now);
+        let clock = Arc::new(TestClock(AtomicU64::new(100)));
+        let lease = Arc::new(Lease::new(clock.clone() as Arc<dyn BootClock>));
+        let key_cache = key_cache.with_lease(lease.clone());
+        let key = minted.key.expose();
+        let cannot_say = |key: &str| {
+            let verdict = key_cache.verify(key, Provider::Ntropii, now);
+            let unlimited = key_cache.verify_unlimited(key, Provider::Ntropii, now);
+            assert!(
+                matches!(unlimited, Verdict::CannotSay) == matches!(verdict, Verdict::CannotSay)
+            );
+            matches!(verdict, Verdict::CannotSay)
+        };
+        let unknown = mint_unknown(now);
+        assert!(cannot_say(key));
+        lease.extend(BootTime(200));
+        assert!(!cannot_say(key));
+        assert!(!cannot_say(&unknown));
+        clock.0.store(200, Ordering::Relaxed);
+        // A key that is not in memory may have been created elsewhere.
+        assert!(cannot_say(key) && cannot_say(&unknown));
+        assert!(!cannot_say("ntro_"));
+        lease.extend(BootTime(300));
+        assert!(!cannot_say(key));
+        lease.end_now();
+        assert!(cannot_say(key));
+    }
+
+    /// Returns a well-formed key that no cache has.
+    fn mint_unknown(now: Timestamp) -> String {
+        let (_, minted) = key_cache(now);
+        minted.key.expose().to_owned()
     }
 
     #[test]
