@@ -16,6 +16,9 @@ impl Cli {
     /// the whole tree. Building and searching the tree takes longer than most commands run: `auth
     /// list` touches a third more pages with it.
     pub(crate) fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        if let Some(version) = version(arguments) {
+            return Err(version);
+        }
         match Self::read_alone(arguments) {
             Some(cli) => Ok(cli),
             None => Self::read_in_tree(arguments),
@@ -87,6 +90,14 @@ impl Command {
             _ => None,
         }
     }
+}
+
+/// Returns what clap prints for `--version` alone, without the tree.
+fn version(arguments: &[OsString]) -> Option<clap::Error> {
+    let [_, option] = arguments else { return None };
+    let is_version = option == "--version" || option == "-V";
+    let command = is_version.then(|| clap::Command::new("ntro").version(env!("CARGO_PKG_VERSION")));
+    command?.try_get_matches_from(arguments).err()
 }
 
 /// Parses the arguments of one command without the others. Returns `None` where the tree decides.
@@ -258,6 +269,17 @@ mod tests {
             let tree = Cli::read_in_tree(&line).unwrap();
             assert_eq!(alone, Some(format!("{tree:?}")), "{text}");
         }
+    }
+
+    #[test]
+    fn version_alone_reads_like_tree() {
+        for option in ["--version", "-V"] {
+            let line = line([option.to_owned()]);
+            let alone = version(&line).map(|error| (error.kind(), error.to_string()));
+            let tree = Cli::read_in_tree(&line).unwrap_err();
+            assert_eq!(alone, Some((tree.kind(), tree.to_string())));
+        }
+        assert!(version(&line(["--help".to_owned()])).is_none());
     }
 
     proptest! {
