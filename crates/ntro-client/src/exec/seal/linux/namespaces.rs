@@ -33,8 +33,9 @@ pub(super) fn obstacle() -> Option<&'static str> {
         return Some("`kernel.unprivileged_userns_clone` is 0");
     }
     // A separate profile may allow the program what the setting refuses to all others.
-    let confined = !setting("/proc/self/attr/current").starts_with("unconfined");
-    if setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").trim() == "1" && !confined
+    let unconfined = || setting("/proc/self/attr/current").starts_with("unconfined");
+    if setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").trim() == "1"
+        && unconfined()
     {
         return Some("AppArmor refuses user namespaces");
     }
@@ -80,12 +81,13 @@ impl User {
     /// Locks the mounts that were made so far.
     ///
     /// Other users have no capability after the next `exec`, so this is needed for root alone: root
-    /// of a namespace may undo the mounts made there, but not those that a parent namespace made.
+    /// of a user namespace may undo the mounts of its mount namespaces. In a user namespace below, it
+    /// may change mounts in a mount namespace made there only, whose copies of these are locked.
     pub(super) fn lock_mounts(&self) -> io::Result<()> {
         if !self.user.is_root() {
             return Ok(());
         }
-        kernel::unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNS)?;
+        kernel::unshare(UnshareFlags::NEWUSER)?;
         self.map()
     }
 }
