@@ -19,11 +19,11 @@ impl Folders {
         let mut found = Vec::new();
         for entry in fs::read_dir("/proc/self/fd")? {
             let link = entry?.path();
+            if !fs::metadata(&link).is_ok_and(|metadata| metadata.is_dir()) {
+                continue;
+            }
             // The descriptor of this very loop is gone afterwards, and so is its target.
-            let (Ok(target), Ok(true)) = (
-                fs::read_link(&link),
-                fs::metadata(&link).map(|m| m.is_dir()),
-            ) else {
+            let Ok(target) = fs::read_link(&link) else {
                 continue;
             };
             let number = link

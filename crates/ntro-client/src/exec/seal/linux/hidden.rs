@@ -9,6 +9,8 @@ use std::{fs, io};
 use rustix::fs::{Access, access};
 use rustix::process::geteuid;
 
+use super::mount_table::read;
+
 /// The folder of sockets and other state of running programs.
 pub(super) const RUN: &str = "/run";
 
@@ -118,7 +120,7 @@ pub(super) fn tmux_folder() -> String {
 
 /// Returns the paths of all Unix sockets that are bound now.
 pub(super) fn bound_sockets() -> io::Result<Vec<PathBuf>> {
-    let table = fs::read("/proc/net/unix")?;
+    let table = read("/proc/net/unix")?;
     let mut paths: Vec<_> = table
         .split(|byte| *byte == b'\n')
         .filter_map(|line| {
@@ -144,20 +146,20 @@ pub(super) fn other_terminals(own: &[u64]) -> Vec<PathBuf> {
 }
 
 /// Returns what root keeps of `/dev`: it could read every disk, also one that is plugged in later.
-pub(super) fn kept_devices(own: &[u64]) -> io::Result<Vec<PathBuf>> {
+pub(super) fn kept_devices(own: &[u64]) -> io::Result<Vec<fs::DirEntry>> {
     let mut kept = Vec::new();
     for entry in fs::read_dir("/dev")? {
         let entry = entry?;
         let name = entry.file_name();
         let is_own = || {
-            let device = entry.metadata().map_or(0, |metadata| metadata.rdev());
-            own.contains(&device)
+            let device = || entry.metadata().map_or(0, |metadata| metadata.rdev());
+            !own.is_empty() && own.contains(&device())
         };
         let harmless = DEVICES.iter().any(|device| name == *device)
             || name.as_bytes().starts_with(b"nvidia")
             || entry.file_type()?.is_symlink();
         if harmless || is_own() {
-            kept.push(entry.path());
+            kept.push(entry);
         }
     }
     Ok(kept)
@@ -238,6 +240,8 @@ pub(super) fn own_terminals() -> Vec<u64> {
         let (major, minor) = (number >> 8 & 0xfff, number & 0xff | number >> 12 & 0xfff00);
         own.push(rustix::fs::makedev(major, minor));
     }
-    own.retain(|device| *device != 0);
+    // Each process has the null device.
+    let null = rustix::fs::makedev(1, 3);
+    own.retain(|device| ![0, null].contains(device));
     own
 }

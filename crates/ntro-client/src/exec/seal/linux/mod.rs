@@ -106,6 +106,16 @@ impl Plan {
         let folders = step("inherited descriptors", Folders::find())?;
         // A new network namespace has a separate list.
         let sockets = step("sockets", hidden::bound_sockets())?;
+        // A process with capabilities takes longer to look at its rights.
+        let terminals = hidden::own_terminals();
+        let outside = Outside {
+            devices: match geteuid().is_root() {
+                true => hidden::other_terminals(&terminals),
+                false => hidden::devices(&terminals),
+            },
+            terminals,
+            sockets,
+        };
         let user = User::current();
         if let Err(error) = namespaces::enter(net) {
             let reason = format!("no namespaces: {error}");
@@ -113,7 +123,7 @@ impl Plan {
             return self.enter_domain_only(&reason);
         }
         step("user map", user.map())?;
-        step("mounts", self.mount(&working, &sockets, &mut sealed))?;
+        step("mounts", self.mount(&working, &outside, &mut sealed))?;
         if net {
             sealed.listener = Some(step("loopback interface", loopback::listen())?);
             sealed.held.push(Barrier::Network);
@@ -139,7 +149,7 @@ impl Plan {
     }
 
     /// Arranges the files that the child sees.
-    fn mount(&self, working: &Path, sockets: &[PathBuf], sealed: &mut Sealed) -> io::Result<()> {
+    fn mount(&self, working: &Path, outside: &Outside, sealed: &mut Sealed) -> io::Result<()> {
         let files = &self.files;
         let mut kept = Vec::new();
         // A name is a message to its name server, so a closed network has no service for names.
@@ -147,7 +157,7 @@ impl Plan {
         let is_kept = |path: &&str| !net || !hidden::RESOLVERS.contains(path);
         for path in hidden::KEPT.into_iter().filter(is_kept) {
             if let Some(copy) = Copy::of(Path::new(path))? {
-                kept.push((PathBuf::from(path), copy));
+                kept.push((path, copy));
             }
         }
         let generated = match &files.generated_home {
@@ -156,18 +166,20 @@ impl Plan {
         };
         let mut scene = Scene::new()?;
 
-        scene.replace(Path::new(hidden::RUN), 0o755)?;
-        for (path, copy) in kept {
-            scene.show(&path, copy)?;
+        if let Some(run) = scene.replace(Path::new(hidden::RUN), 0o755)? {
+            for (path, copy) in kept {
+                let inner = path.strip_prefix(hidden::RUN).unwrap_or(path);
+                scene.show(run.join(inner.trim_start_matches('/')), copy)?;
+            }
         }
         if let Some(path) = &files.runtime_dir {
-            match real(path)? {
-                Some(_) => scene.replace(path, 0o700)?,
+            match scene.replace(path, 0o700)? {
+                Some(_) => {}
                 None if path.starts_with(hidden::RUN) => make_folder(path, 0o700)?,
                 None => {}
             }
         }
-        hide_devices(&mut scene)?;
+        hide_devices(&mut scene, outside)?;
         scene.replace(Path::new("/dev/shm"), 0o1777)?;
         for (path, mode) in hidden::socket_folders() {
             // Made later by tmux outside, it would be in reach.
@@ -179,7 +191,7 @@ impl Plan {
         for path in self.hidden() {
             scene.hide(&path)?;
         }
-        for path in sockets.iter().filter(|path| scene::is_socket(path)) {
+        for path in outside.sockets.iter().filter(|path| scene::is_socket(path)) {
             let resolves = |path: &Path| {
                 hidden::RESOLVERS
                     .iter()
@@ -311,26 +323,33 @@ impl Plan {
     }
 }
 
+/// What is looked up before the process is in its namespaces.
+struct Outside {
+    /// Paths of sockets.
+    sockets: Vec<PathBuf>,
+    /// Devices to hide.
+    devices: Vec<PathBuf>,
+    /// The numbers of the terminals of this process.
+    terminals: Vec<u64>,
+}
+
 /// Hides devices: for root, all but the harmless ones.
-fn hide_devices(scene: &mut Scene) -> io::Result<()> {
-    let own = hidden::own_terminals();
-    if !geteuid().is_root() {
-        return hidden::devices(&own)
-            .iter()
-            .try_for_each(|path| scene.cover(path));
+fn hide_devices(scene: &mut Scene, outside: &Outside) -> io::Result<()> {
+    for path in &outside.devices {
+        scene.cover(path)?;
     }
-    for path in hidden::other_terminals(&own) {
-        scene.cover(&path)?;
+    if !geteuid().is_root() {
+        return Ok(());
     }
     let mut copies = Vec::new();
     // The kernel looks for terminals beside the device, and would look beside its copy's source.
     let mut links = vec![("/dev/ptmx".into(), "pts/ptmx".into())];
-    for path in hidden::kept_devices(&own)? {
-        match existing(path.read_link()) {
-            Ok(Some(target)) if !path.ends_with("ptmx") => links.push((path, target)),
-            Ok(Some(_)) => {}
-            // Not a link.
-            _ => copies.extend(Copy::of(&path)?.map(|copy| (path, copy))),
+    for entry in hidden::kept_devices(&outside.terminals)? {
+        let path = entry.path();
+        match entry.file_type()?.is_symlink() {
+            true if path.ends_with("ptmx") => {}
+            true => links.extend(existing(path.read_link())?.map(|target| (path, target))),
+            false => copies.extend(Copy::of(&path)?.map(|copy| (path, copy))),
         }
     }
     scene.replace(Path::new("/dev"), 0o755)?;
@@ -338,7 +357,7 @@ fn hide_devices(scene: &mut Scene) -> io::Result<()> {
         std::os::unix::fs::symlink(target, path)?;
     }
     for (path, copy) in copies {
-        scene.show(&path, copy)?;
+        scene.show(path, copy)?;
     }
     make_folder(Path::new("/dev/shm"), 0o1777)
 }

@@ -1,9 +1,10 @@
 //! The table of mounts.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt as _;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use rustix::mount::MountFlags;
 
@@ -26,7 +27,7 @@ pub(super) struct MountTable(Vec<Mount>);
 
 impl MountTable {
     pub(super) fn read() -> io::Result<Self> {
-        let table = Self::parse(&fs::read("/proc/self/mountinfo")?);
+        let table = Self::parse(&read("/proc/self/mountinfo")?);
         match table.0.is_empty() {
             true => Err(io::Error::other("`/proc/self/mountinfo` is empty")),
             false => Ok(table),
@@ -41,14 +42,14 @@ impl MountTable {
     /// Returns the mount that a path without links is on.
     pub(super) fn of(&self, path: &Path) -> Option<&Mount> {
         // A later mount covers an earlier one of the same length.
-        let holding = self.0.iter().filter(|mount| path.starts_with(&mount.point));
-        holding.max_by_key(|mount| mount.point.components().count())
+        let holding = self.0.iter().filter(|mount| is_in(path, &mount.point));
+        holding.max_by_key(|mount| mount.point.as_os_str().len())
     }
 
     /// Returns the mounts below a path, and the one at the path itself.
     pub(super) fn below<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = &'a Mount> {
         let all = self.0.iter();
-        all.filter(move |mount| mount.point.starts_with(path))
+        all.filter(move |mount| is_in(&mount.point, path))
     }
 
     /// Returns the other paths of a file or folder, through other mounts of its file system, and
@@ -71,6 +72,21 @@ impl MountTable {
         paths.dedup();
         paths
     }
+}
+
+/// Returns whether a path is a folder or below it, as `Path::starts_with` does in more time. Both are
+/// as the kernel writes them.
+pub(super) fn is_in(path: &Path, folder: &Path) -> bool {
+    let (path, folder) = (path.as_os_str().as_bytes(), folder.as_os_str().as_bytes());
+    let rest = path.strip_prefix(folder);
+    folder == b"/" || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
+
+/// Reads a file of `/proc`, which has no size, in few calls.
+pub(super) fn read(path: &str) -> io::Result<Vec<u8>> {
+    let mut text = Vec::with_capacity(1 << 14);
+    File::open(path)?.read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// Joins without a slash at the end, where `rest` is empty.
@@ -160,5 +176,12 @@ mod tests {
         );
         assert_eq!(table.of(Path::new("/proc/1")).unwrap().kind, "proc");
         assert_eq!(table.below(Path::new("/mnt")).count(), 2);
+    }
+
+    #[test]
+    fn folder_holds_whole_names() {
+        let holds = |folder: &str, path: &str| is_in(Path::new(path), Path::new(folder));
+        assert!(holds("/", "/home") && holds("/home", "/home") && holds("/home", "/home/ada"));
+        assert!(!holds("/home", "/homes") && !holds("/home/ada", "/home"));
     }
 }

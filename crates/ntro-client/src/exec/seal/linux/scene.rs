@@ -6,14 +6,14 @@ use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, open};
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
 use rustix::io::Errno;
 use rustix::mount::{
     MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount, mount_bind,
     mount_bind_recursive, mount_change, mount_remount, move_mount, open_tree,
 };
 
-use super::mount_table::MountTable;
+use super::mount_table::{MountTable, is_in};
 
 /// A device that is empty to readers and refuses connections.
 const NOTHING: &str = "/dev/null";
@@ -56,15 +56,9 @@ impl Copy {
 
     /// Mounts the copy at a path, which is made if it is missing.
     pub(super) fn attach_anew(self, path: &Path) -> io::Result<()> {
-        match (self.is_folder, path.parent()) {
-            (true, _) => make_folder(path, 0o755)?,
-            (false, parent) => {
-                if let Some(parent) = parent {
-                    make_folder(parent, 0o755)?;
-                }
-                let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
-                open(path, flags, Mode::from_raw_mode(0o600))?;
-            }
+        match self.is_folder {
+            true => make_folder(path, 0o755)?,
+            false => make_file(path)?,
         }
         self.attach(path)
     }
@@ -106,23 +100,24 @@ impl Scene {
         Ok(Some(path))
     }
 
-    /// Replaces a folder with an empty one that the child may write to.
-    pub(super) fn replace(&mut self, path: &Path, mode: u32) -> io::Result<()> {
+    /// Replaces a folder with an empty one that the child may write to. Returns its path without
+    /// links; `None` if it is missing.
+    pub(super) fn replace(&mut self, path: &Path, mode: u32) -> io::Result<Option<PathBuf>> {
         let Some(path) = self.cover_aliases(path)? else {
-            return Ok(());
+            return Ok(None);
         };
         let options = format!("mode={mode:o}\0");
         let options = std::ffi::CStr::from_bytes_with_nul(options.as_bytes());
         let flags = MountFlags::NOSUID | MountFlags::NODEV;
         mount("tmpfs", &path, "tmpfs", flags, options.ok())?;
-        self.covered.push((path, true));
-        Ok(())
+        self.covered.push((path.clone(), true));
+        Ok(Some(path))
     }
 
-    /// Shows a copy again at its path, below something covered.
-    pub(super) fn show(&mut self, path: &Path, copy: Copy) -> io::Result<()> {
-        copy.attach_anew(path)?;
-        self.covered.extend(real(path)?.map(|path| (path, false)));
+    /// Shows a copy again at its path without links, in a folder that was replaced.
+    pub(super) fn show(&mut self, path: PathBuf, copy: Copy) -> io::Result<()> {
+        copy.attach_anew(&path)?;
+        self.covered.push((path, false));
         Ok(())
     }
 
@@ -130,7 +125,7 @@ impl Scene {
     pub(super) fn covers(&self, path: &Path) -> bool {
         let mut latest = self.covered.iter().rev();
         latest
-            .find(|(above, _)| path.starts_with(above))
+            .find(|(above, _)| is_in(path, above))
             .is_some_and(|(_, is_covered)| *is_covered)
     }
 
@@ -194,6 +189,19 @@ impl Scene {
         Ok(mount_bind_recursive(path, path)?)
     }
 
+    /// Does the same for what is in the working folder, in less time: the kernel looks up its name
+    /// alone, and no mounts in it where there are none.
+    pub(super) fn pin_here(&self, path: &Path) -> io::Result<()> {
+        let name = Path::new(path.file_name().unwrap_or_default());
+        let mut covered = self.covered.iter().map(|(covered, _)| covered);
+        let has_mounts =
+            covered.any(|covered| is_in(covered, path)) || self.table.below(path).next().is_some();
+        match has_mounts {
+            true => self.pin(name),
+            false => Ok(mount_bind(name, name)?),
+        }
+    }
+
     /// Returns the mounts in a folder, without links.
     pub(super) fn mounts<'a>(&'a self, folder: &'a Path) -> impl Iterator<Item = &'a Path> {
         // Opening an automatic mount would mount its file system.
@@ -215,6 +223,19 @@ pub(super) fn make_folder(path: &Path, mode: u32) -> io::Result<()> {
         .recursive(true)
         .mode(mode)
         .create(path)
+}
+
+/// Makes an empty file, and the folders above it.
+fn make_file(path: &Path) -> io::Result<()> {
+    let make = || mknodat(CWD, path, FileType::RegularFile, Mode::RUSR | Mode::WUSR, 0);
+    match (make(), path.parent()) {
+        (Err(Errno::NOENT), Some(parent)) => {
+            make_folder(parent, 0o755)?;
+            Ok(make()?)
+        }
+        (Err(Errno::EXIST), _) => Ok(()),
+        (made, _) => Ok(made?),
+    }
 }
 
 /// Returns `None` for what is missing. Only what its owner can reach can be reached by the child.

@@ -6,12 +6,13 @@
 //! here. Each writable folder is a mount, and so keeps its name.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use rustix::process::geteuid;
+use rustix::process::{chdir, geteuid};
 
 use super::scene::{Scene, existing, real};
 
@@ -142,15 +143,16 @@ pub(super) fn protect_home(
             scene.make_read_only(&alias)?;
         }
     }
+    let mut listings = Listings::default();
     let mut protected = Protected::default();
-    for path in paths(&home, named, programs, working) {
+    for path in listings.protected(&home, named, programs, working) {
         match path.is_absolute() {
             true => scene.make_read_only(&path)?,
             false => protected.insert(&path),
         }
     }
     scene.pin(&home)?;
-    close(scene, &home, &protected, true)?;
+    close(scene, &mut listings, &home, &protected, true)?;
     // Those that are mounts are not read-only with the folder that they are in.
     for point in scene.mounts(&home) {
         let path = point.strip_prefix(&home).unwrap_or(point);
@@ -171,59 +173,88 @@ pub(super) fn paths(
     programs: &[PathBuf],
     working: &Path,
 ) -> Vec<PathBuf> {
-    let programs = programs.iter().filter_map(|folder| {
-        let inner = folder.strip_prefix(home).or(folder.strip_prefix(named));
-        let inner = inner.ok()?;
-        let first = inner.iter().next()?;
-        let of_user = first.as_bytes().starts_with(b".") || first == "bin";
-        let of_project = home.join(inner).starts_with(working) && working != home;
-        (of_user && !of_project).then(|| inner.to_owned())
-    });
-    let mut left: Vec<_> = OF_HOME.iter().map(PathBuf::from).chain(programs).collect();
-    left.extend(hidden_links(home));
-    let mut found = Vec::new();
-    let mut links = Links::default();
-    while let Some(path) = left.pop() {
-        if found.contains(&path) {
-            continue;
-        }
-        if let Some(target) = links.followed(home, &path) {
-            let inner = target.strip_prefix(home).map(Path::to_owned);
-            left.push(inner.unwrap_or(target));
-        }
-        found.push(path);
-    }
-    found
+    Listings::default().protected(home, named, programs, working)
 }
 
-/// Returns the hidden files on the top level of the home that are links, as those that a tool for
-/// configuration files makes. A link to a folder, such as `~/.cache` on another disk, is no file.
-fn hidden_links(home: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(home).into_iter().flatten().flatten();
-    entries
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()))
-        .filter(|entry| is_startup_file(&entry.file_name()))
-        .filter(|entry| fs::metadata(entry.path()).is_ok_and(|target| target.is_file()))
-        .map(|entry| entry.file_name().into())
-        .collect()
-}
+type Entries = BTreeMap<OsString, fs::FileType>;
 
-/// Which paths are links; each is looked at one time.
+/// The folders of the home, each listed one time: most paths are missing.
 #[derive(Default)]
-struct Links(BTreeMap<PathBuf, Option<fs::FileType>>);
+struct Listings(BTreeMap<OsString, Entries>);
 
-impl Links {
+impl Listings {
+    fn entries(&mut self, folder: &Path) -> io::Result<&Entries> {
+        Ok(match self.0.entry(folder.into()) {
+            Entry::Occupied(listed) => listed.into_mut(),
+            Entry::Vacant(missing) => missing.insert(list(folder)?),
+        })
+    }
+
+    /// Returns the paths of [`paths`].
+    fn protected(
+        &mut self,
+        home: &Path,
+        named: &Path,
+        programs: &[PathBuf],
+        working: &Path,
+    ) -> Vec<PathBuf> {
+        let programs = programs.iter().filter_map(|folder| {
+            let inner = folder.strip_prefix(home).or(folder.strip_prefix(named));
+            let inner = inner.ok()?;
+            let first = inner.iter().next()?;
+            let of_user = first.as_bytes().starts_with(b".") || first == "bin";
+            let of_project = home.join(inner).starts_with(working) && working != home;
+            (of_user && !of_project).then(|| inner.to_owned())
+        });
+        let mut left: Vec<_> = OF_HOME.iter().map(PathBuf::from).chain(programs).collect();
+        left.extend(self.hidden_links(home));
+        let mut found: Vec<PathBuf> = Vec::new();
+        while let Some(path) = left.pop() {
+            if found
+                .iter()
+                .any(|found| found.as_os_str() == path.as_os_str())
+            {
+                continue;
+            }
+            if let Some(target) = self.followed(home, &path) {
+                let inner = target.strip_prefix(home).map(Path::to_owned);
+                left.push(inner.unwrap_or(target));
+            }
+            found.push(path);
+        }
+        found
+    }
+
+    /// Returns the hidden files on the top level of the home that are links, as those that a tool
+    /// for configuration files makes. A link to a folder, such as `~/.cache` on another disk, is no
+    /// file.
+    fn hidden_links(&mut self, home: &Path) -> Vec<PathBuf> {
+        let entries = self.entries(home).into_iter().flatten();
+        entries
+            .filter(|(_, kind)| kind.is_symlink())
+            .filter(|(name, _)| is_startup_file(name))
+            .filter(|(name, _)| fs::metadata(home.join(name)).is_ok_and(|target| target.is_file()))
+            .map(|(name, _)| name.into())
+            .collect()
+    }
+
     /// Follows the first link in a path below the home. The rest of the path need not exist.
     fn followed(&mut self, home: &Path, path: &Path) -> Option<PathBuf> {
         let mut names = path.iter();
         let mut reached = home.to_owned();
         while let Some(name) = names.next() {
+            // Folders elsewhere can be large, and few links lead there.
+            let listed = match path.is_relative() {
+                true => self.entries(&reached).ok(),
+                false => None,
+            };
+            let listed = listed.map(|entries| entries.get(name).copied());
             reached.push(name);
-            let kind = self.0.entry(reached.clone()).or_insert_with(|| {
+            let kind = listed.unwrap_or_else(|| {
                 let metadata = fs::symlink_metadata(&reached).ok();
                 metadata.map(|metadata| metadata.file_type())
             });
-            if (*kind)?.is_symlink() {
+            if kind?.is_symlink() {
                 let mut target = reached.canonicalize().ok()?;
                 target.extend(names);
                 return Some(target);
@@ -231,6 +262,11 @@ impl Links {
         }
         None
     }
+}
+
+fn list(folder: &Path) -> io::Result<Entries> {
+    let kind = |entry: fs::DirEntry| Ok((entry.file_name(), entry.file_type()?));
+    fs::read_dir(folder)?.map(|entry| kind(entry?)).collect()
 }
 
 /// Returns whether a file on the top level of the home may start programs: an unknown hidden one
@@ -273,39 +309,49 @@ impl Protected {
 }
 
 /// Protects what is in a folder that is a mount: all in it stays writable that is not protected.
-fn close(scene: &Scene, folder: &Path, protected: &Protected, is_home: bool) -> io::Result<()> {
-    let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
-    let protected_here = entries
-        .iter()
-        .filter(|entry| protected.inner.contains_key(&entry.file_name()));
+/// Moves the working folder.
+fn close(
+    scene: &Scene,
+    listings: &mut Listings,
+    folder: &Path,
+    protected: &Protected,
+    is_home: bool,
+) -> io::Result<()> {
+    let entries = listings.entries(folder)?;
+    let names = protected.inner.keys();
+    let protected_here = names.filter(|name| entries.contains_key(*name));
     // A protected path could be created where it is missing.
     let closed = is_home || protected_here.count() < protected.inner.len();
-    for entry in entries {
-        let (path, kind) = (entry.path(), entry.file_type()?);
-        let is_startup = is_home && !kind.is_dir() && is_startup_file(&entry.file_name());
+    let mut inner = Vec::new();
+    chdir(folder)?;
+    for (name, kind) in entries {
+        let path = folder.join(name);
+        let is_startup = is_home && !kind.is_dir() && is_startup_file(name);
         if kind.is_symlink() || scene.covers(&path) {
             continue;
         }
-        match protected.inner.get(&entry.file_name()) {
+        match protected.inner.get(name) {
             Some(node) if node.whole && !closed => scene.make_read_only(&path)?,
             Some(node) if node.whole => {}
             Some(node) if kind.is_dir() => {
-                scene.pin(&path)?;
-                close(scene, &path, node, false)?;
+                scene.pin_here(&path)?;
+                inner.push((path, node));
             }
             _ if is_startup => {}
             // In a folder that stays open, the rest is as it was. A network file system that is
             // out of reach stays so.
             _ if closed && (kind.is_dir() || kind.is_file()) => {
-                let _ = scene.pin(&path);
+                let _ = scene.pin_here(&path);
             }
             _ => {}
         }
     }
-    match closed {
-        true => scene.remount_read_only(folder),
-        false => Ok(()),
+    if closed {
+        scene.remount_read_only(folder)?;
     }
+    inner
+        .iter()
+        .try_for_each(|(path, node)| close(scene, listings, path, node, false))
 }
 
 #[cfg(test)]
