@@ -1,6 +1,7 @@
 //! The rules that every HTTP client of `ntro` obeys.
 //!
-//! The API client and the authority's key set fetcher both send through [`HttpClient`].
+//! The API client and the authority's key set fetcher both send through [`HttpClient`]; `ntro proxy`
+//! does too, unless its server needs neither TLS nor a proxy: then it uses a [`PlainConnector`].
 //!
 //! * No redirect is followed.
 //! * Loopback names resolve without DNS, and loopback hosts are called without a proxy.
@@ -16,6 +17,7 @@ mod dns;
 mod error;
 mod loopback;
 mod no_proxy;
+mod plain;
 mod proxy;
 mod roots;
 mod tunnel;
@@ -26,6 +28,7 @@ pub use dns::DnsFailure;
 pub use error::{ClientError, root_cause, source_chain};
 pub(crate) use loopback::{is_loopback, is_loopback_name, loopback_addresses};
 pub use no_proxy::NoProxy;
+pub use plain::{ConnectError, PlainConnector};
 pub use proxy::{BadProxy, NamedProxy, Proxies};
 pub use roots::{BadRoots, CustomRoots};
 pub use tunnel::tunnel_refusal;
