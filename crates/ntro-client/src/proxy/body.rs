@@ -1,8 +1,9 @@
 //! The bodies that pass through the proxy, in bounded memory.
 
+use std::error::Error as StdError;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use super::record::Record;
+use super::upstream::UpstreamBody;
 use crate::redact::Redactor;
 
 /// The body of an answer.
@@ -28,12 +30,12 @@ impl ProxyBody {
 
 impl Body for ProxyBody {
     type Data = Bytes;
-    type Error = reqwest::Error;
+    type Error = Box<dyn StdError + Send + Sync>;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, reqwest::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match &mut *self {
             Self::Whole(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
             Self::Answer(body) => body.poll(cx),
@@ -60,24 +62,27 @@ impl Body for ProxyBody {
 
 /// The body of an upstream answer, redacted. Trailers are dropped.
 pub(super) struct AnswerBody {
-    body: reqwest::Body,
+    body: UpstreamBody,
     redactor: Redactor,
     /// The length, if the server announced it: the HTTP library asks for no more than that.
     length: Option<u64>,
     has_ended: bool,
     /// Reported after the bytes that were held back.
-    failure: Option<reqwest::Error>,
+    failure: Option<<ProxyBody as Body>::Error>,
+    /// Whether there was a pause before the failure.
+    has_paused: bool,
     record: Record,
 }
 
 impl AnswerBody {
-    pub(super) fn new(body: reqwest::Body, redactor: Redactor, record: Record) -> Self {
+    pub(super) fn new(body: UpstreamBody, redactor: Redactor, record: Record) -> Self {
         Self {
             length: body.size_hint().exact(),
             body,
             redactor,
             has_ended: false,
             failure: None,
+            has_paused: false,
             record,
         }
     }
@@ -89,9 +94,17 @@ impl AnswerBody {
         self.redactor.finish(ready);
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, reqwest::Error>>> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, <ProxyBody as Body>::Error>>> {
         loop {
             if self.has_ended {
+                // The HTTP library writes what arrived before during the pause.
+                if self.failure.is_some() && !std::mem::replace(&mut self.has_paused, true) {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 return Poll::Ready(self.failure.take().map(Err));
             }
             let mut ready = Vec::new();
@@ -147,6 +160,7 @@ pub(super) struct RequestBody {
     timeout: Duration,
     timer: Pin<Box<Sleep>>,
     has_ended: bool,
+    presence: Arc<()>,
 }
 
 impl RequestBody {
@@ -163,7 +177,13 @@ impl RequestBody {
             timeout,
             timer: Box::pin(tokio::time::sleep(timeout)),
             has_ended: false,
+            presence: Arc::default(),
         }
+    }
+
+    /// Returns what is gone once the body is sent.
+    pub(super) fn presence(&self) -> Weak<()> {
+        Arc::downgrade(&self.presence)
     }
 
     /// Reads the whole body.

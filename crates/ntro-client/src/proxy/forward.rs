@@ -1,17 +1,16 @@
 //! One call: checked, forwarded, and its answer redacted.
 
+use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{CONTENT_LENGTH, HeaderMap};
 use hyper::http::request::Parts;
+use hyper::http::uri::PathAndQuery;
 use hyper::{Request, Response, StatusCode};
-use ntro_base::Host;
-use ntro_base::http::{HttpClient, root_cause, source_chain};
 use tokio::sync::Semaphore;
-use url::Url;
 
 use super::admit::{OwnHosts, check_form, check_key_stays};
 use super::ask;
@@ -19,18 +18,17 @@ use super::body::{AnswerBody, BodyError, ProxyBody, RequestBody};
 use super::hang_up::HangUp;
 use super::keys::{CurrentKey, KeyUnavailable, Keys, header_name};
 use super::log::LogWriter;
-use super::path::{is_below, normalize};
+use super::path::{is_below, normalize, target};
 use super::record::{Record, UnderWay};
 use super::refusal::Refusal;
 use super::rules::Rule;
+use super::upstream::{CallBody, CallError, Upstream, UpstreamBody};
 use super::{Child, Settings, headers};
 use crate::api::identity_path;
 use crate::redact::Redactor;
 
 /// A body of this size is read before it is sent, so that it can be sent again with another key.
 const SMALL_BODY: u64 = 64 << 10;
-/// The calls on one HTTP/2 connection. Servers allow about a hundred, and further ones would wait.
-const LARGEST_SHARE: usize = 64;
 
 /// Forwards calls to the upstream server.
 pub(super) struct Forwarder {
@@ -39,9 +37,7 @@ pub(super) struct Forwarder {
     keys: Keys,
     /// Masks the tokens.
     tokens: Redactor,
-    client: HttpClient,
-    /// A connection to each call, for more calls than one HTTP/2 connection takes.
-    separate: HttpClient,
+    upstream: Upstream,
     under_way: Arc<AtomicUsize>,
     /// The calls that may wait for a person.
     questions: Semaphore,
@@ -49,38 +45,28 @@ pub(super) struct Forwarder {
 
 /// A request that may be forwarded, perhaps after a question.
 struct Admitted<'a> {
-    url: Url,
+    target: PathAndQuery,
     /// The rule that a person must be asked by.
     asked_by: Option<&'a Rule>,
 }
 
-/// The body of a call.
-enum Outgoing {
-    Whole(Bytes),
-    Stream(Option<Box<RequestBody>>),
-}
-
 impl Forwarder {
     pub(super) fn new(settings: Settings, log: Option<LogWriter>) -> Self {
-        let client = || {
-            HttpClient::new(
-                &settings.calls.user_agent,
-                settings.calls.connect_timeout,
-                settings.calls.proxies.clone(),
-                settings.calls.roots.clone(),
-            )
-        };
-        let origin = settings.host.origin();
+        let under_way = Arc::default();
         Self {
-            client: client().allow_http2(),
-            separate: client(),
-            keys: Keys::new(&settings, origin),
+            upstream: Upstream::new(&settings, &under_way),
+            keys: Keys::new(&settings, settings.host.origin()),
             tokens: Redactor::of_keys(settings.children.iter().map(|child| child.token.as_key())),
             settings,
             log,
-            under_way: Arc::default(),
+            under_way,
             questions: Semaphore::new(ask::MOST),
         }
+    }
+
+    /// Closes connections that were not used for long.
+    pub(super) fn close_idle(&self) {
+        self.upstream.close_idle();
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -104,21 +90,22 @@ impl Forwarder {
         hang_up: Option<&HangUp>,
     ) -> Response<ProxyBody> {
         let (parts, body) = request.into_parts();
-        let mut record = self.record(&parts);
-        let admitted = match self.admit(&parts, hosts, &mut record) {
+        let path = normalize(parts.uri.path());
+        let mut record = self.record(&parts, path.as_deref().unwrap_or(parts.uri.path()));
+        let admitted = match self.admit(&parts, path, hosts, &mut record) {
             Ok(Admitted {
-                url,
+                target,
                 asked_by: Some(rule),
             }) => {
                 // The body is not read meanwhile.
                 let asked = self.ask(&parts, rule, hang_up, &mut record).await;
-                asked.map(|()| url)
+                asked.map(|()| target)
             }
-            Ok(admitted) => Ok(admitted.url),
+            Ok(admitted) => Ok(admitted.target),
             Err(refusal) => Err(refusal),
         };
         match admitted {
-            Ok(url) => self.forward(parts, Some(body), url, record).await,
+            Ok(target) => self.forward(parts, Some(body), target, record).await,
             Err(refusal) => {
                 record.refuse(refusal.status, refusal.code);
                 refusal.response(self.settings.provider)
@@ -128,18 +115,18 @@ impl Forwarder {
 
     /// Calls the endpoint that describes the owner of the key. No rule applies.
     pub(super) async fn identity(&self) -> Response<ProxyBody> {
-        let host = &self.settings.host;
-        let path = format!("{}{}", host.path(), identity_path(self.settings.provider));
+        let prefix = self.settings.host.path();
+        let path = format!("{prefix}{}", identity_path(self.settings.provider));
         let (parts, ()) = Request::new(()).into_parts();
         let mut record = Record::new(
             self.log.clone(),
             "GET",
-            path.clone(),
+            &path,
             UnderWay::new(&self.under_way),
         );
         record.name("ntro", Some(std::process::id()));
-        match upstream_url(host, &path, None) {
-            Ok(url) => self.forward(parts, None, url, record).await,
+        match admitted_target(&path, None) {
+            Ok(target) => self.forward(parts, None, target, record).await,
             Err(refusal) => {
                 record.refuse(refusal.status, refusal.code);
                 refusal.response(self.settings.provider)
@@ -147,25 +134,27 @@ impl Forwarder {
         }
     }
 
-    fn record(&self, parts: &Parts) -> Record {
-        let path = normalize(parts.uri.path()).unwrap_or_else(|_| parts.uri.path().to_owned());
-        let redacted = |path: String, redactor: &Redactor| match redactor.redact(path.as_bytes()) {
-            Some(redacted) => String::from_utf8_lossy(&redacted).into_owned(),
-            None => path,
+    /// Takes the path in its normal form, if it has one.
+    fn record(&self, parts: &Parts, path: &str) -> Record {
+        let masked = |path: &mut Cow<'_, str>, redactor: &Redactor| {
+            if let Some(masked) = redactor.redact(path.as_bytes()) {
+                *path = Cow::Owned(String::from_utf8_lossy(&masked).into_owned());
+            }
         };
-        let path = redacted(path, &self.tokens);
-        let path = match self.keys.known() {
-            Some(key) => redacted(path, key.redactor()),
-            None => path,
-        };
+        let mut path = Cow::Borrowed(path);
+        masked(&mut path, &self.tokens);
+        if let Some(key) = self.keys.known() {
+            masked(&mut path, key.redactor());
+        }
         let under_way = UnderWay::new(&self.under_way);
-        Record::new(self.log.clone(), parts.method.as_str(), path, under_way)
+        Record::new(self.log.clone(), parts.method.as_str(), &path, under_way)
     }
 
-    /// Returns the URL to which a request is forwarded.
+    /// Returns the target of the request to forward. Takes the path in its normal form.
     fn admit(
         &self,
         parts: &Parts,
+        path: Result<String, &'static str>,
         hosts: &OwnHosts,
         record: &mut Record,
     ) -> Result<Admitted<'_>, Refusal> {
@@ -179,8 +168,8 @@ impl Forwarder {
                 "the log of calls cannot be written, and no call goes unlogged",
             ));
         }
-        let path = normalize(parts.uri.path())
-            .map_err(|reason| Refusal::malformed(format!("{reason}, which is ambiguous")))?;
+        let path =
+            path.map_err(|reason| Refusal::malformed(format!("{reason}, which is ambiguous")))?;
         let prefix = self.settings.host.path();
         if !is_below(&path, prefix) {
             return Err(Refusal::forbidden(
@@ -206,18 +195,18 @@ impl Forwarder {
             ));
         }
         let asked_by = self.settings.rules.asked_by(parts.method.as_str(), &path);
-        let url = upstream_url(&self.settings.host, &path, query)?;
-        Ok(Admitted { url, asked_by })
+        let target = admitted_target(&path, query)?;
+        Ok(Admitted { target, asked_by })
     }
 
     async fn forward(
         &self,
         parts: Parts,
         body: Option<Incoming>,
-        url: Url,
+        target: PathAndQuery,
         mut record: Record,
     ) -> Response<ProxyBody> {
-        let answer = self.send(parts, body, url, &mut record).await;
+        let answer = self.send(parts, body, target, &mut record).await;
         match answer {
             Ok((answer, key)) => self.pass_on(answer, &key, record),
             Err(refusal) => {
@@ -233,41 +222,32 @@ impl Forwarder {
         &self,
         parts: Parts,
         body: Option<Incoming>,
-        url: Url,
+        target: PathAndQuery,
         record: &mut Record,
-    ) -> Result<(reqwest::Response, Arc<CurrentKey>), Refusal> {
+    ) -> Result<(Response<UpstreamBody>, Arc<CurrentKey>), Refusal> {
         let mut key = self.keys.current().await.map_err(|error| no_key(&error))?;
         let mut body = self.outgoing(body, &parts.headers, record).await?;
-        let headers = headers::of_request(parts.headers, &self.tokens);
+        let mut headers = headers::of_request(parts.headers, &self.tokens);
         loop {
-            let mut request = reqwest::Request::new(parts.method.clone(), url.clone());
-            *request.headers_mut() = headers.clone();
-            request
-                .headers_mut()
-                .insert(header_name(self.settings.provider), key.header());
-            *request.body_mut() = match &mut body {
-                Outgoing::Whole(bytes) if bytes.is_empty() => None,
-                Outgoing::Whole(bytes) => Some(bytes.clone().into()),
-                Outgoing::Stream(stream) => {
-                    stream.take().map(|stream| reqwest::Body::wrap(*stream))
-                }
+            // A body that is read while it is sent cannot be sent again.
+            let again = match &body {
+                CallBody::Whole(bytes) => Some((headers.clone(), bytes.clone())),
+                CallBody::Stream(_) => None,
             };
-            let client = self.client_for(&url).for_url(&url).map_err(|error| {
-                Refusal::new(
-                    StatusCode::BAD_GATEWAY,
-                    "upstream_unreachable",
-                    error.to_string(),
-                )
-            })?;
-            let answer = client
-                .execute(request)
-                .await
-                .map_err(|error| self.failure(&error))?;
+            headers.insert(header_name(self.settings.provider), key.header());
+            let mut request = Request::new(body);
+            *request.method_mut() = parts.method.clone();
+            *request.uri_mut() = target.clone().into();
+            *request.headers_mut() = headers;
+            let answer = self.upstream.call(request).await;
+            let answer = answer.map_err(|error| self.failure(error))?;
             if answer.status() != StatusCode::UNAUTHORIZED {
                 return Ok((answer, key));
             }
-            match (self.keys.after_rejection(&key).await, &body) {
-                (Some(next), Outgoing::Whole(_)) => key = next,
+            match (self.keys.after_rejection(&key).await, again) {
+                (Some(next), Some((same, bytes))) => {
+                    (key, headers, body) = (next, same, CallBody::Whole(bytes));
+                }
                 _ => return Ok((answer, key)),
             }
         }
@@ -277,11 +257,11 @@ impl Forwarder {
         &self,
         body: Option<Incoming>,
         headers: &HeaderMap,
-        record: &Record,
-    ) -> Result<Outgoing, Refusal> {
+        record: &mut Record,
+    ) -> Result<CallBody, Refusal> {
         let body = match body {
             Some(body) if !body.is_end_stream() => body,
-            _ => return Ok(Outgoing::Whole(Bytes::new())),
+            _ => return Ok(CallBody::Whole(Bytes::new())),
         };
         let length = body
             .size_hint()
@@ -290,45 +270,35 @@ impl Forwarder {
         let body = RequestBody::new(
             body,
             self.tokens.for_another_stream(),
-            Arc::clone(&record.sent),
+            record.count_sent(),
             self.settings.timeouts.body,
         );
         if length.is_none_or(|length| length > SMALL_BODY) {
-            return Ok(Outgoing::Stream(Some(Box::new(body))));
+            return Ok(CallBody::Stream(Box::new(body)));
         }
         let whole = body.collect().await;
-        whole.map(Outgoing::Whole).map_err(body_failure)
-    }
-
-    /// Returns the client for one more call.
-    fn client_for(&self, url: &Url) -> &HttpClient {
-        let is_crowded = self.under_way.load(Ordering::Relaxed) > LARGEST_SHARE;
-        match url.scheme() == "https" && is_crowded {
-            true => &self.separate,
-            false => &self.client,
-        }
+        whole.map(CallBody::Whole).map_err(body_failure)
     }
 
     /// Returns the answer for a request that could not be sent.
-    fn failure(&self, error: &reqwest::Error) -> Refusal {
-        let of_body = source_chain(error).find_map(|error| error.downcast_ref::<BodyError>());
-        if let Some(error) = of_body {
-            return body_failure(*error);
-        }
+    fn failure(&self, error: CallError) -> Refusal {
         let origin = self.settings.host.origin();
-        let detail = root_cause(error);
-        let (status, code, what) = match (error.is_connect(), error.is_timeout()) {
-            (_, true) => (
+        let (status, code, what) = match error {
+            CallError::Body(error) => return body_failure(error),
+            CallError::TimedOut => (
                 StatusCode::GATEWAY_TIMEOUT,
                 "upstream_timed_out",
                 format!("`{origin}` does not answer"),
             ),
-            (true, _) => (
+            CallError::Unreachable(detail) => (
                 StatusCode::BAD_GATEWAY,
                 "upstream_unreachable",
                 format!("cannot connect to `{origin}`: {detail}"),
             ),
-            _ => (
+            CallError::Unusable(message) => {
+                (StatusCode::BAD_GATEWAY, "upstream_unreachable", message)
+            }
+            CallError::BrokeOff(detail) => (
                 StatusCode::BAD_GATEWAY,
                 "upstream_broke_off",
                 format!("`{origin}` gave no answer: {detail}"),
@@ -339,11 +309,10 @@ impl Forwarder {
 
     fn pass_on(
         &self,
-        answer: reqwest::Response,
+        answer: Response<UpstreamBody>,
         key: &CurrentKey,
         mut record: Record,
     ) -> Response<ProxyBody> {
-        let answer: hyper::http::Response<reqwest::Body> = answer.into();
         let (mut parts, body) = answer.into_parts();
         let is_empty = body.is_end_stream();
         if !is_empty && headers::is_encoded(&parts.headers) {
@@ -378,17 +347,8 @@ impl Forwarder {
     }
 }
 
-fn upstream_url(host: &Host, path: &str, query: Option<&str>) -> Result<Url, Refusal> {
-    let origin = host.origin();
-    let mut text = format!("{origin}{path}");
-    if let Some(query) = query {
-        text.push('?');
-        text.push_str(query);
-    }
-    let url = Url::parse(&text).ok();
-    // The URL standard would repair other paths than those that were checked.
-    url.filter(|url| normalize(url.path()).as_deref() == Ok(path) && url.fragment().is_none())
-        .ok_or_else(|| Refusal::malformed("the path is not that of a URL"))
+fn admitted_target(path: &str, query: Option<&str>) -> Result<PathAndQuery, Refusal> {
+    target(path, query).ok_or_else(|| Refusal::malformed("the path is not that of a URL"))
 }
 
 fn no_key(error: &KeyUnavailable) -> Refusal {

@@ -23,6 +23,8 @@ use super::hang_up::HangUp;
 
 /// Connections at one time; more wait in the system's queue.
 const LARGEST_CROWD: usize = 4_096;
+/// How often unused connections to the server are looked for.
+const SWEEP: Duration = Duration::from_secs(30);
 /// The pause after the system refuses a connection, most likely for lack of file descriptors.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -97,10 +99,12 @@ pub(super) async fn serve(
     let (end, ending) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
+    let mut sweep = tokio::time::interval(SWEEP);
     loop {
         tokio::select! {
             () = &mut shutdown => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            _ = sweep.tick() => forwarder.close_idle(),
             stream = listener.accept(), if connections.len() < LARGEST_CROWD => {
                 let (forwarder, hosts) = (Arc::clone(&forwarder), Arc::clone(&hosts));
                 let ending = ending.clone();

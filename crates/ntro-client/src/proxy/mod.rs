@@ -31,6 +31,7 @@ mod record;
 mod refusal;
 mod rules;
 mod tripwires;
+mod upstream;
 
 pub use approval::Approver;
 #[cfg(unix)]

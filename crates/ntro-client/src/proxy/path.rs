@@ -1,5 +1,8 @@
 //! The normal form of a request's path, which rules are checked on and which is sent.
 
+use hyper::http::uri::PathAndQuery;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
 /// Returns the normal form of a path: characters that need no encoding are decoded, and encodings
 /// are in capitals.
 ///
@@ -42,6 +45,32 @@ pub(super) fn normalize(path: &str) -> Result<String, &'static str> {
     Ok(normal)
 }
 
+/// Returns the target of a request for a path in its normal form, as the URL standard writes it.
+///
+/// `None` if the path has characters that the standard encodes: it would not be the one that was
+/// checked.
+pub(super) fn target(path: &str, query: Option<&str>) -> Option<PathAndQuery> {
+    /// What the standard encodes in the query of an `http` URL, beside control characters.
+    const IN_QUERY: &AsciiSet = &CONTROLS
+        .add(b' ')
+        .add(b'"')
+        .add(b'#')
+        .add(b'<')
+        .add(b'>')
+        .add(b'\'');
+
+    if path.contains(['"', '<', '>', '`', '{', '}']) {
+        return None;
+    }
+    let mut target = String::with_capacity(path.len() + query.map_or(0, |query| 1 + query.len()));
+    target.push_str(path);
+    if let Some(query) = query {
+        target.push('?');
+        target.extend(utf8_percent_encode(query, IN_QUERY));
+    }
+    PathAndQuery::try_from(target).ok()
+}
+
 fn push_decoded(normal: &mut String, byte: u8) -> Result<(), &'static str> {
     match byte {
         b'/' | b'\\' | b';' => return Err("the path contains an encoded `/`, `\\` or `;`"),
@@ -69,6 +98,8 @@ pub(super) fn is_below(path: &str, prefix: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use url::Url;
+
     use super::*;
 
     #[test]
@@ -124,6 +155,31 @@ mod tests {
             "/v1/a b",
         ] {
             assert!(normalize(path).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn target_is_that_of_url() {
+        for byte in 0x20..0x7f_u8 {
+            let text = format!("/a{}b", char::from(byte));
+            let url = |text: &str| Url::parse(&format!("http://a.example{text}")).unwrap();
+            let is_same = |path: &String| url(path).path() == path;
+            if let Ok(path) = normalize(&text)
+                && byte != b'?'
+                && byte != b'#'
+            {
+                let target = target(&path, None).map(|target| target.as_str().to_owned());
+                assert_eq!(target, Some(path).filter(is_same), "{text}");
+            }
+            if byte != b'#' {
+                let query = &text[1..];
+                let expected = url(&format!("/x?{query}"));
+                let target = target("/x", Some(query)).unwrap();
+                assert_eq!(target.query(), expected.query(), "{query}");
+            }
+        }
+        for (query, target) in [("", "/?"), ("a?b", "/?a?b"), ("%zz&é", "/?%zz&%C3%A9")] {
+            assert_eq!(super::target("/", Some(query)).unwrap(), target);
         }
     }
 

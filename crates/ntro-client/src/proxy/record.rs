@@ -17,8 +17,10 @@ pub(super) struct Record {
     log: Option<LogWriter>,
     start: Instant,
     entry: LogEntry,
-    /// Bytes of the request's body.
-    pub(super) sent: Arc<AtomicU64>,
+    /// Why the call was refused or failed.
+    reason: Option<&'static str>,
+    /// Bytes of the request's body; none without one.
+    sent: Option<Arc<AtomicU64>>,
     /// Bytes of the answer's body.
     pub(super) received: u64,
     /// The calls under way.
@@ -48,24 +50,27 @@ impl Record {
     pub(super) fn new(
         log: Option<LogWriter>,
         method: &str,
-        path: String,
+        path: &str,
         under_way: UnderWay,
     ) -> Self {
         /// A longer path is cut.
         const LONGEST: usize = 2_048;
 
-        let shorten = |text: &str| text.chars().take(LONGEST).collect();
+        let shorten = |text: &str| match text.len() > LONGEST {
+            true => text.chars().take(LONGEST).collect(),
+            false => text.to_owned(),
+        };
         Self {
             log,
             start: Instant::now(),
             entry: LogEntry {
                 time: Timestamp::now(),
                 method: shorten(method),
-                path: shorten(&path),
-                reason: Some(CLIENT_LEFT.to_owned()),
+                path: shorten(path),
                 ..LogEntry::default()
             },
-            sent: Arc::default(),
+            reason: Some(CLIENT_LEFT),
+            sent: None,
             received: 0,
             _under_way: under_way,
         }
@@ -74,6 +79,11 @@ impl Record {
     pub(super) fn name(&mut self, child: &str, pid: Option<u32>) {
         self.entry.child = Some(child.to_owned());
         self.entry.pid = pid;
+    }
+
+    /// Returns the count of the bytes of the request's body.
+    pub(super) fn count_sent(&mut self) -> Arc<AtomicU64> {
+        Arc::clone(self.sent.get_or_insert_default())
     }
 
     /// Returns the name of the child and its process id.
@@ -87,7 +97,7 @@ impl Record {
     /// Waits for a person, until [`Self::approve`] or a refusal.
     pub(super) fn ask(&mut self) {
         self.entry.decision = Decision::Refused;
-        self.entry.reason = Some(Self::WITHDRAWN.to_owned());
+        self.reason = Some(Self::WITHDRAWN);
     }
 
     pub(super) fn approve(&mut self) {
@@ -99,22 +109,22 @@ impl Record {
         self.entry.status = Some(status.as_u16());
     }
 
-    pub(super) fn refuse(&mut self, status: StatusCode, reason: &str) {
+    pub(super) fn refuse(&mut self, status: StatusCode, reason: &'static str) {
         if reason != Self::WITHDRAWN {
             self.status(status);
         }
         self.entry.decision = Decision::Refused;
-        self.entry.reason = Some(reason.to_owned());
+        self.reason = Some(reason);
     }
 
-    pub(super) fn fail(&mut self, reason: &str) {
+    pub(super) fn fail(&mut self, reason: &'static str) {
         self.entry.decision = Decision::Failed;
-        self.entry.reason = Some(reason.to_owned());
+        self.reason = Some(reason);
     }
 
     pub(super) fn complete(&mut self) {
         self.entry.decision = Decision::Forwarded;
-        self.entry.reason = None;
+        self.reason = None;
     }
 }
 
@@ -124,7 +134,11 @@ impl Drop for Record {
             return;
         };
         let mut entry = std::mem::take(&mut self.entry);
-        entry.sent = self.sent.load(Ordering::Relaxed);
+        entry.reason = self.reason.map(str::to_owned);
+        entry.sent = self
+            .sent
+            .as_ref()
+            .map_or(0, |sent| sent.load(Ordering::Relaxed));
         entry.received = self.received;
         entry.milliseconds = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         log.write(entry);

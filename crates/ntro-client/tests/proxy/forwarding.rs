@@ -222,6 +222,19 @@ async fn connections_are_kept() {
 }
 
 #[tokio::test]
+async fn closed_connection_is_replaced() {
+    // Closes each connection after an answer, without a word.
+    let upstream =
+        Upstream::start(|_| b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec()).await;
+    let front = Front::start(Provider::Ntropii, upstream.address).await;
+    for _ in 0..3 {
+        let answer = front.get("/v1/me").await;
+        assert_eq!((status(&answer), body(&answer)), (200, "ok"));
+    }
+    assert_eq!(upstream.seen().len(), 3);
+}
+
+#[tokio::test]
 async fn failures_of_server_are_reported() {
     // Nothing listens on the port of a listener that was dropped.
     let closed = {

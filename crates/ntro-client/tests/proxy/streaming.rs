@@ -5,7 +5,7 @@ use ntro_base::Provider;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::Notify;
 
-use crate::support::{Front, Upstream, read_request, read_until};
+use crate::support::{Front, TIMEOUT, Upstream, read_request, read_until};
 
 const CHUNK: usize = 64 << 10;
 const TOTAL: usize = 16 << 20;
@@ -120,6 +120,42 @@ async fn both_directions_stream_at_once() {
     }
     stream.write_all(b"0\r\n\r\n").await.unwrap();
     read_until(&mut stream, "0\r\n\r\n").await;
+}
+
+#[tokio::test]
+async fn request_arrives_while_answer_is_unread() {
+    let (ended, has_ended) = tokio::sync::oneshot::channel();
+    let ended = std::sync::Mutex::new(Some(ended));
+    let upstream = Upstream::raw(move |stream| {
+        let ended = ended.lock().unwrap().take();
+        async move {
+            let (mut reads, mut writes) = stream.into_split();
+            tokio::spawn(async move {
+                let head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n";
+                writes.write_all(head).await.unwrap();
+                // More than all buffers on the way hold.
+                while writes.write_all(&[b'x'; CHUNK]).await.is_ok() {}
+            });
+            let (mut received, mut buffer) = (Vec::new(), [0; 1024]);
+            while !received.ends_with(b"\r\n0\r\n\r\n") {
+                let read = reads.read(&mut buffer).await.unwrap();
+                received.extend_from_slice(&buffer[..read]);
+            }
+            ended.unwrap().send(()).unwrap();
+        }
+    })
+    .await;
+    let front = Front::start(Provider::Ntropii, upstream.address).await;
+    let mut stream = front.connect().await;
+    let head = format!(
+        "POST /v1/x HTTP/1.1\r\n{}Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n",
+        front.lines()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    stream.write_all(b"0\r\n\r\n").await.unwrap();
+    let received = tokio::time::timeout(TIMEOUT, has_ended);
+    received.await.unwrap().unwrap();
 }
 
 #[tokio::test]
