@@ -112,6 +112,15 @@ impl Framing {
     /// Takes the next bytes of the stream.
     fn take(&mut self, mut bytes: &[u8]) -> Result<(), Ambiguous> {
         while !bytes.is_empty() {
+            if self.is_start()
+                && let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n")
+                && end + 4 <= LARGEST_HEAD
+            {
+                // Most heads arrive whole, and are not copied.
+                *self = Self::after_head(&bytes[..end])?;
+                bytes = &bytes[end + 4..];
+                continue;
+            }
             let taken = match self {
                 Self::Oversize => return Ok(()),
                 Self::Body(left) => skip(left, bytes),
@@ -136,6 +145,20 @@ impl Framing {
         Ok(())
     }
 
+    /// Returns whether nothing of a request has arrived.
+    fn is_start(&self) -> bool {
+        matches!(self, Self::Head(text) if text.is_empty())
+    }
+
+    /// Returns the part that follows a head.
+    fn after_head(head: &[u8]) -> Result<Self, Ambiguous> {
+        Ok(match body_of(head)? {
+            Body::Length(0) => Self::Head(Vec::new()),
+            Body::Length(length) => Self::Body(length),
+            Body::Chunked => Self::ChunkSize(Vec::new()),
+        })
+    }
+
     /// Returns the part that follows, once this one is complete.
     fn next(&self) -> Result<Option<Self>, Ambiguous> {
         const LONGEST_SIZE: usize = 16;
@@ -143,11 +166,7 @@ impl Framing {
         let head = || Self::Head(Vec::new());
         Ok(match self {
             Self::Head(text) if text.ends_with(b"\r\n\r\n") => {
-                Some(match body_of(&text[..text.len() - 4])? {
-                    Body::Length(0) => head(),
-                    Body::Length(length) => Self::Body(length),
-                    Body::Chunked => Self::ChunkSize(Vec::new()),
-                })
+                Some(Self::after_head(&text[..text.len() - 4])?)
             }
             Self::Head(text) if text.starts_with(b"\r") || text.starts_with(b"\n") => {
                 return Err(Ambiguous);
@@ -172,7 +191,7 @@ impl Framing {
             },
             Self::Trailers(text) if text == b"\r\n" || text.ends_with(b"\r\n\r\n") => {
                 let lines = text.strip_suffix(b"\r\n").unwrap_or_default();
-                check_lines(lines.split_crlf())?;
+                fields(lines.split_crlf()).try_for_each(|field| field.map(drop))?;
                 Some(head())
             }
             Self::Trailers(text) if text.len() > LARGEST_TRAILERS => return Err(Ambiguous),
@@ -215,7 +234,8 @@ fn body_of(head: &[u8]) -> Result<Body, Ambiguous> {
     };
     check_line(request_line)?;
     let (mut length, mut coding) = (None, None);
-    for (name, value) in check_lines(lines)? {
+    for field in fields(lines) {
+        let (name, value) = field?;
         if name.eq_ignore_ascii_case(b"content-length") {
             let digits = std::str::from_utf8(value).map_err(|_| Ambiguous)?;
             let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -241,20 +261,20 @@ fn body_of(head: &[u8]) -> Result<Body, Ambiguous> {
 type Field<'a> = (&'a [u8], &'a [u8]);
 
 /// Checks header lines and returns their names and values.
-fn check_lines<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<Vec<Field<'a>>, Ambiguous> {
-    lines
-        .map(|line| {
-            check_line(line)?;
-            let colon = line.iter().position(|&byte| byte == b':');
-            let (name, value) = line.split_at(colon.ok_or(Ambiguous)?);
-            let is_name = !name.is_empty() && name.iter().all(|byte| byte.is_ascii_graphic());
-            // A line that begins with white space continues the one before.
-            match is_name {
-                true => Ok((name, value[1..].trim_ascii())),
-                false => Err(Ambiguous),
-            }
-        })
-        .collect()
+fn fields<'a>(
+    lines: impl Iterator<Item = &'a [u8]>,
+) -> impl Iterator<Item = Result<Field<'a>, Ambiguous>> {
+    lines.map(|line| {
+        check_line(line)?;
+        let colon = line.iter().position(|&byte| byte == b':');
+        let (name, value) = line.split_at(colon.ok_or(Ambiguous)?);
+        let is_name = !name.is_empty() && name.iter().all(|byte| byte.is_ascii_graphic());
+        // A line that begins with white space continues the one before.
+        match is_name {
+            true => Ok((name, value[1..].trim_ascii())),
+            false => Err(Ambiguous),
+        }
+    })
 }
 
 fn check_line(line: &[u8]) -> Result<(), Ambiguous> {

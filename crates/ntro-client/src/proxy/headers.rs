@@ -53,10 +53,7 @@ const OF_ANSWERS: [&str; 5] = [
 
 /// Returns the headers of a request to send, without a credential.
 pub(super) fn of_request(mut headers: HeaderMap, tokens: &Redactor) -> HeaderMap {
-    remove_hop_by_hop(&mut headers);
-    for name in OF_REQUESTS {
-        headers.remove(name);
-    }
+    remove(&mut headers, &OF_REQUESTS);
     // Compressed answers could not be redacted.
     headers.insert(
         header::ACCEPT_ENCODING,
@@ -68,10 +65,7 @@ pub(super) fn of_request(mut headers: HeaderMap, tokens: &Redactor) -> HeaderMap
 
 /// Returns the headers of an answer to pass on.
 pub(super) fn of_answer(mut headers: HeaderMap, key: &Redactor) -> HeaderMap {
-    remove_hop_by_hop(&mut headers);
-    for name in OF_ANSWERS {
-        headers.remove(name);
-    }
+    remove(&mut headers, &OF_ANSWERS);
     redact(&mut headers, key);
     headers
 }
@@ -93,7 +87,8 @@ pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
         .any(|kind| kind.eq_ignore_ascii_case(b"text/event-stream"))
 }
 
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
+/// Removes some headers, those about the connection, and those that `Connection` names.
+fn remove(headers: &mut HeaderMap, others: &[&str]) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
@@ -106,7 +101,13 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     for name in named {
         headers.remove(name);
     }
-    for name in HOP_BY_HOP {
+    let is_removed = |name: &&HeaderName| {
+        let name = name.as_str();
+        HOP_BY_HOP.contains(&name) || others.contains(&name)
+    };
+    // Most messages have few of them: looking for each by its name takes longer.
+    let removed: Vec<HeaderName> = headers.keys().filter(is_removed).cloned().collect();
+    for name in removed {
         headers.remove(name);
     }
 }
