@@ -62,8 +62,10 @@
 //! # Features
 //!
 //! The default features build the `ntro` program. Depend on the SDK alone with
-//! `default-features = false`.
+//! `default-features = false`. The feature `tower` adds `authorize`, a layer for servers.
 
+#[cfg(feature = "tower")]
+pub mod authorize;
 mod client;
 mod connection;
 mod error;
