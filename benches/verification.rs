@@ -109,7 +109,8 @@ fn compare(plan: &Plan) {
     let mut worst = f64::INFINITY;
     for (path, header, valid) in [
         ("/v1/me", "authorization: Bearer ", ntropii),
-        ("/v1/api-keys/current", "x-api-key: ", ontora),
+        ("/v1/api-keys/current", "x-api-key: ", ontora.clone()),
+        ("/v1/authorize", "x-api-key: ", ontora),
     ] {
         let wrong = valid.iter().map(|key| unknown(key)).collect();
         let garbage = valid.iter().map(|key| broken(key)).collect();
