@@ -51,6 +51,25 @@ async fn both_clerk_versions_make_admins() {
 }
 
 #[tokio::test]
+async fn token_of_other_type_is_refused() {
+    let (app, clerk) = App::start_with_clerk().await;
+    for (name, status) in [
+        (None, 200),
+        (Some("JWT"), 200),
+        (Some("jwt"), 200),
+        (Some("at+jwt"), 200),
+        (Some("application/at+jwt"), 200),
+        (Some("ntro-identity+jwt"), 401),
+        (Some("logout+jwt"), 401),
+        (Some(""), 401),
+    ] {
+        let token = clerk.sign_as(name, &claims());
+        let reply = app.get("/v1/workspaces").bearer(&token).send().await;
+        assert_eq!(reply.status, status, "{name:?}");
+    }
+}
+
+#[tokio::test]
 async fn forged_and_stale_tokens_are_refused() {
     let (app, clerk) = App::start_with_clerk().await;
     let now = jiff::Timestamp::now().as_second();

@@ -56,7 +56,13 @@ impl Clerk {
     }
 
     pub(crate) fn sign(&self, claims: &Value) -> String {
+        self.sign_as(Some("JWT"), claims)
+    }
+
+    /// Signs a token with this `typ`.
+    pub(crate) fn sign_as(&self, name: Option<&str>, claims: &Value) -> String {
         let mut header = Header::new(Algorithm::RS256);
+        header.typ = name.map(str::to_owned);
         header.kid = Some(KEY_ID.to_owned());
         jsonwebtoken::encode(&header, claims, &self.key).unwrap()
     }
