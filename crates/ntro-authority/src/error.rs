@@ -39,6 +39,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The file of the key that signs the audit logs has other content.
+    #[error("`{}` does not hold the signing key of the audit logs", path.display())]
+    AuditKey {
+        /// The file.
+        path: PathBuf,
+    },
     /// A token could not be made.
     #[error("the admin token could not be made")]
     Token,

@@ -1,8 +1,10 @@
 //! The secrets of an authority: the pepper that keys are hashed with, and the signing keys of the
-//! built-in issuer and of identity headers.
+//! built-in issuer, of identity headers and of the audit logs.
 
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::Ed25519KeyPair;
 use zeroize::Zeroizing;
 
 use crate::error::Error;
@@ -75,6 +77,21 @@ impl KeyFiles {
     /// Returns the path of the signing key of identity headers.
     pub(crate) fn identity(&self) -> PathBuf {
         self.folder.join("identity.pk8")
+    }
+
+    /// Returns the path of the key that signs the checkpoints of the audit logs.
+    pub(crate) fn audit(&self) -> PathBuf {
+        self.folder.join("audit.pk8")
+    }
+
+    /// Reads an Ed25519 key pair (PKCS #8); makes one if there is none yet.
+    pub(crate) fn ed25519(&self, path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+        if let Some(pair) = self.read(path)? {
+            return Ok(pair);
+        }
+        let made = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
+            .map_err(|_| Error::NoRandomness)?;
+        self.keep(path, Zeroizing::new(made.as_ref().to_vec()))
     }
 
     /// Reads a secret; `None` when there is none.

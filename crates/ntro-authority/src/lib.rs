@@ -32,6 +32,7 @@ mod registry;
 mod server;
 mod settings;
 mod store;
+mod transparency;
 mod verify;
 
 pub use actor::Actor;

@@ -4,7 +4,6 @@
 //! to the database does.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,7 +11,6 @@ use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::key_material::KeyFiles;
@@ -32,14 +30,7 @@ impl SigningKey {
     /// Reads the signing key; makes one if there is none yet.
     pub(super) fn open(files: &KeyFiles) -> Result<Self, Error> {
         let path = files.issuer();
-        let pkcs8 = match files.read(&path)? {
-            Some(pkcs8) => pkcs8,
-            None => {
-                let made = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
-                    .map_err(|_| Error::NoRandomness)?;
-                files.keep(&path, Zeroizing::new(made.as_ref().to_vec()))?
-            }
-        };
+        let pkcs8 = files.ed25519(&path)?;
         let pair = Ed25519KeyPair::from_pkcs8(&pkcs8).map_err(|_| Error::IssuerKey { path })?;
         let public = URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
         // RFC 7638: the members in this order.
