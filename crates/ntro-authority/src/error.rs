@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use crate::registry::LONGEST_LIFE_IN_DAYS;
 use crate::store::{Excess, MOST_CHILDREN, MOST_TRIPWIRES, StoreError, TenantStatus};
+use crate::transparency::AuditFault;
 use ntro_base::NameError;
 use ntro_base::disk;
 
@@ -44,6 +45,40 @@ pub enum Error {
     AuditKey {
         /// The file.
         path: PathBuf,
+    },
+    /// An audit log differs from what was written or signed.
+    #[error("the audit log `{log}`: {fault}")]
+    AuditLog {
+        /// The name of the log.
+        log: String,
+        /// The first difference.
+        fault: AuditFault,
+    },
+    /// No audit log of that name.
+    #[error("there is no audit log `{log}`")]
+    NoAuditLog {
+        /// The name that was looked up.
+        log: String,
+    },
+    /// No audit event of that id.
+    #[error("there is no audit event with the id {id}")]
+    NoAuditEvent {
+        /// The id that was looked up.
+        id: i64,
+    },
+    /// The line of an event is too long for a bundle of entries.
+    #[error("entry {index} of the audit log is too long for a bundle of entries")]
+    LongAuditEntry {
+        /// The index of the entry.
+        index: u64,
+    },
+    /// A kept checkpoint is not one of this authority.
+    #[error("{name} is not a checkpoint of this authority: {why}")]
+    KeptCheckpoint {
+        /// The name of the checkpoint.
+        name: String,
+        /// The reason.
+        why: String,
     },
     /// A token could not be made.
     #[error("the admin token could not be made")]

@@ -39,7 +39,10 @@ pub use actor::Actor;
 pub use error::Error;
 pub use http::{router, serve};
 pub use key_material::KeyMaterial;
-pub use registry::{LONGEST_LIFE_IN_DAYS, MintedKey, NewApiKey, NewTenant, Registry};
+pub use registry::{
+    AuditLogName, AuditLogReport, AuditReport, ConsistencyProof, KeptCheckpoint,
+    LONGEST_LIFE_IN_DAYS, MintedKey, NewApiKey, NewTenant, ProvedEvent, Registry,
+};
 pub use server::Authority;
 pub use settings::{
     AuthoritySettings, Claims, Database, DatabaseError, Issuer, JwksSource, Limits,
@@ -48,3 +51,4 @@ pub use store::{
     ApiKeyRecord, DataPlatform, Excess, KeyHash, MemberRecord, OrganisationRecord, Role,
     SqliteError, StoreError, TenantRecord, TenantStatus, UnknownName,
 };
+pub use transparency::AuditFault;

@@ -31,6 +31,8 @@ struct Inner {
     rate_limit_keys: Buckets<RateLimitKey>,
     /// The recorded members, with their roles.
     seen: Mutex<HashMap<(Uuid, String), Role>>,
+    /// Why the last checkpoints could not be signed.
+    unsigned: Mutex<Vec<String>>,
     settings: AuthoritySettings,
     draining: AtomicBool,
 }
@@ -62,6 +64,7 @@ impl Authority {
             failures: Buckets::per_minute(settings.limits.failures_per_minute),
             rate_limit_keys: Buckets::per_minute(settings.limits.tenant_per_minute),
             seen: Mutex::default(),
+            unsigned: Mutex::default(),
             settings,
             draining: AtomicBool::new(false),
         })))
@@ -89,6 +92,20 @@ impl Authority {
         }
         Ok(())
     }
+
+    /// Signs checkpoints of the audit logs that have grown. An error is logged once.
+    pub async fn sign_audit_logs(&self) {
+        let errors = match self.0.registry.sign_audit_logs().await {
+            Ok(errors) => errors,
+            Err(error) => vec![error],
+        };
+        let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        let mut last = lock(&self.0.unsigned);
+        for error in errors.iter().filter(|error| !last.contains(error)) {
+            tracing::error!(error, "a checkpoint could not be signed");
+        }
+        *last = errors;
+    }
 }
 
 impl Authority {
@@ -108,6 +125,11 @@ impl Authority {
 
     pub(crate) fn identity_key(&self) -> &IdentityKey {
         &self.0.identity_key
+    }
+
+    /// Returns the public key of the audit logs as a JSON Web Key Set.
+    pub(crate) fn audit_jwks(&self) -> serde_json::Value {
+        self.0.registry.audit_jwks()
     }
 
     pub(crate) fn key_cache(&self) -> &KeyCache {
@@ -152,6 +174,10 @@ impl Authority {
     }
 
     fn seen(&self) -> MutexGuard<'_, HashMap<(Uuid, String), Role>> {
-        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.seen)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -341,6 +341,7 @@ impl From<Error> for ApiError {
             Error::NoOrganisation { .. } => Self::not_found("Organisation not found"),
             Error::NoTenant { .. } => Self::not_found("Tenant not found"),
             Error::NoKey { .. } => Self::not_found("API key not found"),
+            Error::NoAuditLog { .. } => Self::not_found("Audit log not found"),
             Error::TenantClosed { .. } | Error::TenantGone { .. } => {
                 Self::conflict("tenant_suspended", error.to_string())
             }

@@ -9,6 +9,8 @@ use crate::server::Authority;
 
 /// How often the times of last use are written to the database.
 const RECORD_USE: Duration = Duration::from_secs(30);
+/// How often checkpoints of the audit logs are signed.
+const SIGN: Duration = Duration::from_secs(1);
 
 /// Serves until `shutdown` is done, then lets open requests finish, for a bounded time, and records
 /// the last uses of keys.
@@ -35,9 +37,17 @@ pub async fn serve(
             }
         }
     };
+    let signing = async {
+        loop {
+            tokio::time::sleep(SIGN).await;
+            authority.sign_audit_logs().await;
+        }
+    };
     tokio::select! {
         () = accept::serve(listener, service(authority.clone()), bounds, shutdown) => {}
         () = recording => {}
+        () = signing => {}
     }
+    authority.sign_audit_logs().await;
     authority.record_use().await
 }

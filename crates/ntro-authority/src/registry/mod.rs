@@ -5,6 +5,9 @@
 //! no change without one; each change records the actor in the audit table, in its own transaction.
 
 mod admin_token;
+mod audit_logs;
+mod audit_tiles;
+mod audit_verification;
 mod children;
 mod issuer;
 mod keys;
@@ -19,13 +22,18 @@ mod usage;
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::actor::Actor;
 pub(crate) use crate::store::KeyFilter;
 use crate::store::{Stamp, Store};
+use crate::transparency::LogKey;
 use crate::verify::Hasher;
+pub use audit_logs::{AuditLogName, ProvedEvent};
+pub use audit_verification::{AuditLogReport, AuditReport, ConsistencyProof, KeptCheckpoint};
 pub(crate) use issuer::ISSUER;
 use issuer::SigningKey;
 pub(crate) use keys::{MintOutcome, RequestDigest};
@@ -52,6 +60,7 @@ struct Shared {
     store: Arc<dyn Store>,
     hasher: Hasher,
     issuer: SigningKey,
+    log_key: LogKey,
 }
 
 impl Registry {
@@ -68,6 +77,12 @@ impl Registry {
     #[must_use]
     pub fn jwks(&self) -> Value {
         self.shared.issuer.jwks()
+    }
+
+    /// Returns the public key of the audit logs as a JSON Web Key Set.
+    pub(crate) fn audit_jwks(&self) -> Value {
+        let x = URL_SAFE_NO_PAD.encode(self.shared.log_key.public());
+        json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "use": "sig", "x": x}]})
     }
 
     /// Returns whether changes can be written now, and reach verification.

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::key_material::{KeyFiles, KeyMaterial};
 use crate::settings::Database;
 use crate::store::{self, Store, StoreError, Subscriber};
+use crate::transparency::LogKey;
 use crate::verify::{Hasher, PEPPER_LENGTH};
 
 impl Registry {
@@ -52,6 +53,7 @@ impl Registry {
             store,
             hasher,
             issuer,
+            log_key: LogKey::open(files)?,
         };
         Ok(Self {
             shared: Arc::new(shared),

@@ -8,9 +8,11 @@
 //! error would leave a key in the registry whose owner never saw it.
 //!
 //! Every change takes a [`Stamp`] and writes one row of the audit table in its own transaction.
+//! The row is an entry of a transparency log, which grows in the same transaction.
 //! Times of last use are no change of the registry, and are not audited.
 
 mod audit;
+mod audit_logs;
 #[cfg(test)]
 mod contract;
 mod error;
@@ -25,7 +27,10 @@ use std::pin::Pin;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::transparency::{AuditEntry, TreeHash};
+
 pub(crate) use audit::{AuditAction, AuditEvent, AuditTarget, Stamp};
+pub(crate) use audit_logs::{LogRecord, LogRow, SignedRecord};
 pub use error::{SqliteError, StoreError};
 pub(crate) use open::{open, pepper_check, serve, set_pepper_check};
 pub use records::{
@@ -175,4 +180,30 @@ pub(crate) trait Store: Send + Sync {
     fn revoke_key(&self, id: Uuid, stamp: Stamp) -> StoreFuture<'_, Option<ApiKeyRecord>>;
     /// Records when keys were last used.
     fn record_use(&self, used: Vec<(Uuid, Timestamp)>) -> StoreFuture<'_, ()>;
+
+    /// Returns every audit log, by name.
+    fn audit_logs(&self) -> StoreFuture<'_, Vec<LogRecord>>;
+    /// Returns the audit log with this name.
+    fn audit_log(&self, name: String) -> StoreFuture<'_, Option<LogRecord>>;
+    /// Returns audit logs with entries that no checkpoint covers.
+    fn unsigned_audit_logs(&self, limit: u32) -> StoreFuture<'_, Vec<LogRecord>>;
+    /// Returns the entries of an audit log from an index on.
+    fn audit_rows(&self, log: String, from: u64, limit: u32) -> StoreFuture<'_, Vec<LogRow>>;
+    /// Returns the hashes of one level of an audit log's tiles, from a position on.
+    fn audit_hashes(
+        &self,
+        log: String,
+        level: u8,
+        from: u64,
+        limit: u32,
+    ) -> StoreFuture<'_, Vec<TreeHash>>;
+    /// Returns the number of audit rows that are in no log.
+    fn unlogged_audit_rows(&self) -> StoreFuture<'_, u64>;
+    /// Returns one row of the audit table.
+    fn audit_event(&self, id: i64) -> StoreFuture<'_, Option<AuditEntry>>;
+    /// Returns the index of an audit row in a log.
+    fn audit_index(&self, log: String, id: i64) -> StoreFuture<'_, Option<u64>>;
+    /// Keeps a checkpoint as the last one, if the last one has `before` entries.
+    fn sign_audit_log(&self, log: String, before: u64, signed: SignedRecord)
+    -> StoreFuture<'_, ()>;
 }

@@ -19,7 +19,9 @@ pub(crate) struct Checkpoint {
 impl Checkpoint {
     /// Reads a checkpoint that the log's key has signed.
     pub(crate) fn open(note: &str, verifier: &NoteVerifier) -> Result<Self, NoteError> {
-        Self::parse(verifier.open(note)?).ok_or(NoteError::Malformed)
+        Self::parse(verifier.open(note)?)
+            .filter(|checkpoint| checkpoint.origin == verifier.name())
+            .ok_or(NoteError::Malformed)
     }
 
     /// Returns the origin that a note claims. The signature is not verified.

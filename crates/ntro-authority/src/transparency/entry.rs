@@ -92,8 +92,28 @@ impl AuditEntry {
         line.push_str(r#","details":"#);
         line.push_str(&self.details);
         line.push('}');
-        line
+        ascii(line)
     }
+}
+
+/// Escapes the characters beyond ASCII, and DEL. JSON has them in strings alone. Whether a terminal
+/// shows a character depends on its version of Unicode; the line must not.
+fn ascii(json: String) -> String {
+    let is_plain = |character: char| character.is_ascii() && character != '\u{7f}';
+    if json.chars().all(is_plain) {
+        return json;
+    }
+    let mut escaped = String::with_capacity(json.len() * 2);
+    for character in json.chars() {
+        if is_plain(character) {
+            escaped.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            escaped.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    escaped
 }
 
 #[cfg(test)]
@@ -127,6 +147,22 @@ mod tests {
         assert_eq!(entry().line(3), expected);
         let read: serde_json::Value = serde_json::from_str(expected).unwrap();
         assert_eq!(read["details"]["name"], "CI");
+    }
+
+    #[test]
+    fn line_is_ascii() {
+        let mut entry = entry();
+        entry.actor_id = Some("é\u{202e}\u{7f}".to_owned());
+        entry.details = r#"{"name":"🔑"}"#.to_owned();
+        let line = entry.line(0);
+        assert!(line.is_ascii());
+        assert!(line.contains(r#""id":"\u00e9\u202e\u007f""#), "{line}");
+        assert!(
+            line.ends_with(r#""details":{"name":"\ud83d\udd11"}}"#),
+            "{line}"
+        );
+        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(read["details"]["name"], "🔑");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod checkpoint;
 mod entry;
+mod fault;
 mod log_key;
 mod merkle;
 mod note;
@@ -15,8 +16,8 @@ mod tile;
 
 pub(crate) use checkpoint::Checkpoint;
 pub(crate) use entry::AuditEntry;
+pub use fault::AuditFault;
 pub(crate) use log_key::LogKey;
 pub(crate) use merkle::{RightEdge, TreeHash, consistency_path, inclusion_path, root};
-pub(crate) use note::{NoteError, NoteVerifier};
 pub(crate) use proof::LogProof;
 pub(crate) use tile::{TILE_WIDTH, TilePath};

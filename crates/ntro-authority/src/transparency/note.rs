@@ -39,6 +39,11 @@ impl NoteVerifier {
         }
     }
 
+    /// Returns the name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     fn id(&self) -> [u8; 4] {
         let mut context = Context::new(&SHA256);
         context.update(self.name.as_bytes());

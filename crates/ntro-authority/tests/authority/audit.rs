@@ -218,20 +218,25 @@ async fn change_and_row_share_a_transaction() {
                 .query_row(&sql, [], |row| row.get::<_, i64>(0))
                 .unwrap()
         };
+        assert_eq!(count("audit"), count("audit_hashes"));
         (count("api_keys"), count("audit"))
     };
     let create = || {
         app.registry()
             .create_key(&app.tenant, new_key(Provider::Ntropii))
     };
-    for (table, event) in [("audit", "INSERT"), ("api_keys", "INSERT")] {
+    for (table, event) in [
+        ("audit", "INSERT"),
+        ("audit_hashes", "INSERT"),
+        ("api_keys", "INSERT"),
+    ] {
         let trigger = format!(
             "CREATE TRIGGER fault AFTER {event} ON {table} BEGIN SELECT raise(FAIL, 'fault'); END"
         );
         faults.execute_batch(&trigger).unwrap();
         create().await.unwrap_err();
         assert_eq!(counts(), (keys, audited), "{table}");
-        if table == "audit" {
+        if table.starts_with("audit") {
             // A revocation without its row is no revocation.
             let revoked = app.registry().revoke_key(live.record.id).await;
             revoked.unwrap_err();
@@ -270,12 +275,22 @@ async fn older_database_gets_the_audit_table() {
         }
         let marks = format!("PRAGMA application_id = 0x6e74726f; PRAGMA user_version = {version}");
         connection.execute_batch(&marks).unwrap();
+        let earlier = u64::from(version == STEPS.len());
+        if earlier == 1 {
+            let row = "INSERT INTO audit (at, actor_kind, action, target_kind, target_id, details) \
+                       VALUES (1, 'system', 'tenant.create', 'tenant', 't', '{\"a\": 1}')";
+            connection.execute_batch(row).unwrap();
+        }
         let registry: Registry = open(&database).unwrap().acting_as(Actor::System);
         registry.create_organisation("Acme", None).await.unwrap();
         let kind: String = connection
             .query_row("SELECT actor_kind FROM audit", [], |row| row.get(0))
             .unwrap();
         assert_eq!(kind, "system");
+        let report = registry.verify_audit(None, &[]).await.unwrap();
+        assert!(report.is_clean(), "{report:?}");
+        let sizes: Vec<_> = report.logs.iter().map(|log| log.size).collect();
+        assert_eq!(sizes, vec![1; usize::try_from(earlier).unwrap() + 1]);
         let children: u32 = connection
             .query_row("SELECT count(parent) FROM api_keys", [], |row| row.get(0))
             .unwrap();

@@ -11,6 +11,7 @@ mod support;
 mod admin_tokens;
 mod api_keys;
 mod audit;
+mod audit_logs;
 mod authorize;
 mod authorize_table;
 mod children;

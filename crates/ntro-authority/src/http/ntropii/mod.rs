@@ -1,6 +1,7 @@
 //! Ntropii's dialect: keys and admin tokens in `Authorization`, errors as `{statusCode, message,
 //! error}`.
 
+mod audit;
 mod caller;
 mod dialect;
 pub(super) mod render;

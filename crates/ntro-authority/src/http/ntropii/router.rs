@@ -1,7 +1,7 @@
 use axum::Router;
 use axum::routing::{delete, get};
 
-use super::{Ntropii, tenant_keys, tenants};
+use super::{Ntropii, audit, tenant_keys, tenants};
 use crate::http::cached::identity;
 use crate::http::dialect::{Dialect as _, claim, shaped};
 use crate::server::Authority;
@@ -27,6 +27,22 @@ pub(crate) fn router(authority: &Authority) -> Router {
         .route(
             "/v1/workspace/tenants/{tenant}/api-keys/{key}",
             delete(tenant_keys::revoke),
+        )
+        .route(
+            "/v1/workspace/tenants/{tenant}/audit/checkpoint",
+            get(audit::tenant_checkpoint),
+        )
+        .route(
+            "/v1/workspace/tenants/{tenant}/audit/tile/{*tile}",
+            get(audit::tenant_tile),
+        )
+        .route(
+            "/v1/workspace/audit/checkpoint",
+            get(audit::organisation_checkpoint),
+        )
+        .route(
+            "/v1/workspace/audit/tile/{*tile}",
+            get(audit::organisation_tile),
         );
     let routes = claim::<Ntropii, _>(routes, "/v1/me");
     let routes = claim::<Ntropii, _>(routes, "/v1/workspace");

@@ -26,3 +26,9 @@ pub(super) async fn ready(
 pub(super) async fn jwks(State(authority): State<Authority>) -> Json<Value> {
     Json(authority.jwks())
 }
+
+/// `GET /.well-known/ntro-audit.json`: the public key of the audit logs. It is not in the key set of
+/// the built-in issuer, because it must sign no token.
+pub(super) async fn audit_jwks(State(authority): State<Authority>) -> Json<Value> {
+    Json(authority.audit_jwks())
+}

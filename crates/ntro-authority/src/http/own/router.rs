@@ -13,6 +13,7 @@ pub(crate) fn router(authority: &Authority) -> Router {
         .route("/.well-known/jwks.json", get(health::jwks))
         .route(authorize::AUTHORIZE, any(authorize::route))
         .route("/v1/introspect", post(introspect::introspect))
+        .route("/.well-known/ntro-audit.json", get(health::audit_jwks))
         .fallback(not_found::<MergedShape>);
     shaped::<MergedShape, _>(routes).with_state(authority.clone())
 }

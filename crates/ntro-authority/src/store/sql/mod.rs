@@ -5,6 +5,7 @@
 //! database: nothing in it is particular to one of them.
 
 mod audit;
+mod audit_logs;
 mod children;
 mod columns;
 mod feed;
@@ -18,6 +19,7 @@ mod tenants;
 mod tripwires;
 mod worker;
 
+pub(super) use audit_logs::build as build_audit_logs;
 pub(super) use feed::{epoch, next_epoch, registry_changes};
 pub(super) use session::{SqlRow, SqlSession, SqlValue, values};
 pub(super) use store::SqlStore;

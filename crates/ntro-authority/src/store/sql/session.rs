@@ -139,6 +139,12 @@ impl<'a> From<&'a [u8; 32]> for SqlValue<'a> {
     }
 }
 
+impl From<Vec<u8>> for SqlValue<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(Cow::Owned(bytes))
+    }
+}
+
 impl<'a, T> From<Option<T>> for SqlValue<'a>
 where
     SqlValue<'a>: From<T>,
@@ -232,6 +238,17 @@ impl FromSql<'_> for [u8; 32] {
     fn from_sql(value: SqlValue<'_>) -> Option<Self> {
         match value {
             SqlValue::Bytes(bytes) => bytes.as_ref().try_into().ok(),
+            _ => None,
+        }
+    }
+}
+
+impl FromSql<'_> for Vec<u8> {
+    const WHAT: &'static str = "bytes";
+
+    fn from_sql(value: SqlValue<'_>) -> Option<Self> {
+        match value {
+            SqlValue::Bytes(bytes) => Some(bytes.into_owned()),
             _ => None,
         }
     }

@@ -11,14 +11,16 @@ use uuid::Uuid;
 
 use super::worker::WriteTask;
 use super::{
-    Changed, ReadQuery, SqlSession, WorkerThread, WriteJob, audit, children, keys, organisations,
-    rotation, tenants, tripwires,
+    Changed, ReadQuery, SqlSession, WorkerThread, WriteJob, audit, audit_logs, children, keys,
+    organisations, rotation, tenants, tripwires,
 };
 use crate::store::{
-    ApiKeyRecord, ChildOutcome, CreateKeyOutcome, IdempotencyRecord, KeyFilter, MemberRecord,
-    OrganisationRecord, Stamp, Store, StoreError, StoreFuture, SuccessorOutcome, TenantFilter,
-    TenantRecord, TenantStatus, Trip, TripwireOutcome, TripwireRecord,
+    ApiKeyRecord, ChildOutcome, CreateKeyOutcome, IdempotencyRecord, KeyFilter, LogRecord, LogRow,
+    MemberRecord, OrganisationRecord, SignedRecord, Stamp, Store, StoreError, StoreFuture,
+    SuccessorOutcome, TenantFilter, TenantRecord, TenantStatus, Trip, TripwireOutcome,
+    TripwireRecord,
 };
+use crate::transparency::{AuditEntry, TreeHash};
 
 /// The registry in a database.
 pub(in crate::store) struct SqlStore {
@@ -264,5 +266,54 @@ impl Store for SqlStore {
 
     fn record_use(&self, used: Vec<(Uuid, Timestamp)>) -> StoreFuture<'_, ()> {
         self.write(false, move |session| keys::record_use(session, &used))
+    }
+
+    fn audit_logs(&self) -> StoreFuture<'_, Vec<LogRecord>> {
+        self.read(audit_logs::list)
+    }
+
+    fn audit_log(&self, name: String) -> StoreFuture<'_, Option<LogRecord>> {
+        self.read(move |session| audit_logs::find(session, &name))
+    }
+
+    fn unsigned_audit_logs(&self, limit: u32) -> StoreFuture<'_, Vec<LogRecord>> {
+        self.read(move |session| audit_logs::unsigned(session, limit))
+    }
+
+    fn audit_rows(&self, log: String, from: u64, limit: u32) -> StoreFuture<'_, Vec<LogRow>> {
+        self.read(move |session| audit_logs::rows(session, &log, from, limit))
+    }
+
+    fn audit_hashes(
+        &self,
+        log: String,
+        level: u8,
+        from: u64,
+        limit: u32,
+    ) -> StoreFuture<'_, Vec<TreeHash>> {
+        self.read(move |session| audit_logs::hashes(session, &log, level, from, limit))
+    }
+
+    fn unlogged_audit_rows(&self) -> StoreFuture<'_, u64> {
+        self.read(audit_logs::unlogged)
+    }
+
+    fn audit_event(&self, id: i64) -> StoreFuture<'_, Option<AuditEntry>> {
+        self.read(move |session| audit_logs::event(session, id))
+    }
+
+    fn audit_index(&self, log: String, id: i64) -> StoreFuture<'_, Option<u64>> {
+        self.read(move |session| audit_logs::index(session, &log, id))
+    }
+
+    fn sign_audit_log(
+        &self,
+        log: String,
+        before: u64,
+        signed: SignedRecord,
+    ) -> StoreFuture<'_, ()> {
+        self.write(false, move |session| {
+            audit_logs::sign(session, &log, before, &signed)
+        })
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::feed::take_over;
 use super::{SqliteFiles, StoreError};
+use crate::store::sql::build_audit_logs;
 use ntro_base::disk;
 
 /// The schema, one step a file. A released step never changes.
@@ -14,7 +16,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_rotation.sql"),
     include_str!("migrations/0003_audit.sql"),
     include_str!("migrations/0004_children.sql"),
+    include_str!("migrations/0005_audit_logs.sql"),
 ];
+/// The step after which the audit logs are built. A server of an earlier version would not extend
+/// them, so the step waits for its end.
+const AUDIT_LOGS: i64 = 5;
 /// "ntro" in ASCII: marks a database as an authority's.
 const APPLICATION_ID: i64 = 0x6e74_726f;
 /// How long SQLite waits for the transaction of another process.
@@ -51,14 +57,21 @@ pub(super) fn prepare(files: &SqliteFiles) -> Result<Connection, StoreError> {
         });
     }
     connection.execute_batch("PRAGMA journal_mode = WAL")?;
+    let _unserved = (1..AUDIT_LOGS)
+        .contains(&found)
+        .then(|| take_over(files))
+        .transpose()?;
     for (step, version) in MIGRATIONS
         .iter()
         .zip(1..)
         .skip(usize::try_from(found).unwrap_or(0))
     {
+        connection.execute_batch(&format!("BEGIN IMMEDIATE; {step}"))?;
+        if version == AUDIT_LOGS {
+            build_audit_logs(&connection)?;
+        }
         connection.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {step}; PRAGMA application_id = {APPLICATION_ID}; \
-             PRAGMA user_version = {version}; COMMIT;"
+            "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version}; COMMIT;"
         ))?;
     }
     Ok(connection)

@@ -309,6 +309,14 @@ impl Call {
         }
     }
 
+    /// Sends the request, and returns the status and the body of any type.
+    pub(crate) async fn bytes(self) -> (u16, Vec<u8>) {
+        let response = self.router.oneshot(self.request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20).await;
+        (status, body.unwrap().to_vec())
+    }
+
     /// Sends the request, and expects this status.
     pub(crate) async fn expect(self, status: StatusCode) -> Reply {
         let reply = self.send().await;
