@@ -17,6 +17,7 @@
 
 mod admin;
 mod approve;
+mod audit_logs;
 mod bad_answers;
 mod bad_input;
 mod canary;

@@ -57,7 +57,7 @@ fn key_material_may_be_elsewhere() {
     let beside = folder.folder().join("authority.db.private");
     let elsewhere = folder.folder().join("secrets");
     std::fs::create_dir(&elsewhere).unwrap();
-    for name in ["pepper", "issuer.pk8", "identity.pk8"] {
+    for name in ["pepper", "issuer.pk8", "identity.pk8", "audit.pk8"] {
         std::fs::rename(beside.join(name), elsewhere.join(name)).unwrap();
     }
     let elsewhere = elsewhere.to_str().unwrap();

@@ -686,6 +686,14 @@ impl From<ntro_authority::Error> for CliError {
                 "move `{}` away to create a new one; tokens signed with the old one are then rejected",
                 path.display()
             )),
+            E::AuditKey { path } => of(Kind::Config).hint(format!(
+                "restore `{}`; a new key cannot continue the logs that the old one has signed",
+                path.display()
+            )),
+            E::AuditLog { .. } => of(Kind::Failure).hint("see all of it: `ntro admin audit verify`"),
+            E::NoAuditEvent { .. } => {
+                of(Kind::Failure).hint("list the events: `ntro admin audit export`")
+            }
             E::SharedFolder { path } => {
                 of(Kind::Config).hint(format!("`chmod 700 {}`", path.display()))
             }

@@ -25,8 +25,9 @@ const REFERENCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference.md"
 const SCHEMAS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schemas.json");
 const UPDATE: &str = "INSTA_UPDATE=always cargo test --bin ntro --test it -- reference help";
 
-/// Commands that print a script or a page in every format, or whose output is another program's.
-const WITHOUT_JSON: [&str; 7] = [
+/// Commands that print a script, a page or lines of JSON in every format, or whose output is another program's.
+const WITHOUT_JSON: [&str; 8] = [
+    "admin audit export",
     "completions",
     "exec",
     "helper bazel",

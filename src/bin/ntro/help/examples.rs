@@ -277,6 +277,24 @@ examples! {
         "Print a token that lives for an hour": "ntro admin token --expires-in 1h"
         "List the keys of a tenant with it": "ntro admin token | ntro key list --admin-token-stdin"
     }
+    "admin audit" {
+        "Verify all audit logs": "ntro admin audit verify"
+    }
+    "admin audit verify" {
+        "Verify all logs": "ntro admin audit verify"
+        "Verify a tenant's log against a checkpoint that was kept elsewhere":
+            "ntro admin audit verify -t acme-fund-admin --checkpoint acme.checkpoint"
+    }
+    "admin audit export" {
+        "Print a tenant's log": "ntro admin audit export -t acme-fund-admin"
+    }
+    "admin audit prove" {
+        "Write the proof of an event": "ntro admin audit prove 1042 > 1042.tlog-proof"
+    }
+    "admin audit checkpoint" {
+        "Write a checkpoint of a tenant's log":
+            "ntro admin audit checkpoint -t acme-fund-admin > acme.checkpoint"
+    }
     "prove" {
         "Try to reach the keys from the box of a keyless program": "ntro prove"
         "Try the key of a connection as well, without the network":

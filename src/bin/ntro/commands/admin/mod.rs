@@ -1,5 +1,6 @@
 //! `ntro admin`: manages the authority's registry on the machine that holds its database.
 
+mod audit;
 mod key;
 mod organisation;
 mod tenant;
@@ -42,6 +43,9 @@ enum Command {
     #[command(subcommand)]
     Key(key::Command),
     Token(token::TokenArgs),
+    /// Verify, export and prove the audit logs
+    #[command(subcommand)]
+    Audit(audit::Command),
 }
 
 pub(crate) fn run(args: AdminArgs, cx: &Context) -> Result<Exit, CliError> {
@@ -56,6 +60,7 @@ pub(crate) fn run(args: AdminArgs, cx: &Context) -> Result<Exit, CliError> {
         Command::Tenant(command) => command.run(&registry, cx),
         Command::Key(command) => command.run(&registry, cx),
         Command::Token(args) => token::run(args, &registry, cx),
+        Command::Audit(command) => command.run(&registry, cx),
     }
 }
 
@@ -84,6 +89,9 @@ pub(crate) fn outputs() -> Vec<CommandOutput> {
         CommandOutput::new("key list", schemas![key::AdminKeyList]),
         CommandOutput::new("key revoke", schemas![key::AdminKeyRow]),
         CommandOutput::new("token", schemas![token::AdminTokenRow<'_>]),
+        CommandOutput::new("audit verify", schemas![audit::AuditVerification]),
+        CommandOutput::new("audit prove", schemas![audit::ProvedAuditEvent]),
+        CommandOutput::new("audit checkpoint", schemas![audit::SignedCheckpoints]),
     ]
 }
 
