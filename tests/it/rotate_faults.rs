@@ -117,7 +117,7 @@ impl Serving {
             .unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut text = String::new();
-        while !text.ends_with("}\n") {
+        while !text.ends_with("\n}\n") {
             assert!(stdout.read_line(&mut text).unwrap() > 0, "it ended: {text}");
         }
         let listening: serde_json::Value = serde_json::from_str(&text).unwrap();

@@ -28,6 +28,8 @@ mod http;
 mod identity_key;
 mod key_material;
 mod lease;
+mod log_queue;
+mod metrics;
 mod registry;
 mod server;
 mod settings;
@@ -37,8 +39,9 @@ mod verify;
 
 pub use actor::Actor;
 pub use error::Error;
-pub use http::{router, serve};
+pub use http::{Certificate, CertificateError, Listener, router, serve, serve_on};
 pub use key_material::KeyMaterial;
+pub use log_queue::LogQueue;
 pub use registry::{
     AuditLogName, AuditLogReport, AuditReport, ConsistencyProof, KeptCheckpoint,
     LONGEST_LIFE_IN_DAYS, MintedKey, NewApiKey, NewTenant, ProvedEvent, Registry,

@@ -82,6 +82,11 @@ impl Authority {
         !self.0.draining.load(Ordering::Relaxed) && self.0.registry.is_healthy()
     }
 
+    /// Returns whether changes can be written now.
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.0.registry.is_healthy()
+    }
+
     /// Records when keys were last used, if any were since the last success.
     pub async fn record_use(&self) -> Result<(), Error> {
         let uses = self.0.key_cache.uses();

@@ -9,6 +9,7 @@ use ntro_base::http::{CustomRoots, Proxies};
 use url::Url;
 
 use crate::key_material::KeyMaterial;
+use crate::log_queue::LogQueue;
 
 /// The database that holds the registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +98,8 @@ pub struct AuthoritySettings {
     pub timeout: Duration,
     /// How long shutdown waits for the requests under way.
     pub drain: Duration,
+    /// The log of all requests.
+    pub access_log: Option<LogQueue>,
 }
 
 impl Default for AuthoritySettings {
@@ -111,6 +114,7 @@ impl Default for AuthoritySettings {
             connections: 8_192,
             timeout: Duration::from_secs(30),
             drain: Duration::from_secs(10),
+            access_log: None,
         }
     }
 }

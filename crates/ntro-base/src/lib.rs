@@ -12,6 +12,7 @@
     allow(clippy::disallowed_methods, reason = "tests write files of their own")
 )]
 
+pub mod accept;
 pub mod descriptors;
 pub mod disk;
 pub mod env;

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -132,27 +132,48 @@ pub struct Serving {
     child: Child,
     _stdout: BufReader<ChildStdout>,
     pub address: SocketAddr,
+    /// URL of the listener for metrics.
+    pub metrics: Option<String>,
 }
 
 impl Serving {
-    fn start(mut command: Command) -> Self {
+    /// Starts it on a free port, beside the other listeners of the command.
+    pub fn start(mut command: Command) -> Self {
+        command.args(["--listen", "127.0.0.1:0"]).args([
+            "--rate-limit",
+            "0",
+            "--failure-limit",
+            "0",
+        ]);
+        Self::start_as_is(command)
+    }
+
+    /// Starts it with no other arguments; one of its listeners must be an address.
+    pub fn start_as_is(mut command: Command) -> Self {
         let mut child = command
-            .args(["-o", "json", "--listen", "127.0.0.1:0"])
-            .args(["--rate-limit", "0", "--failure-limit", "0"])
+            .args(["-o", "json"])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut text = String::new();
-        while !text.ends_with("}\n") {
+        while !text.ends_with("\n}\n") {
             assert!(stdout.read_line(&mut text).unwrap() > 0, "it ended: {text}");
         }
         let listening: Value = serde_json::from_str(&text).unwrap();
+        let listeners = listening["listeners"].as_array().unwrap();
+        let addresses = listeners.iter().map(|one| one["address"].as_str().unwrap());
         Self {
-            address: listening["address"].as_str().unwrap().parse().unwrap(),
+            metrics: listening["metrics"].as_str().map(str::to_owned),
+            address: addresses.flat_map(str::parse).next().unwrap(),
             child,
             _stdout: stdout,
         }
+    }
+
+    /// Returns its standard error, which the command must have piped.
+    pub fn take_stderr(&mut self) -> ChildStderr {
+        self.child.stderr.take().unwrap()
     }
 
     pub fn id(&self) -> u32 {

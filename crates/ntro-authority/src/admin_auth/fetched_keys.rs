@@ -11,6 +11,7 @@ use super::fetch::{FETCH_TIMEOUT, Fetcher, is_trustworthy};
 use super::header::TokenHeader;
 use super::public_key::{PublicKey, matching, public_keys};
 use crate::error::Error;
+use crate::metrics::METRICS;
 
 /// A key set that is fetched when first needed, and kept.
 pub(super) struct FetchedKeySet {
@@ -119,8 +120,12 @@ impl FetchedKeySet {
         let outcome = tokio::time::timeout(FETCH_TIMEOUT, self.fetch()).await;
         let (keys, fetched) = match outcome.unwrap_or_else(|_| Err("no answer in time".to_owned()))
         {
-            Ok(keys) => (keys, Some(Instant::now())),
+            Ok(keys) => {
+                METRICS.key_sets_fetched.add(1);
+                (keys, Some(Instant::now()))
+            }
             Err(reason) => {
+                METRICS.key_sets_failed.add(1);
                 tracing::error!(url = %self.location.url(), reason, "the key set cannot be fetched");
                 (cached.keys.clone(), cached.fetched)
             }

@@ -18,11 +18,13 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderName, Method};
 use jiff::Timestamp;
 
+use super::access_log::record_caller;
 use super::api_error::{ApiError, ErrorResponse};
 use super::dialect::{Credential, Dialect};
 use super::service::Head;
 use crate::actor::Actor;
 use crate::admin_auth::shown_subject;
+use crate::metrics::METRICS;
 use crate::registry::Registry;
 use crate::server::Authority;
 use crate::store::{MemberRecord, OrganisationRecord, Role, TenantRecord, Trip};
@@ -109,7 +111,10 @@ pub(crate) fn source(extensions: &Extensions) -> Option<IpAddr> {
 /// a tripwire's token to `record`.
 fn accepted(verdict: Verdict, record: impl FnOnce(Trip)) -> Result<Arc<CachedKey>, ApiError> {
     match verdict {
-        Verdict::Accepted(key) => Ok(key),
+        Verdict::Accepted(key) => {
+            record_caller(|| Actor::Key(key.id));
+            Ok(key)
+        }
         Verdict::Refused(refusal) => Err(refusal.into()),
         Verdict::Tripped(trip) => {
             if let Some(trip) = trip {
@@ -202,7 +207,10 @@ impl Authority {
             Some(source) if error.is_failed_authentication() => {
                 match self.failures().take(&ClientNetwork::from(source)) {
                     Ok(()) => error,
-                    Err(wait) => ApiError::limited(wait),
+                    Err(wait) => {
+                        METRICS.failures_limited.add(1);
+                        ApiError::limited(wait)
+                    }
                 }
             }
             _ => error,
@@ -240,6 +248,7 @@ impl Authority {
             issuer: identity.issuer,
             subject: identity.subject.clone(),
         };
+        record_caller(|| actor.clone());
         let registry = self.registry(actor.clone());
         let organisation = match identity.organisation {
             Some(name) => registry.find_organisation(&name).await?,

@@ -1,17 +1,24 @@
-//! The rules of HTTP/1.1 that the library below leaves to the server: one valid `Host`, and no
-//! transfer coding but `chunked` (RFC 9112, sections 3.2 and 6.1).
+//! The rules of HTTP that the library below leaves to the server: one valid `Host`, in HTTP/2 the one
+//! that `:authority` names, and no transfer coding but `chunked` (RFC 9112, sections 3.2 and 6.1; RFC
+//! 9113, section 8.3.1).
 
 use std::net::Ipv6Addr;
 
 use axum::http::header::{HOST, TRANSFER_ENCODING};
-use axum::http::{HeaderMap, Request, Version};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Request, Version};
 
 use super::api_error::ApiError;
 
 /// Checks the `Host` and the transfer coding of a request.
 pub(crate) fn check<B>(request: &Request<B>) -> Result<(), ApiError> {
     let headers = request.headers();
-    if !has_valid_host(headers, request.version()) {
+    let authority = request.uri().authority();
+    let is_named = match request.version() {
+        Version::HTTP_2 => is_one_authority(headers, authority),
+        version => has_valid_host(headers, version),
+    };
+    if !is_named {
         return Err(ApiError::malformed(
             "The request needs one valid Host header",
         ));
@@ -31,6 +38,18 @@ fn has_valid_host(headers: &HeaderMap, version: Version) -> bool {
         (None, _) => version != Version::HTTP_11,
         (Some(_), Some(_)) => false,
     }
+}
+
+/// Returns whether `:authority` and `Host`, of which one may be missing, are the same valid name.
+fn is_one_authority(headers: &HeaderMap, authority: Option<&Authority>) -> bool {
+    let mut names = headers.get_all(HOST).iter().map(HeaderValue::as_bytes);
+    let host = names.next();
+    let authority = authority.map(|authority| authority.as_str().as_bytes());
+    let are_equal = match (authority, host) {
+        (Some(one), Some(two)) => one.eq_ignore_ascii_case(two),
+        _ => true,
+    };
+    are_equal && names.next().is_none() && authority.or(host).is_some_and(is_authority)
 }
 
 fn is_plain_or_chunked(headers: &HeaderMap) -> bool {

@@ -7,15 +7,17 @@ use crate::server::Authority;
 /// Returns a router with every endpoint of the authority, to serve by other means than
 /// [`serve`](super::serve).
 pub fn router(authority: Authority) -> Router {
-    Router::new().fallback_service(service(authority))
+    Router::new().fallback_service(service(authority, true))
 }
 
 /// Returns the service with every endpoint: one sub-router for each dialect, with its own
 /// authentication and error shape, and the fast path before them.
-pub(crate) fn service(authority: Authority) -> AuthorityService {
+pub(crate) fn service(authority: Authority, has_metrics: bool) -> AuthorityService {
     let routes = Router::new()
         .merge(ntropii::router(&authority))
         .merge(ontora::router(&authority))
-        .merge(own::router(&authority));
-    AuthorityService::new(routes).with_fast_path(move |head| cached::fast_path(&authority, head))
+        .merge(own::router(&authority, has_metrics));
+    let access_log = authority.settings().access_log.clone();
+    let service = AuthorityService::new(routes).with_access_log(access_log);
+    service.with_fast_path(move |head| cached::fast_path(&authority, head))
 }

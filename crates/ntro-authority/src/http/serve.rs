@@ -1,21 +1,33 @@
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-
 use super::accept::{self, Bounds};
+use super::listener::Listener;
+use super::own::metrics_service;
 use super::router::service;
 use crate::error::Error;
 use crate::server::Authority;
 
+/// Connections of the listener for metrics.
+const SCRAPES: usize = 16;
 /// How often the times of last use are written to the database.
 const RECORD_USE: Duration = Duration::from_secs(30);
 /// How often checkpoints of the audit logs are signed.
 const SIGN: Duration = Duration::from_secs(1);
 
-/// Serves until `shutdown` is done, then lets open requests finish, for a bounded time, and records
-/// the last uses of keys.
+/// Serves on one listener: see [`serve_on`].
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
+    authority: Authority,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    serve_on(vec![listener.into()], None, authority, shutdown).await
+}
+
+/// Serves until `shutdown` is done, then lets open requests finish, for a bounded time, and records
+/// the last uses of keys. Without a listener for them, metrics are for callers on this machine.
+pub async fn serve_on(
+    listeners: Vec<Listener>,
+    metrics: Option<Listener>,
     authority: Authority,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
@@ -43,8 +55,24 @@ pub async fn serve(
             authority.sign_audit_logs().await;
         }
     };
+    let service = service(authority.clone(), metrics.is_none());
+    let scraping = async {
+        let metrics = metrics.into_iter().collect();
+        let service = metrics_service(&authority);
+        accept::serve(
+            metrics,
+            service,
+            Bounds {
+                connections: SCRAPES,
+                ..bounds
+            },
+            std::future::pending(),
+        )
+        .await;
+    };
     tokio::select! {
-        () = accept::serve(listener, service(authority.clone()), bounds, shutdown) => {}
+        () = accept::serve(listeners, service, bounds, shutdown) => {}
+        () = scraping => {}
         () = recording => {}
         () = signing => {}
     }

@@ -24,12 +24,15 @@ use bytes::Bytes;
 use tower::Service;
 use tracing::Instrument as _;
 
+use super::access_log::Entry;
 use super::api_error::{ApiError, ErrorResponse};
 use super::authentication::source;
 use super::framing;
 use super::own::MergedShape;
+use crate::log_queue::LogQueue;
+use crate::metrics::METRICS;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_REQUEST_ID: usize = 128;
 
 /// The head of a request: all but its body.
@@ -82,6 +85,7 @@ pub(crate) enum ServiceResponse {
 pub(crate) struct AuthorityService {
     fast_path: Arc<FastPath>,
     routes: Router,
+    access_log: Option<LogQueue>,
 }
 
 impl AuthorityService {
@@ -89,7 +93,13 @@ impl AuthorityService {
         Self {
             fast_path: Arc::new(|_| None),
             routes,
+            access_log: None,
         }
+    }
+
+    /// Sets the log of all requests that [`Self::answer`] answers.
+    pub(crate) fn with_access_log(self, access_log: Option<LogQueue>) -> Self {
+        Self { access_log, ..self }
     }
 
     /// Sets the fast path.
@@ -103,12 +113,36 @@ impl AuthorityService {
         }
     }
 
-    /// Answers a request from `peer`.
-    pub(crate) fn answer<B>(&self, request: http::Request<B>, peer: SocketAddr) -> ServiceResponse
+    /// Answers a request from `peer`, as [`Self::respond`] does, and logs it.
+    pub(crate) fn answer<B>(
+        &self,
+        request: http::Request<B>,
+        peer: Option<SocketAddr>,
+    ) -> ServiceResponse
     where
         B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
-        let head = Head::new(&request, Some(peer.ip()));
+        let Some(log) = &self.access_log else {
+            return self.respond(request, peer);
+        };
+        let entry = Entry::new(log, &request, peer.map(|peer| peer.ip()));
+        match Entry::watch(|| self.respond(request, peer)) {
+            (ServiceResponse::Ready(response), actor) => {
+                entry.write(&response, actor.as_ref());
+                ServiceResponse::Ready(response)
+            }
+            (ServiceResponse::Pending(response), _) => {
+                ServiceResponse::Pending(Box::pin(entry.follow(response)))
+            }
+        }
+    }
+
+    /// Answers a request from `peer`, which a Unix socket does not have.
+    fn respond<B>(&self, request: http::Request<B>, peer: Option<SocketAddr>) -> ServiceResponse
+    where
+        B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+    {
+        let head = Head::new(&request, peer.map(|peer| peer.ip()));
         if let Err(error) = framing::check(&request) {
             return ServiceResponse::Ready(misframed(error, &head));
         }
@@ -116,7 +150,9 @@ impl AuthorityService {
             return ServiceResponse::Ready(response);
         }
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(ConnectInfo(peer));
+        }
         ServiceResponse::Pending(Box::pin(self.clone().route(request)))
     }
 
@@ -145,9 +181,10 @@ fn misframed(error: ApiError, head: &Head<'_>) -> Response {
     finish(response, head.path, request_id(head.headers))
 }
 
-/// Adds the request id, and logs an error.
+/// Counts the response, adds the request id, and logs an error.
 fn finish(mut response: Response, path: &str, id: HeaderValue) -> Response {
     let status = response.status();
+    METRICS.count(path, status);
     if status.is_client_error() || status.is_server_error() {
         tracing::debug!(request_id = ?id, path, %status, "refused");
     }

@@ -109,6 +109,18 @@ impl KeyCache {
         }
     }
 
+    /// Returns the number of live keys.
+    pub(crate) fn len(&self) -> usize {
+        let shards = self.shards.iter();
+        let sizes = shards.map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).len());
+        sizes.sum()
+    }
+
+    /// Returns the epoch of the last changes.
+    pub(crate) fn epoch(&self) -> i64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
     /// Verifies a key for `provider`, and counts the request against its tenant's limit.
     pub(crate) fn verify(&self, text: &str, provider: Provider, now: Timestamp) -> Verdict {
         let verdict = self.recognise(text, provider, now);

@@ -17,6 +17,7 @@ mod authorize_table;
 mod children;
 mod discovery;
 mod envelope;
+mod http2;
 mod identity;
 mod introspect;
 mod limits;

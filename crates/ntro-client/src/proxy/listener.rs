@@ -1,7 +1,7 @@
 //! The socket that children connect to.
 
 use std::convert::Infallible;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ntro_base::accept::accept;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
@@ -25,8 +26,6 @@ use super::hang_up::HangUp;
 const LARGEST_CROWD: usize = 4_096;
 /// How often unused connections to the server are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
-/// The pause after the system refuses a connection, most likely for lack of file descriptors.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// A socket that is bound already, perhaps in another network namespace.
 #[derive(Debug)]
@@ -60,32 +59,16 @@ impl Listener {
     }
 
     async fn accept(&self) -> Stream {
-        loop {
-            let accepted = match self {
-                Self::Tcp(listener) => listener
-                    .accept()
-                    .await
-                    .map(|(stream, _)| Stream::Tcp(stream)),
-                #[cfg(unix)]
-                Self::Unix(listener) => listener
-                    .accept()
-                    .await
-                    .map(|(stream, _)| Stream::Unix(stream)),
-            };
-            match accepted {
-                Ok(stream) => return stream,
-                Err(error) => match error.kind() {
-                    // The caller has closed the connection already.
-                    ErrorKind::ConnectionRefused
-                    | ErrorKind::ConnectionAborted
-                    | ErrorKind::ConnectionReset => {}
-                    _ => {
-                        tracing::error!(%error, "a connection could not be accepted");
-                        tokio::time::sleep(PAUSE).await;
-                    }
-                },
-            }
-        }
+        accept(|cx| match self {
+            Self::Tcp(listener) => listener
+                .poll_accept(cx)
+                .map_ok(|(stream, _)| Stream::Tcp(stream)),
+            #[cfg(unix)]
+            Self::Unix(listener) => listener
+                .poll_accept(cx)
+                .map_ok(|(stream, _)| Stream::Unix(stream)),
+        })
+        .await
     }
 }
 

@@ -1,5 +1,6 @@
 //! The listener and the shutdown signal of every command that serves.
 
+use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -88,15 +89,10 @@ fn cannot_listen(address: SocketAddr, command: &str, error: &std::io::Error) -> 
 /// Returns a future that ends with the process's signal to stop.
 #[cfg(unix)]
 pub(super) fn shutdown() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
-    use tokio::signal::unix::{SignalKind, signal};
+    use tokio::signal::unix::SignalKind;
 
-    let listen = |kind| {
-        signal(kind).map_err(|error| {
-            CliError::new(Kind::Failure, format!("cannot wait for signals: {error}"))
-        })
-    };
-    let mut interrupted = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupted = signals(SignalKind::interrupt())?;
+    let mut terminate = signals(SignalKind::terminate())?;
     interrupt::leave_shutdown();
     Ok(async move {
         tokio::select! {
@@ -115,6 +111,35 @@ pub(super) fn shutdown() -> Result<impl Future<Output = ()> + Send + 'static, Cl
             std::future::pending::<()>().await;
         }
     })
+}
+
+/// Returns a future that calls `reload` at every SIGHUP from now on, and never ends.
+#[cfg(unix)]
+pub(super) fn at_hangup(
+    mut reload: impl FnMut(),
+) -> Result<impl Future<Output = Infallible>, CliError> {
+    let mut hangups = signals(tokio::signal::unix::SignalKind::hangup())?;
+    Ok(async move {
+        loop {
+            hangups.recv().await;
+            reload();
+        }
+    })
+}
+
+/// Never calls `reload`: the system has no such signal.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+pub(super) fn at_hangup(
+    _reload: impl FnMut(),
+) -> Result<impl Future<Output = Infallible>, CliError> {
+    Ok(std::future::pending())
+}
+
+#[cfg(unix)]
+fn signals(kind: tokio::signal::unix::SignalKind) -> Result<tokio::signal::unix::Signal, CliError> {
+    tokio::signal::unix::signal(kind)
+        .map_err(|error| CliError::new(Kind::Failure, format!("cannot wait for signals: {error}")))
 }
 
 #[cfg(test)]

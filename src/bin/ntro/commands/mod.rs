@@ -32,5 +32,7 @@ mod seal_level;
 #[cfg(feature = "authority")]
 pub(crate) mod serve;
 pub(crate) mod tenant;
+#[cfg(unix)]
+mod unix_socket;
 
 pub(crate) use seal_level::seal_levels;

@@ -4,10 +4,12 @@
 mod authorize;
 mod health;
 mod introspect;
+mod metrics;
 mod question;
 mod router;
 mod shape;
 
 pub(super) use authorize::{AUTHORIZE, authorize};
+pub(super) use metrics::metrics_service;
 pub(super) use router::router;
 pub(super) use shape::MergedShape;

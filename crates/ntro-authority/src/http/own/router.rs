@@ -1,13 +1,19 @@
 use axum::Router;
 use axum::routing::{any, get, post};
 
-use super::{MergedShape, authorize, health, introspect};
+use super::{MergedShape, authorize, health, introspect, metrics};
 use crate::http::dialect::{not_found, shaped};
 use crate::server::Authority;
 
-/// Returns the routes that belong to no dialect, and the fallback for all other paths.
-pub(crate) fn router(authority: &Authority) -> Router {
-    let routes = Router::new()
+/// Returns the routes that belong to no dialect, and the fallback for all other paths; with
+/// `has_metrics`, those for callers on this machine too.
+pub(crate) fn router(authority: &Authority, has_metrics: bool) -> Router {
+    let routes = if has_metrics {
+        Router::new().route("/metrics", get(metrics::local))
+    } else {
+        Router::new()
+    };
+    let routes = routes
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/.well-known/jwks.json", get(health::jwks))

@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use super::SqliteFiles;
 use super::feed::{ChangeFeed, confirm};
 use super::schema::BUSY;
+use crate::metrics::METRICS;
 use crate::store::StoreError;
 use crate::store::sql::{WriteJob, epoch};
 
@@ -62,7 +63,11 @@ impl SqliteWriter {
         let committed = if batch.is_empty() {
             Ok(None)
         } else {
-            commit(&self.connection, &mut batch).map(Some)
+            let started = Instant::now();
+            let committed = commit(&self.connection, &mut batch).map(Some);
+            METRICS.commits.add(started.elapsed());
+            METRICS.changes.add(batch.len());
+            committed
         };
         let followed = match (&mut self.side, &committed) {
             (Side::Serving(feed), _) => feed.catch_up(&self.connection),

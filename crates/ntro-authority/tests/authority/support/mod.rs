@@ -1,5 +1,6 @@
 //! An authority in a temporary folder, and a builder of requests to it.
 
+pub(crate) mod tls;
 pub(crate) mod tokens;
 pub(crate) mod wire;
 

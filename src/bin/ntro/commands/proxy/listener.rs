@@ -8,6 +8,8 @@ use ntro_client::proxy::{Error, Listener};
 use tokio::net::UnixListener;
 
 use super::super::listening::{listen, listen_address};
+#[cfg(unix)]
+use super::super::unix_socket::SocketFile;
 use crate::error::CliError;
 
 /// A socket that is bound.
@@ -18,6 +20,7 @@ pub(super) struct Bound {
     /// The path of a Unix socket.
     pub(super) path: Option<PathBuf>,
     /// Removes the Unix socket.
+    #[cfg(unix)]
     pub(super) socket: Option<SocketFile>,
 }
 
@@ -39,19 +42,10 @@ pub(super) async fn bind(address: SocketAddr, socket: Option<PathBuf>) -> Result
                 listener: Listener::Tcp(listener),
                 origin: format!("http://{address}"),
                 path: None,
+                #[cfg(unix)]
                 socket: None,
             })
         }
-    }
-}
-
-/// A Unix socket in the file system, which is removed when this is dropped.
-pub(super) struct SocketFile(PathBuf);
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        // Its folder may be gone already.
-        let _ = std::fs::remove_file(&self.0);
     }
 }
 
@@ -66,30 +60,21 @@ fn bind_socket(path: PathBuf) -> Result<Bound, CliError> {
     })
 }
 
-/// Listens on a Unix socket that only this user reaches, and replaces one that a killed process
-/// has left. Needs the runtime.
+/// Listens on a Unix socket that only this user reaches. Needs the runtime.
 #[cfg(unix)]
 pub(super) fn bind_private(path: PathBuf) -> Result<(UnixListener, SocketFile), CliError> {
-    use std::fs::Permissions;
-    use std::io::ErrorKind;
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    use std::os::unix::fs::MetadataExt as _;
     use std::path::Path;
 
+    use super::super::unix_socket;
     use crate::exit::Kind;
 
-    let shown = path.display().to_string();
-    let failed = |error: &std::io::Error| {
-        CliError::new(
-            Kind::Failure,
-            format!("cannot listen on `{shown}`: {error}"),
-        )
-    };
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let metadata = std::fs::metadata(folder).map_err(|error| failed(&error))?;
-    if metadata.mode() & 0o077 != 0 {
+    let is_shared = std::fs::metadata(folder).is_ok_and(|folder| folder.mode() & 0o077 != 0);
+    if is_shared {
         let folder = folder.display();
         return Err(CliError::new(
             Kind::Config,
@@ -97,30 +82,7 @@ pub(super) fn bind_private(path: PathBuf) -> Result<(UnixListener, SocketFile), 
         )
         .hint(format!("`chmod 700 {folder}`, or choose another folder")));
     }
-    // A process that was killed leaves its socket.
-    let is_stale = || {
-        let connected = std::os::unix::net::UnixStream::connect(&path);
-        connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
-    };
-    let listener = match UnixListener::bind(&path) {
-        Err(error) if error.kind() == ErrorKind::AddrInUse && is_stale() => {
-            std::fs::remove_file(&path).map_err(|error| failed(&error))?;
-            UnixListener::bind(&path)
-        }
-        bound => bound,
-    };
-    let listener = listener.map_err(|error| match error.kind() {
-        ErrorKind::AddrInUse => CliError {
-            kind: Kind::Conflict,
-            ..failed(&error)
-        }
-        .hint("end what listens there, or choose another path"),
-        _ => failed(&error),
-    })?;
-    // Its folder keeps others out until here.
-    std::fs::set_permissions(&path, Permissions::from_mode(0o600))
-        .map_err(|error| failed(&error))?;
-    Ok((listener, SocketFile(path)))
+    unix_socket::bind(path, 0o600)
 }
 
 #[cfg(not(unix))]

@@ -215,6 +215,7 @@ pub(crate) fn run(args: ProxyArgs, cx: &Context) -> Result<Exit, CliError> {
                 () = left => {}
             }
             // While this still listens: the next proxy may bind the path during the last calls.
+            #[cfg(unix)]
             drop(bound.socket);
         };
         proxy.serve(bound.listener, ending).await?;

@@ -1,51 +1,16 @@
-use std::net::SocketAddr;
+//! The options of `ntro serve` that name issuers of admin tokens.
+
 use std::path::PathBuf;
 
-use ntro_authority::{Authority, AuthoritySettings, Claims, Issuer, JwksSource, Limits};
-use ntro_base::http::{CustomRoots, Proxies};
-use serde::Serialize;
+use ntro_authority::{Claims, Issuer, JwksSource};
 use url::Url;
 
-use super::database::DatabaseArgs;
-use super::listening::{DEFAULT_ADDRESS, listen, listen_address, shutdown};
-use crate::context::Context;
 use crate::error::CliError;
-use crate::exit::Exit;
-use crate::output::{Paint, Report, debug};
-
-/// Run the authority, the server that issues and verifies keys
-///
-/// Prints the address once it listens. Ctrl-C or SIGTERM stops it after the current requests.
-#[derive(clap::Args, Debug)]
-pub(crate) struct ServeArgs {
-    #[command(flatten)]
-    database: DatabaseArgs,
-    /// Address to listen on, or a port of this machine; port 0 picks a free one
-    #[arg(
-        long,
-        value_name = "ADDR:PORT",
-        default_value = DEFAULT_ADDRESS,
-        value_parser = listen_address
-    )]
-    listen: SocketAddr,
-    /// Region reported for Ontora keys
-    #[arg(long, value_name = "REGION", default_value = "us")]
-    region: String,
-    /// Requests per minute for the keys of one tenant, and for the admins of one organisation; 0
-    /// removes the limit. Revocations have a separate limit of the same size
-    #[arg(long, value_name = "PER_MINUTE", default_value_t = Limits::default().tenant_per_minute)]
-    rate_limit: u32,
-    /// Failed authentications per minute from one address; 0 removes the limit
-    #[arg(long, value_name = "PER_MINUTE", default_value_t = Limits::default().failures_per_minute)]
-    failure_limit: u32,
-    #[command(flatten)]
-    issuers: IssuerArgs,
-}
 
 /// OpenID Connect issuers; the values of one issuer have the same index in each list.
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Additional issuers of admin tokens")]
-struct IssuerArgs {
+pub(super) struct IssuerArgs {
     /// Exact `iss` of an issuer of admin tokens; repeat it, and the options that belong to it, for
     /// each issuer
     #[arg(long = "issuer", value_name = "URL")]
@@ -72,7 +37,7 @@ struct IssuerArgs {
 }
 
 impl IssuerArgs {
-    fn issuers(self) -> Result<Vec<Issuer>, CliError> {
+    pub(super) fn issuers(self) -> Result<Vec<Issuer>, CliError> {
         let wanted = self.issuers.len();
         let fits = |given: usize| given == wanted;
         if !self.key_sets.is_empty() && !fits(self.key_sets.len()) {
@@ -134,55 +99,5 @@ fn key_source(text: &str) -> Result<JwksSource, CliError> {
     match text.parse::<Url>() {
         Ok(url) => Ok(JwksSource::Url(url)),
         Err(error) => Err(CliError::usage(format!("`--jwks {text}`: {error}"))),
-    }
-}
-
-/// Printed once the server listens.
-#[derive(Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct ServeSummary {
-    /// URL of the server.
-    url: String,
-    /// Address and port that the server listens on.
-    #[cfg_attr(test, schemars(with = "String"))]
-    address: SocketAddr,
-}
-
-pub(crate) fn run(args: ServeArgs, cx: &Context) -> Result<Exit, CliError> {
-    debug::install_for_server(cx.global().debug);
-    let database = args.database.database(cx)?;
-    let settings = AuthoritySettings {
-        key_material: args.database.key_material(cx)?,
-        region: args.region,
-        limits: Limits {
-            tenant_per_minute: args.rate_limit,
-            failures_per_minute: args.failure_limit,
-        },
-        issuers: args.issuers.issuers()?,
-        proxies: Proxies::from_env(cx.env()),
-        roots: CustomRoots::from_env(cx.env()),
-        ..AuthoritySettings::default()
-    };
-    let runtime = crate::runtime::build(&mut tokio::runtime::Builder::new_multi_thread())?;
-    runtime.block_on(async {
-        // Before the first answer, so that an early signal loses no request.
-        let shutdown = shutdown()?;
-        let listener = listen(args.listen, "serve").await?;
-        let authority = Authority::open(&database, settings)?;
-        let address = listener
-            .local_addr()
-            .map_err(ntro_authority::Error::Listener)?;
-        cx.printer().print(&ServeSummary {
-            url: format!("http://{address}"),
-            address,
-        })?;
-        ntro_authority::serve(listener, authority, shutdown).await?;
-        Ok(Exit::Success)
-    })
-}
-
-impl Report for ServeSummary {
-    fn text(&self, _: Paint) -> String {
-        format!("listening on {}\n", self.url)
     }
 }
