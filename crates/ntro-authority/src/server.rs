@@ -20,6 +20,13 @@ use crate::verify::{KeyCache, KeyUse};
 #[derive(Clone)]
 pub struct Authority(Arc<Inner>);
 
+/// A part of an authority.
+pub(crate) struct Part {
+    pub(crate) name: &'static str,
+    /// Why it does not work now.
+    pub(crate) failure: Option<&'static str>,
+}
+
 /// The state of an [`Authority`].
 struct Inner {
     /// As the authority itself uses it.
@@ -79,7 +86,32 @@ impl Authority {
     /// Returns whether the authority accepts requests now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.0.draining.load(Ordering::Relaxed) && self.0.registry.is_healthy()
+        self.parts().iter().all(|part| part.failure.is_none())
+    }
+
+    /// Returns every part of the authority on which its readiness depends.
+    pub(crate) fn parts(&self) -> [Part; 3] {
+        let part = |name, is_ok: bool, failure| Part {
+            name,
+            failure: (!is_ok).then_some(failure),
+        };
+        [
+            part(
+                "listener",
+                !self.0.draining.load(Ordering::Relaxed),
+                "the server is shutting down",
+            ),
+            part(
+                "registry",
+                self.is_healthy(),
+                "changes cannot be written, or do not reach verification",
+            ),
+            part(
+                "keys",
+                self.0.key_cache.is_loaded(),
+                "the keys are not loaded",
+            ),
+        ]
     }
 
     /// Returns whether changes can be written now.

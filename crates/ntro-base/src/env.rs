@@ -68,6 +68,8 @@ variables! {
     NTRO_DATABASE = "NTRO_DATABASE";
     /// Folder of the authority's pepper and signing key, where `--key-material` is not given
     NTRO_KEY_MATERIAL = "NTRO_KEY_MATERIAL";
+    /// Socket on which `ntro serve` reports to systemd when it is ready, reloads and stops; set by systemd
+    NOTIFY_SOCKET = "NOTIFY_SOCKET";
     /// Proxy for `https` servers; also in lower case
     HTTPS_PROXY = "HTTPS_PROXY";
     /// Proxy for `http` servers; also in lower case

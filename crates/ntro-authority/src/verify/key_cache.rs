@@ -199,7 +199,7 @@ impl KeyCache {
     }
 
     /// Returns whether the cache has the registry's keys.
-    fn is_loaded(&self) -> bool {
+    pub(crate) fn is_loaded(&self) -> bool {
         self.epoch.load(Ordering::Acquire) != NEVER_LOADED
     }
 

@@ -25,6 +25,18 @@ pub(crate) struct DatabaseArgs {
 }
 
 impl DatabaseArgs {
+    /// Returns these options, and those of `other` where neither an option nor its variable is given.
+    pub(crate) fn or(self, other: Self, cx: &Context) -> Self {
+        let is_set = |variable| cx.env().is_set(variable);
+        let database = other.database.filter(|_| !is_set(&env::NTRO_DATABASE));
+        let key_material = other.key_material;
+        let key_material = key_material.filter(|_| !is_set(&env::NTRO_KEY_MATERIAL));
+        Self {
+            database: self.database.or(database),
+            key_material: self.key_material.or(key_material),
+        }
+    }
+
     /// Returns the database that the option, the variable or the default names.
     pub(crate) fn database(&self, cx: &Context) -> Result<Database, CliError> {
         if let Some(database) = &self.database {

@@ -12,7 +12,8 @@ use crate::interrupt;
 
 /// The port of the official clients' default host on this machine.
 pub(super) const DEFAULT_PORT: u16 = 3000;
-pub(super) const DEFAULT_ADDRESS: &str = "127.0.0.1:3000";
+pub(super) const DEFAULT_ADDRESS: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT);
 /// The ports to try where the default one is taken.
 const NEXT_PORTS: u16 = 20;
 

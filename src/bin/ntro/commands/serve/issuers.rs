@@ -37,6 +37,11 @@ pub(super) struct IssuerArgs {
 }
 
 impl IssuerArgs {
+    /// Returns these issuers, or the others if there are none.
+    pub(super) fn or(self, other: Self) -> Self {
+        if self.issuers.is_empty() { other } else { self }
+    }
+
     pub(super) fn issuers(self) -> Result<Vec<Issuer>, CliError> {
         let wanted = self.issuers.len();
         let fits = |given: usize| given == wanted;

@@ -17,11 +17,10 @@ use crate::exit::Kind;
 #[derive(clap::Args, Debug)]
 pub(super) struct ListenArgs {
     /// Address to listen on, a port of this machine, or a Unix socket; repeat it for several; port 0
-    /// picks a free one
+    /// picks a free one [default: 127.0.0.1:3000]
     #[arg(
         long,
         value_name = "ADDR:PORT|unix:PATH",
-        default_value = DEFAULT_ADDRESS,
         value_parser = listen_place
     )]
     listen: Vec<ListenPlace>,
@@ -79,13 +78,30 @@ pub(super) struct Bound {
 }
 
 impl ListenArgs {
+    pub(super) fn or(self, other: Self) -> Self {
+        let listen = match self.listen.is_empty() {
+            true => other.listen,
+            false => self.listen,
+        };
+        Self {
+            listen,
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            tls_key: self.tls_key.or(other.tls_key),
+            metrics_listen: self.metrics_listen.or(other.metrics_listen),
+        }
+    }
+
     /// Binds all listeners. Needs the runtime.
     pub(super) async fn bind(self) -> Result<Bound, CliError> {
         let mut bound = Bound {
             certificate: certificate(self.tls_cert.zip(self.tls_key))?,
             ..Bound::default()
         };
-        for place in self.listen {
+        let mut places = self.listen;
+        if places.is_empty() {
+            places.push(ListenPlace::Tcp(DEFAULT_ADDRESS));
+        }
+        for place in places {
             match place {
                 ListenPlace::Tcp(address) => bound.bind_tcp(address).await?,
                 ListenPlace::Unix(path) => bound.bind_unix(path)?,

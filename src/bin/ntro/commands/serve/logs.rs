@@ -14,9 +14,9 @@ pub(super) struct LogArgs {
     /// the file again
     #[arg(long, value_name = "FILE")]
     access_log: Option<PathBuf>,
-    /// Format of the other logs, on standard error
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
-    log_format: Format,
+    /// Format of the other logs, on standard error [default: text]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    log_format: Option<Format>,
 }
 
 /// The logs of the server. Dropping them waits for the last lines, for a bounded time.
@@ -27,6 +27,13 @@ pub(super) struct Logs {
 }
 
 impl LogArgs {
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            access_log: self.access_log.or(other.access_log),
+            log_format: self.log_format.or(other.log_format),
+        }
+    }
+
     /// Starts the logs.
     pub(super) fn open(self, debug: bool) -> Result<Logs, CliError> {
         let failed = |path: &Path, error: std::io::Error| {
@@ -37,7 +44,11 @@ impl LogArgs {
             )
         };
         let stderr = LogQueue::to_stderr().map_err(|error| failed(Path::new("-"), error))?;
-        debug::install_for_server(debug, self.log_format, stderr.clone());
+        debug::install_for_server(
+            debug,
+            self.log_format.unwrap_or(Format::Text),
+            stderr.clone(),
+        );
         let has_file = self
             .access_log
             .as_deref()

@@ -3,8 +3,11 @@
 mod issuers;
 mod listeners;
 mod logs;
+mod service_manager;
+mod settings_file;
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ntro_authority::{Authority, AuthoritySettings, Certificate, Limits, LogQueue};
@@ -14,6 +17,7 @@ use serde::Serialize;
 use self::issuers::IssuerArgs;
 use self::listeners::{ListenArgs, Place};
 use self::logs::{LogArgs, Logs};
+use self::service_manager::ServiceManager;
 use super::database::DatabaseArgs;
 use super::listening::{at_hangup, shutdown};
 use crate::context::Context;
@@ -23,27 +27,52 @@ use crate::output::{Paint, Report};
 
 /// Run the authority, the server that issues and verifies keys
 ///
-/// Prints the addresses once it listens. Ctrl-C or SIGTERM stops it after the current requests.
+/// Prints the addresses once it listens. Ctrl-C or SIGTERM stops it after the current requests. Where
+/// systemd has started it, it reports when it is ready, reloads and stops, and feeds the watchdog.
 #[derive(clap::Args, Debug)]
 pub(crate) struct ServeArgs {
+    /// TOML file with these options by their long names; options given here and variables win.
+    /// Relative paths in it are relative to the working folder
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     database: DatabaseArgs,
     #[command(flatten)]
     listen: ListenArgs,
-    /// Region reported for Ontora keys
-    #[arg(long, value_name = "REGION", default_value = "us")]
-    region: String,
+    /// Region reported for Ontora keys [default: us]
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
     /// Requests per minute for the keys of one tenant, and for the admins of one organisation; 0
-    /// removes the limit. Revocations have a separate limit of the same size
-    #[arg(long, value_name = "PER_MINUTE", default_value_t = Limits::default().tenant_per_minute)]
-    rate_limit: u32,
-    /// Failed authentications per minute from one address; 0 removes the limit
-    #[arg(long, value_name = "PER_MINUTE", default_value_t = Limits::default().failures_per_minute)]
-    failure_limit: u32,
+    /// removes the limit. Revocations have a separate limit of the same size [default: 6000]
+    #[arg(long, value_name = "PER_MINUTE")]
+    rate_limit: Option<u32>,
+    /// Failed authentications per minute from one address; 0 removes the limit [default: 60]
+    #[arg(long, value_name = "PER_MINUTE")]
+    failure_limit: Option<u32>,
     #[command(flatten)]
     logs: LogArgs,
     #[command(flatten)]
     issuers: IssuerArgs,
+}
+
+impl ServeArgs {
+    /// Returns these options, and where they are missing, those of the settings file.
+    fn with_file(mut self, cx: &Context) -> Result<Self, CliError> {
+        let Some(path) = self.config.take() else {
+            return Ok(self);
+        };
+        let file = settings_file::read(&path)?;
+        Ok(Self {
+            config: None,
+            database: self.database.or(file.database, cx),
+            listen: self.listen.or(file.listen),
+            region: self.region.or(file.region),
+            rate_limit: self.rate_limit.or(file.rate_limit),
+            failure_limit: self.failure_limit.or(file.failure_limit),
+            logs: self.logs.or(file.logs),
+            issuers: self.issuers.or(file.issuers),
+        })
+    }
 }
 
 /// Printed once the server listens.
@@ -60,28 +89,33 @@ pub(crate) struct ServeSummary {
 }
 
 pub(crate) fn run(args: ServeArgs, cx: &Context) -> Result<Exit, CliError> {
+    let args = args.with_file(cx)?;
     let logs = args.logs.open(cx.global().debug)?;
     let database = args.database.database(cx)?;
+    let defaults = AuthoritySettings::default();
     let settings = AuthoritySettings {
         key_material: args.database.key_material(cx)?,
-        region: args.region,
+        region: args.region.unwrap_or_else(|| defaults.region.clone()),
         limits: Limits {
-            tenant_per_minute: args.rate_limit,
-            failures_per_minute: args.failure_limit,
+            tenant_per_minute: args.rate_limit.unwrap_or(defaults.limits.tenant_per_minute),
+            failures_per_minute: args
+                .failure_limit
+                .unwrap_or(defaults.limits.failures_per_minute),
         },
         issuers: args.issuers.issuers()?,
         proxies: Proxies::from_env(cx.env()),
         roots: CustomRoots::from_env(cx.env()),
         access_log: logs.access.clone(),
-        ..AuthoritySettings::default()
+        ..defaults
     };
+    let manager = ServiceManager::from_env(cx.env());
     let runtime = crate::runtime::build(&mut tokio::runtime::Builder::new_multi_thread())?;
     runtime.block_on(async {
         // Before the first answer, so that an early signal loses no request.
         let shutdown = shutdown()?;
         let bound = args.listen.bind().await?;
         let authority = Authority::open(&database, settings)?;
-        let keeping = keep(bound.certificate, &logs)?;
+        let keeping = keep(bound.certificate, &logs, manager)?;
         let metrics = bound.metrics;
         cx.printer().print(&ServeSummary {
             first: bound.places[0].clone(),
@@ -89,28 +123,38 @@ pub(crate) fn run(args: ServeArgs, cx: &Context) -> Result<Exit, CliError> {
             metrics: metrics.as_ref().map(|(_, url)| url.clone()),
         })?;
         let metrics = metrics.map(|(listener, _)| listener);
+        let shutdown = async {
+            shutdown.await;
+            manager.stopping();
+        };
+        manager.ready();
         tokio::select! {
             served = ntro_authority::serve_on(bound.listeners, metrics, authority, shutdown) => served?,
             never = keeping => match never {},
+            never = manager.keep_alive() => match never {},
         }
         Ok(Exit::Success)
     })
 }
 
 /// Returns a future that never ends: it reloads the certificate when its files change, and at SIGHUP,
-/// which also opens the access log again. With neither, SIGHUP ends the process.
+/// which also opens the access log again. With neither, and without a service manager, SIGHUP ends
+/// the process.
 fn keep(
     certificate: Option<Arc<Certificate>>,
     logs: &Logs,
+    manager: ServiceManager,
 ) -> Result<impl Future<Output = Infallible> + use<>, CliError> {
     let log = logs.file();
     let hangups = match (&certificate, &log) {
-        (None, None) => None,
+        (None, None) if !manager.is_there() => None,
         _ => {
             let certificate = certificate.clone();
             Some(at_hangup(move || {
+                manager.reloading();
                 log.iter().for_each(LogQueue::reopen);
                 certificate.iter().for_each(|one| one.reload());
+                manager.ready();
             })?)
         }
     };
