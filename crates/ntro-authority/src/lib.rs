@@ -23,6 +23,7 @@
 
 mod actor;
 mod admin_auth;
+mod checkup;
 mod error;
 mod http;
 mod identity_key;
@@ -38,6 +39,7 @@ mod transparency;
 mod verify;
 
 pub use actor::Actor;
+pub use checkup::{DatabaseState, check_database, check_issuer};
 pub use error::Error;
 pub use http::{Certificate, CertificateError, Listener, router, serve, serve_on};
 pub use key_material::KeyMaterial;

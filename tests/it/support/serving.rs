@@ -132,6 +132,8 @@ pub struct Serving {
     child: Child,
     _stdout: BufReader<ChildStdout>,
     pub address: SocketAddr,
+    /// The number of its listeners.
+    pub listeners: usize,
     /// URL of the listener for metrics.
     pub metrics: Option<String>,
 }
@@ -164,6 +166,7 @@ impl Serving {
         let listeners = listening["listeners"].as_array().unwrap();
         let addresses = listeners.iter().map(|one| one["address"].as_str().unwrap());
         Self {
+            listeners: listeners.len(),
             metrics: listening["metrics"].as_str().map(str::to_owned),
             address: addresses.flat_map(str::parse).next().unwrap(),
             child,

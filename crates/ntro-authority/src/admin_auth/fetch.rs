@@ -15,10 +15,10 @@ pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// The server that answers decides who is an admin. On this machine, where plain `http` is allowed,
 /// neither a proxy nor a resolver can take its place.
-pub(super) struct Fetcher(HttpClient);
+pub(crate) struct Fetcher(HttpClient);
 
 impl Fetcher {
-    pub(super) fn new(proxies: Proxies, roots: CustomRoots) -> Self {
+    pub(crate) fn new(proxies: Proxies, roots: CustomRoots) -> Self {
         Self(HttpClient::new(
             concat!("ntro/", env!("CARGO_PKG_VERSION")),
             FETCH_TIMEOUT,

@@ -139,7 +139,7 @@ impl FetchedKeySet {
         cached
     }
 
-    async fn fetch(&self) -> Result<Vec<PublicKey>, String> {
+    pub(super) async fn fetch(&self) -> Result<Vec<PublicKey>, String> {
         let url = match &self.location {
             KeySetLocation::Fixed(url) => url,
             KeySetLocation::Discovered(discovery) => &discovery.key_set_url(&self.fetcher).await?,

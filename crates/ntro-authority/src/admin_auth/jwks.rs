@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Denied;
 use super::discovery::Discovery;
-use super::fetch::{Fetcher, LARGEST_DOCUMENT};
+use super::fetch::{FETCH_TIMEOUT, Fetcher, LARGEST_DOCUMENT};
 use super::fetched_keys::{FetchedKeySet, KeySetLocation, Pace};
 use super::header::TokenHeader;
 use super::public_key::{PublicKey, matching, public_keys};
@@ -51,6 +51,19 @@ impl KeySet {
             Self::Fetched(fetched) => fetched.candidates(header).await,
         }
     }
+}
+
+/// Fetches or reads the key set of an issuer, and returns the number of its usable keys.
+pub(crate) async fn count_keys(issuer: &Issuer, fetcher: &Arc<Fetcher>) -> Result<usize, String> {
+    let keys = match KeySet::open(issuer, fetcher) {
+        Ok(KeySet::Fetched(set)) => tokio::time::timeout(FETCH_TIMEOUT, set.fetch())
+            .await
+            .map_err(|_| "no answer in time".to_owned())?,
+        Ok(KeySet::File(path)) => read_keys(&path).map_err(|error| error.to_string()),
+        Ok(KeySet::Fixed(keys)) => Ok(keys),
+        Err(error) => Err(error.to_string()),
+    };
+    Ok(keys?.len())
 }
 
 fn read_keys(path: &Path) -> Result<Vec<PublicKey>, disk::Error> {

@@ -17,6 +17,8 @@ mod public_key;
 mod verifier;
 
 pub(crate) use claims::shown_subject;
+pub(crate) use fetch::Fetcher;
+pub(crate) use jwks::count_keys;
 pub(crate) use verifier::Verifier;
 
 use crate::store::Role;

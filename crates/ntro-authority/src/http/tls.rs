@@ -1,14 +1,17 @@
 //! The certificate of a TLS listener, which can be replaced while connections are open.
 
 use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use rustls::ServerConfig;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier as _;
 use rustls::pki_types::pem::{self, PemObject as _};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 /// The name of HTTP/2 in a TLS handshake.
@@ -57,6 +60,23 @@ impl Certificate {
         })
     }
 
+    /// Returns an error if the server's certificate is not valid now.
+    pub fn check_time(&self) -> Result<(), String> {
+        use rustls::CertificateError as E;
+
+        let outcome = self.files.chain().map_err(|error| error.to_string());
+        match outcome.map(|chain| verify_alone(&chain))? {
+            Err(rustls::Error::InvalidCertificate(E::Expired | E::ExpiredContext { .. })) => {
+                Err("the certificate has expired".to_owned())
+            }
+            Err(rustls::Error::InvalidCertificate(
+                E::NotValidYet | E::NotValidYetContext { .. },
+            )) => Err("the certificate is not valid yet".to_owned()),
+            // Who has signed it, and for which name, is the business of its clients.
+            _ => Ok(()),
+        }
+    }
+
     /// Reads the files again. After an error, the certificate stays as it was.
     pub fn reload(&self) {
         *self.tried() = self.files.stamp();
@@ -96,12 +116,7 @@ impl Certificate {
 
 impl PemFiles {
     fn read(&self) -> Result<ServerConfig, CertificateError> {
-        let chain: Result<Vec<_>, _> =
-            CertificateDer::pem_file_iter(&self.chain).and_then(Iterator::collect);
-        let chain = chain.map_err(|error| unreadable(&self.chain, &error))?;
-        if chain.is_empty() {
-            return Err(unreadable(&self.chain, &pem::Error::NoItemsFound));
-        }
+        let chain = self.chain()?;
         let key = PrivateKeyDer::from_pem_file(&self.key);
         let key = key.map_err(|error| unreadable(&self.key, &error))?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -122,12 +137,38 @@ impl PemFiles {
         Ok(config)
     }
 
+    fn chain(&self) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+        let chain: Result<Vec<_>, _> =
+            CertificateDer::pem_file_iter(&self.chain).and_then(Iterator::collect);
+        match chain {
+            Ok(chain) if chain.is_empty() => {
+                Err(unreadable(&self.chain, &pem::Error::NoItemsFound))
+            }
+            chain => chain.map_err(|error| unreadable(&self.chain, &error)),
+        }
+    }
+
     fn stamp(&self) -> Stamp {
         [&self.chain, &self.key].map(|path| {
             let metadata = std::fs::metadata(path).ok()?;
             Some((metadata.modified().ok()?, metadata.len()))
         })
     }
+}
+
+/// Verifies a chain with its first certificate as the only trusted one.
+fn verify_alone(chain: &[CertificateDer<'static>]) -> Result<(), rustls::Error> {
+    let [certificate, others @ ..] = chain else {
+        return Ok(());
+    };
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone())?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    let verifier = verifier.map_err(|error| rustls::Error::General(error.to_string()))?;
+    let name = ServerName::from(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let verified = verifier.verify_server_cert(certificate, others, &name, &[], UnixTime::now());
+    verified.map(drop)
 }
 
 fn unreadable(path: &Path, error: &pem::Error) -> CertificateError {

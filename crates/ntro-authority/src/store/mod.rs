@@ -32,7 +32,7 @@ use crate::transparency::{AuditEntry, TreeHash};
 pub(crate) use audit::{AuditAction, AuditEvent, AuditTarget, Stamp};
 pub(crate) use audit_logs::{LogRecord, LogRow, SignedRecord};
 pub use error::{SqliteError, StoreError};
-pub(crate) use open::{open, pepper_check, serve, set_pepper_check};
+pub(crate) use open::{inspect, open, pepper_check, serve, set_pepper_check};
 pub use records::{
     ApiKeyRecord, DataPlatform, Excess, KeyHash, MemberRecord, OrganisationRecord, Role,
     TenantRecord, TenantStatus, UnknownName,

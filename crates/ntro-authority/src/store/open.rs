@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::sqlite::{self, SqliteFiles};
+use super::sqlite::{self, Inspection, SqliteFiles};
 use super::{Store, StoreError, Subscriber};
 use crate::settings::Database;
 
@@ -30,6 +30,16 @@ pub(crate) fn serve(
 pub(crate) fn pepper_check(database: &Database) -> Result<Option<[u8; 32]>, StoreError> {
     match database {
         Database::Sqlite(path) => sqlite::pepper_check(&SqliteFiles::new(path)),
+    }
+}
+
+/// Looks at a database, and writes nothing; `None` if there is none.
+pub(crate) fn inspect(database: &Database) -> Result<Option<Inspection>, StoreError> {
+    if database.missing_file().is_some() {
+        return Ok(None);
+    }
+    match database {
+        Database::Sqlite(path) => sqlite::inspect(path).map(Some),
     }
 }
 

@@ -16,6 +16,7 @@
 //! without confirmation. Leases and acknowledgements of several replicas follow the same rule.
 mod feed;
 mod files;
+mod inspect;
 mod schema;
 mod session;
 mod writer;
@@ -30,6 +31,7 @@ use super::sql::{ReadQuery, SqlStore, WorkerThread};
 use super::{StoreError, Subscriber};
 use feed::{ChangeFeed, take_over};
 pub(super) use files::SqliteFiles;
+pub(super) use inspect::{Inspection, inspect};
 use ntro_base::disk::FileLock;
 use schema::{connect, prepare};
 use writer::{Side, SqliteWriter};

@@ -11,7 +11,7 @@ use crate::store::sql::build_audit_logs;
 use ntro_base::disk;
 
 /// The schema, one step a file. A released step never changes.
-const MIGRATIONS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_registry.sql"),
     include_str!("migrations/0002_rotation.sql"),
     include_str!("migrations/0003_audit.sql"),
@@ -22,7 +22,7 @@ const MIGRATIONS: &[&str] = &[
 /// them, so the step waits for its end.
 const AUDIT_LOGS: i64 = 5;
 /// "ntro" in ASCII: marks a database as an authority's.
-const APPLICATION_ID: i64 = 0x6e74_726f;
+pub(super) const APPLICATION_ID: i64 = 0x6e74_726f;
 /// How long SQLite waits for the transaction of another process.
 pub(super) const BUSY: Duration = Duration::from_secs(10);
 

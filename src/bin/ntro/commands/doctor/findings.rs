@@ -41,11 +41,11 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    pub(super) fn ok(&mut self, check: &'static str, message: impl Into<String>) {
+    pub(crate) fn ok(&mut self, check: &'static str, message: impl Into<String>) {
         self.add(check, Level::Ok, message.into(), None);
     }
 
-    pub(super) fn warning(
+    pub(crate) fn warning(
         &mut self,
         check: &'static str,
         message: impl Into<String>,
@@ -54,7 +54,7 @@ impl Findings {
         self.add(check, Level::Warning, message.into(), Some(fix.into()));
     }
 
-    pub(super) fn problem(
+    pub(crate) fn problem(
         &mut self,
         check: &'static str,
         message: impl Into<String>,
@@ -65,7 +65,7 @@ impl Findings {
 
     /// Adds an error as a problem, with the fix that the error suggests, unless a check has reported
     /// it already.
-    pub(super) fn failure(&mut self, check: &'static str, error: impl Into<CliError>) {
+    pub(crate) fn failure(&mut self, check: &'static str, error: impl Into<CliError>) {
         let error = error.into();
         let mut findings = self.findings.iter();
         if findings.any(|finding| finding.message == error.message) {
@@ -89,8 +89,9 @@ impl Findings {
         }
     }
 
-    pub(super) fn worst(&self) -> Option<Level> {
-        self.findings.iter().map(|finding| finding.level).max()
+    pub(crate) fn has_problem(&self) -> bool {
+        let mut findings = self.findings.iter();
+        findings.any(|finding| finding.level == Level::Problem)
     }
 
     fn add(&mut self, check: &'static str, level: Level, message: String, fix: Option<String>) {

@@ -20,7 +20,6 @@ use ntro_client::resolve::Inputs;
 use ntro_client::state::KeyRecords;
 
 pub(crate) use self::findings::Findings;
-use self::findings::Level;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
@@ -64,7 +63,7 @@ pub(crate) fn run(args: DoctorArgs, cx: &Context) -> Result<Exit, CliError> {
             findings.failure(servers::CHECK, error);
         }
     }
-    let failed = findings.worst() == Some(Level::Problem);
+    let failed = findings.has_problem();
     cx.printer().print(&findings)?;
     Ok(if failed {
         Exit::Failure(Kind::Failure)

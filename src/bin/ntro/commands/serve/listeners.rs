@@ -91,10 +91,20 @@ impl ListenArgs {
         }
     }
 
+    /// Reads the certificate, if there is one.
+    pub(super) fn certificate(&self) -> Result<Option<Certificate>, CliError> {
+        let files = self.tls_cert.clone().zip(self.tls_key.clone());
+        let certificate = files.map(|(chain, key)| Certificate::load(chain, key));
+        certificate.transpose().map_err(|error| {
+            CliError::new(Kind::Config, error.to_string())
+                .hint("`--tls-cert` and `--tls-key` name PEM files; the key must not be encrypted")
+        })
+    }
+
     /// Binds all listeners. Needs the runtime.
     pub(super) async fn bind(self) -> Result<Bound, CliError> {
         let mut bound = Bound {
-            certificate: certificate(self.tls_cert.zip(self.tls_key))?,
+            certificate: self.certificate()?.map(Arc::new),
             ..Bound::default()
         };
         let mut places = self.listen;
@@ -113,15 +123,6 @@ impl ListenArgs {
             bound.metrics = Some((Listener::Tcp(listener), url));
         }
         Ok(bound)
-    }
-}
-
-fn certificate(files: Option<(PathBuf, PathBuf)>) -> Result<Option<Arc<Certificate>>, CliError> {
-    let certificate = files.map(|(chain, key)| Certificate::load(chain, key));
-    match certificate.transpose() {
-        Ok(certificate) => Ok(certificate.map(Arc::new)),
-        Err(error) => Err(CliError::new(Kind::Config, error.to_string())
-            .hint("`--tls-cert` and `--tls-key` name PEM files; the key must not be encrypted")),
     }
 }
 

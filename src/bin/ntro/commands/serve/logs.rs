@@ -8,7 +8,7 @@ use crate::error::CliError;
 use crate::exit::Kind;
 use crate::output::debug::{self, Format};
 
-#[derive(clap::Args, Debug)]
+#[derive(clap::Args, Clone, Debug)]
 pub(super) struct LogArgs {
     /// Log each request as a line of JSON to this file, or with `-` to standard error. SIGHUP opens
     /// the file again

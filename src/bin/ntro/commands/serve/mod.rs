@@ -1,5 +1,6 @@
 //! `ntro serve`: the authority as a process.
 
+mod check;
 mod issuers;
 mod listeners;
 mod logs;
@@ -10,7 +11,7 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ntro_authority::{Authority, AuthoritySettings, Certificate, Limits, LogQueue};
+use ntro_authority::{Authority, AuthoritySettings, Certificate, Database, Limits, LogQueue};
 use ntro_base::http::{CustomRoots, Proxies};
 use serde::Serialize;
 
@@ -35,6 +36,10 @@ pub(crate) struct ServeArgs {
     /// Relative paths in it are relative to the working folder
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Check settings, database, key material, certificate and the key sets of issuers, print the
+    /// findings as `ntro doctor` does, and exit, with 1 if there is a problem. Nothing is written
+    #[arg(long)]
+    check: bool,
     #[command(flatten)]
     database: DatabaseArgs,
     #[command(flatten)]
@@ -64,6 +69,7 @@ impl ServeArgs {
         let file = settings_file::read(&path)?;
         Ok(Self {
             config: None,
+            check: self.check,
             database: self.database.or(file.database, cx),
             listen: self.listen.or(file.listen),
             region: self.region.or(file.region),
@@ -72,6 +78,31 @@ impl ServeArgs {
             logs: self.logs.or(file.logs),
             issuers: self.issuers.or(file.issuers),
         })
+    }
+}
+
+impl ServeArgs {
+    fn settings(self, cx: &Context) -> Result<(Database, ListenArgs, AuthoritySettings), CliError> {
+        let defaults = AuthoritySettings::default();
+        let limits = defaults.limits;
+        let settings = AuthoritySettings {
+            key_material: self.database.key_material(cx)?,
+            region: self.region.unwrap_or_else(|| defaults.region.clone()),
+            limits: Limits {
+                tenant_per_minute: self.rate_limit.unwrap_or(limits.tenant_per_minute),
+                failures_per_minute: self.failure_limit.unwrap_or(limits.failures_per_minute),
+            },
+            issuers: self.issuers.issuers()?,
+            proxies: Proxies::from_env(cx.env()),
+            roots: CustomRoots::from_env(cx.env()),
+            ..defaults
+        };
+        Ok((self.database.database(cx)?, self.listen, settings))
+    }
+
+    fn checked(self, cx: &Context) -> Result<Exit, CliError> {
+        let (database, listen, settings) = self.settings(cx)?;
+        check::run(&database, &settings, listen.certificate(), cx)
     }
 }
 
@@ -90,30 +121,21 @@ pub(crate) struct ServeSummary {
 
 pub(crate) fn run(args: ServeArgs, cx: &Context) -> Result<Exit, CliError> {
     let args = args.with_file(cx)?;
-    let logs = args.logs.open(cx.global().debug)?;
-    let database = args.database.database(cx)?;
-    let defaults = AuthoritySettings::default();
+    if args.check {
+        return args.checked(cx);
+    }
+    let logs = args.logs.clone().open(cx.global().debug)?;
+    let (database, listen, settings) = args.settings(cx)?;
     let settings = AuthoritySettings {
-        key_material: args.database.key_material(cx)?,
-        region: args.region.unwrap_or_else(|| defaults.region.clone()),
-        limits: Limits {
-            tenant_per_minute: args.rate_limit.unwrap_or(defaults.limits.tenant_per_minute),
-            failures_per_minute: args
-                .failure_limit
-                .unwrap_or(defaults.limits.failures_per_minute),
-        },
-        issuers: args.issuers.issuers()?,
-        proxies: Proxies::from_env(cx.env()),
-        roots: CustomRoots::from_env(cx.env()),
         access_log: logs.access.clone(),
-        ..defaults
+        ..settings
     };
     let manager = ServiceManager::from_env(cx.env());
     let runtime = crate::runtime::build(&mut tokio::runtime::Builder::new_multi_thread())?;
     runtime.block_on(async {
         // Before the first answer, so that an early signal loses no request.
         let shutdown = shutdown()?;
-        let bound = args.listen.bind().await?;
+        let bound = listen.bind().await?;
         let authority = Authority::open(&database, settings)?;
         let keeping = keep(bound.certificate, &logs, manager)?;
         let metrics = bound.metrics;

@@ -1,0 +1,106 @@
+//! `ntro serve --check`: everything that a start needs, without one.
+
+use ntro_authority::{
+    AuthoritySettings, Certificate, Database, DatabaseState, Issuer, check_database, check_issuer,
+};
+
+use crate::commands::doctor::Findings;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::{Exit, Kind};
+
+/// Where Linux names the clock that measures time.
+#[cfg(target_os = "linux")]
+const CLOCK_SOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+
+pub(super) fn run(
+    database: &Database,
+    settings: &AuthoritySettings,
+    certificate: Result<Option<Certificate>, CliError>,
+    cx: &Context,
+) -> Result<Exit, CliError> {
+    let mut findings = Findings::default();
+    findings.ok("settings", "they can be read");
+    registry(database, settings, &mut findings);
+    match certificate {
+        Err(error) => findings.failure("certificate", error),
+        Ok(Some(certificate)) => match certificate.check_time() {
+            Ok(()) => findings.ok("certificate", "it has its key, and is valid today"),
+            Err(problem) => {
+                findings.problem("certificate", problem, "renew it, and check the clock")
+            }
+        },
+        Ok(None) => findings.ok("certificate", "none: connections are not encrypted"),
+    }
+    let runtime = crate::runtime::build(&mut tokio::runtime::Builder::new_current_thread())?;
+    for issuer in &settings.issuers {
+        let found = check_issuer(issuer, settings.proxies.clone(), settings.roots.clone());
+        key_set(issuer, runtime.block_on(found), &mut findings);
+    }
+    #[cfg(target_os = "linux")]
+    clock(&mut findings);
+    cx.printer().print(&findings)?;
+    Ok(match findings.has_problem() {
+        true => Exit::Failure(Kind::Failure),
+        false => Exit::Success,
+    })
+}
+
+fn registry(database: &Database, settings: &AuthoritySettings, findings: &mut Findings) {
+    const CHECK: &str = "database";
+
+    match check_database(database, &settings.key_material) {
+        Ok(DatabaseState::Current) => findings.ok(CHECK, "it is current, and has its key material"),
+        Ok(DatabaseState::Older) => findings.warning(
+            CHECK,
+            "it is of an earlier version: the start brings it up to date",
+            "save it before: no earlier version can read it then",
+        ),
+        Ok(DatabaseState::Missing) => findings.warning(
+            CHECK,
+            "there is none: the start makes an empty one",
+            "check `--database` if there should be one",
+        ),
+        Err(error) => findings.failure(CHECK, error),
+    }
+}
+
+fn key_set(issuer: &Issuer, keys: Result<usize, String>, findings: &mut Findings) {
+    const CHECK: &str = "issuer";
+
+    let name = &issuer.issuer;
+    match keys {
+        Ok(0) => findings.problem(
+            CHECK,
+            format!("the key set of `{name}` has no usable key"),
+            "its admins are refused: check `--jwks`",
+        ),
+        Ok(count) => findings.ok(CHECK, format!("`{name}` has {count} keys")),
+        Err(reason) => findings.problem(
+            CHECK,
+            format!("the key set of `{name}` cannot be read: {reason}"),
+            "its admins are refused: check `--issuer`, `--jwks` and the network",
+        ),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn clock(findings: &mut Findings) {
+    const CHECK: &str = "clock";
+
+    match std::fs::read_to_string(CLOCK_SOURCE) {
+        Err(error) => findings.warning(
+            CHECK,
+            format!("the clock source is unknown: {error}"),
+            format!("look at `{CLOCK_SOURCE}`"),
+        ),
+        Ok(source) => match source.trim() {
+            source @ ("jiffies" | "acpi_pm" | "hpet" | "pit") => findings.warning(
+                CHECK,
+                format!("the clock source is `{source}`, which is slow to read"),
+                "let the machine use its processor's counter, such as `tsc`",
+            ),
+            source => findings.ok(CHECK, format!("the clock source is `{source}`")),
+        },
+    }
+}
