@@ -94,7 +94,8 @@ impl Replica {
     /// Waits until the memory has every change that was committed before this call.
     pub(crate) async fn barrier(&self) -> Answer<Passage> {
         let epoch = self.epoch.get().await?;
-        if *self.applied.borrow() < Some(epoch) && self.catch_up().await? < epoch {
+        let applied = *self.applied.borrow();
+        if applied < Some(epoch) && self.catch_up().await? < epoch {
             return Err(NoAnswer);
         }
         Ok(Passage(()))

@@ -33,7 +33,8 @@ impl Terms {
     /// fence was committed, so its lease has ended by then on any clock within the drift.
     pub(crate) fn fence_end(self, answered: BootTime) -> BootTime {
         // Rounded up, as the lease is rounded down.
-        answered + self.term + self.share(self.drift) + Duration::from_nanos(1)
+        let margin = (self.term * self.drift + Duration::from_nanos(99)) / 100;
+        answered + self.term + margin
     }
 
     /// Returns when a revoker fences a replica that has not acknowledged a change committed at
