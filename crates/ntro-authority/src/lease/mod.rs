@@ -37,6 +37,9 @@
 //! and a deposed primary cannot commit. The memory of a replica is never restored from a snapshot.
 //! [`Replica::barrier`] needs no clock: it asks the database after each request has come, and requests
 //! share the questions.
+//!
+//! The tests hold a model, the tasks of a replica in a simulated network, and [`Lease`] between threads
+//! to this promise, and to finding each rule that is left out.
 
 #![allow(dead_code, unused_imports, reason = "PostgreSQL is their caller")]
 
@@ -62,3 +65,6 @@ pub(crate) use revoker::{Revoker, Unconfirmed};
 pub(crate) use shared_read::NoAnswer;
 pub(crate) use tenure::{LeaseChange, RenewalRequest, Tenure};
 pub(crate) use terms::Terms;
+
+#[cfg(test)]
+mod tests;
