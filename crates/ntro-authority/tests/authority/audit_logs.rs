@@ -122,7 +122,12 @@ async fn tampering_is_found() {
             vec![tree],
         ),
         (
-            "UPDATE audit_logs SET checkpoint = replace(checkpoint, '3', '4') WHERE size = 3",
+            "UPDATE audit_logs SET checkpoint = replace(checkpoint, char(10, 51, 10), \
+             char(10, 52, 10)) WHERE size = 3",
+            replaced("its signature does not match"),
+        ),
+        (
+            "UPDATE audit_logs SET checkpoint = replace(checkpoint, '— ', '— other/') WHERE size = 3",
             replaced("the key has not signed it"),
         ),
         (
