@@ -246,6 +246,9 @@ fn json_of_every_command_matches_schema() {
             "--provider ontora --scope * --tenant acme",
         ),
         ("admin key list", ""),
+        ("admin audit verify", ""),
+        ("admin audit checkpoint", "--tenant acme"),
+        ("admin audit prove", "1"),
         ("admin token", ""),
     ] {
         story.check(command, options);
