@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -56,8 +58,11 @@ fn key_material_may_be_elsewhere() {
     let (_, key) = folder.key("ntropii");
     let beside = folder.folder().join("authority.db.private");
     let elsewhere = folder.folder().join("secrets");
-    std::fs::create_dir(&elsewhere).unwrap();
-    for name in ["pepper", "issuer.pk8", "identity.pk8", "audit.pk8"] {
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&elsewhere)
+        .unwrap();
+    for name in ["pepper", "issuer.pk8", "audit.pk8"] {
         std::fs::rename(beside.join(name), elsewhere.join(name)).unwrap();
     }
     let elsewhere = elsewhere.to_str().unwrap();
@@ -71,6 +76,9 @@ fn key_material_may_be_elsewhere() {
     drop(server);
     let server = folder.serve_with(&["--key-material", elsewhere]);
     assert_eq!(server.verify(&key), 200);
+    // The start adds the key that signs identities.
+    assert!(Path::new(elsewhere).join("identity.pk8").exists());
+    assert!(!beside.join("identity.pk8").exists());
 }
 
 #[test]
