@@ -1,7 +1,6 @@
 //! TLS and HTTP/2: the bounds of a connection hold there too.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -9,50 +8,23 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::Request;
 use hyper::body::Frame;
-use ntro_authority::{AuthoritySettings, Limits, Listener, serve};
+use ntro_authority::{AuthoritySettings, Listener};
 use ntro_base::Provider;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
-use crate::support::App;
+use crate::support::Served;
 use crate::support::tls::Localhost;
 
-struct Served {
-    app: App,
-    localhost: Localhost,
-    address: SocketAddr,
-    end: oneshot::Sender<()>,
-    serving: JoinHandle<()>,
+async fn start(settings: AuthoritySettings) -> (Served, Localhost) {
+    let localhost = Localhost::new();
+    let certificate = localhost.certificate.clone();
+    let tls = |listener| Listener::Tls(listener, certificate);
+    (Served::start_on(settings, tls).await, localhost)
 }
 
 impl Served {
-    async fn start(settings: AuthoritySettings) -> Self {
-        let app = App::start_with(AuthoritySettings {
-            limits: Limits::OFF,
-            ..settings
-        })
-        .await;
-        let localhost = Localhost::new();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let listener = Listener::Tls(listener, localhost.certificate.clone());
-        let (end, ended) = oneshot::channel();
-        let authority = app.authority.clone();
-        let serving = tokio::spawn(async move {
-            let end = async move { ended.await.unwrap() };
-            serve(listener, authority, end).await.unwrap();
-        });
-        Self {
-            app,
-            localhost,
-            address,
-            end,
-            serving,
-        }
-    }
-
     async fn identity(&self) -> Request<Body> {
         let key = self.app.key(Provider::Ntropii).await;
         Request::get("https://localhost/v1/me")
@@ -60,12 +32,16 @@ impl Served {
             .body(Body::empty())
             .unwrap()
     }
-}
 
-/// Returns a body, and the end that gives it its bytes.
-fn slow_body() -> (oneshot::Sender<Bytes>, Body) {
-    let (sender, bytes) = oneshot::channel();
-    (sender, Body::new(Once(bytes)))
+    /// Returns a request, and the end that gives its body the bytes.
+    fn slow_post(&self) -> (oneshot::Sender<Bytes>, Request<Body>) {
+        let (sender, bytes) = oneshot::channel();
+        let post = Request::post("https://localhost/v1/api-keys")
+            .header("authorization", format!("Bearer {}", self.app.admin()))
+            .body(Body::new(Once(bytes)))
+            .unwrap();
+        (sender, post)
+    }
 }
 
 /// The body of one frame.
@@ -89,13 +65,13 @@ impl HttpBody for Once {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_tls_client_is_cut_off_alone() {
-    let served = Served::start(AuthoritySettings {
+    let (served, localhost) = start(AuthoritySettings {
         timeout: Duration::from_millis(500),
         connections: 4,
         ..AuthoritySettings::default()
     })
     .await;
-    let (localhost, address) = (&served.localhost, served.address);
+    let address = served.address;
     // Neither a handshake, half of one, a request of HTTP/1.1, nor one of HTTP/2.
     let mut silent = TcpStream::connect(address).await.unwrap();
     let mut half = TcpStream::connect(address).await.unwrap();
@@ -120,17 +96,13 @@ async fn slow_tls_client_is_cut_off_alone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn idle_clock_waits_for_all_streams() {
-    let served = Served::start(AuthoritySettings {
+    let (served, localhost) = start(AuthoritySettings {
         timeout: Duration::from_secs(2),
         ..AuthoritySettings::default()
     })
     .await;
-    let mut client = served.localhost.http2(served.address).await;
-    let (body, slow) = slow_body();
-    let post = Request::post("https://localhost/v1/api-keys")
-        .header("authorization", format!("Bearer {}", served.app.admin()))
-        .body(slow)
-        .unwrap();
+    let mut client = localhost.http2(served.address).await;
+    let (body, post) = served.slow_post();
     let pending = tokio::spawn(client.requests.send_request(post));
     // The end of this request does not make the connection idle.
     let answer = client.requests.send_request(served.identity().await).await;
@@ -146,8 +118,8 @@ async fn idle_clock_waits_for_all_streams() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn http2_request_names_one_host() {
-    let served = Served::start(AuthoritySettings::default()).await;
-    let mut client = served.localhost.http2(served.address).await;
+    let (served, localhost) = start(AuthoritySettings::default()).await;
+    let mut client = localhost.http2(served.address).await;
     for (hosts, expected) in [
         (&[][..], 200),
         (&["localhost"], 200),
@@ -168,8 +140,8 @@ async fn http2_request_names_one_host() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn oversized_http2_head_is_refused() {
-    let served = Served::start(AuthoritySettings::default()).await;
-    let mut client = served.localhost.http2(served.address).await;
+    let (served, localhost) = start(AuthoritySettings::default()).await;
+    let mut client = localhost.http2(served.address).await;
     let mut request = served.identity().await;
     for _ in 0..4 {
         let huge = "a".repeat(10_000).parse().unwrap();
@@ -177,20 +149,16 @@ async fn oversized_http2_head_is_refused() {
     }
     let answer = client.requests.send_request(request).await;
     assert!(answer.is_err() || answer.is_ok_and(|answer| answer.status() == 431));
-    let mut client = served.localhost.http2(served.address).await;
+    let mut client = localhost.http2(served.address).await;
     let answer = client.requests.send_request(served.identity().await).await;
     assert_eq!(answer.unwrap().status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shutdown_answers_open_stream() {
-    let served = Served::start(AuthoritySettings::default()).await;
-    let mut client = served.localhost.http2(served.address).await;
-    let (body, slow) = slow_body();
-    let post = Request::post("https://localhost/v1/api-keys")
-        .header("authorization", format!("Bearer {}", served.app.admin()))
-        .body(slow)
-        .unwrap();
+    let (served, localhost) = start(AuthoritySettings::default()).await;
+    let mut client = localhost.http2(served.address).await;
+    let (body, post) = served.slow_post();
     let pending = tokio::spawn(client.requests.send_request(post));
     // Streams are opened in the order of their requests.
     let answer = client.requests.send_request(served.identity().await).await;

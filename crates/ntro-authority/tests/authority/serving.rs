@@ -1,48 +1,17 @@
 //! The listener: requests that are too slow, too large or too many, and the end.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use ntro_authority::{AuthoritySettings, JwksSource, Limits, serve};
+use ntro_authority::{AuthoritySettings, JwksSource, Limits};
 use ntro_base::Provider;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 
-use crate::support::{App, tokens, wire};
-
-struct Served {
-    app: App,
-    address: SocketAddr,
-    end: oneshot::Sender<()>,
-    serving: JoinHandle<()>,
-}
+use crate::support::{App, Served, tokens, wire};
 
 impl Served {
-    async fn start(settings: AuthoritySettings) -> Self {
-        let app = App::start_with(AuthoritySettings {
-            limits: Limits::OFF,
-            ..settings
-        })
-        .await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (end, ended) = oneshot::channel();
-        let authority = app.authority.clone();
-        let serving = tokio::spawn(async move {
-            let end = async move { ended.await.unwrap() };
-            serve(listener, authority, end).await.unwrap();
-        });
-        Self {
-            app,
-            address,
-            end,
-            serving,
-        }
-    }
-
     /// Sends these bytes and no more, and returns what comes until the server closes.
     async fn send(&self, bytes: Vec<u8>) -> String {
         let address = self.address;

@@ -1,5 +1,6 @@
 //! An authority in a temporary folder, and a builder of requests to it.
 
+mod served;
 pub(crate) mod tls;
 pub(crate) mod tokens;
 pub(crate) mod wire;
@@ -19,6 +20,7 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 use crate::audit::connect;
+pub(crate) use served::Served;
 
 /// An authority with the organisation Acme and its tenant `acme-fund-admin`.
 pub(crate) struct App {
