@@ -247,7 +247,7 @@ fn backup_forks_are_found_by_both() {
         .says("it continues the 4 entries of `kept`")
         .done();
     let on_backup = |line: &str| registry.admin_on("backup/authority.db", line);
-    // The backup alone is whole: only the kept checkpoint tells that it is older.
+    // The backup by itself is consistent: only the kept checkpoint shows that it is older.
     on_backup("audit verify").success().done();
     let truncated = on_backup(verify).exits(1);
     truncated

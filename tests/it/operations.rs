@@ -192,7 +192,7 @@ fn access_log_has_a_line_per_response() {
 fn full_log_delays_no_request() {
     let folder = ServerFolder::new();
     let (_, key) = folder.key("ntropii");
-    // Nobody reads this pipe, which holds less than the requests below write.
+    // No process reads this pipe, which holds less than the requests below write.
     let mut command = folder.command();
     command
         .args(["serve", "--access-log", "-"])

@@ -76,7 +76,7 @@ impl<'a> Question<'a> {
         Ok(())
     }
 
-    /// Returns the client's request, if its identity is to be signed.
+    /// Returns the client's request if the question asks for a signed identity.
     pub(super) fn bound_to<'b>(
         &self,
         head: &'b Head<'a>,

@@ -24,7 +24,7 @@ pub(in crate::store) fn inspect(path: &Path) -> Result<Inspection, StoreError> {
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
     if !Path::new(&wal).exists() {
-        // Nobody writes it, and opening it otherwise would make side files.
+        // No process writes it, and opening it otherwise would make side files.
         url.set_query(Some("immutable=1"));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
