@@ -27,7 +27,7 @@ pub fn check_database(
     database: &Database,
     key_material: &KeyMaterial,
 ) -> Result<DatabaseState, Error> {
-    let files = key_material.files(database);
+    let files = key_material.files(database)?;
     let path = files.pepper();
     let pepper = files.read(&path)?;
     let Some(inspection) = store::inspect(database)? else {

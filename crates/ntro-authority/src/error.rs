@@ -25,6 +25,9 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// A PostgreSQL database, without the folder of its key material.
+    #[error("the key material of a PostgreSQL database has no default folder: name one")]
+    NoKeyMaterial,
     /// The system's generator gave no random bytes.
     #[error("the system has no random bytes to make a key from")]
     NoRandomness,

@@ -27,19 +27,19 @@ pub enum KeyMaterial {
 
 impl KeyMaterial {
     /// Returns the folder that holds the key material of a database.
-    #[must_use]
-    pub fn folder(&self, database: &Database) -> PathBuf {
+    pub fn folder(&self, database: &Database) -> Result<PathBuf, Error> {
         match (self, database) {
-            (Self::Folder(folder), _) => absolute(folder),
-            (Self::BesideDatabase, Database::Sqlite(path)) => private_folder(path),
+            (Self::Folder(folder), _) => Ok(absolute(folder)),
+            (Self::BesideDatabase, Database::Sqlite(path)) => Ok(private_folder(path)),
+            (Self::BesideDatabase, Database::Postgres(_)) => Err(Error::NoKeyMaterial),
         }
     }
 
-    pub(crate) fn files(&self, database: &Database) -> KeyFiles {
-        KeyFiles {
-            folder: self.folder(database),
+    pub(crate) fn files(&self, database: &Database) -> Result<KeyFiles, Error> {
+        Ok(KeyFiles {
+            folder: self.folder(database)?,
             is_named: matches!(self, Self::Folder(_)),
-        }
+        })
     }
 }
 
@@ -127,16 +127,21 @@ mod tests {
 
     fn files(folder: &Path) -> KeyFiles {
         let database = Database::Sqlite(folder.join("registry.db"));
-        KeyMaterial::Folder(folder.join("keys")).files(&database)
+        KeyMaterial::Folder(folder.join("keys"))
+            .files(&database)
+            .unwrap()
     }
 
     #[test]
     fn default_folder_is_beside_database() {
         let database = Database::Sqlite("/srv/registry.db".into());
-        let folder = KeyMaterial::default().folder(&database);
+        let folder = KeyMaterial::default().folder(&database).unwrap();
         assert_eq!(folder, absolute(Path::new("/srv/registry.db.private")));
         let named = KeyMaterial::Folder("/srv/keys".into());
-        assert_eq!(named.folder(&database), absolute(Path::new("/srv/keys")));
+        assert_eq!(
+            named.folder(&database).unwrap(),
+            absolute(Path::new("/srv/keys"))
+        );
     }
 
     #[test]

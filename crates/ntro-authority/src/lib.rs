@@ -53,7 +53,8 @@ pub use settings::{
     AuthoritySettings, Claims, Database, DatabaseError, Issuer, JwksSource, Limits,
 };
 pub use store::{
-    ApiKeyRecord, DataPlatform, Excess, KeyHash, MemberRecord, OrganisationRecord, Role,
-    SqliteError, StoreError, TenantRecord, TenantStatus, UnknownName,
+    ApiKeyRecord, DataPlatform, Excess, KeyHash, MemberRecord, OrganisationRecord, PostgresError,
+    PostgresUrl, PostgresUrlError, Role, SqliteError, StoreError, TenantRecord, TenantStatus,
+    UnknownName,
 };
 pub use transparency::AuditFault;

@@ -62,7 +62,7 @@ impl Authority {
             settings.roots.clone(),
             &registry.jwks(),
         )?;
-        let identity_key = IdentityKey::open(&key_material.files(database))?;
+        let identity_key = IdentityKey::open(&key_material.files(database)?)?;
         Ok(Self(Arc::new(Inner {
             registry,
             key_cache,

@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::key_material::KeyMaterial;
 use crate::log_queue::LogQueue;
+use crate::store::PostgresUrl;
 
 /// The database that holds the registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ use crate::log_queue::LogQueue;
 pub enum Database {
     /// A SQLite file; made when it is missing.
     Sqlite(PathBuf),
+    /// A PostgreSQL database, which [`Registry::init`](crate::Registry::init) makes ready.
+    Postgres(PostgresUrl),
 }
 
 /// An error in the name of a database.
@@ -43,6 +46,7 @@ impl Database {
     pub fn missing_file(&self) -> Option<&Path> {
         match self {
             Self::Sqlite(path) => (!path.try_exists().unwrap_or(true)).then_some(path),
+            Self::Postgres(_) => None,
         }
     }
 }

@@ -7,6 +7,7 @@ use super::issuer::SigningKey;
 use super::{Registry, Shared};
 use crate::actor::Actor;
 use crate::error::Error;
+use crate::identity_key::IdentityKey;
 use crate::key_material::{KeyFiles, KeyMaterial};
 use crate::settings::Database;
 use crate::store::{self, Store, StoreError, Subscriber};
@@ -22,9 +23,19 @@ impl Registry {
         key_material: &KeyMaterial,
         actor: Actor,
     ) -> Result<Self, Error> {
-        let files = key_material.files(database);
+        let files = key_material.files(database)?;
         let hasher = open_hasher(database, &files)?;
         Self::over(store::open(database)?, hasher, &files, actor)
+    }
+
+    /// Makes the registry and its key material, where they are missing.
+    pub fn init(database: &Database, key_material: &KeyMaterial) -> Result<(), Error> {
+        let files = key_material.files(database)?;
+        store::init(database)?;
+        open_hasher(database, &files)?;
+        SigningKey::open(&files)?;
+        IdentityKey::open(&files)?;
+        Ok(())
     }
 
     /// Opens the registry to serve it. `subscriber` makes the memory of verification, which gets
@@ -35,7 +46,7 @@ impl Registry {
         actor: Actor,
         subscriber: impl FnOnce(Hasher) -> S,
     ) -> Result<(Self, Arc<S>), Error> {
-        let files = key_material.files(database);
+        let files = key_material.files(database)?;
         let hasher = open_hasher(database, &files)?;
         let subscriber = Arc::new(subscriber(hasher.clone()));
         let store = store::serve(database, subscriber.clone())?;

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use super::postgres::PostgresError;
+
 /// An error of the database.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -13,33 +15,60 @@ pub enum StoreError {
         name: String,
     },
     /// A newer version of this program has written the database.
-    #[error("`{}` has schema {found}, this version knows schemas up to {known}", path.display())]
+    #[error("`{database}` has schema {found}, this version knows schemas up to {known}")]
     NewerSchema {
         /// The database.
-        path: PathBuf,
+        database: String,
         /// Its schema.
         found: i64,
         /// The newest known one.
         known: i64,
     },
-    /// The file is not a database of an authority.
-    #[error("`{}` is not a database of an authority", path.display())]
+    /// The database is not one of an authority.
+    #[error("`{database}` is not a database of an authority")]
     NotOurs {
-        /// The file.
-        path: PathBuf,
+        /// The database.
+        database: String,
     },
     /// Another process serves this database.
-    #[error("another process serves `{}`", path.display())]
+    #[error("another process serves `{database}`")]
     Served {
         /// The database.
-        path: PathBuf,
+        database: String,
     },
     /// The change is durable, but the process that serves this database did not confirm it.
-    #[error("the change is written, but the process that serves `{}` has not confirmed it", path.display())]
+    #[error("the change is written, but the process that serves `{database}` has not confirmed it")]
     Unconfirmed {
         /// The database.
-        path: PathBuf,
+        database: String,
     },
+    /// The database has no tables yet.
+    #[error("`{database}` holds no registry yet")]
+    NoRegistry {
+        /// The database.
+        database: String,
+    },
+    /// The database was copied from another PostgreSQL cluster.
+    #[error(
+        "`{database}` is a copy of a registry that another PostgreSQL cluster holds: it may lack \
+         revocations"
+    )]
+    OtherCluster {
+        /// The database.
+        database: String,
+    },
+    /// The changes were not followed for too long to catch up with them.
+    #[error("the database was out of reach for too long: restart the server")]
+    Gap,
+    /// The commit was not confirmed, so the change may be written or not.
+    #[error("the change may be written, but PostgreSQL has not confirmed it: repeat it ({reason})")]
+    Unknown {
+        /// The reason.
+        reason: String,
+    },
+    /// A text that PostgreSQL cannot hold.
+    #[error("a text has a NUL character")]
+    Nul,
     /// The database is an older copy of the one that was served.
     #[error(
         "the database was replaced by an older copy (epoch {found}, already served: {served}): \
@@ -72,6 +101,9 @@ pub enum StoreError {
     /// SQLite has failed.
     #[error("the database refused: {0}")]
     Sqlite(#[source] SqliteError),
+    /// PostgreSQL has failed.
+    #[error("PostgreSQL: {0}")]
+    Postgres(#[from] PostgresError),
     /// A file beside the database could not be used.
     #[error(transparent)]
     Disk(#[from] ntro_base::disk::Error),
@@ -105,7 +137,12 @@ impl StoreError {
         use rusqlite::ErrorCode as C;
 
         match self {
-            Self::Ended | Self::Unconfirmed { .. } | Self::Uncommitted(_) => true,
+            Self::Ended
+            | Self::Unconfirmed { .. }
+            | Self::Uncommitted(_)
+            | Self::Unknown { .. }
+            | Self::Gap => true,
+            Self::Postgres(error) => error.is_unavailability(),
             Self::Sqlite(SqliteError(error)) => matches!(
                 error.sqlite_error_code(),
                 Some(
@@ -129,6 +166,9 @@ impl StoreError {
             Self::Sqlite(SqliteError(rusqlite::Error::SqliteFailure(failure, _)))
                 if failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE =>
             {
+                Self::Conflict { what, name: name() }
+            }
+            Self::Postgres(error) if error.is_unique_violation() => {
                 Self::Conflict { what, name: name() }
             }
             _ => self,

@@ -14,9 +14,13 @@
 mod audit;
 mod audit_logs;
 #[cfg(test)]
+#[path = "../../tests/authority/support/postgres.rs"]
+mod cluster;
+#[cfg(test)]
 mod contract;
 mod error;
 mod open;
+mod postgres;
 mod records;
 mod sql;
 mod sqlite;
@@ -32,7 +36,8 @@ use crate::transparency::{AuditEntry, TreeHash};
 pub(crate) use audit::{AuditAction, AuditEvent, AuditTarget, Stamp};
 pub(crate) use audit_logs::{LogRecord, LogRow, SignedRecord};
 pub use error::{SqliteError, StoreError};
-pub(crate) use open::{inspect, open, pepper_check, serve, set_pepper_check};
+pub(crate) use open::{init, inspect, open, pepper_check, serve, set_pepper_check};
+pub use postgres::{PostgresError, PostgresUrl, PostgresUrlError};
 pub use records::{
     ApiKeyRecord, DataPlatform, Excess, KeyHash, MemberRecord, OrganisationRecord, Role,
     TenantRecord, TenantStatus, UnknownName,

@@ -3,13 +3,22 @@
 use std::sync::Arc;
 
 use super::sqlite::{self, Inspection, SqliteFiles};
-use super::{Store, StoreError, Subscriber};
+use super::{Store, StoreError, Subscriber, postgres};
 use crate::settings::Database;
 
 /// Opens a database beside a serving process, or without one.
 pub(crate) fn open(database: &Database) -> Result<Arc<dyn Store>, StoreError> {
     match database {
         Database::Sqlite(path) => Ok(Arc::new(sqlite::open(&SqliteFiles::new(path))?)),
+        Database::Postgres(url) => Ok(Arc::new(postgres::open(url)?)),
+    }
+}
+
+/// Makes the tables of a database that does not get them by being opened.
+pub(crate) fn init(database: &Database) -> Result<(), StoreError> {
+    match database {
+        Database::Sqlite(path) => sqlite::open(&SqliteFiles::new(path)).map(drop),
+        Database::Postgres(url) => postgres::init(url),
     }
 }
 
@@ -23,6 +32,7 @@ pub(crate) fn serve(
             let store = sqlite::serve(&SqliteFiles::new(path), subscriber)?;
             Ok(Arc::new(store))
         }
+        Database::Postgres(url) => Ok(Arc::new(postgres::serve(url, subscriber)?)),
     }
 }
 
@@ -30,6 +40,7 @@ pub(crate) fn serve(
 pub(crate) fn pepper_check(database: &Database) -> Result<Option<[u8; 32]>, StoreError> {
     match database {
         Database::Sqlite(path) => sqlite::pepper_check(&SqliteFiles::new(path)),
+        Database::Postgres(url) => postgres::pepper_check(url),
     }
 }
 
@@ -40,6 +51,7 @@ pub(crate) fn inspect(database: &Database) -> Result<Option<Inspection>, StoreEr
     }
     match database {
         Database::Sqlite(path) => sqlite::inspect(path).map(Some),
+        Database::Postgres(url) => postgres::inspect(url),
     }
 }
 
@@ -47,5 +59,6 @@ pub(crate) fn inspect(database: &Database) -> Result<Option<Inspection>, StoreEr
 pub(crate) fn set_pepper_check(database: &Database, check: [u8; 32]) -> Result<(), StoreError> {
     match database {
         Database::Sqlite(path) => sqlite::set_pepper_check(&SqliteFiles::new(path), check),
+        Database::Postgres(url) => postgres::set_pepper_check(url, check),
     }
 }

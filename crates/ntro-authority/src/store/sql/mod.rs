@@ -11,6 +11,7 @@ mod columns;
 mod feed;
 mod idempotency;
 mod keys;
+mod migrations;
 mod organisations;
 mod rotation;
 mod session;
@@ -21,6 +22,7 @@ mod worker;
 
 pub(super) use audit_logs::build as build_audit_logs;
 pub(super) use feed::{epoch, next_epoch, registry_changes};
+pub(super) use migrations::{AUDIT_LOGS, MIGRATIONS};
 pub(super) use session::{SqlRow, SqlSession, SqlValue, values};
 pub(super) use store::SqlStore;
 pub(super) use worker::{ReadQuery, WorkerThread, WriteJob};

@@ -65,7 +65,7 @@ impl SqlStore {
         })
     }
 
-    fn read<T: Send + 'static>(
+    pub(in crate::store) fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&dyn SqlSession) -> Result<T, StoreError> + Send + 'static,
     ) -> StoreFuture<'_, T> {

@@ -33,7 +33,7 @@ pub(super) struct ChangeFeed {
 pub(super) fn take_over(files: &SqliteFiles) -> Result<FileLock, StoreError> {
     files.serving(TAKE_OVER).map_err(|error| match error {
         disk::Error::Locked { .. } => StoreError::Served {
-            path: files.database().to_owned(),
+            database: files.database().display().to_string(),
         },
         error => error.into(),
     })
@@ -124,7 +124,7 @@ pub(super) fn confirm(
             }
             Err(disk::Error::Locked { .. }) => {
                 return Err(StoreError::Unconfirmed {
-                    path: files.database().to_owned(),
+                    database: files.database().display().to_string(),
                 });
             }
             Err(error) => return Err(error.into()),

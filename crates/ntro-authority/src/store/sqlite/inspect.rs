@@ -3,9 +3,10 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use url::Url;
 
-use super::schema::{APPLICATION_ID, MIGRATIONS};
+use super::schema::APPLICATION_ID;
 use crate::key_material::absolute;
 use crate::store::StoreError;
+use crate::store::sql::MIGRATIONS;
 
 /// What a database says about itself.
 pub(crate) struct Inspection {
@@ -18,7 +19,7 @@ pub(crate) struct Inspection {
 /// Looks at a database that exists, and writes nothing, not even a side file.
 pub(in crate::store) fn inspect(path: &Path) -> Result<Inspection, StoreError> {
     let not_ours = || StoreError::NotOurs {
-        path: path.to_owned(),
+        database: path.display().to_string(),
     };
     let mut url = Url::from_file_path(absolute(path)).map_err(|()| not_ours())?;
     let mut wal = path.as_os_str().to_owned();
@@ -44,7 +45,7 @@ pub(in crate::store) fn inspect(path: &Path) -> Result<Inspection, StoreError> {
     }
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     let pending_steps = usize::try_from(known - found).map_err(|_| StoreError::NewerSchema {
-        path: path.to_owned(),
+        database: path.display().to_string(),
         found,
         known,
     })?;

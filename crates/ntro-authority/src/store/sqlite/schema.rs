@@ -7,20 +7,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::feed::take_over;
 use super::{SqliteFiles, StoreError};
-use crate::store::sql::build_audit_logs;
+use crate::store::sql::{AUDIT_LOGS, MIGRATIONS, build_audit_logs};
 use ntro_base::disk;
 
-/// The schema, one step a file. A released step never changes.
-pub(super) const MIGRATIONS: &[&str] = &[
-    include_str!("migrations/0001_registry.sql"),
-    include_str!("migrations/0002_rotation.sql"),
-    include_str!("migrations/0003_audit.sql"),
-    include_str!("migrations/0004_children.sql"),
-    include_str!("migrations/0005_audit_logs.sql"),
-];
-/// The step after which the audit logs are built. A server of an earlier version would not extend
-/// them, so the step waits for its end.
-const AUDIT_LOGS: i64 = 5;
 /// "ntro" in ASCII: marks a database as an authority's.
 pub(super) const APPLICATION_ID: i64 = 0x6e74_726f;
 /// How long SQLite waits for the transaction of another process.
@@ -45,13 +34,13 @@ pub(super) fn prepare(files: &SqliteFiles) -> Result<Connection, StoreError> {
     let tables = number("SELECT count(*) FROM sqlite_schema")?;
     if application != APPLICATION_ID && (found != 0 || application != 0 || tables != 0) {
         return Err(StoreError::NotOurs {
-            path: path.to_owned(),
+            database: path.display().to_string(),
         });
     }
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     if found > known {
         return Err(StoreError::NewerSchema {
-            path: path.to_owned(),
+            database: path.display().to_string(),
             found,
             known,
         });
@@ -66,7 +55,7 @@ pub(super) fn prepare(files: &SqliteFiles) -> Result<Connection, StoreError> {
         .zip(1..)
         .skip(usize::try_from(found).unwrap_or(0))
     {
-        connection.execute_batch(&format!("BEGIN IMMEDIATE; {step}"))?;
+        connection.execute_batch(&format!("BEGIN IMMEDIATE; {}", step.sqlite))?;
         if version == AUDIT_LOGS {
             build_audit_logs(&connection)?;
         }
@@ -85,7 +74,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection, StoreError> {
         .execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
         .map_err(|error| match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => StoreError::NotOurs {
-                path: path.to_owned(),
+                database: path.display().to_string(),
             },
             _ => error.into(),
         })?;

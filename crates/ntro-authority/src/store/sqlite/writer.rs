@@ -91,7 +91,7 @@ impl SqliteWriter {
             let failure = match (&committed, &followed) {
                 (Err(error), _) => Some(StoreError::Uncommitted(error.to_string())),
                 (Ok(_), Err(_)) if job.is_strict() => Some(StoreError::Unconfirmed {
-                    path: self.path.clone(),
+                    database: self.path.display().to_string(),
                 }),
                 _ => None,
             };

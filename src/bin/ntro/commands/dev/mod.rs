@@ -85,7 +85,7 @@ pub(crate) fn run(args: Args, cx: &Context) -> Result<Exit, CliError> {
     let database = Database::Sqlite(data.folder().join("authority.db"));
     // The key material stays with the database, whatever the environment says.
     let settings = AuthoritySettings::default();
-    let key_material = settings.key_material.folder(&database);
+    let key_material = settings.key_material.folder(&database)?;
     let authority = Authority::open(&database, settings).map_err(|error| match error {
         error @ Error::Store(StoreError::Served { .. }) => CliError::from(error).hint(
             "`ntro dev` runs already: `ntro -c local auth whoami`; end it first to start it again",
