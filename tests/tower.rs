@@ -110,7 +110,7 @@ fn refusal_is_that_of_authority() {
     authority.revoke(&revoked);
     let limited = Authority::start_with(Limits {
         tenant_per_minute: 1,
-        failures_per_minute: 0,
+        ..Limits::OFF
     });
     let last = key(&limited, &[Scope::All]);
     runtime().block_on(async {

@@ -89,7 +89,7 @@ fn passes_every_answer(kind: GatewayKind) {
 
     let limits = Limits {
         tenant_per_minute: 1,
-        failures_per_minute: 0,
+        ..Limits::OFF
     };
     let authority = Authority::start_with(limits);
     let gateway = Gateway::start(kind, authority.address(), upstream.address());

@@ -189,6 +189,55 @@ fn access_log_has_a_line_per_response() {
 }
 
 #[test]
+#[ignore = "needs curl: run scripts/test"]
+fn access_log_names_the_client_behind_a_proxy() {
+    let folder = ServerFolder::new();
+    let path = folder.folder().join("access.log");
+    let socket = folder.folder().join("ntro.sock");
+    let settings = folder.folder().join("serve.toml");
+    let lines = format!(
+        "listen = [\"unix:{}\", \"127.0.0.1:0\"]\naccess-log = \"{}\"\n\
+         trusted-proxy = [\"unix\", \"127.0.0.0/8\"]\n",
+        socket.display(),
+        path.display()
+    );
+    std::fs::write(&settings, lines).unwrap();
+    let start = |arguments: &[&str]| {
+        let mut command = folder.command();
+        command.args(["serve", "--config", settings.to_str().unwrap()]);
+        command.args(arguments);
+        Serving::start_as_is(command)
+    };
+    let header = "x-forwarded-for: 198.51.100.1, 192.0.2.7";
+    let ask = |server: &Serving| {
+        for path in ["/v1/me", "/v1/workspaces"] {
+            wire::ask(server.address, "GET", path, header, "").unwrap();
+        }
+        let curl = Command::new("curl")
+            .args(["--silent", "--max-time", "60", "--header", header])
+            .args(["--unix-socket", socket.to_str().unwrap()])
+            .arg("http://localhost/v1/me")
+            .output()
+            .unwrap();
+        assert!(curl.status.success(), "{curl:?}");
+    };
+    let server = start(&[]);
+    ask(&server);
+    assert!(server.end().success());
+    // An option replaces the list of the file.
+    let server = start(&["--trusted-proxy", "10.0.0.0/8"]);
+    ask(&server);
+    assert!(server.end().success());
+    let log = std::fs::read_to_string(&path).unwrap();
+    let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
+    let sources: Vec<_> = lines.map(|line: Value| line["source"].clone()).collect();
+    let [own, client] = ["127.0.0.1", "192.0.2.7"].map(Value::from);
+    let forwarded = [client.clone(), client.clone(), client];
+    assert_eq!(sources[..3], forwarded, "{log}");
+    assert_eq!(sources[3..], [own.clone(), own, Value::Null], "{log}");
+}
+
+#[test]
 fn full_log_delays_no_request() {
     let folder = ServerFolder::new();
     let (_, key) = folder.key("ntropii");

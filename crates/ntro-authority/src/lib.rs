@@ -36,6 +36,7 @@ mod server;
 mod settings;
 mod store;
 mod transparency;
+mod trusted_proxies;
 mod verify;
 
 pub use actor::Actor;
@@ -58,3 +59,4 @@ pub use store::{
     UnknownName,
 };
 pub use transparency::AuditFault;
+pub use trusted_proxies::{ForwardedHeader, TrustedProxies, TrustedProxy, TrustedProxyError};

@@ -1,6 +1,7 @@
 //! The authority as a whole.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +14,7 @@ use crate::identity_key::IdentityKey;
 use crate::registry::Registry;
 use crate::settings::{AuthoritySettings, Database};
 use crate::store::{MemberRecord, Role};
-use crate::verify::rate_limits::{Buckets, ClientNetwork, RateLimitKey};
+use crate::verify::rate_limits::{Buckets, ClientNetwork, Exceeded, Limit, Policy, RateLimitKey};
 use crate::verify::{KeyCache, KeyUse};
 
 /// An authority that issues and verifies keys. Cheap to clone: all clones share one state.
@@ -34,8 +35,8 @@ struct Inner {
     key_cache: Arc<KeyCache>,
     tokens: Verifier,
     identity_key: IdentityKey,
-    failures: Buckets<ClientNetwork>,
-    rate_limit_keys: Buckets<RateLimitKey>,
+    failures: Buckets,
+    rate_limits: Buckets,
     /// The recorded members, with their roles.
     seen: Mutex<HashMap<(Uuid, String), Role>>,
     /// Why the last checkpoints could not be signed.
@@ -53,8 +54,7 @@ impl Authority {
         let key_material = &settings.key_material;
         let (registry, key_cache) =
             Registry::serve(database, key_material, Actor::System, |hasher| {
-                let per_minute = settings.limits.tenant_per_minute;
-                KeyCache::new(hasher, &settings.region, per_minute)
+                KeyCache::new(hasher, &settings.region, &settings.limits)
             })?;
         let tokens = Verifier::new(
             &settings.issuers,
@@ -63,13 +63,14 @@ impl Authority {
             &registry.jwks(),
         )?;
         let identity_key = IdentityKey::open(&key_material.files(database)?)?;
+        let buckets = |per_minute| Buckets::new(Limit::new(per_minute, key_cache.replicas()));
         Ok(Self(Arc::new(Inner {
+            failures: buckets(settings.limits.failures_per_minute),
+            rate_limits: buckets(settings.limits.tenant_per_minute),
             registry,
             key_cache,
             tokens,
             identity_key,
-            failures: Buckets::per_minute(settings.limits.failures_per_minute),
-            rate_limit_keys: Buckets::per_minute(settings.limits.tenant_per_minute),
             seen: Mutex::default(),
             unsigned: Mutex::default(),
             settings,
@@ -177,12 +178,15 @@ impl Authority {
         &self.0.tokens
     }
 
-    pub(crate) fn failures(&self) -> &Buckets<ClientNetwork> {
-        &self.0.failures
+    /// Takes a token from the bucket of an address whose request has failed to authenticate.
+    pub(crate) fn take_failure(&self, source: IpAddr) -> Result<(), Exceeded> {
+        let source = ClientNetwork::from(source);
+        self.0.failures.take(Policy::Address, &source)
     }
 
-    pub(crate) fn rate_limit_keys(&self) -> &Buckets<RateLimitKey> {
-        &self.0.rate_limit_keys
+    /// Takes a token from a bucket that is no tenant's.
+    pub(crate) fn take(&self, key: &RateLimitKey<'_>) -> Result<(), Exceeded> {
+        self.0.rate_limits.take(key.policy(), key)
     }
 
     pub(crate) fn settings(&self) -> &AuthoritySettings {

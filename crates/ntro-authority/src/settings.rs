@@ -11,6 +11,7 @@ use url::Url;
 use crate::key_material::KeyMaterial;
 use crate::log_queue::LogQueue;
 use crate::store::PostgresUrl;
+use crate::trusted_proxies::TrustedProxies;
 
 /// The database that holds the registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +89,8 @@ pub struct AuthoritySettings {
     pub key_material: KeyMaterial,
     /// The `region` of every Ontora key.
     pub region: String,
+    /// The reverse proxies that name the client's address. By default there are none.
+    pub trusted_proxies: TrustedProxies,
     /// The rate limits.
     pub limits: Limits,
     /// The trusted OpenID Connect issuers, beside the built-in one.
@@ -111,6 +114,7 @@ impl Default for AuthoritySettings {
         Self {
             key_material: KeyMaterial::default(),
             region: "us".to_owned(),
+            trusted_proxies: TrustedProxies::default(),
             limits: Limits::default(),
             issuers: Vec::new(),
             proxies: Proxies::from_env(&Env::empty()),
@@ -123,12 +127,15 @@ impl Default for AuthoritySettings {
     }
 }
 
-/// Rate limits, in requests a minute, all of which may come together. 0 is no limit.
+/// Rate limits, in requests a minute, all of which may come together. 0 is no limit. The replicas of
+/// a registry share them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Requests of one tenant's keys, and of one organisation's users. Revocations have a separate
     /// limit of the same size.
     pub tenant_per_minute: u32,
+    /// Requests of one key, which count against its tenant's limit too.
+    pub key_per_minute: u32,
     /// Failed authentications from one source address. Requests with a live key never count.
     pub failures_per_minute: u32,
 }
@@ -137,6 +144,7 @@ impl Limits {
     /// No limits.
     pub const OFF: Self = Self {
         tenant_per_minute: 0,
+        key_per_minute: 0,
         failures_per_minute: 0,
     };
 }
@@ -145,6 +153,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             tenant_per_minute: 6_000,
+            key_per_minute: 0,
             failures_per_minute: 60,
         }
     }

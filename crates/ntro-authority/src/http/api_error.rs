@@ -5,11 +5,10 @@
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
@@ -19,6 +18,7 @@ use crate::admin_auth::Denied;
 use crate::error::Error;
 use crate::store::StoreError;
 use crate::verify::VerifyRefusal;
+use crate::verify::rate_limits::{Exceeded, WINDOW};
 use ntro_base::wire::errors::InvalidField;
 
 /// The message for a key that is missing, malformed, unknown, revoked, expired, or the other
@@ -26,6 +26,10 @@ use ntro_base::wire::errors::InvalidField;
 const UNKNOWN_KEY: &str = "Invalid or missing API key";
 
 const INVALID_TOKEN: &str = "invalid_token";
+
+/// The limit that a request has exceeded, and its state (draft-ietf-httpapi-ratelimit-headers-11).
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// An error body that callers understand.
 pub(crate) trait ErrorShape: 'static {
@@ -44,7 +48,7 @@ impl<E, F: Into<ApiError>> From<F> for ErrorResponse<E> {
 
 impl<E: ErrorShape> IntoResponse for ErrorResponse<E> {
     fn into_response(self) -> Response {
-        let retry_after = self.0.retry_after;
+        let retry = self.0.retry;
         let challenge = self.0.challenge();
         let (status, body) = E::render(self.0);
         let mut response = Response::new(Body::from(body));
@@ -54,8 +58,10 @@ impl<E: ErrorShape> IntoResponse for ErrorResponse<E> {
         if let Some(challenge) = challenge {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        if let Some(seconds) = retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        match retry {
+            Retry::Never => {}
+            Retry::Soon => drop(headers.insert(RETRY_AFTER, HeaderValue::from(1))),
+            Retry::Below(exceeded) => limit_headers(headers, &exceeded),
         }
         response
     }
@@ -67,7 +73,16 @@ pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     pub(crate) detail: Detail,
-    retry_after: Option<u64>,
+    retry: Retry,
+}
+
+/// When the same request may succeed.
+#[derive(Clone, Copy, Debug)]
+enum Retry {
+    Never,
+    Soon,
+    /// Below a rate limit again.
+    Below(Exceeded),
 }
 
 /// The content of an [`ApiError`].
@@ -83,7 +98,7 @@ impl ApiError {
             status,
             code,
             detail: Detail::Message(message.into()),
-            retry_after: None,
+            retry: Retry::Never,
         }
     }
 
@@ -207,14 +222,13 @@ impl ApiError {
     }
 
     /// 429.
-    pub(crate) fn limited(wait: Duration) -> Self {
+    pub(crate) fn limited(exceeded: Exceeded) -> Self {
         let mut error = Self::new(
             StatusCode::TOO_MANY_REQUESTS,
             "rate_limited",
             "Too many requests: wait and try again",
         );
-        let rounded_up = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        error.retry_after = Some(rounded_up.max(1));
+        error.retry = Retry::Below(exceeded);
         error
     }
 
@@ -224,7 +238,7 @@ impl ApiError {
             status: StatusCode::UNPROCESSABLE_ENTITY,
             code: "invalid_request",
             detail: Detail::Fields(fields),
-            retry_after: None,
+            retry: Retry::Never,
         }
     }
 
@@ -257,7 +271,7 @@ impl ApiError {
             "unavailable",
             "Temporarily unavailable: try again",
         );
-        error.retry_after = Some(1);
+        error.retry = Retry::Soon;
         error
     }
 
@@ -278,6 +292,32 @@ impl ApiError {
     /// Returns whether this is [`ApiError::unauthenticated`].
     pub(crate) fn is_unauthenticated(&self) -> bool {
         matches!(self.detail, Detail::Message(Cow::Borrowed(UNKNOWN_KEY)))
+    }
+}
+
+/// Describes a limit, and when a request is below it again.
+fn limit_headers(headers: &mut HeaderMap, exceeded: &Exceeded) {
+    let Exceeded {
+        policy,
+        per_minute,
+        wait,
+    } = exceeded;
+    let name = policy.as_str();
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let seconds = seconds.max(1);
+    let window = WINDOW.as_secs();
+    headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    for (header, value) in [
+        (
+            RATE_LIMIT_POLICY,
+            format!("\"{name}\";q={per_minute};w={window}"),
+        ),
+        (RATE_LIMIT, format!("\"{name}\";r=0;t={seconds}")),
+    ] {
+        // Names and numbers are always valid.
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(header, value);
+        }
     }
 }
 
@@ -311,7 +351,7 @@ impl From<VerifyRefusal> for ApiError {
                 "tenant_suspended",
                 "The tenant of this API key is not active",
             ),
-            VerifyRefusal::Limited(wait) => Self::limited(wait),
+            VerifyRefusal::Limited(exceeded) => Self::limited(exceeded),
         }
     }
 }

@@ -9,10 +9,10 @@
 //!
 //! Every `DELETE` revokes something, so it has a rate limit apart: other requests cannot delay it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderName, Method};
@@ -21,14 +21,14 @@ use jiff::Timestamp;
 use super::access_log::record_caller;
 use super::api_error::{ApiError, ErrorResponse};
 use super::dialect::{Credential, Dialect};
-use super::service::Head;
+use super::service::{ClientAddress, Head};
 use crate::actor::Actor;
 use crate::admin_auth::shown_subject;
 use crate::metrics::METRICS;
 use crate::registry::Registry;
 use crate::server::Authority;
 use crate::store::{MemberRecord, OrganisationRecord, Role, TenantRecord, Trip};
-use crate::verify::rate_limits::{ClientNetwork, RateLimitKey};
+use crate::verify::rate_limits::RateLimitKey;
 use crate::verify::{CachedKey, Verdict};
 use ntro_base::{ParsedKey, Provider};
 
@@ -100,11 +100,10 @@ pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a 
     }
 }
 
-/// Returns the address that a request came from, if the server recorded it.
+/// Returns the address of the client, if it has one.
 pub(crate) fn source(extensions: &Extensions) -> Option<IpAddr> {
-    extensions
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|ConnectInfo(address)| address.ip())
+    let ClientAddress(address) = extensions.get()?;
+    Some(*address)
 }
 
 /// Returns the accepted key, or the error that the verdict is to the caller. Hands a presentation of
@@ -192,27 +191,23 @@ impl Authority {
         let key = self.accepted(verdict, source(&parts.extensions))?;
         let path = parts.uri.path();
         let bucket = match key.parent {
-            None => RateLimitKey::RevokingKey(key.id, path.to_owned()),
-            Some(parent) => RateLimitKey::RevokingChildren(parent, path.to_owned()),
+            None => RateLimitKey::RevokingKey(key.id, path),
+            Some(parent) => RateLimitKey::RevokingChildren(parent, path),
         };
-        self.rate_limit_keys()
-            .take(&bucket)
-            .map_err(ApiError::limited)?;
+        self.take(&bucket).map_err(ApiError::limited)?;
         Ok(key)
     }
 
     /// Counts a failed authentication against its source, and limits a source with too many.
     pub(crate) fn count_failure(&self, source: Option<IpAddr>, error: ApiError) -> ApiError {
         match source {
-            Some(source) if error.is_failed_authentication() => {
-                match self.failures().take(&ClientNetwork::from(source)) {
-                    Ok(()) => error,
-                    Err(wait) => {
-                        METRICS.failures_limited.add(1);
-                        ApiError::limited(wait)
-                    }
+            Some(source) if error.is_failed_authentication() => match self.take_failure(source) {
+                Ok(()) => error,
+                Err(exceeded) => {
+                    METRICS.failures_limited.add(1);
+                    ApiError::limited(exceeded)
                 }
-            }
+            },
             _ => error,
         }
     }
@@ -255,13 +250,11 @@ impl Authority {
             None => None,
         };
         let bucket = match &organisation {
-            None => RateLimitKey::Stranger(principal.clone()),
-            Some(_) if parts.method == Method::DELETE => RateLimitKey::Revoker(principal.clone()),
+            None => RateLimitKey::Stranger(&principal),
+            Some(_) if parts.method == Method::DELETE => RateLimitKey::Revoker(&principal),
             Some(organisation) => RateLimitKey::Organisation(organisation.id),
         };
-        self.rate_limit_keys()
-            .take(&bucket)
-            .map_err(ApiError::limited)?;
+        self.take(&bucket).map_err(ApiError::limited)?;
         if let Some(organisation) = &organisation {
             let member = MemberRecord {
                 user_id: identity.subject.clone(),

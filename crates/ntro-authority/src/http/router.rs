@@ -17,7 +17,9 @@ pub(crate) fn service(authority: Authority, has_metrics: bool) -> AuthorityServi
         .merge(ntropii::router(&authority))
         .merge(ontora::router(&authority))
         .merge(own::router(&authority, has_metrics));
-    let access_log = authority.settings().access_log.clone();
-    let service = AuthorityService::new(routes).with_access_log(access_log);
+    let settings = authority.settings();
+    let service = AuthorityService::new(routes)
+        .with_trusted_proxies(settings.trusted_proxies.clone())
+        .with_access_log(settings.access_log.clone());
     service.with_fast_path(move |head| cached::fast_path(&authority, head))
 }

@@ -31,9 +31,17 @@ use super::framing;
 use super::own::MergedShape;
 use crate::log_queue::LogQueue;
 use crate::metrics::METRICS;
+use crate::trusted_proxies::{DifferentClients, TrustedProxies};
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_REQUEST_ID: usize = 128;
+
+/// The address of a request's client, in its extensions.
+#[derive(Clone, Copy)]
+pub(super) struct ClientAddress(pub(super) IpAddr);
+
+/// The address of a client, if it has one; an error if its proxies contradict each other.
+type Client = Result<Option<IpAddr>, DifferentClients>;
 
 /// The head of a request: all but its body.
 pub(crate) struct Head<'a> {
@@ -85,6 +93,7 @@ pub(crate) enum ServiceResponse {
 pub(crate) struct AuthorityService {
     fast_path: Arc<FastPath>,
     routes: Router,
+    trusted_proxies: Arc<TrustedProxies>,
     access_log: Option<LogQueue>,
 }
 
@@ -93,7 +102,16 @@ impl AuthorityService {
         Self {
             fast_path: Arc::new(|_| None),
             routes,
+            trusted_proxies: Arc::default(),
             access_log: None,
+        }
+    }
+
+    /// Sets the reverse proxies that name the client's address.
+    pub(crate) fn with_trusted_proxies(self, trusted_proxies: TrustedProxies) -> Self {
+        Self {
+            trusted_proxies: Arc::new(trusted_proxies),
+            ..self
         }
     }
 
@@ -122,11 +140,13 @@ impl AuthorityService {
     where
         B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
+        let peer = peer.map(|peer| peer.ip());
+        let client = self.trusted_proxies.client(peer, request.headers());
         let Some(log) = &self.access_log else {
-            return self.respond(request, peer);
+            return self.respond(request, client);
         };
-        let entry = Entry::new(log, &request, peer.map(|peer| peer.ip()));
-        match Entry::watch(|| self.respond(request, peer)) {
+        let entry = Entry::new(log, &request, client.unwrap_or(peer));
+        match Entry::watch(|| self.respond(request, client)) {
             (ServiceResponse::Ready(response), actor) => {
                 entry.write(&response, actor.as_ref());
                 ServiceResponse::Ready(response)
@@ -137,23 +157,23 @@ impl AuthorityService {
         }
     }
 
-    /// Answers a request from `peer`, which a Unix socket does not have.
-    fn respond<B>(&self, request: http::Request<B>, peer: Option<SocketAddr>) -> ServiceResponse
+    fn respond<B>(&self, request: http::Request<B>, client: Client) -> ServiceResponse
     where
         B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
-        let head = Head::new(&request, peer.map(|peer| peer.ip()));
+        let head = Head::new(&request, client.unwrap_or_default());
         if let Err(error) = framing::check(&request) {
             return ServiceResponse::Ready(misframed(error, &head));
+        }
+        if let Err(error) = client {
+            return ServiceResponse::Ready(refused(error, &head));
         }
         if let Some(response) = self.fast_response(&head) {
             return ServiceResponse::Ready(response);
         }
-        let mut request = request.map(Body::new);
-        if let Some(peer) = peer {
-            request.extensions_mut().insert(ConnectInfo(peer));
-        }
-        ServiceResponse::Pending(Box::pin(self.clone().route(request)))
+        let source = head.source;
+        let request = request.map(Body::new);
+        ServiceResponse::Pending(Box::pin(self.clone().route(request, source)))
     }
 
     /// Answers on the fast path. If it panics, the routes answer.
@@ -163,7 +183,10 @@ impl AuthorityService {
         Some(finish(response, head.path, request_id(head.headers)))
     }
 
-    async fn route(mut self, request: Request) -> Response {
+    async fn route(mut self, mut request: Request, source: Option<IpAddr>) -> Response {
+        if let Some(address) = source {
+            request.extensions_mut().insert(ClientAddress(address));
+        }
         let id = request_id(request.headers());
         let uri = request.uri().clone();
         let span = tracing::error_span!("request", request_id = ?id, path = uri.path());
@@ -178,6 +201,13 @@ fn misframed(error: ApiError, head: &Head<'_>) -> Response {
     let mut response = ErrorResponse::<MergedShape>::from(error).into_response();
     let headers = response.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    finish(response, head.path, request_id(head.headers))
+}
+
+/// Refuses a request whose client is not known.
+fn refused(_: DifferentClients, head: &Head<'_>) -> Response {
+    let error = ApiError::malformed("Forwarded and X-Forwarded-For name different clients");
+    let response = ErrorResponse::<MergedShape>::from(error).into_response();
     finish(response, head.path, request_id(head.headers))
 }
 
@@ -202,12 +232,18 @@ impl Service<Request> for AuthorityService {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let head = Head::new(&request, source(request.extensions()));
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map(|ConnectInfo(peer)| peer.ip());
+        let client = self.trusted_proxies.client(peer, request.headers());
+        let head = Head::new(&request, client.unwrap_or_default());
+        if let Err(error) = client {
+            return Box::pin(std::future::ready(Ok(refused(error, &head))));
+        }
         if let Some(response) = self.fast_response(&head) {
             return Box::pin(std::future::ready(Ok(response)));
         }
-        let service = self.clone();
-        Box::pin(async move { Ok(service.route(request).await) })
+        let (service, source) = (self.clone(), head.source);
+        Box::pin(async move { Ok(service.route(request, source).await) })
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) struct CachedKey {
     pub(super) expires_at: i64,
     /// Set when the key is first refused as expired, so that a clock set back cannot revive it.
     pub(super) expired: AtomicBool,
+    pub(super) bucket: Bucket,
     pub(super) last_used: AtomicI64,
     pub(super) last_recorded: AtomicI64,
 }
@@ -95,6 +96,7 @@ impl CachedKey {
         };
         newer(&mut self.last_used, &known.last_used);
         newer(&mut self.last_recorded, &known.last_recorded);
+        self.bucket.inherit(&known.bucket);
         *self.expired.get_mut() =
             self.expires_at == known.expires_at && known.expired.load(Ordering::Relaxed);
     }

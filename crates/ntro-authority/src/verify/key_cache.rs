@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::rate_limits::Bucket;
+use super::rate_limits::{Bucket, Exceeded, Limit, Policy, Replicas};
 use super::tripwires::Tripwires;
 use super::{
     CachedKey, CachedTenant, Hasher, KeyUse, ScopeSet, TenantNames, Verdict, VerifyRefusal,
 };
 use crate::http::identity_response;
 use crate::lease::Lease;
+use crate::settings::Limits;
 use crate::store::{
     ApiKeyRecord, Epoch, KeyHash, RegistryChange, Subscriber, TenantRecord, TenantStatus,
 };
@@ -72,7 +73,10 @@ type Shard = HashSet<Entry, BuildHasherDefault<FirstBytes>>;
 pub(crate) struct KeyCache {
     hasher: Hasher,
     region: String,
-    per_minute: u32,
+    tenant_limit: Limit,
+    key_limit: Limit,
+    /// Those that share the limits.
+    replicas: Arc<Replicas>,
     shards: Vec<RwLock<Shard>>,
     /// Revoked keys with a use that the registry has not recorded yet.
     revoked: Mutex<Vec<Arc<CachedKey>>>,
@@ -86,11 +90,14 @@ pub(crate) struct KeyCache {
 }
 
 impl KeyCache {
-    pub(crate) fn new(hasher: Hasher, region: &str, per_minute: u32) -> Self {
+    pub(crate) fn new(hasher: Hasher, region: &str, limits: &Limits) -> Self {
+        let replicas = Arc::default();
         Self {
             hasher,
             region: region.to_owned(),
-            per_minute,
+            tenant_limit: Limit::new(limits.tenant_per_minute, &replicas),
+            key_limit: Limit::new(limits.key_per_minute, &replicas),
+            replicas,
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
             revoked: Mutex::default(),
             tenants: RwLock::default(),
@@ -109,6 +116,11 @@ impl KeyCache {
         }
     }
 
+    /// Returns the number of replicas that share the limits.
+    pub(crate) fn replicas(&self) -> &Arc<Replicas> {
+        &self.replicas
+    }
+
     /// Returns the number of live keys.
     pub(crate) fn len(&self) -> usize {
         let shards = self.shards.iter();
@@ -121,19 +133,24 @@ impl KeyCache {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Verifies a key for `provider`, and counts the request against its tenant's limit.
+    /// Verifies a key for `provider`, and counts the request against its limit and its tenant's.
     pub(crate) fn verify(&self, text: &str, provider: Provider, now: Timestamp) -> Verdict {
         let verdict = self.recognise(text, provider, now);
         if let Verdict::Accepted(key) = &verdict {
-            if let Err(wait) = key.tenant.bucket.take() {
-                return Verdict::Refused(VerifyRefusal::Limited(wait));
+            if let Err(exceeded) = self.take(key) {
+                return Verdict::Refused(VerifyRefusal::Limited(exceeded));
             }
             key.record_use(now);
         }
         verdict
     }
 
-    /// Verifies a key as [`KeyCache::verify`] does, without the tenant's limit.
+    fn take(&self, key: &CachedKey) -> Result<(), Exceeded> {
+        self.key_limit.take(Policy::Key, &key.bucket)?;
+        self.tenant_limit.take(Policy::Tenant, &key.tenant.bucket)
+    }
+
+    /// Verifies a key as [`KeyCache::verify`] does, without the limits.
     pub(crate) fn verify_unlimited(
         &self,
         text: &str,
@@ -268,7 +285,7 @@ impl KeyCache {
                 slug: row.slug.as_str().into(),
                 names: RwLock::default(),
                 active: AtomicBool::new(active),
-                bucket: Bucket::per_minute(self.per_minute),
+                bucket: Bucket::default(),
             })
         });
         tenant.active.store(active, Ordering::Release);
@@ -307,6 +324,7 @@ impl KeyCache {
             identity_response: identity_response(row, tenant, &self.region),
             expires_at: CachedKey::expiry(row.expires_at),
             expired: AtomicBool::new(false),
+            bucket: Bucket::default(),
             last_used: AtomicI64::new(last_used),
             last_recorded: AtomicI64::new(last_used),
         };
@@ -374,7 +392,7 @@ mod tests {
             may_rotate: true,
         };
         let minted = mint(&hasher, tenant.id, new, made).unwrap();
-        let key_cache = KeyCache::new(hasher, "us", 0);
+        let key_cache = KeyCache::new(hasher, "us", &Limits::OFF);
         let changes = vec![
             RegistryChange::Tenant(Box::new(tenant), "Acme".to_owned()),
             RegistryChange::Key(Box::new(minted.record.clone())),
@@ -397,7 +415,7 @@ mod tests {
     fn empty_cache_cannot_say() {
         let now = Timestamp::now();
         let (_, minted) = key_cache(now);
-        let key_cache = KeyCache::new(Hasher::new(&[7; 32]), "us", 0);
+        let key_cache = KeyCache::new(Hasher::new(&[7; 32]), "us", &Limits::OFF);
         let verify = |key: &str| key_cache.verify(key, Provider::Ntropii, now);
         let key = minted.key.expose();
         assert!(matches!(verify(key), Verdict::CannotSay));

@@ -1,7 +1,7 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::CachedKey;
+use super::rate_limits::Exceeded;
 use crate::store::Trip;
 
 /// The outcome of verifying a key.
@@ -24,6 +24,6 @@ pub(crate) enum VerifyRefusal {
     Unknown,
     /// The key is live, but its tenant is not active.
     Suspended,
-    /// The tenant's rate limit is used up; the next request may come after this time.
-    Limited(Duration),
+    /// The rate limit of the key or its tenant is used up.
+    Limited(Exceeded),
 }

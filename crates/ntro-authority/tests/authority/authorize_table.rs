@@ -196,6 +196,7 @@ fn limits(tenant_per_minute: u32, failures_per_minute: u32) -> AuthoritySettings
         limits: Limits {
             tenant_per_minute,
             failures_per_minute,
+            ..Limits::OFF
         },
         ..AuthoritySettings::default()
     }

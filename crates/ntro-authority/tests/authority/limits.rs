@@ -9,13 +9,14 @@ use ntro_authority::{AuthoritySettings, Limits, OrganisationRecord, Role};
 use ntro_base::Provider;
 use secrecy::ExposeSecret as _;
 
-use crate::support::{App, key};
+use crate::support::{App, Call, Reply, edit_key, key};
 
 fn settings(tenant_per_minute: u32, failures_per_minute: u32) -> AuthoritySettings {
     AuthoritySettings {
         limits: Limits {
             tenant_per_minute,
             failures_per_minute,
+            ..Limits::OFF
         },
         ..AuthoritySettings::default()
     }
@@ -48,6 +49,84 @@ async fn tenant_has_one_limit() {
         .await;
     let theirs = key(app.registry(), &globex, Provider::Ntropii).await;
     app.get("/v1/me").key(&theirs).expect(StatusCode::OK).await;
+}
+
+/// Asserts that a 429 names its limit, and says when it ends.
+fn expect_limit(reply: &Reply, name: &str, per_minute: u32) {
+    assert_eq!(reply.status, 429, "{}", reply.body);
+    let header = |name| reply.header(name).unwrap();
+    let wait: u64 = header("retry-after").parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    let policy = format!("\"{name}\";q={per_minute};w=60");
+    assert_eq!(header("ratelimit-policy"), policy);
+    assert_eq!(header("ratelimit"), format!("\"{name}\";r=0;t={wait}"));
+}
+
+#[tokio::test]
+async fn every_limit_is_named() {
+    let settings = AuthoritySettings {
+        limits: Limits {
+            tenant_per_minute: 3,
+            key_per_minute: 2,
+            failures_per_minute: 1,
+        },
+        ..AuthoritySettings::default()
+    };
+    let app = App::start_with(settings).await;
+    let address = ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 1)));
+    let busy = async |call: &dyn Fn() -> Call| loop {
+        let reply = call().extension(address).send().await;
+        if reply.status == 429 {
+            break reply;
+        }
+    };
+    let [one, other] = [
+        app.key(Provider::Ntropii).await,
+        app.key(Provider::Ontora).await,
+    ];
+    // Both cached endpoints, a gateway's question and a route.
+    for path in ["/v1/me", "/v1/authorize", "/v1/workspace/tenants"] {
+        expect_limit(&busy(&|| app.get(path).key(&one)).await, "key", 2);
+    }
+    let path = "/v1/api-keys/current";
+    expect_limit(&busy(&|| app.get(path).key(&other)).await, "tenant", 3);
+    let admin = app.admin();
+    let reply = busy(&|| app.get("/v1/workspaces").bearer(&admin)).await;
+    expect_limit(&reply, "organisation", 3);
+    let reply = busy(&|| app.delete("/v1/api-keys/current/successor").key(&one)).await;
+    expect_limit(&reply, "revocation", 3);
+    for path in ["/v1/me", "/v1/authorize", "/v1/workspaces"] {
+        expect_limit(&busy(&|| app.get(path)).await, "address", 1);
+    }
+}
+
+#[tokio::test]
+async fn key_has_a_limit_of_its_own() {
+    let settings = AuthoritySettings {
+        limits: Limits {
+            key_per_minute: 2,
+            ..Limits::OFF
+        },
+        ..AuthoritySettings::default()
+    };
+    let app = App::start_with(settings).await;
+    let [one, other] = [
+        app.key(Provider::Ntropii).await,
+        app.key(Provider::Ntropii).await,
+    ];
+    let ask = async |key| app.get("/v1/me").key(key).send().await.status;
+    assert_eq!([ask(&one).await, ask(&one).await], [200, 200]);
+    assert_eq!([ask(&one).await, ask(&other).await], [429, 200]);
+    // A new record of the key does not fill its bucket again.
+    let id = one.record.id.to_string();
+    edit_key(&app, &id, "name = 'renamed'");
+    while ask(&other).await == 200 {}
+    assert_eq!(ask(&one).await, 429);
+    // The key can still revoke itself.
+    app.delete("/v1/api-keys/current")
+        .key(&one)
+        .expect(StatusCode::NO_CONTENT)
+        .await;
 }
 
 #[tokio::test]

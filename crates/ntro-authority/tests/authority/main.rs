@@ -28,4 +28,5 @@ mod serving;
 mod tenant_keys;
 mod tenants;
 mod tripwires;
+mod trusted_proxies;
 mod workspaces;

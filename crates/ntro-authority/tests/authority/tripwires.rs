@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::extract::ConnectInfo;
 use axum::http::StatusCode;
-use ntro_authority::{AuthoritySettings, Limits, MintedKey};
+use ntro_authority::{AuthoritySettings, Limits, MintedKey, TrustedProxies};
 use ntro_base::{IssuedKey, KeyEnvironment, Provider};
 use serde_json::{Value, json};
 
@@ -82,6 +82,36 @@ async fn tripped_at(app: &App, key: &MintedKey) -> Value {
     };
     let told = app.get(path).key(key).expect(StatusCode::OK).await;
     told.body.pointer(member).cloned().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn record_has_the_address_behind_the_proxy() {
+    let app = App::start_with(AuthoritySettings {
+        limits: Limits::OFF,
+        trusted_proxies: TrustedProxies {
+            proxies: vec!["10.0.0.0/8".parse().unwrap()],
+            header: None,
+        },
+        ..AuthoritySettings::default()
+    })
+    .await;
+    let key = app.key(Provider::Ntropii).await;
+    for (seed, peer, recorded) in [
+        (100, "10.0.0.1:1", "192.0.2.7"),
+        (101, "203.0.113.1:1", "203.0.113.1"),
+    ] {
+        let token = token(Provider::Ntropii, seed);
+        set(&app, &key, &token).await;
+        let before = trips(&app, 0).await.len();
+        app.get("/v1/me")
+            .bearer(&token)
+            .header("x-forwarded-for", "198.51.100.1, 192.0.2.7")
+            .extension(ConnectInfo(peer.parse::<SocketAddr>().unwrap()))
+            .expect(StatusCode::UNAUTHORIZED)
+            .await;
+        let rows = trips(&app, before + 1).await;
+        assert_eq!(rows[before].details["address"], recorded);
+    }
 }
 
 #[tokio::test]

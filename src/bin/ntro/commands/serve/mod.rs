@@ -4,6 +4,7 @@ mod check;
 mod issuers;
 mod listeners;
 mod logs;
+mod proxies;
 mod service_manager;
 mod settings_file;
 
@@ -18,6 +19,7 @@ use serde::Serialize;
 use self::issuers::IssuerArgs;
 use self::listeners::{ListenArgs, Place};
 use self::logs::{LogArgs, Logs};
+use self::proxies::ProxyArgs;
 use self::service_manager::ServiceManager;
 use super::database::DatabaseArgs;
 use super::listening::{at_hangup, shutdown};
@@ -51,9 +53,15 @@ pub(crate) struct ServeArgs {
     /// removes the limit. Revocations have a separate limit of the same size [default: 6000]
     #[arg(long, value_name = "PER_MINUTE")]
     rate_limit: Option<u32>,
+    /// Requests per minute for one key, which count against the limit of its tenant too; 0 removes the
+    /// limit [default: 0]
+    #[arg(long, value_name = "PER_MINUTE")]
+    key_rate_limit: Option<u32>,
     /// Failed authentications per minute from one address; 0 removes the limit [default: 60]
     #[arg(long, value_name = "PER_MINUTE")]
     failure_limit: Option<u32>,
+    #[command(flatten)]
+    proxies: ProxyArgs,
     #[command(flatten)]
     logs: LogArgs,
     #[command(flatten)]
@@ -74,7 +82,9 @@ impl ServeArgs {
             listen: self.listen.or(file.listen),
             region: self.region.or(file.region),
             rate_limit: self.rate_limit.or(file.rate_limit),
+            key_rate_limit: self.key_rate_limit.or(file.key_rate_limit),
             failure_limit: self.failure_limit.or(file.failure_limit),
+            proxies: self.proxies.or(file.proxies),
             logs: self.logs.or(file.logs),
             issuers: self.issuers.or(file.issuers),
         })
@@ -90,8 +100,10 @@ impl ServeArgs {
             region: self.region.unwrap_or_else(|| defaults.region.clone()),
             limits: Limits {
                 tenant_per_minute: self.rate_limit.unwrap_or(limits.tenant_per_minute),
+                key_per_minute: self.key_rate_limit.unwrap_or(limits.key_per_minute),
                 failures_per_minute: self.failure_limit.unwrap_or(limits.failures_per_minute),
             },
+            trusted_proxies: self.proxies.trusted(),
             issuers: self.issuers.issuers()?,
             proxies: Proxies::from_env(cx.env()),
             roots: CustomRoots::from_env(cx.env()),
