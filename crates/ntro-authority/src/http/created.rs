@@ -1,10 +1,10 @@
 use axum::Json;
-use axum::http::header::CACHE_CONTROL;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 
-use crate::registry::{MintOutcome, MintedKey};
+use crate::registry::{Answered, MintOutcome, MintedKey};
 use crate::store::ApiKeyRecord;
 use ntro_base::ApiKey;
 
@@ -21,6 +21,16 @@ pub(crate) fn created<B: Serialize>(
 ) -> Response {
     let body = Json(render(&minted.record, Some(&minted.key)));
     (StatusCode::CREATED, NO_STORE, body).into_response()
+}
+
+/// Returns the response with a body that no key is in.
+pub(crate) fn answered(answer: Answered) -> Response {
+    const JSON: [(HeaderName, &str); 1] = [(CONTENT_TYPE, "application/json")];
+
+    match answer {
+        Answered::New(body) => (StatusCode::CREATED, JSON, body).into_response(),
+        Answered::Replayed(body) => (StatusCode::CREATED, JSON, REPLAYED, body).into_response(),
+    }
 }
 
 /// Returns the response to a request that may repeat an earlier one.

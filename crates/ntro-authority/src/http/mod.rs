@@ -16,6 +16,7 @@ mod listener;
 mod ntropii;
 mod ontora;
 mod own;
+mod page;
 mod router;
 mod serve;
 mod service;

@@ -96,6 +96,7 @@ impl Registry {
         let filter = KeyFilter {
             tenant,
             provider,
+            after: None,
             limit: u32::MAX,
             offset: 0,
         };

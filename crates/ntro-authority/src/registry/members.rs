@@ -10,6 +10,17 @@ impl Registry {
         Ok(self.store().members(organisation).await?)
     }
 
+    /// Returns users in the order of [`Registry::members`], behind the one with this id; `None` if there
+    /// is no such user.
+    pub(crate) async fn member_page(
+        &self,
+        organisation: Uuid,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<Option<Vec<MemberRecord>>, Error> {
+        Ok(self.store().member_page(organisation, after, limit).await?)
+    }
+
     /// Records a user of an organisation, with the role of the user's token.
     pub(crate) async fn record_member(
         &self,

@@ -13,6 +13,7 @@ mod issuer;
 mod keys;
 mod members;
 mod mint;
+mod once;
 mod open;
 mod organisations;
 mod rotation;
@@ -41,6 +42,7 @@ pub(crate) use mint::NewChild;
 #[cfg(test)]
 pub(crate) use mint::mint;
 pub use mint::{LONGEST_LIFE_IN_DAYS, MintedKey, NewApiKey};
+pub(crate) use once::Answered;
 pub use tenants::NewTenant;
 pub(crate) use tenants::is_slug;
 

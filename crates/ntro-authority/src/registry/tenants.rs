@@ -1,9 +1,10 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Registry;
+use super::once::new_or_answered;
+use super::{Answered, Registry, RequestDigest};
 use crate::error::Error;
-use crate::store::{DataPlatform, TenantFilter, TenantRecord, TenantStatus};
+use crate::store::{DataPlatform, Stamp, TenantFilter, TenantRecord, TenantStatus};
 use ntro_base::{KeyName, NameError};
 
 /// A tenant to create.
@@ -21,14 +22,14 @@ pub struct NewTenant {
     pub data_platform_config_id: Option<String>,
 }
 
-impl Registry {
-    /// Adds an active tenant.
-    pub async fn create_tenant(&self, new: NewTenant) -> Result<TenantRecord, Error> {
-        if !is_slug(&new.slug) {
-            return Err(Error::Slug { slug: new.slug });
+impl NewTenant {
+    /// Returns the record of the tenant.
+    fn record(self, stamp: &Stamp) -> Result<TenantRecord, Error> {
+        if !is_slug(&self.slug) {
+            return Err(Error::Slug { slug: self.slug });
         }
-        let config_id = new.data_platform_config_id.as_deref();
-        let config_id = match (new.data_platform, config_id) {
+        let config_id = self.data_platform_config_id.as_deref();
+        let config_id = match (self.data_platform, config_id) {
             (DataPlatform::ManagedPostgres, Some(_)) => return Err(Error::PlatformConfigForbidden),
             (DataPlatform::ManagedPostgres, None) => None,
             (_, None) => return Err(Error::PlatformConfigMissing),
@@ -38,21 +39,48 @@ impl Registry {
                 Err(error) => return Err(Error::PlatformConfig(error)),
             },
         };
-        let stamp = self.stamp();
-        let row = TenantRecord {
+        Ok(TenantRecord {
             id: Uuid::new_v4(),
-            organisation_id: new.organisation_id,
-            slug: new.slug,
-            name: display_name(&new.name, "tenant's name")?,
-            data_platform: new.data_platform,
+            organisation_id: self.organisation_id,
+            slug: self.slug,
+            name: display_name(&self.name, "tenant's name")?,
+            data_platform: self.data_platform,
             data_platform_config_id: config_id,
             status: TenantStatus::Active,
             config: None,
             created_at: stamp.at,
             updated_at: stamp.at,
-        };
+        })
+    }
+}
+
+impl Registry {
+    /// Adds an active tenant.
+    pub async fn create_tenant(&self, new: NewTenant) -> Result<TenantRecord, Error> {
+        let stamp = self.stamp();
+        let row = new.record(&stamp)?;
         self.store().create_tenant(row.clone(), stamp).await?;
         Ok(row)
+    }
+
+    /// Adds an active tenant, once for each request that `once` identifies, and returns the answer.
+    pub(crate) async fn answer_create_tenant(
+        &self,
+        new: NewTenant,
+        once: Option<RequestDigest>,
+        render: impl FnOnce(&TenantRecord) -> String,
+    ) -> Result<Answered, Error> {
+        let Some(once) = once else {
+            let row = self.create_tenant(new).await?;
+            return Ok(Answered::New(render(&row)));
+        };
+        let stamp = self.stamp();
+        let row = new.record(&stamp)?;
+        let response = render(&row);
+        let record = once.response(stamp.at, response.clone());
+        let created = self.store().create_tenant_once(row, record, stamp);
+        let created = new_or_answered(created.await?)?;
+        Ok(created.map_or_else(|earlier| earlier, |()| Answered::New(response)))
     }
 
     /// Returns the tenants of one organisation, or of all, oldest first.
@@ -64,7 +92,16 @@ impl Registry {
         let filter = TenantFilter {
             organisation,
             status,
+            ..TenantFilter::default()
         };
+        self.tenant_page(filter).await
+    }
+
+    /// Returns the tenants that a filter selects, in the order of [`Registry::tenants`].
+    pub(crate) async fn tenant_page(
+        &self,
+        filter: TenantFilter,
+    ) -> Result<Vec<TenantRecord>, Error> {
         Ok(self.store().tenants(filter).await?)
     }
 

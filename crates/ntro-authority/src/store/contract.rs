@@ -39,6 +39,8 @@ stories![
     keys_are_kept,
     key_names_are_unique,
     idempotency_key_lasts_a_day,
+    answer_lasts_a_day,
+    lists_have_parts,
     revoked_key_ends_with_successor,
     successor_replaces_predecessor,
     cancelled_successor_is_never_made,
@@ -347,6 +349,7 @@ async fn tenants_are_kept(fixture: Fixture) {
         store.tenants(TenantFilter {
             organisation,
             status,
+            ..TenantFilter::default()
         })
     };
     let first = fixture.tenant.clone();
@@ -399,6 +402,7 @@ async fn keys_are_kept(fixture: Fixture) {
         store.keys(KeyFilter {
             tenant,
             provider,
+            after: None,
             limit,
             offset,
         })
@@ -447,6 +451,110 @@ async fn idempotency_key_lasts_a_day(fixture: Fixture) {
     let later = last + SignedDuration::from_millis(1);
     // The record's own time is that of the key.
     assert!(matches!(ask(2, later).await, Ok(CreateKeyOutcome::New)));
+}
+
+async fn answer_lasts_a_day(fixture: Fixture) {
+    let Fixture { store, .. } = &fixture;
+    let create = |slug: &str, body: u8, at: Timestamp| {
+        let response = ResponseRecord {
+            once: once(7, body, at),
+            response: format!("made {slug}"),
+        };
+        let row = tenant(&fixture.organisation, slug);
+        store.create_tenant_once(row, response, stamp(at))
+    };
+    let made = start();
+    assert_eq!(create("one", 1, made).await.unwrap(), OnceOutcome::New(()));
+    let last = made + SignedDuration::from_hours(24);
+    let replayed = OnceOutcome::Replayed("made one".to_owned());
+    assert_eq!(create("other", 1, last).await.unwrap(), replayed);
+    let conflict = create("other", 2, last).await.unwrap();
+    assert_eq!(conflict, OnceOutcome::Conflict);
+    let later = last + SignedDuration::from_millis(1);
+    assert!(is_conflict(create("one", 1, later).await));
+    let other = create("other", 2, later).await.unwrap();
+    assert_eq!(other, OnceOutcome::New(()));
+
+    let key = fixture.key().await.id;
+    let set = |hash: u8, key: Uuid| {
+        let response = ResponseRecord {
+            once: once(8, hash, made),
+            response: "set".to_owned(),
+        };
+        let tripwire = TripwireRecord {
+            hash: TokenHash([hash; 32]),
+            key,
+            expires_at: after(60),
+        };
+        store.set_tripwire_once(tripwire, response, stamp(made))
+    };
+    // A refused request is not remembered.
+    let gone = set(1, Uuid::new_v4()).await.unwrap();
+    assert_eq!(gone, OnceOutcome::New(TripwireOutcome::Gone));
+    let new = set(2, key).await.unwrap();
+    assert_eq!(new, OnceOutcome::New(TripwireOutcome::Set));
+    let replayed = OnceOutcome::Replayed("set".to_owned());
+    assert_eq!(set(2, key).await.unwrap(), replayed);
+    assert_eq!(set(1, key).await.unwrap(), OnceOutcome::Conflict);
+    let rows = fixture.audit().await;
+    let count = |action: &str| rows.iter().filter(|row| *row == action).count();
+    assert_eq!((count("tenant.create"), count("tripwire.set")), (3, 1));
+}
+
+async fn lists_have_parts(fixture: Fixture) {
+    let Fixture { store, .. } = &fixture;
+    let mut tenants = vec![fixture.tenant.clone()];
+    let mut keys = vec![fixture.key().await];
+    let mut members = Vec::new();
+    for number in 0..3 {
+        let row = tenant(&fixture.organisation, &format!("t{number}"));
+        let created = store.create_tenant(row.clone(), stamp(start()));
+        created.await.unwrap();
+        tenants.push(row);
+        keys.insert(0, fixture.key().await);
+        let member = MemberRecord {
+            user_id: format!("user {number}"),
+            role: Role::Member,
+            created_at: start(),
+        };
+        let recorded = store.record_member(fixture.organisation.id, member.clone(), stamp(start()));
+        recorded.await.unwrap();
+        members.push(member);
+    }
+    for (index, row) in tenants.iter().enumerate() {
+        let filter = TenantFilter {
+            organisation: Some(fixture.organisation.id),
+            after: Some(row.id),
+            limit: Some(2),
+            ..TenantFilter::default()
+        };
+        let end = tenants.len().min(index + 3);
+        assert_eq!(
+            store.tenants(filter).await.unwrap(),
+            tenants[index + 1..end]
+        );
+    }
+    for (index, row) in keys.iter().enumerate() {
+        let filter = KeyFilter {
+            tenant: Some(fixture.tenant.id),
+            provider: None,
+            after: Some(row.id),
+            limit: 2,
+            offset: 0,
+        };
+        let end = keys.len().min(index + 3);
+        assert_eq!(store.keys(filter).await.unwrap(), keys[index + 1..end]);
+    }
+    let page = |after: Option<&str>, limit| {
+        store.member_page(fixture.organisation.id, after.map(str::to_owned), limit)
+    };
+    assert_eq!(page(None, 2).await.unwrap().unwrap(), members[..2]);
+    assert_eq!(page(None, u32::MAX).await.unwrap().unwrap(), members);
+    for (index, row) in members.iter().enumerate() {
+        let rest = page(Some(&row.user_id), 2).await.unwrap().unwrap();
+        assert_eq!(rest, members[index + 1..]);
+    }
+    assert_eq!(page(Some("user 9"), 2).await.unwrap(), None);
 }
 
 async fn revoked_key_ends_with_successor(fixture: Fixture) {
@@ -531,6 +639,7 @@ async fn cancelled_successor_is_never_made(fixture: Fixture) {
         let filter = KeyFilter {
             tenant: None,
             provider: None,
+            after: None,
             limit: 9,
             offset: 0,
         };
@@ -628,6 +737,7 @@ async fn children_are_bounded(fixture: Fixture) {
     let filter = KeyFilter {
         tenant: None,
         provider: None,
+        after: None,
         limit: u32::MAX,
         offset: 0,
     };

@@ -43,8 +43,9 @@ pub use records::{
     TenantRecord, TenantStatus, UnknownName,
 };
 pub(crate) use records::{
-    ChildOutcome, CreateKeyOutcome, IdempotencyRecord, KeyFilter, RegistryChange, SuccessorOutcome,
-    TenantFilter, TokenHash, Trip, TripwireOutcome, TripwireRecord,
+    ChildOutcome, CreateKeyOutcome, IdempotencyRecord, KeyFilter, OnceOutcome, RegistryChange,
+    ResponseRecord, SuccessorOutcome, TenantFilter, TokenHash, Trip, TripwireOutcome,
+    TripwireRecord,
 };
 
 /// The most live children of one key.
@@ -99,9 +100,24 @@ pub(crate) trait Store: Send + Sync {
     ) -> StoreFuture<'_, ()>;
     /// Returns the recorded users, oldest first.
     fn members(&self, organisation: Uuid) -> StoreFuture<'_, Vec<MemberRecord>>;
+    /// Returns recorded users in the order of [`Store::members`], behind the one with this id; `None`
+    /// if there is no such user.
+    fn member_page(
+        &self,
+        organisation: Uuid,
+        after: Option<String>,
+        limit: u32,
+    ) -> StoreFuture<'_, Option<Vec<MemberRecord>>>;
 
     /// Adds a tenant; a conflict if its slug is taken.
     fn create_tenant(&self, row: TenantRecord, stamp: Stamp) -> StoreFuture<'_, ()>;
+    /// Adds a tenant, once for each request.
+    fn create_tenant_once(
+        &self,
+        row: TenantRecord,
+        response: ResponseRecord,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, OnceOutcome<()>>;
     /// Returns tenants, oldest first.
     fn tenants(&self, filter: TenantFilter) -> StoreFuture<'_, Vec<TenantRecord>>;
     /// Returns the tenant with this id or slug.
@@ -179,6 +195,13 @@ pub(crate) trait Store: Send + Sync {
         tripwire: TripwireRecord,
         stamp: Stamp,
     ) -> StoreFuture<'_, TripwireOutcome>;
+    /// Sets a tripwire as [`Store::set_tripwire`] does, once for each request.
+    fn set_tripwire_once(
+        &self,
+        tripwire: TripwireRecord,
+        response: ResponseRecord,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, OnceOutcome<TripwireOutcome>>;
     /// Records that the token of a tripwire was presented. The call itself queues the record.
     fn record_trip(&self, trip: Trip, stamp: Stamp) -> StoreFuture<'_, ()>;
     /// Revokes a key, once, and its pending successor with it; returns the key as it is now.

@@ -298,6 +298,25 @@ pub(crate) struct IdempotencyRecord {
     pub(crate) forget_before: Timestamp,
 }
 
+/// The answer to a request that changes something once, however often it is sent.
+#[derive(Clone, Debug)]
+pub(crate) struct ResponseRecord {
+    pub(crate) once: IdempotencyRecord,
+    /// Its body, without a key.
+    pub(crate) response: String,
+}
+
+/// The outcome of such a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum OnceOutcome<T> {
+    /// The request is new, with this outcome.
+    New(T),
+    /// The same request was answered before, with this body.
+    Replayed(String),
+    /// Another request has used the same idempotency key.
+    Conflict,
+}
+
 /// The outcome of a request for a key.
 #[derive(Debug)]
 pub(crate) enum CreateKeyOutcome {
@@ -364,6 +383,9 @@ pub(crate) enum TripwireOutcome {
 pub(crate) struct TenantFilter {
     pub(crate) organisation: Option<Uuid>,
     pub(crate) status: Option<TenantStatus>,
+    /// Only those behind this one in the order of the list.
+    pub(crate) after: Option<Uuid>,
+    pub(crate) limit: Option<u32>,
 }
 
 /// Which keys to list; `None` is any.
@@ -371,6 +393,8 @@ pub(crate) struct TenantFilter {
 pub(crate) struct KeyFilter {
     pub(crate) tenant: Option<Uuid>,
     pub(crate) provider: Option<Provider>,
+    /// Only those behind this one in the order of the list.
+    pub(crate) after: Option<Uuid>,
     pub(crate) limit: u32,
     pub(crate) offset: u64,
 }

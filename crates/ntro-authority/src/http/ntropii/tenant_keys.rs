@@ -11,6 +11,7 @@ use crate::http::authentication::Admin;
 use crate::http::created::created_or_replayed;
 use crate::http::extract::{IdempotencyKey, Object, Path, parse_id};
 use crate::http::fields::{FieldReader, creation_digest};
+use crate::http::page::Page;
 use crate::registry::NewApiKey;
 use crate::server::Authority;
 use ntro_base::Provider;
@@ -21,18 +22,18 @@ pub(super) async fn list(
     State(authority): State<Authority>,
     Admin(session): Admin,
     Path(name): Path<String>,
-) -> Result<Json<Vec<TenantKey>>> {
+    page: Page,
+) -> Result<Response> {
     let registry = session.registry(&authority);
     let tenant = find_tenant(&registry, &name, |one| session.reaches(one)).await?;
-    let mut keys = registry
-        .keys(Some(tenant.id), Some(Provider::Ntropii))
-        .await?;
+    let filter = page.keys(&registry, tenant.id, Provider::Ntropii).await?;
+    let mut keys = registry.key_page(filter).await?;
     authority.key_cache().add_last_use(&mut keys);
-    let named = |key| TenantKey {
+    let named = |key: &_| TenantKey {
         tenant_name: Some(tenant.name.clone()),
         ..render::key(key, None)
     };
-    Ok(Json(keys.iter().map(named).collect()))
+    Ok(page.answer(keys, |key| key.id.to_string(), named))
 }
 
 /// `POST /v1/workspace/tenants/{tenant}/api-keys`

@@ -2,18 +2,20 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::caller::Caller;
 use super::{Result, render};
 use crate::http::api_error::ApiError;
-use crate::http::extract::{Object, Path, Query};
-use crate::http::fields::FieldReader;
+use crate::http::created::answered;
+use crate::http::extract::{IdempotencyKey, Object, Path, Query, parse_id};
+use crate::http::fields::{FieldReader, creation_digest};
+use crate::http::page::Page;
 use crate::registry::NewTenant;
 use crate::server::Authority;
-use crate::store::TenantStatus;
+use crate::store::{TenantFilter, TenantStatus};
 use ntro_base::wire::ntropii;
 
 #[derive(Deserialize)]
@@ -26,7 +28,8 @@ pub(super) async fn list(
     State(authority): State<Authority>,
     caller: Caller,
     Query(filter): Query<Filter>,
-) -> Result<Json<Vec<ntropii::Tenant>>> {
+    page: Page,
+) -> Result<Response> {
     let status = match filter.status.as_deref() {
         None | Some("") => None,
         Some(status) => Some(status.parse::<TenantStatus>().map_err(|error| {
@@ -34,21 +37,36 @@ pub(super) async fn list(
         })?),
     };
     let registry = caller.registry(&authority);
+    let after = match &page.cursor {
+        None => None,
+        Some(cursor) => {
+            let found = match parse_id(cursor, "ws_") {
+                Some(id) => caller.tenant(&authority, &id.to_string()).await.ok(),
+                None => None,
+            };
+            Some(found.ok_or_else(Page::unknown_cursor)?.id)
+        }
+    };
     let tenants = match &caller {
         Caller::Key(key) => {
             let own = registry.tenant(&key.tenant.id.to_string()).await?;
-            let wanted = status.is_none_or(|status| own.status == status);
+            let wanted = after.is_none() && status.is_none_or(|status| own.status == status);
             if wanted { vec![own] } else { Vec::new() }
         }
         Caller::Admin(session) => match &session.organisation {
             Some(organisation) => {
-                let organisation = Some(organisation.id);
-                registry.tenants(organisation, status).await?
+                let filter = TenantFilter {
+                    organisation: Some(organisation.id),
+                    status,
+                    after,
+                    limit: Some(page.wanted()),
+                };
+                registry.tenant_page(filter).await?
             }
             None => Vec::new(),
         },
     };
-    Ok(Json(tenants.iter().map(render::tenant).collect()))
+    Ok(page.answer(tenants, |tenant| tenant.id.to_string(), render::tenant))
 }
 
 /// `GET /v1/workspace/tenants/{tenant}`
@@ -65,15 +83,15 @@ pub(super) async fn info(
 pub(super) async fn create(
     State(authority): State<Authority>,
     caller: Caller,
+    idempotency: IdempotencyKey,
     Object(body): Object,
-) -> Result<(StatusCode, Json<ntropii::Tenant>)> {
+) -> Result<Response> {
     let Caller::Admin(session) = caller else {
         return Err(ApiError::jwt_required().into());
     };
     let registry = session.registry(&authority);
-    let organisation = session
-        .organisation
-        .ok_or_else(ApiError::workspace_forbidden)?;
+    let organisation = session.organisation.as_ref();
+    let organisation = organisation.ok_or_else(ApiError::workspace_forbidden)?.id;
     let mut fields = FieldReader::of(&body);
     let name = fields.text("name");
     let slug = fields.text("slug");
@@ -83,16 +101,19 @@ pub(super) async fn create(
     let (Some(name), Some(slug), Some(data_platform)) = (name, slug, data_platform) else {
         return Err(ApiError::internal().into());
     };
-    let tenant = registry
-        .create_tenant(NewTenant {
-            organisation_id: organisation.id,
-            slug: slug.to_owned(),
-            name: name.to_owned(),
-            data_platform,
-            data_platform_config_id: data_platform_config_id.map(str::to_owned),
-        })
-        .await?;
-    Ok((StatusCode::CREATED, Json(render::tenant(&tenant))))
+    let path = "POST /v1/workspace/tenants";
+    let digest = creation_digest(idempotency, &session, path, organisation, &body);
+    let new = NewTenant {
+        organisation_id: organisation,
+        slug: slug.to_owned(),
+        name: name.to_owned(),
+        data_platform,
+        data_platform_config_id: data_platform_config_id.map(str::to_owned),
+    };
+    // Strings and numbers always serialize.
+    let text = |tenant: &_| serde_json::to_string(&render::tenant(tenant)).unwrap_or_default();
+    let answer = registry.answer_create_tenant(new, digest, text).await?;
+    Ok(answered(answer))
 }
 
 /// `PATCH /v1/workspace/tenants/{tenant}`

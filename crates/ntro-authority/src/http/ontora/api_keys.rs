@@ -1,6 +1,5 @@
 //! Keys of the organisation's workspaces: admins create, list and revoke them.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -14,18 +13,17 @@ use crate::http::authentication::{Admin, User};
 use crate::http::created::created_or_replayed;
 use crate::http::extract::{IdempotencyKey, Object, Path, Query, parse_id};
 use crate::http::fields::{FieldReader, creation_digest};
+use crate::http::page::Page;
 use crate::registry::{KeyFilter, NewApiKey};
 use crate::server::Authority;
 use ntro_base::Provider;
 use ntro_base::wire::ontora::ApiKeyInfo;
 
 const DEFAULT_PAGE: u32 = 100;
-const LONGEST_PAGE: u32 = 500;
 
 #[derive(Deserialize)]
-pub(super) struct Page {
+pub(super) struct Filter {
     workspace_id: Option<String>,
-    limit: Option<String>,
     offset: Option<String>,
 }
 
@@ -84,23 +82,17 @@ pub(super) async fn create(
 pub(super) async fn list(
     State(authority): State<Authority>,
     User(session): User,
-    Query(page): Query<Page>,
-) -> Result<Json<Vec<ApiKeyInfo>>> {
-    let id = page.workspace_id.as_deref().ok_or_else(|| {
+    Query(filter): Query<Filter>,
+    page: Page,
+) -> Result<Response> {
+    let page = page.limited(DEFAULT_PAGE);
+    let id = filter.workspace_id.as_deref().ok_or_else(|| {
         ApiError::invalid_field(query("workspace_id"), "field required", "missing")
     })?;
     let id = parse_id(id, "ws_").ok_or_else(|| {
         ApiError::invalid_field(query("workspace_id"), "must be a UUID", "uuid_parsing")
     })?;
-    let limit = match page.limit.as_deref().map(str::parse) {
-        None => DEFAULT_PAGE,
-        Some(Ok(limit @ 1..=LONGEST_PAGE)) => limit,
-        Some(_) => {
-            let msg = format!("must be an integer from 1 to {LONGEST_PAGE}");
-            return Err(ApiError::invalid_field(query("limit"), msg, "value_error").into());
-        }
-    };
-    let offset = match page.offset.as_deref().map(str::parse::<u64>) {
+    let offset = match filter.offset.as_deref().map(str::parse::<u64>) {
         None => 0,
         Some(Ok(offset)) => offset,
         Some(Err(_)) => {
@@ -109,20 +101,19 @@ pub(super) async fn list(
         }
     };
     let tenant = workspace(&authority, &session, id).await?;
+    let registry = session.registry(&authority);
     let filter = KeyFilter {
-        tenant: Some(tenant.id),
-        provider: Some(Provider::Ontora),
-        limit,
         offset,
+        ..page.keys(&registry, tenant.id, Provider::Ontora).await?
     };
-    let mut keys = session.registry(&authority).key_page(filter).await?;
+    let mut keys = registry.key_page(filter).await?;
     authority.key_cache().add_last_use(&mut keys);
     let region = &authority.settings().region;
-    let named = |key| ApiKeyInfo {
+    let named = |key: &_| ApiKeyInfo {
         workspace_name: Some(tenant.name.clone()),
         ..render::key(key, region, None)
     };
-    Ok(Json(keys.iter().map(named).collect()))
+    Ok(page.answer(keys, |key| key.id.to_string(), named))
 }
 
 /// `DELETE /v1/api-keys/{key}`

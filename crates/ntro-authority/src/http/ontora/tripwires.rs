@@ -1,30 +1,32 @@
 //! Tripwires: a key of either provider names the one-off tokens of its proxies, so that a token that
 //! is presented to the authority is noticed.
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use jiff::SignedDuration;
-use serde_json::{Value, json};
+use axum::response::Response;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 use super::Result;
 use super::rotation::own_error;
 use crate::http::api_error::ApiError;
 use crate::http::authentication::AnyKey;
-use crate::http::extract::Object;
-use crate::http::fields::FieldReader;
+use crate::http::created::answered;
+use crate::http::extract::{IdempotencyKey, Object};
+use crate::http::fields::{FieldReader, own_digest};
 use crate::server::Authority;
 use crate::store::TokenHash;
 
 /// Thirty days: longer than any program with a one-off token runs.
 const LONGEST_LIFE: u32 = 30 * 24 * 60 * 60;
+const CREATION: &str = "POST /v1/api-keys/current/tripwires";
 
 /// `POST /v1/api-keys/current/tripwires`
 pub(super) async fn create(
     State(authority): State<Authority>,
     AnyKey(key): AnyKey,
+    idempotency: IdempotencyKey,
     Object(body): Object,
-) -> Result<(StatusCode, Json<Value>)> {
+) -> Result<Response> {
     let mut fields = FieldReader::of(&body);
     let hash = fields.text("sha256").and_then(|text| {
         let hash = sha256(text);
@@ -42,10 +44,12 @@ pub(super) async fn create(
     };
     let life = SignedDuration::from_secs(seconds.into());
     let registry = authority.registry(key.actor());
-    let expires_at = registry.set_tripwire(key.id, TokenHash(hash), life).await;
-    let expires_at = expires_at.map_err(own_error)?;
-    let body = json!({"sha256": body["sha256"], "expires_at": expires_at.to_string()});
-    Ok((StatusCode::CREATED, Json(body)))
+    let digest = own_digest(idempotency, key.id, CREATION, Some(&body));
+    let text = |expires_at: Timestamp| {
+        json!({"sha256": body["sha256"], "expires_at": expires_at.to_string()}).to_string()
+    };
+    let set = registry.answer_set_tripwire(key.id, TokenHash(hash), life, digest, text);
+    Ok(answered(set.await.map_err(own_error)?))
 }
 
 fn sha256(text: &str) -> Option<[u8; 32]> {

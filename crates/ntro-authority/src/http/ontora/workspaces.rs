@@ -1,16 +1,16 @@
 //! Workspaces: Ontora's name for the tenants of the caller's organisation.
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use uuid::Uuid;
 
 use super::{Result, render};
 use crate::http::api_error::ApiError;
 use crate::http::authentication::{Session, User};
 use crate::http::extract::{Path, parse_id};
+use crate::http::page::Page;
 use crate::server::Authority;
-use crate::store::TenantRecord;
-use ntro_base::wire::ontora;
+use crate::store::{TenantFilter, TenantRecord};
 
 /// Returns the workspace with this id. A workspace out of the caller's reach gets the error of one
 /// that does not exist.
@@ -30,20 +30,34 @@ pub(super) async fn workspace(
 pub(super) async fn list(
     State(authority): State<Authority>,
     User(session): User,
-) -> Result<Json<Vec<ontora::Workspace>>> {
-    let Some(organisation) = &session.organisation else {
-        return Ok(Json(Vec::new()));
+    page: Page,
+) -> Result<Response> {
+    let registry = session.registry(&authority);
+    let after = match &page.cursor {
+        None => None,
+        Some(cursor) => {
+            let id = parse_id(cursor, "ws_").ok_or_else(Page::unknown_cursor)?;
+            let found = registry.find_tenant(&id.to_string()).await?;
+            found
+                .filter(|tenant| session.reaches(tenant))
+                .ok_or_else(Page::unknown_cursor)?;
+            Some(id)
+        }
     };
-    let tenants = session
-        .registry(&authority)
-        .tenants(Some(organisation.id), None)
-        .await?;
-    Ok(Json(
-        tenants
-            .iter()
-            .map(|tenant| render::workspace(tenant, session.role))
-            .collect(),
-    ))
+    let tenants = match &session.organisation {
+        None => Vec::new(),
+        Some(organisation) => {
+            let filter = TenantFilter {
+                organisation: Some(organisation.id),
+                status: None,
+                after,
+                limit: Some(page.wanted()),
+            };
+            registry.tenant_page(filter).await?
+        }
+    };
+    let render = |tenant: &_| render::workspace(tenant, session.role);
+    Ok(page.answer(tenants, |tenant| tenant.id.to_string(), render))
 }
 
 /// `GET /v1/workspaces/{workspace}/members`: the users whose tokens the authority has accepted.
@@ -51,7 +65,8 @@ pub(super) async fn members(
     State(authority): State<Authority>,
     User(session): User,
     Path(id): Path<String>,
-) -> Result<Json<Vec<ontora::Member>>> {
+    page: Page,
+) -> Result<Response> {
     let id = parse_id(&id, "ws_").ok_or_else(|| {
         ApiError::invalid_field(
             ["path".into(), "workspace_id".into()],
@@ -61,6 +76,9 @@ pub(super) async fn members(
     })?;
     let tenant = workspace(&authority, &session, id).await?;
     let registry = session.registry(&authority);
-    let members = registry.members(tenant.organisation_id).await?;
-    Ok(Json(members.iter().map(render::member).collect()))
+    let members = registry
+        .member_page(tenant.organisation_id, page.cursor.clone(), page.wanted())
+        .await?
+        .ok_or_else(Page::unknown_cursor)?;
+    Ok(page.answer(members, |member| member.user_id.clone(), render::member))
 }

@@ -49,13 +49,16 @@ pub(super) fn list(
     // The casts give the values a type where they are NULL.
     let sql = format!(
         "SELECT {KEY} FROM api_keys WHERE (CAST(?1 AS TEXT) IS NULL OR tenant_id = ?1) \
-         AND (CAST(?2 AS TEXT) IS NULL OR provider = ?2) ORDER BY number DESC LIMIT ?3 OFFSET ?4"
+         AND (CAST(?2 AS TEXT) IS NULL OR provider = ?2) \
+         AND (CAST(?5 AS TEXT) IS NULL OR number < (SELECT number FROM api_keys WHERE id = ?5)) \
+         ORDER BY number DESC LIMIT ?3 OFFSET ?4"
     );
     let values = values![
         filter.tenant,
         filter.provider.map(Provider::as_str),
         filter.limit,
-        i64::try_from(filter.offset).unwrap_or(i64::MAX)
+        i64::try_from(filter.offset).unwrap_or(i64::MAX),
+        filter.after
     ];
     session.rows(&sql, values, key)
 }

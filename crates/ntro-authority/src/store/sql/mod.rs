@@ -13,6 +13,7 @@ mod idempotency;
 mod keys;
 mod migrations;
 mod organisations;
+mod responses;
 mod rotation;
 mod session;
 mod store;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::columns::{ORGANISATION, organisation, parsed};
 use super::tenants::show_again;
-use super::{Changed, SqlSession, values};
+use super::{Changed, SqlRow, SqlSession, values};
 use crate::store::{
     AuditAction, AuditEvent, AuditTarget, MemberRecord, OrganisationRecord, StoreError,
 };
@@ -115,14 +115,42 @@ pub(super) fn members(
         "SELECT user_id, role, created_at FROM members WHERE organisation_id = ?1 \
          ORDER BY created_at, rowid",
         values![organisation],
-        |row| {
-            Ok(MemberRecord {
-                user_id: row.get(0)?,
-                role: parsed(row, 1, "role")?,
-                created_at: row.get(2)?,
-            })
-        },
+        member,
     )
+}
+
+/// Returns the members behind the one with the id `after`; `None` if there is no such member.
+pub(super) fn member_page(
+    session: &dyn SqlSession,
+    organisation: Uuid,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Option<Vec<MemberRecord>>, StoreError> {
+    const THIS: &str = "members WHERE organisation_id = ?1 AND user_id = ?2";
+    if let Some(after) = after
+        && session.number(
+            &format!("SELECT count(*) FROM {THIS}"),
+            values![organisation, after],
+        )? == 0
+    {
+        return Ok(None);
+    }
+    let sql = format!(
+        "SELECT user_id, role, created_at FROM members WHERE organisation_id = ?1 \
+         AND (CAST(?2 AS TEXT) IS NULL OR \
+         (created_at, rowid) > (SELECT created_at, rowid FROM {THIS})) \
+         ORDER BY created_at, rowid LIMIT ?3"
+    );
+    let values = values![organisation, after, limit];
+    session.rows(&sql, values, member).map(Some)
+}
+
+fn member(row: &dyn SqlRow) -> Result<MemberRecord, StoreError> {
+    Ok(MemberRecord {
+        user_id: row.get(0)?,
+        role: parsed(row, 1, "role")?,
+        created_at: row.get(2)?,
+    })
 }
 
 /// Fails if another organisation could be meant by the name or the external id of `row`. Names that

@@ -12,13 +12,13 @@ use uuid::Uuid;
 use super::worker::WriteTask;
 use super::{
     Changed, ReadQuery, SqlSession, WorkerThread, WriteJob, audit, audit_logs, children, keys,
-    organisations, rotation, tenants, tripwires,
+    organisations, responses, rotation, tenants, tripwires,
 };
 use crate::store::{
     ApiKeyRecord, ChildOutcome, CreateKeyOutcome, IdempotencyRecord, KeyFilter, LogRecord, LogRow,
-    MemberRecord, OrganisationRecord, SignedRecord, Stamp, Store, StoreError, StoreFuture,
-    SuccessorOutcome, TenantFilter, TenantRecord, TenantStatus, Trip, TripwireOutcome,
-    TripwireRecord,
+    MemberRecord, OnceOutcome, OrganisationRecord, ResponseRecord, SignedRecord, Stamp, Store,
+    StoreError, StoreFuture, SuccessorOutcome, TenantFilter, TenantRecord, TenantStatus, Trip,
+    TripwireOutcome, TripwireRecord,
 };
 use crate::transparency::{AuditEntry, TreeHash};
 
@@ -126,9 +126,31 @@ impl Store for SqlStore {
         self.read(move |session| organisations::members(session, organisation))
     }
 
+    fn member_page(
+        &self,
+        organisation: Uuid,
+        after: Option<String>,
+        limit: u32,
+    ) -> StoreFuture<'_, Option<Vec<MemberRecord>>> {
+        self.read(move |session| {
+            organisations::member_page(session, organisation, after.as_deref(), limit)
+        })
+    }
+
     fn create_tenant(&self, row: TenantRecord, stamp: Stamp) -> StoreFuture<'_, ()> {
         self.change(false, stamp, move |session, _| {
             tenants::create(session, &row)
+        })
+    }
+
+    fn create_tenant_once(
+        &self,
+        row: TenantRecord,
+        response: ResponseRecord,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, OnceOutcome<()>> {
+        self.change(false, stamp, move |session, at| {
+            responses::once(session, &response, at, || tenants::create(session, &row))
         })
     }
 
@@ -249,6 +271,19 @@ impl Store for SqlStore {
     ) -> StoreFuture<'_, TripwireOutcome> {
         self.change(false, stamp, move |session, at| {
             tripwires::set(session, &tripwire, at)
+        })
+    }
+
+    fn set_tripwire_once(
+        &self,
+        tripwire: TripwireRecord,
+        response: ResponseRecord,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, OnceOutcome<TripwireOutcome>> {
+        self.change(false, stamp, move |session, at| {
+            responses::once(session, &response, at, || {
+                tripwires::set(session, &tripwire, at)
+            })
         })
     }
 

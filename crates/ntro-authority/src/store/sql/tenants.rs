@@ -52,10 +52,17 @@ pub(super) fn list(
     let sql = format!(
         "SELECT {TENANT} FROM tenants \
          WHERE (CAST(?1 AS TEXT) IS NULL OR organisation_id = ?1) \
-         AND (CAST(?2 AS TEXT) IS NULL OR status = ?2) ORDER BY number"
+         AND (CAST(?2 AS TEXT) IS NULL OR status = ?2) \
+         AND (CAST(?3 AS TEXT) IS NULL OR number > (SELECT number FROM tenants WHERE id = ?3)) \
+         ORDER BY number LIMIT ?4"
     );
-    let status = filter.status.map(TenantStatus::as_str);
-    session.rows(&sql, values![filter.organisation, status], tenant)
+    let values = values![
+        filter.organisation,
+        filter.status.map(TenantStatus::as_str),
+        filter.after,
+        filter.limit.map_or(i64::MAX, i64::from)
+    ];
+    session.rows(&sql, values, tenant)
 }
 
 pub(super) fn find(
