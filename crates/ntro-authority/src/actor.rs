@@ -16,8 +16,38 @@ pub enum Actor {
     Key(Uuid),
     /// `ntro admin` or `ntro dev`, on the machine that holds the database.
     CommandLine,
+    /// A report of leaked keys.
+    LeakReport(LeakReporter),
     /// The authority itself.
     System,
+}
+
+/// Who reports leaked keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeakReporter {
+    /// GitHub, by a signed report.
+    Github,
+    /// Someone who has the key.
+    Finder,
+}
+
+impl LeakReporter {
+    /// Returns the name, as the audit table has it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Github => "github",
+            Self::Finder => "finder",
+        }
+    }
+}
+
+impl fmt::Display for LeakReporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Github => "a leak report of GitHub",
+            Self::Finder => "a leak report",
+        })
+    }
 }
 
 impl Actor {
@@ -27,6 +57,7 @@ impl Actor {
             Self::User { .. } => "user",
             Self::Key(_) => "key",
             Self::CommandLine => "command_line",
+            Self::LeakReport(_) => "leak_report",
             Self::System => "system",
         }
     }
@@ -38,6 +69,7 @@ impl fmt::Display for Actor {
             Self::User { issuer, subject } => write!(f, "{subject} of {issuer}"),
             Self::Key(id) => write!(f, "key {id}"),
             Self::CommandLine => f.write_str("the command line"),
+            Self::LeakReport(reporter) => reporter.fmt(f),
             Self::System => f.write_str("the authority"),
         }
     }

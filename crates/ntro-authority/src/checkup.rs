@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use ntro_base::http::{CustomRoots, Proxies};
+use url::Url;
 
 use crate::admin_auth::{Fetcher, count_keys};
 use crate::error::Error;
+use crate::github_keys::GithubKeys;
 use crate::key_material::KeyMaterial;
 use crate::settings::{Database, Issuer};
 use crate::store::{self, StoreError};
@@ -56,4 +58,15 @@ pub async fn check_issuer(
     roots: CustomRoots,
 ) -> Result<usize, String> {
     count_keys(issuer, &Arc::new(Fetcher::new(proxies, roots))).await
+}
+
+/// Fetches the keys that sign GitHub's reports of leaked keys, and returns their number.
+pub async fn check_github_keys(
+    url: &Url,
+    proxies: Proxies,
+    roots: CustomRoots,
+) -> Result<usize, String> {
+    let fetcher = Arc::new(Fetcher::new(proxies, roots));
+    let keys = GithubKeys::new(url.clone(), fetcher);
+    keys.map_err(|error| error.to_string())?.count().await
 }

@@ -25,6 +25,7 @@ mod actor;
 mod admin_auth;
 mod checkup;
 mod error;
+mod github_keys;
 mod http;
 mod identity_key;
 mod key_material;
@@ -39,8 +40,8 @@ mod transparency;
 mod trusted_proxies;
 mod verify;
 
-pub use actor::Actor;
-pub use checkup::{DatabaseState, check_database, check_issuer};
+pub use actor::{Actor, LeakReporter};
+pub use checkup::{DatabaseState, check_database, check_github_keys, check_issuer};
 pub use error::Error;
 pub use http::{Certificate, CertificateError, Listener, router, serve, serve_on};
 pub use key_material::KeyMaterial;

@@ -38,6 +38,8 @@ pub(crate) struct Metrics {
     connections: AtomicI64,
     /// Failed authentications that were answered with 429.
     pub(crate) failures_limited: Counter,
+    /// Keys that a report of a leak has revoked.
+    pub(crate) leaked_keys: Counter,
     pub(crate) key_sets_fetched: Counter,
     pub(crate) key_sets_failed: Counter,
     pub(crate) log_lines_dropped: Counter,
@@ -123,6 +125,7 @@ impl Metrics {
             requests: [const { [const { AtomicU64::new(0) }; STATUSES.1] }; ENDPOINTS.len()],
             connections: AtomicI64::new(0),
             failures_limited: Counter::new(),
+            leaked_keys: Counter::new(),
             key_sets_fetched: Counter::new(),
             key_sets_failed: Counter::new(),
             log_lines_dropped: Counter::new(),
@@ -269,6 +272,11 @@ pub(crate) fn page(authority: &Authority) -> String {
             "ntro_failures_limited_total",
             "Failed authentications above the limit of their address.",
             &METRICS.failures_limited,
+        ),
+        (
+            "ntro_leaked_keys_total",
+            "Keys revoked by a report of a leak.",
+            &METRICS.leaked_keys,
         ),
         (
             "ntro_log_lines_dropped_total",

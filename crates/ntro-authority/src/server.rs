@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use crate::actor::Actor;
-use crate::admin_auth::Verifier;
+use crate::admin_auth::{Fetcher, Verifier};
 use crate::error::Error;
+use crate::github_keys::GithubKeys;
 use crate::identity_key::IdentityKey;
 use crate::registry::Registry;
 use crate::settings::{AuthoritySettings, Database};
@@ -34,6 +35,7 @@ struct Inner {
     registry: Registry,
     key_cache: Arc<KeyCache>,
     tokens: Verifier,
+    github_keys: Option<GithubKeys>,
     identity_key: IdentityKey,
     failures: Buckets,
     rate_limits: Buckets,
@@ -56,12 +58,13 @@ impl Authority {
             Registry::serve(database, key_material, Actor::System, |hasher| {
                 KeyCache::new(hasher, &settings.region, &settings.limits)
             })?;
-        let tokens = Verifier::new(
-            &settings.issuers,
-            settings.proxies.clone(),
-            settings.roots.clone(),
-            &registry.jwks(),
-        )?;
+        let fetcher = Fetcher::new(settings.proxies.clone(), settings.roots.clone());
+        let fetcher = Arc::new(fetcher);
+        let tokens = Verifier::new(&settings.issuers, &fetcher, &registry.jwks())?;
+        let github_keys = settings.github_keys.clone();
+        let github_keys = github_keys
+            .map(|url| GithubKeys::new(url, fetcher))
+            .transpose()?;
         let identity_key = IdentityKey::open(&key_material.files(database)?)?;
         let buckets = |per_minute| Buckets::new(Limit::new(per_minute, key_cache.replicas()));
         Ok(Self(Arc::new(Inner {
@@ -70,6 +73,7 @@ impl Authority {
             registry,
             key_cache,
             tokens,
+            github_keys,
             identity_key,
             seen: Mutex::default(),
             unsigned: Mutex::default(),
@@ -176,6 +180,11 @@ impl Authority {
 
     pub(crate) fn tokens(&self) -> &Verifier {
         &self.0.tokens
+    }
+
+    /// Returns the keys that sign GitHub's reports, if they are accepted.
+    pub(crate) fn github_keys(&self) -> Option<&GithubKeys> {
+        self.0.github_keys.as_ref()
     }
 
     /// Takes a token from the bucket of an address whose request has failed to authenticate.

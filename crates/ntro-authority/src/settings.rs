@@ -95,7 +95,10 @@ pub struct AuthoritySettings {
     pub limits: Limits,
     /// The trusted OpenID Connect issuers, beside the built-in one.
     pub issuers: Vec<Issuer>,
-    /// The proxies to their key sets. By default there are none.
+    /// Where the public keys of GitHub's secret scanning are; without them, its reports of leaked
+    /// keys are not accepted.
+    pub github_keys: Option<Url>,
+    /// The proxies to the key sets. By default there are none.
     pub proxies: Proxies,
     /// The certificates that are trusted for key sets. By default, the system's.
     pub roots: CustomRoots,
@@ -117,6 +120,7 @@ impl Default for AuthoritySettings {
             trusted_proxies: TrustedProxies::default(),
             limits: Limits::default(),
             issuers: Vec::new(),
+            github_keys: None,
             proxies: Proxies::from_env(&Env::empty()),
             roots: CustomRoots::default(),
             connections: 8_192,

@@ -6,7 +6,7 @@ use crate::error::Error;
 use ntro_base::shown_host;
 
 /// The discovery document of an issuer, as OpenID Connect Discovery 1.0 defines it.
-pub(super) struct Discovery {
+pub(crate) struct Discovery {
     issuer: String,
     url: Url,
 }

@@ -2,29 +2,30 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use serde_json::Value;
 use tokio::sync::Mutex;
 use url::{Position, Url};
 
 use super::Denied;
 use super::discovery::Discovery;
 use super::fetch::{FETCH_TIMEOUT, Fetcher, is_trustworthy};
-use super::header::TokenHeader;
-use super::public_key::{PublicKey, matching, public_keys};
 use crate::error::Error;
 use crate::metrics::METRICS;
 
-/// A key set that is fetched when first needed, and kept.
-pub(super) struct FetchedKeySet {
+/// A set of public keys `K` that is fetched when first needed, and kept.
+pub(crate) struct FetchedKeySet<K> {
     location: KeySetLocation,
+    /// Returns the usable keys of a document; `None` if it is no key set.
+    parse: fn(&Value) -> Option<Vec<K>>,
     pace: Pace,
     fetcher: Arc<Fetcher>,
-    cached: ArcSwap<CachedKeySet>,
+    cached: ArcSwap<CachedKeySet<K>>,
     /// Locked while fetching, so that concurrent requests share one fetch.
     fetching: Mutex<()>,
 }
 
 /// Where a key set is fetched from.
-pub(super) enum KeySetLocation {
+pub(crate) enum KeySetLocation {
     Fixed(Url),
     /// At the URL in the discovery document, which is fetched before each fetch of the key set.
     Discovered(Discovery),
@@ -32,7 +33,7 @@ pub(super) enum KeySetLocation {
 
 /// How often a key set is fetched.
 #[derive(Clone, Copy)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// The age at which a key set is fetched again, so that a withdrawn key loses its trust.
     fresh: Duration,
     /// The age at which a key set that cannot be fetched again is no longer trusted.
@@ -41,15 +42,14 @@ pub(super) struct Pace {
     floor: Duration,
 }
 
-#[derive(Default)]
-struct CachedKeySet {
-    keys: Vec<PublicKey>,
+struct CachedKeySet<K> {
+    keys: Vec<K>,
     fetched: Option<Instant>,
     tried: Option<Instant>,
 }
 
 impl Pace {
-    pub(super) const DEFAULT: Self = Self {
+    pub(crate) const DEFAULT: Self = Self {
         fresh: Duration::from_secs(10 * 60),
         stale: Duration::from_secs(24 * 60 * 60),
         floor: Duration::from_secs(10),
@@ -57,7 +57,7 @@ impl Pace {
 }
 
 impl KeySetLocation {
-    pub(super) fn fixed(url: Url) -> Result<Self, Error> {
+    pub(crate) fn fixed(url: Url) -> Result<Self, Error> {
         if is_trustworthy(&url) {
             return Ok(Self::Fixed(url));
         }
@@ -80,22 +80,33 @@ impl KeySetLocation {
     }
 }
 
-impl FetchedKeySet {
-    pub(super) fn new(location: KeySetLocation, pace: Pace, fetcher: Arc<Fetcher>) -> Self {
+impl<K: Clone> FetchedKeySet<K> {
+    pub(crate) fn new(
+        location: KeySetLocation,
+        parse: fn(&Value) -> Option<Vec<K>>,
+        pace: Pace,
+        fetcher: Arc<Fetcher>,
+    ) -> Self {
+        let nothing = CachedKeySet {
+            keys: Vec::new(),
+            fetched: None,
+            tried: None,
+        };
         Self {
             location,
+            parse,
             pace,
             fetcher,
-            cached: ArcSwap::default(),
+            cached: ArcSwap::from_pointee(nothing),
             fetching: Mutex::new(()),
         }
     }
 
-    /// Returns the keys that may have signed a token with this header.
-    pub(super) async fn candidates(&self, header: &TokenHeader) -> Result<Vec<PublicKey>, Denied> {
+    /// Returns the keys of the set that `select` finds. Fetches the set again if it finds none.
+    pub(crate) async fn find(&self, select: impl Fn(&[K]) -> Vec<K>) -> Result<Vec<K>, Denied> {
         let cached = self.cached.load_full();
-        let found = matching(&cached.keys, header);
-        let is_younger = |cached: &CachedKeySet, age| {
+        let found = select(&cached.keys);
+        let is_younger = |cached: &CachedKeySet<K>, age| {
             let fetched = cached.fetched;
             fetched.is_some_and(|fetched| fetched.elapsed() < age)
         };
@@ -104,22 +115,20 @@ impl FetchedKeySet {
         }
         let cached = self.refresh().await;
         match is_younger(&cached, self.pace.stale) {
-            true => Ok(matching(&cached.keys, header)),
+            true => Ok(select(&cached.keys)),
             false => Err(Denied::Unavailable),
         }
     }
 
     /// Fetches the key set, unless the last try was a moment ago.
-    async fn refresh(&self) -> Arc<CachedKeySet> {
+    async fn refresh(&self) -> Arc<CachedKeySet<K>> {
         let _guard = self.fetching.lock().await;
         let cached = self.cached.load_full();
         let tried = cached.tried;
         if tried.is_some_and(|tried| tried.elapsed() < self.pace.floor) {
             return cached;
         }
-        let outcome = tokio::time::timeout(FETCH_TIMEOUT, self.fetch()).await;
-        let (keys, fetched) = match outcome.unwrap_or_else(|_| Err("no answer in time".to_owned()))
-        {
+        let (keys, fetched) = match self.fetch_in_time().await {
             Ok(keys) => {
                 METRICS.key_sets_fetched.add(1);
                 (keys, Some(Instant::now()))
@@ -139,13 +148,19 @@ impl FetchedKeySet {
         cached
     }
 
-    pub(super) async fn fetch(&self) -> Result<Vec<PublicKey>, String> {
+    /// Fetches the key set, whatever is kept.
+    pub(crate) async fn fetch_in_time(&self) -> Result<Vec<K>, String> {
+        let fetched = tokio::time::timeout(FETCH_TIMEOUT, self.fetch()).await;
+        fetched.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+    }
+
+    async fn fetch(&self) -> Result<Vec<K>, String> {
         let url = match &self.location {
             KeySetLocation::Fixed(url) => url,
             KeySetLocation::Discovered(discovery) => &discovery.key_set_url(&self.fetcher).await?,
         };
         let set = self.fetcher.fetch(url).await?;
-        public_keys(&set).ok_or_else(|| "no key set".to_owned())
+        (self.parse)(&set).ok_or_else(|| "no key set".to_owned())
     }
 }
 
@@ -162,6 +177,8 @@ mod tests {
     use serde_json::json;
 
     use super::super::fetch::LARGEST_DOCUMENT;
+    use super::super::header::TokenHeader;
+    use super::super::public_key::{PublicKey, matching, public_keys};
     use super::*;
 
     const NEVER: Duration = Duration::ZERO;
@@ -237,9 +254,10 @@ mod tests {
         }
     }
 
-    fn key_set(location: KeySetLocation, pace: Pace) -> FetchedKeySet {
+    fn key_set(location: KeySetLocation, pace: Pace) -> FetchedKeySet<PublicKey> {
         FetchedKeySet::new(
             location,
+            public_keys,
             pace,
             Arc::new(Fetcher::new(
                 Proxies::from_env(&Env::empty()),
@@ -249,12 +267,13 @@ mod tests {
     }
 
     /// Returns how many keys may have signed a token with this key id.
-    async fn count(keys: &FetchedKeySet, id: &str) -> Result<usize, Denied> {
+    async fn count(keys: &FetchedKeySet<PublicKey>, id: &str) -> Result<usize, Denied> {
         let header = TokenHeader {
             algorithm: Algorithm::EdDSA,
             key_id: Some(id.to_owned()),
         };
-        keys.candidates(&header).await.map(|keys| keys.len())
+        let found = keys.find(|keys| matching(keys, &header)).await;
+        found.map(|keys| keys.len())
     }
 
     #[test]

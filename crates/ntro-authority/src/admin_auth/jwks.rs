@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Denied;
 use super::discovery::Discovery;
-use super::fetch::{FETCH_TIMEOUT, Fetcher, LARGEST_DOCUMENT};
+use super::fetch::{Fetcher, LARGEST_DOCUMENT};
 use super::fetched_keys::{FetchedKeySet, KeySetLocation, Pace};
 use super::header::TokenHeader;
 use super::public_key::{PublicKey, matching, public_keys};
@@ -18,7 +18,7 @@ pub(super) enum KeySet {
     Fixed(Vec<PublicKey>),
     /// Read for every token: the file is small, local, and may change at any time.
     File(PathBuf),
-    Fetched(FetchedKeySet),
+    Fetched(FetchedKeySet<PublicKey>),
 }
 
 impl KeySet {
@@ -33,7 +33,7 @@ impl KeySet {
             JwksSource::Url(url) => KeySetLocation::fixed(url.clone())?,
             JwksSource::Discovery => KeySetLocation::Discovered(Discovery::new(&issuer.issuer)?),
         };
-        let fetched = FetchedKeySet::new(location, Pace::DEFAULT, fetcher.clone());
+        let fetched = FetchedKeySet::new(location, public_keys, Pace::DEFAULT, fetcher.clone());
         Ok(Self::Fetched(fetched))
     }
 
@@ -48,7 +48,7 @@ impl KeySet {
                     Err(Denied::Unavailable)
                 }
             },
-            Self::Fetched(fetched) => fetched.candidates(header).await,
+            Self::Fetched(fetched) => fetched.find(|keys| matching(keys, header)).await,
         }
     }
 }
@@ -56,9 +56,7 @@ impl KeySet {
 /// Fetches or reads the key set of an issuer, and returns the number of its usable keys.
 pub(crate) async fn count_keys(issuer: &Issuer, fetcher: &Arc<Fetcher>) -> Result<usize, String> {
     let keys = match KeySet::open(issuer, fetcher) {
-        Ok(KeySet::Fetched(set)) => tokio::time::timeout(FETCH_TIMEOUT, set.fetch())
-            .await
-            .map_err(|_| "no answer in time".to_owned())?,
+        Ok(KeySet::Fetched(set)) => set.fetch_in_time().await,
         Ok(KeySet::File(path)) => read_keys(&path).map_err(|error| error.to_string()),
         Ok(KeySet::Fixed(keys)) => Ok(keys),
         Err(error) => Err(error.to_string()),

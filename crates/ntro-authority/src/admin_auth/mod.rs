@@ -18,6 +18,7 @@ mod verifier;
 
 pub(crate) use claims::shown_subject;
 pub(crate) use fetch::Fetcher;
+pub(crate) use fetched_keys::{FetchedKeySet, KeySetLocation, Pace};
 pub(crate) use jwks::count_keys;
 pub(crate) use verifier::Verifier;
 

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use ntro_base::http::{CustomRoots, Proxies};
 use serde_json::Value;
 
 use super::fetch::Fetcher;
@@ -22,15 +21,12 @@ pub(crate) struct Verifier {
 }
 
 impl Verifier {
-    /// Trusts these issuers, whose key sets are fetched from servers that `roots` vouch for, through
-    /// `proxies`, and the built-in one with this key set.
+    /// Trusts these issuers, and the built-in one with this key set.
     pub(crate) fn new(
         issuers: &[Issuer],
-        proxies: Proxies,
-        roots: CustomRoots,
+        fetcher: &Arc<Fetcher>,
         built_in: &Value,
     ) -> Result<Self, Error> {
-        let fetcher = Arc::new(Fetcher::new(proxies, roots));
         let mut trusted = vec![TrustedIssuer {
             issuer: ISSUER.to_owned(),
             audience: None,
@@ -47,7 +43,7 @@ impl Verifier {
                 issuer: settings.issuer.clone(),
                 audience: settings.audience.clone(),
                 claims: settings.claims.clone(),
-                keys: KeySet::open(settings, &fetcher)?,
+                keys: KeySet::open(settings, fetcher)?,
             });
         }
         Ok(Self { issuers: trusted })

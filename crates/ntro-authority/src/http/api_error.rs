@@ -116,6 +116,15 @@ impl ApiError {
         )
     }
 
+    /// 401: a body that its sender has not signed.
+    pub(crate) fn bad_signature() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "invalid_signature",
+            "Invalid or missing signature",
+        )
+    }
+
     /// 403: a valid key at an endpoint that needs a user's token.
     pub(crate) fn jwt_required() -> Self {
         Self::new(

@@ -18,7 +18,7 @@ use super::dialect::Dialect;
 use crate::server::Authority;
 use ntro_base::without_byte_order_mark;
 
-/// The largest body that an endpoint reads.
+/// The largest body that most endpoints read.
 const LARGEST_BODY: usize = 64 * 1024;
 const LONGEST_IDEMPOTENCY_KEY: usize = 255;
 
@@ -60,21 +60,33 @@ impl<D: Dialect> FromRequest<D> for Object {
     type Rejection = ErrorResponse<D>;
 
     async fn from_request(request: Request, dialect: &D) -> Result<Self, ErrorResponse<D>> {
-        if !may_be_json(request.headers()) {
-            return Err(ApiError::not_json().into());
-        }
-        let bytes = read_body(request, dialect.authority()).await?;
-        match serde_json::from_slice(without_byte_order_mark(&bytes)) {
-            Ok(Value::Object(object)) => Ok(Self(object)),
-            Ok(_) => Err(ApiError::malformed("The body must be a JSON object").into()),
-            Err(_) => Err(ApiError::malformed("The body is not JSON").into()),
-        }
+        Ok(Self(read_object(request, dialect.authority()).await?))
+    }
+}
+
+/// Reads a body that is a JSON object.
+pub(crate) async fn read_object(
+    request: Request,
+    authority: &Authority,
+) -> Result<Map<String, Value>, ApiError> {
+    if !may_be_json(request.headers()) {
+        return Err(ApiError::not_json());
+    }
+    let bytes = read_body(request, authority, LARGEST_BODY).await?;
+    match serde_json::from_slice(without_byte_order_mark(&bytes)) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(ApiError::malformed("The body must be a JSON object")),
+        Err(_) => Err(ApiError::malformed("The body is not JSON")),
     }
 }
 
 /// Reads a body of bounded length in bounded time.
-async fn read_body(mut request: Request, authority: &Authority) -> Result<Bytes, ApiError> {
-    DefaultBodyLimit::max(LARGEST_BODY).apply(&mut request);
+pub(crate) async fn read_body(
+    mut request: Request,
+    authority: &Authority,
+    largest: usize,
+) -> Result<Bytes, ApiError> {
+    DefaultBodyLimit::max(largest).apply(&mut request);
     let body = Bytes::from_request(request, &());
     tokio::time::timeout(authority.settings().timeout, body)
         .await
@@ -98,7 +110,7 @@ pub(crate) async fn form_parameter(
     if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return Err(ApiError::not_form());
     }
-    let body = read_body(request, authority).await?;
+    let body = read_body(request, authority, LARGEST_BODY).await?;
     let mut values = form_urlencoded::parse(&body).filter(|(found, _)| found == name);
     match (values.next(), values.next()) {
         (Some((_, value)), None) => Ok(Zeroizing::new(value.into_owned())),

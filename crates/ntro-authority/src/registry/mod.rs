@@ -11,6 +11,7 @@ mod audit_verification;
 mod children;
 mod issuer;
 mod keys;
+mod leaks;
 mod members;
 mod mint;
 mod once;
@@ -38,6 +39,7 @@ pub use audit_verification::{AuditLogReport, AuditReport, ConsistencyProof, Kept
 pub(crate) use issuer::ISSUER;
 use issuer::SigningKey;
 pub(crate) use keys::{MintOutcome, RequestDigest};
+pub(crate) use leaks::LeakedKey;
 pub(crate) use mint::NewChild;
 #[cfg(test)]
 pub(crate) use mint::mint;

@@ -19,6 +19,7 @@ mod cluster;
 #[cfg(test)]
 mod contract;
 mod error;
+mod leaks;
 mod open;
 mod postgres;
 mod records;
@@ -36,6 +37,7 @@ use crate::transparency::{AuditEntry, TreeHash};
 pub(crate) use audit::{AuditAction, AuditEvent, AuditTarget, Stamp};
 pub(crate) use audit_logs::{LogRecord, LogRow, SignedRecord};
 pub use error::{SqliteError, StoreError};
+pub(crate) use leaks::{LeakOutcome, LeakPlace};
 pub(crate) use open::{init, inspect, open, pepper_check, serve, set_pepper_check};
 pub use postgres::{PostgresError, PostgresUrl, PostgresUrlError};
 pub use records::{
@@ -206,6 +208,13 @@ pub(crate) trait Store: Send + Sync {
     fn record_trip(&self, trip: Trip, stamp: Stamp) -> StoreFuture<'_, ()>;
     /// Revokes a key, once, and its pending successor with it; returns the key as it is now.
     fn revoke_key(&self, id: Uuid, stamp: Stamp) -> StoreFuture<'_, Option<ApiKeyRecord>>;
+    /// Revokes the key with this hash, which others can read, and its pending successor.
+    fn report_leak(
+        &self,
+        hash: KeyHash,
+        place: LeakPlace,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, LeakOutcome>;
     /// Records when keys were last used.
     fn record_use(&self, used: Vec<(Uuid, Timestamp)>) -> StoreFuture<'_, ()>;
 

@@ -21,6 +21,7 @@ mod http2;
 mod idempotency;
 mod identity;
 mod introspect;
+mod leaks;
 mod limits;
 mod pages;
 mod registry;

@@ -4,6 +4,7 @@
 mod authorize;
 mod health;
 mod introspect;
+mod leaks;
 mod metrics;
 mod question;
 mod router;

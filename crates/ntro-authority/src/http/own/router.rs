@@ -1,7 +1,7 @@
 use axum::Router;
 use axum::routing::{any, get, post};
 
-use super::{MergedShape, authorize, health, introspect, metrics};
+use super::{MergedShape, authorize, health, introspect, leaks, metrics};
 use crate::http::dialect::{not_found, shaped};
 use crate::server::Authority;
 
@@ -19,6 +19,8 @@ pub(crate) fn router(authority: &Authority, has_metrics: bool) -> Router {
         .route("/.well-known/jwks.json", get(health::jwks))
         .route(authorize::AUTHORIZE, any(authorize::route))
         .route("/v1/introspect", post(introspect::introspect))
+        .route("/v1/leaks", post(leaks::report))
+        .route("/v1/leaks/github", post(leaks::report_of_github))
         .route("/.well-known/ntro-audit.json", get(health::audit_jwks))
         .fallback(not_found::<MergedShape>);
     shaped::<MergedShape, _>(routes).with_state(authority.clone())

@@ -14,6 +14,7 @@ pub(super) fn record(
     let (actor_issuer, actor_id) = match &stamp.actor {
         Actor::User { issuer, subject } => (Some(issuer.clone()), Some(subject.clone())),
         Actor::Key(id) => (None, Some(id.to_string())),
+        Actor::LeakReport(reporter) => (None, Some(reporter.as_str().to_owned())),
         Actor::CommandLine | Actor::System => (None, None),
     };
     let target_id = match &event.target {

@@ -11,6 +11,7 @@ mod columns;
 mod feed;
 mod idempotency;
 mod keys;
+mod leaks;
 mod migrations;
 mod organisations;
 mod responses;

@@ -12,13 +12,13 @@ use uuid::Uuid;
 use super::worker::WriteTask;
 use super::{
     Changed, ReadQuery, SqlSession, WorkerThread, WriteJob, audit, audit_logs, children, keys,
-    organisations, responses, rotation, tenants, tripwires,
+    leaks, organisations, responses, rotation, tenants, tripwires,
 };
 use crate::store::{
-    ApiKeyRecord, ChildOutcome, CreateKeyOutcome, IdempotencyRecord, KeyFilter, LogRecord, LogRow,
-    MemberRecord, OnceOutcome, OrganisationRecord, ResponseRecord, SignedRecord, Stamp, Store,
-    StoreError, StoreFuture, SuccessorOutcome, TenantFilter, TenantRecord, TenantStatus, Trip,
-    TripwireOutcome, TripwireRecord,
+    ApiKeyRecord, ChildOutcome, CreateKeyOutcome, IdempotencyRecord, KeyFilter, KeyHash,
+    LeakOutcome, LeakPlace, LogRecord, LogRow, MemberRecord, OnceOutcome, OrganisationRecord,
+    ResponseRecord, SignedRecord, Stamp, Store, StoreError, StoreFuture, SuccessorOutcome,
+    TenantFilter, TenantRecord, TenantStatus, Trip, TripwireOutcome, TripwireRecord,
 };
 use crate::transparency::{AuditEntry, TreeHash};
 
@@ -296,6 +296,17 @@ impl Store for SqlStore {
     fn revoke_key(&self, id: Uuid, stamp: Stamp) -> StoreFuture<'_, Option<ApiKeyRecord>> {
         self.change(true, stamp, move |session, at| {
             keys::revoke(session, id, at)
+        })
+    }
+
+    fn report_leak(
+        &self,
+        hash: KeyHash,
+        place: LeakPlace,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, LeakOutcome> {
+        self.change(true, stamp, move |session, at| {
+            leaks::report(session, &hash, &place, at)
         })
     }
 

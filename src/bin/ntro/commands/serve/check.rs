@@ -1,8 +1,11 @@
 //! `ntro serve --check`: everything that a start needs, without one.
 
 use ntro_authority::{
-    AuthoritySettings, Certificate, Database, DatabaseState, Issuer, check_database, check_issuer,
+    AuthoritySettings, Certificate, Database, DatabaseState, Issuer, check_database,
+    check_github_keys, check_issuer,
 };
+
+use url::Url;
 
 use crate::commands::doctor::Findings;
 use crate::context::Context;
@@ -36,6 +39,10 @@ pub(super) fn run(
     for issuer in &settings.issuers {
         let found = check_issuer(issuer, settings.proxies.clone(), settings.roots.clone());
         key_set(issuer, runtime.block_on(found), &mut findings);
+    }
+    if let Some(url) = &settings.github_keys {
+        let found = check_github_keys(url, settings.proxies.clone(), settings.roots.clone());
+        github_keys(url, runtime.block_on(found), &mut findings);
     }
     #[cfg(target_os = "linux")]
     clock(&mut findings);
@@ -82,6 +89,20 @@ fn key_set(issuer: &Issuer, keys: Result<usize, String>, findings: &mut Findings
             "its admins are refused: check `--issuer`, `--jwks` and the network",
         ),
     }
+}
+
+fn github_keys(url: &Url, keys: Result<usize, String>, findings: &mut Findings) {
+    const CHECK: &str = "leak reports";
+
+    let problem = match keys {
+        Ok(0) => format!("`{url}` has no usable key"),
+        Ok(count) => {
+            return findings.ok(CHECK, format!("`{url}` has {count} keys"));
+        }
+        Err(reason) => format!("`{url}` cannot be read: {reason}"),
+    };
+    let advice = "GitHub's reports are refused: check `--github-leak-reports` and the network";
+    findings.problem(CHECK, problem, advice);
 }
 
 #[cfg(target_os = "linux")]

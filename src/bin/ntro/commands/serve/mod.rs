@@ -15,6 +15,7 @@ use std::sync::Arc;
 use ntro_authority::{Authority, AuthoritySettings, Certificate, Database, Limits, LogQueue};
 use ntro_base::http::{CustomRoots, Proxies};
 use serde::Serialize;
+use url::Url;
 
 use self::issuers::IssuerArgs;
 use self::listeners::{ListenArgs, Place};
@@ -27,6 +28,9 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{Paint, Report};
+
+/// Where GitHub publishes the keys that sign its reports.
+const GITHUB_KEYS: &str = "https://api.github.com/meta/public_keys/secret_scanning";
 
 /// Run the authority, the server that issues and verifies keys
 ///
@@ -60,6 +64,11 @@ pub(crate) struct ServeArgs {
     /// Failed authentications per minute from one address; 0 removes the limit [default: 60]
     #[arg(long, value_name = "PER_MINUTE")]
     failure_limit: Option<u32>,
+    /// Accept GitHub's reports of leaked keys at `/v1/leaks/github`, signed by the keys at this URL
+    /// [without a URL: https://api.github.com/meta/public_keys/secret_scanning]
+    #[arg(long, value_name = "KEYS_URL", num_args = 0..=1, require_equals = true,
+        default_missing_value = GITHUB_KEYS)]
+    github_leak_reports: Option<Url>,
     #[command(flatten)]
     proxies: ProxyArgs,
     #[command(flatten)]
@@ -85,6 +94,7 @@ impl ServeArgs {
             key_rate_limit: self.key_rate_limit.or(file.key_rate_limit),
             failure_limit: self.failure_limit.or(file.failure_limit),
             proxies: self.proxies.or(file.proxies),
+            github_leak_reports: self.github_leak_reports.or(file.github_leak_reports),
             logs: self.logs.or(file.logs),
             issuers: self.issuers.or(file.issuers),
         })
@@ -105,6 +115,7 @@ impl ServeArgs {
             },
             trusted_proxies: self.proxies.trusted(),
             issuers: self.issuers.issuers()?,
+            github_keys: self.github_leak_reports,
             proxies: Proxies::from_env(cx.env()),
             roots: CustomRoots::from_env(cx.env()),
             ..defaults
