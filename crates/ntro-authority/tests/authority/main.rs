@@ -9,6 +9,7 @@
 mod support;
 
 mod admin_tokens;
+mod answers;
 mod api_keys;
 mod audit;
 mod audit_logs;
