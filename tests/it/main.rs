@@ -49,6 +49,7 @@ mod man;
 mod migrate;
 mod newcomer;
 mod official;
+mod oidc;
 mod operations;
 mod personas;
 mod pin;

@@ -43,6 +43,11 @@ impl Clients {
             .arg(project("tests/clients").join(file))
     }
 
+    /// Returns the folder with the packages for Node.js.
+    pub fn packages(&self) -> PathBuf {
+        self.path("..")
+    }
+
     /// Returns the path of a program.
     pub fn path(&self, program: &str) -> PathBuf {
         self.programs.join(program)
