@@ -56,8 +56,8 @@ pub(crate) fn connections(typed: &OsStr) -> Vec<CompletionCandidate> {
         return Vec::new();
     };
     let names = config.connections.iter();
-    let names = names.map(|(name, entry)| (name.as_str(), entry.host.clone()));
-    candidates(typed, names)
+    let names = names.map(|(name, entry)| (name.as_str(), entry.host.as_deref()));
+    candidates(typed, names, str::to_owned)
 }
 
 /// Returns the default tenants of all connections.
@@ -67,9 +67,9 @@ pub(crate) fn tenants(typed: &OsStr) -> Vec<CompletionCandidate> {
     };
     let tenants = config.connections.iter().filter_map(|(name, entry)| {
         let tenant = entry.default_tenant.as_deref()?;
-        Some((tenant, Some(format!("of {name}"))))
+        Some((tenant, Some(name.as_str())))
     });
-    candidates(typed, tenants)
+    candidates(typed, tenants, |name| format!("of {name}"))
 }
 
 /// Returns the programs that a word names: in the folders of `PATH`, or by a path.
@@ -115,15 +115,18 @@ fn is_program(path: &std::path::Path) -> bool {
 }
 
 /// Reads the configuration; an unreadable file offers nothing, since an error message would end up in
-/// the command line.
-fn config() -> Option<Config> {
+/// the command line. The process ends after the completion, so nothing is freed.
+fn config() -> Option<&'static Config> {
     let home = NtroDir::locate(&Env::from_process()).ok()?;
-    Config::read(&home.config()).ok()
+    let config = Config::read(&home.config()).ok()?;
+    Some(Box::leak(Box::new(config)))
 }
 
+/// Offers the names that begin with the typed text, each described by what stands beside it.
 fn candidates<'a>(
     typed: &OsStr,
-    names: impl Iterator<Item = (&'a str, Option<String>)>,
+    names: impl Iterator<Item = (&'a str, Option<&'a str>)>,
+    describe: impl Fn(&str) -> String,
 ) -> Vec<CompletionCandidate> {
     let typed = typed.to_string_lossy();
     let names: BTreeMap<_, _> = names
@@ -133,7 +136,7 @@ fn candidates<'a>(
         .into_iter()
         .map(|(name, help)| {
             // The scripts take lines apart, and show what they find to a terminal.
-            let help = help.map(|help| printable(&help, 100));
+            let help = help.map(|help| printable(&describe(help), 100));
             CompletionCandidate::new(name).help(help.map(Into::into))
         })
         .collect()

@@ -12,13 +12,18 @@ use crate::help::Topic;
 pub(super) fn tree() -> Command {
     let mut tree = Cli::tree();
     tree.build();
-    let commands = names_below(&tree);
+    // No other word leads to their words, which would double the tree.
+    if std::env::args_os().any(|word| word == "help" || word == "man") {
+        add_words(&mut tree);
+    }
+    tree
+}
+
+fn add_words(tree: &mut Command) {
+    let commands = names_below(tree);
     let topics = Topic::all().map(|topic| Command::new(topic.name).about(topic.about));
-    let described = |name: &'static str, tree: &Command| {
-        let about = tree.find_subcommand(name).and_then(Command::get_about);
-        Command::new(name).about(about.cloned().unwrap_or_default())
-    };
-    let help = described("help", &tree);
+    let about = tree.find_subcommand("help").and_then(Command::get_about);
+    let help = Command::new("help").about(about.cloned().unwrap_or_default());
     let help = help.subcommands(commands.clone()).subcommands(topics);
     if let Some(own) = tree.find_subcommand_mut("help") {
         *own = help;
@@ -26,7 +31,6 @@ pub(super) fn tree() -> Command {
     if let Some(man) = tree.find_subcommand_mut("man") {
         *man = std::mem::take(man).subcommands(commands);
     }
-    tree
 }
 
 /// Returns the commands below another, without their options.
