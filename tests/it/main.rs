@@ -15,6 +15,8 @@
 )]
 #![cfg(unix)]
 
+#[cfg(target_os = "linux")]
+mod abuse;
 mod admin;
 mod approve;
 mod audit_logs;

@@ -36,6 +36,8 @@ const VERIFYING: usize = 3;
 pub(crate) struct Metrics {
     requests: [[AtomicU64; STATUSES.1]; ENDPOINTS.len()],
     connections: AtomicI64,
+    /// Idle connections that were closed to make room for others.
+    pub(crate) connections_evicted: Counter,
     /// Failed authentications that were answered with 429.
     pub(crate) failures_limited: Counter,
     /// Keys that a report of a leak has revoked.
@@ -124,6 +126,7 @@ impl Metrics {
         Self {
             requests: [const { [const { AtomicU64::new(0) }; STATUSES.1] }; ENDPOINTS.len()],
             connections: AtomicI64::new(0),
+            connections_evicted: Counter::new(),
             failures_limited: Counter::new(),
             leaked_keys: Counter::new(),
             key_sets_fetched: Counter::new(),
@@ -267,6 +270,11 @@ pub(crate) fn page(authority: &Authority) -> String {
             "ntro_changes_total",
             "Changes in all batches.",
             &METRICS.changes,
+        ),
+        (
+            "ntro_connections_evicted_total",
+            "Idle connections closed to make room for others.",
+            &METRICS.connections_evicted,
         ),
         (
             "ntro_failures_limited_total",

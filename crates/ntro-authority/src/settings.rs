@@ -102,7 +102,7 @@ pub struct AuthoritySettings {
     pub proxies: Proxies,
     /// The certificates that are trusted for key sets. By default, the system's.
     pub roots: CustomRoots,
-    /// The most connections at one time; further ones wait.
+    /// The most connections at one time; for further ones, idle ones are closed.
     pub connections: usize,
     /// The timeout for a request's head, for its body, and for an idle connection.
     pub timeout: Duration,

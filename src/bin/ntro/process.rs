@@ -34,7 +34,9 @@ pub(crate) fn with_users_limits<T>(act: impl FnOnce() -> T) -> T {
 
 /// Does nothing on this system.
 #[cfg(not(unix))]
-pub(crate) fn raise_descriptor_limit() {}
+pub(crate) fn raise_descriptor_limit() -> Option<u64> {
+    None
+}
 
 /// Calls `act`: this system has no umask.
 #[cfg(not(unix))]
@@ -92,15 +94,19 @@ mod unix {
         done
     }
 
-    /// Allows as many open files as the system permits, for a server of many connections.
-    pub(crate) fn raise_descriptor_limit() {
+    /// Allows as many open files as the system permits, for a server of many connections. Returns
+    /// their number, if there is a limit.
+    pub(crate) fn raise_descriptor_limit() -> Option<u64> {
         let limit = getrlimit(Resource::Nofile);
         let raised = Rlimit {
             current: limit.maximum,
             ..limit
         };
         // The lower limit serves fewer connections.
-        let _ = setrlimit(Resource::Nofile, raised);
+        match setrlimit(Resource::Nofile, raised) {
+            Ok(()) => limit.maximum,
+            Err(_) => limit.current,
+        }
     }
 
     /// Calls `act` under the user's umask: for programs whose files belong to the user, and for

@@ -17,11 +17,18 @@ use crate::metrics::{self, METRICS};
 
 /// The least time between two sweeps over the connections.
 const SHORTEST_SWEEP: Duration = Duration::from_millis(50);
+/// A connection that is idle for this long may be closed to make room for others.
+const MAY_BE_CLOSED: Duration = Duration::from_secs(1);
+/// The part of all connections that is closed then: looking for them costs a step for each.
+const CLOSED_TOGETHER: usize = 16;
+/// How often room is looked for while there is none.
+const LOOK_FOR_ROOM: Duration = Duration::from_millis(100);
 
 /// The limits of connections.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// Connections at one time; more wait in the system's queue.
+    /// Connections at one time. For more, those that are idle for the longest time are closed; if
+    /// none is idle, they wait in the system's queue.
     pub(crate) connections: usize,
     /// The time for a TLS handshake, and for the head of a request to arrive after that or after a
     /// response.
@@ -53,7 +60,7 @@ pub(crate) async fn serve(
                 open.remove(&id);
             }
             _ = sweep.tick() => {
-                open.values().filter(|one| one.clock.is_idle_for(bounds.head)).for_each(OpenConnection::abort);
+                open.values().filter(|one| one.clock.idle() >= bounds.head).for_each(OpenConnection::abort);
             }
             accepted = accept(&mut listeners), if tasks.len() < bounds.connections => {
                 let (end, ending) = oneshot::channel();
@@ -62,6 +69,12 @@ pub(crate) async fn serve(
                 let task = tasks.spawn(connection);
                 let _counted = METRICS.connection();
                 open.insert(task.id(), OpenConnection { task, clock, _end: end, _counted });
+                if tasks.len() == bounds.connections {
+                    make_room(&open);
+                }
+            }
+            () = tokio::time::sleep(LOOK_FOR_ROOM), if tasks.len() >= bounds.connections => {
+                make_room(&open);
             }
         }
     }
@@ -71,6 +84,18 @@ pub(crate) async fn serve(
     let all = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(bounds.drain, all).await.is_err() {
         tracing::warn!(connections = tasks.len(), "requests under way were cut off");
+    }
+}
+
+/// Closes connections that are idle for the longest time, so that a flood of them does not keep
+/// others out.
+fn make_room(open: &HashMap<Id, OpenConnection>) {
+    let idle = open.values().map(|one| (one.clock.idle(), one));
+    let mut idle: Vec<_> = idle.filter(|(time, _)| *time >= MAY_BE_CLOSED).collect();
+    idle.sort_unstable_by_key(|(time, _)| std::cmp::Reverse(*time));
+    for (_, one) in idle.iter().take(open.len().div_ceil(CLOSED_TOGETHER)) {
+        METRICS.connections_evicted.add(1);
+        one.abort();
     }
 }
 

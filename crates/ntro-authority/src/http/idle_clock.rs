@@ -32,12 +32,14 @@ impl IdleClock {
         self.idle_since.store(self.now(), Ordering::Relaxed);
     }
 
-    pub(super) fn is_idle_for(&self, timeout: Duration) -> bool {
+    /// Returns how long the connection is idle; zero if it is not.
+    pub(super) fn idle(&self) -> Duration {
         // The end of a request is written before the request is no longer counted.
-        let is_busy = self.under_way.load(Ordering::Acquire) > 0;
+        if self.under_way.load(Ordering::Acquire) > 0 {
+            return Duration::ZERO;
+        }
         let since = self.idle_since.load(Ordering::Relaxed);
-        let idle = Duration::from_millis(self.now().saturating_sub(since));
-        !is_busy && idle >= timeout
+        Duration::from_millis(self.now().saturating_sub(since))
     }
 
     fn now(&self) -> u64 {

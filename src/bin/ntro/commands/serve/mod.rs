@@ -28,6 +28,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{Paint, Report};
+use crate::process::raise_descriptor_limit;
 
 /// Where GitHub publishes the keys that sign its reports.
 const GITHUB_KEYS: &str = "https://api.github.com/meta/public_keys/secret_scanning";
@@ -151,6 +152,7 @@ pub(crate) fn run(args: ServeArgs, cx: &Context) -> Result<Exit, CliError> {
     let (database, listen, settings) = args.settings(cx)?;
     let settings = AuthoritySettings {
         access_log: logs.access.clone(),
+        connections: connections(settings.connections, raise_descriptor_limit()),
         ..settings
     };
     let manager = ServiceManager::from_env(cx.env());
@@ -180,6 +182,17 @@ pub(crate) fn run(args: ServeArgs, cx: &Context) -> Result<Exit, CliError> {
         }
         Ok(Exit::Success)
     })
+}
+
+/// Returns how many connections fit into the open files that the system permits, at most `most`.
+fn connections(most: usize, open_files: Option<u64>) -> usize {
+    /// The database, logs, listeners, and the connections of metrics and to issuers.
+    const OTHERS: usize = 128;
+
+    let files = open_files.map_or(usize::MAX, |files| {
+        usize::try_from(files).unwrap_or(usize::MAX)
+    });
+    most.min(files.saturating_sub(OTHERS).max(files / 2))
 }
 
 /// Returns a future that never ends: it reloads the certificate when its files change, and at SIGHUP,
@@ -228,5 +241,23 @@ impl Report for ServeSummary {
         let line = |place: &Place| format!("listening on {}\n", place.url);
         let metrics = self.metrics.iter().map(|url| format!("metrics at {url}\n"));
         self.listeners.iter().map(line).chain(metrics).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::connections;
+
+    #[test]
+    fn connections_fit_into_open_files() {
+        for (open_files, expected) in [
+            (None, 8_192),
+            (Some(1 << 40), 8_192),
+            (Some(1_024), 896),
+            (Some(128), 64),
+            (Some(2), 1),
+        ] {
+            assert_eq!(connections(8_192, open_files), expected, "{open_files:?}");
+        }
     }
 }
