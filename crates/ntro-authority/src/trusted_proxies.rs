@@ -10,19 +10,15 @@ use std::str::FromStr;
 
 use axum::http::header::FORWARDED;
 use axum::http::{HeaderMap, HeaderName};
+use ipnet::IpNet;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// A peer whose `Forwarded` or `X-Forwarded-For` is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TrustedProxy {
-    /// Addresses with a common prefix.
-    Network {
-        /// The first address.
-        address: IpAddr,
-        /// The number of bits that they share.
-        prefix: u8,
-    },
+    /// Every address of a network.
+    Network(IpNet),
     /// Every process that may connect to a Unix socket of the server.
     Unix,
 }
@@ -36,56 +32,20 @@ pub enum TrustedProxyError {
     Unknown,
     /// An address with bits beyond its prefix.
     #[error("the address has bits beyond its prefix: the network is `{0}`")]
-    Host(TrustedProxy),
+    Host(IpNet),
     /// Every address of the protocol.
     #[error("every client could then choose its address: name the proxies")]
     Everyone,
 }
 
 impl TrustedProxy {
-    fn network(address: IpAddr, prefix: u8) -> Result<Self, TrustedProxyError> {
-        let (bits, length) = bits(address);
-        if prefix > length {
-            return Err(TrustedProxyError::Unknown);
-        }
-        if prefix == 0 {
-            return Err(TrustedProxyError::Everyone);
-        }
-        let rest = length - prefix;
-        let first = bits >> rest << rest;
-        if first != bits {
-            let address = match address {
-                // The value had 32 bits before it was shifted.
-                IpAddr::V4(_) => u32::try_from(first)
-                    .unwrap_or_default()
-                    .to_be_bytes()
-                    .into(),
-                IpAddr::V6(_) => first.to_be_bytes().into(),
-            };
-            return Err(TrustedProxyError::Host(Self::Network { address, prefix }));
-        }
-        Ok(Self::Network { address, prefix })
-    }
-
     /// Returns whether a peer is this one; on a Unix socket it has no address.
     fn is(self, peer: Option<IpAddr>) -> bool {
         match (self, peer) {
             (Self::Unix, None) => true,
-            (Self::Network { address, prefix }, Some(peer)) => {
-                let (own, length) = bits(address);
-                let (theirs, their_length) = bits(peer.to_canonical());
-                length == their_length && (own ^ theirs) >> (length - prefix) == 0
-            }
+            (Self::Network(network), Some(peer)) => network.contains(&peer.to_canonical()),
             _ => false,
         }
-    }
-}
-
-/// Returns an address as a number, and the number of its bits.
-fn bits(address: IpAddr) -> (u128, u8) {
-    match address {
-        IpAddr::V4(address) => (u32::from(address).into(), 32),
-        IpAddr::V6(address) => (address.into(), 128),
     }
 }
 
@@ -96,31 +56,27 @@ impl FromStr for TrustedProxy {
         if text == "unix" {
             return Ok(Self::Unix);
         }
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix)),
-            None => (text, None),
+        let network = match text.parse::<IpAddr>() {
+            Ok(address) => IpNet::from(address),
+            Err(_) => text.parse().map_err(|_| TrustedProxyError::Unknown)?,
         };
-        let unknown = |()| TrustedProxyError::Unknown;
-        let address: IpAddr = address.parse().map_err(|_| unknown(()))?;
-        if address != address.to_canonical() {
+        if network.addr() != network.addr().to_canonical() {
             return Err(TrustedProxyError::Unknown);
         }
-        let prefix = match prefix {
-            // `u8` would also accept a sign.
-            Some(prefix) if prefix.bytes().all(|byte| byte.is_ascii_digit()) => {
-                prefix.parse().map_err(|_| unknown(()))?
-            }
-            Some(_) => return Err(TrustedProxyError::Unknown),
-            None => bits(address).1,
-        };
-        Self::network(address, prefix)
+        if network.prefix_len() == 0 {
+            return Err(TrustedProxyError::Everyone);
+        }
+        match network.trunc() {
+            first if first == network => Ok(Self::Network(network)),
+            first => Err(TrustedProxyError::Host(first)),
+        }
     }
 }
 
 impl fmt::Display for TrustedProxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Network { address, prefix } => write!(f, "{address}/{prefix}"),
+            Self::Network(network) => network.fmt(f),
             Self::Unix => f.write_str("unix"),
         }
     }
