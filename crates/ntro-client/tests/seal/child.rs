@@ -164,6 +164,26 @@ pub fn named_level_needs_namespaces() {
     }
 }
 
+pub fn net_needs_network_namespaces() {
+    if !has("unshare") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let none = "echo 0 > /proc/sys/user/max_net_namespaces && exec \"$@\"";
+    let sealed = sandbox.sealed(&sandbox.options(SealLevel::Net), Path::new("/bin/true"));
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "sh", "-c", none, "sh"]);
+    command.arg(sealed.get_program()).args(sealed.get_args());
+    command.current_dir(sandbox.path("home/project"));
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(77), "{output:?}");
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "error: cannot seal the child (`--seal net`): network stay open: no network namespace: No \
+         space left on device (os error 28)\n"
+    );
+}
+
 pub fn default_level_degrades() {
     let sandbox = Sandbox::new();
     let mut options = sandbox.options(SealLevel::Store);

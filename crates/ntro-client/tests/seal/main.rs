@@ -63,6 +63,7 @@ fn main() -> std::process::ExitCode {
         child::working_folder_is_hidden,
         child::net_reaches_proxy_alone,
         child::named_level_needs_namespaces,
+        child::net_needs_network_namespaces,
         child::default_level_degrades,
         child::generated_folder_has_both_paths,
         child::linked_folders_stay_writable,

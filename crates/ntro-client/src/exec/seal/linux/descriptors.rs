@@ -1,11 +1,12 @@
 //! Descriptors that the child inherits.
 
-use std::fs;
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd as _, RawFd};
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, open, readlinkat, statat};
 
 use super::kernel;
 
@@ -17,21 +18,24 @@ impl Folders {
     /// Looks for them.
     pub(super) fn find() -> io::Result<Self> {
         let mut found = Vec::new();
-        for entry in fs::read_dir("/proc/self/fd")? {
-            let link = entry?.path();
-            if !fs::metadata(&link).is_ok_and(|metadata| metadata.is_dir()) {
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mut listing = Dir::new(open("/proc/self/fd", flags, Mode::empty())?)?;
+        while let Some(entry) = listing.next() {
+            let name = entry?.file_name().to_owned();
+            let number = name.to_str().ok().and_then(|name| name.parse().ok());
+            let Some(number) = number else {
+                continue;
+            };
+            let links = listing.fd()?;
+            let kind = statat(links, &name, AtFlags::empty());
+            if !kind.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_dir()) {
                 continue;
             }
             // The descriptor of this very loop is gone afterwards, and so is its target.
-            let Ok(target) = fs::read_link(&link) else {
-                continue;
-            };
-            let number = link
-                .file_name()
-                .and_then(|name| name.to_str()?.parse().ok());
-            match number {
-                Some(number) if !target.starts_with("/proc/") => found.push((number, target)),
-                _ => {}
+            let target = readlinkat(links, &name, Vec::new())?.into_bytes();
+            let target = PathBuf::from(OsString::from_vec(target));
+            if !target.starts_with("/proc/") {
+                found.push((number, target));
             }
         }
         Ok(Self(found))

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, AtFlags, Dir, FileType, Mode, OFlags, accessat, fstat, open, statat};
 use rustix::process::geteuid;
 
 use super::mount_table::read;
@@ -98,9 +98,9 @@ const IN_TMP: [&str; 4] = [
     "/tmp/uscreens",
 ];
 
-/// Returns the paths to hide below the home folder.
-pub(super) fn of_home(home: &Path) -> impl Iterator<Item = PathBuf> {
-    OF_HOME.iter().map(move |path| home.join(path))
+/// Returns the paths to hide, relative to the home folder.
+pub(super) fn of_home() -> impl Iterator<Item = &'static Path> {
+    OF_HOME.iter().map(Path::new)
 }
 
 /// Returns the folders of `/tmp` in which other programs listen, and their modes.
@@ -168,32 +168,35 @@ pub(super) fn kept_devices(own: &[u64]) -> io::Result<Vec<fs::DirEntry>> {
 fn devices_in(folders: &[&str], own: &[u64]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for folder in folders {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let Ok(kind) = entry.file_type() else {
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let Ok(mut listing) = open(*folder, flags, Mode::empty()).and_then(Dir::new) else {
+            continue;
+        };
+        while let Some(Ok(entry)) = listing.next() {
+            let name = entry.file_name().to_bytes();
+            if [&b"."[..], b".."].contains(&name) {
+                continue;
+            }
+            let other_terminal = *folder == TERMINALS && name != b"ptmx";
+            let is_block = entry.file_type() == FileType::BlockDevice;
+            if !(is_block || is_dangerous(name) || other_terminal) {
+                continue;
+            }
+            let Ok(devices) = listing.fd() else {
                 continue;
             };
-            let name = name.as_bytes();
-            let other_terminal = *folder == TERMINALS && name != b"ptmx";
-            if !(is_block(&kind) || is_dangerous(name) || other_terminal) {
-                continue;
-            }
-            let path = entry.path();
             // Most belong to root.
-            if access(&path, Access::READ_OK).is_err() {
+            let (device, flags) = (entry.file_name(), AtFlags::empty());
+            if accessat(devices, device, Access::READ_OK, flags).is_err() {
                 continue;
             }
-            let device = fs::metadata(&path).map_or(0, |metadata| metadata.rdev());
-            if !own.contains(&device) {
-                found.push(path);
+            let number = statat(devices, device, flags).map_or(0, |stat| stat.st_rdev);
+            if !own.contains(&number) {
+                found.push(Path::new(folder).join(OsStr::from_bytes(name)));
             }
         }
     }
     found
-}
-
-fn is_block(kind: &fs::FileType) -> bool {
-    std::os::unix::fs::FileTypeExt::is_block_device(kind)
 }
 
 /// Character devices, and folders of them.
@@ -223,15 +226,15 @@ fn is_dangerous(name: &[u8]) -> bool {
 
 /// Returns the numbers of the devices that are the terminal of this process.
 pub(super) fn own_terminals() -> Vec<u64> {
-    let mut own = Vec::new();
-    for number in 0..3 {
-        if let Ok(metadata) = fs::metadata(format!("/proc/self/fd/{number}")) {
-            own.push(metadata.rdev());
-        }
-    }
+    let streams = [fstat(io::stdin()), fstat(io::stdout()), fstat(io::stderr())];
+    let mut own: Vec<_> = streams
+        .into_iter()
+        .flatten()
+        .map(|stat| stat.st_rdev)
+        .collect();
     // The seventh field, after the name in parentheses.
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let controlling = stat
+    let stat = read("/proc/self/stat").unwrap_or_default();
+    let controlling = String::from_utf8_lossy(&stat)
         .rsplit_once(')')
         .and_then(|(_, rest)| rest.split_whitespace().nth(4))
         .and_then(|field| field.parse::<u32>().ok());

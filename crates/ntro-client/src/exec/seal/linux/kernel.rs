@@ -2,8 +2,11 @@
 
 #![expect(unsafe_code, reason = "no crate wraps these calls safely")]
 
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use rustix::thread::UnshareFlags;
 
@@ -13,6 +16,33 @@ pub(in crate::exec) fn unshare(flags: UnshareFlags) -> io::Result<()> {
     // threads; no caller passes it.
     debug_assert!(!flags.contains(UnshareFlags::FILES));
     Ok(unsafe { rustix::thread::unshare_unsafe(flags) }?)
+}
+
+/// Makes a mount and all mounts in it read-only. Fails before Linux 5.12.
+pub(super) fn make_read_only(path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let attributes = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_RDONLY,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: 0,
+    };
+    // SAFETY: The path ends with a zero byte, and the kernel reads as many bytes of the attributes
+    // as the last argument names.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            libc::AT_RECURSIVE,
+            &raw const attributes,
+            size_of_val(&attributes),
+        )
+    };
+    match done {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
 }
 
 /// Gives the process a new session keyring, without name and empty.

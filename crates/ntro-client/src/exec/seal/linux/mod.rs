@@ -15,6 +15,7 @@ mod startup;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use rustix::process::{chdir, getcwd, geteuid};
@@ -23,8 +24,9 @@ use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new
 use super::{Barrier, Gap, SealError, SealFiles, SealLevel, Sealed};
 use descriptors::Folders;
 use domain::Rule;
-use namespaces::User;
+use namespaces::{Network, User};
 use scene::{Copy, Scene, existing, make_folder, real};
+use startup::Listings;
 
 pub use handoff::{receive_listener, send_listener};
 pub(in crate::exec) use kernel::unshare;
@@ -117,18 +119,26 @@ impl Plan {
             sockets,
         };
         let user = User::current();
-        if let Err(error) = namespaces::enter(net) {
+        if let Err(error) = user.enter() {
             let reason = format!("no namespaces: {error}");
             self.refuse(Barrier::Files, &reason)?;
             return self.enter_domain_only(&reason);
         }
-        step("user map", user.map())?;
+        let network = net.then(Network::start);
         step("mounts", self.mount(&working, &outside, &mut sealed))?;
-        if net {
-            sealed.listener = Some(step("loopback interface", loopback::listen())?);
-            sealed.held.push(Barrier::Network);
+        match network.map(|started| started.and_then(Network::enter)) {
+            None => {}
+            Some(Ok(listener)) => {
+                sealed.listener = Some(listener);
+                sealed.held.push(Barrier::Network);
+            }
+            Some(Err(error)) => {
+                let reason = format!("no network namespace: {error}");
+                self.refuse(Barrier::Network, &reason)?;
+                sealed.not_held.push(gap(Barrier::Network, &reason));
+            }
         }
-        step("mounts", user.lock_mounts())?;
+        step("user map", user.lock_mounts())?;
         chdir(&working).map_err(|_| SealError::WorkingFolder(working))?;
         step("inherited descriptors", folders.reopen())?;
         step("privileges", set_no_new_privs(true).map_err(Into::into))?;
@@ -137,7 +147,7 @@ impl Plan {
             Err(_) => {
                 const REASON: &str = "the kernel is older than 6.12 or has no Landlock";
                 sealed.not_held.push(gap(Barrier::Signals, REASON));
-                if !net {
+                if sealed.listener.is_none() {
                     // Those in the abstract namespace, which belongs to the network namespace.
                     sealed.held.retain(|barrier| *barrier != Barrier::Sockets);
                     sealed.not_held.push(gap(Barrier::Sockets, REASON));
@@ -151,6 +161,8 @@ impl Plan {
     /// Arranges the files that the child sees.
     fn mount(&self, working: &Path, outside: &Outside, sealed: &mut Sealed) -> io::Result<()> {
         let files = &self.files;
+        // A copy of a mount that the system shares would share with it too.
+        let mut scene = Scene::new()?;
         let mut kept = Vec::new();
         // A name is a message to its name server, so a closed network has no service for names.
         let net = self.level == SealLevel::Net;
@@ -164,8 +176,6 @@ impl Plan {
             Some(path) => Copy::of(path)?.map(|copy| (path, copy)),
             None => None,
         };
-        let mut scene = Scene::new()?;
-
         if let Some(run) = scene.replace(Path::new(hidden::RUN), 0o755)? {
             for (path, copy) in kept {
                 let inner = path.strip_prefix(hidden::RUN).unwrap_or(path);
@@ -188,7 +198,8 @@ impl Plan {
             }
             scene.replace(&path, mode)?;
         }
-        for path in self.hidden() {
+        let mut listings = Listings::default();
+        for path in self.hidden(&mut |home, path| listings.lack(home, path)) {
             scene.hide(&path)?;
         }
         for path in outside.sockets.iter().filter(|path| scene::is_socket(path)) {
@@ -213,7 +224,7 @@ impl Plan {
         match &files.home {
             // Everything is below `/`, which must stay writable.
             Some(home) if home.parent().is_some() => {
-                startup::protect_home(&scene, home, &files.programs, working)?;
+                startup::protect_home(&scene, &mut listings, home, &files.programs, working)?;
                 sealed.held.push(Barrier::Startup);
             }
             _ => {
@@ -267,12 +278,16 @@ impl Plan {
         Ok(sealed)
     }
 
-    /// Returns the files and folders with secrets in them.
-    fn hidden(&self) -> Vec<PathBuf> {
+    /// Returns the files and folders with secrets in them, but for those below the home that
+    /// `is_missing` knows to be missing.
+    fn hidden(&self, is_missing: &mut dyn FnMut(&Path, &Path) -> bool) -> Vec<PathBuf> {
         let files = &self.files;
         let mut hidden: Vec<_> = hidden::DUMPS.map(PathBuf::from).into();
         hidden.extend(files.secrets.iter().cloned());
-        hidden.extend(files.home.iter().flat_map(|home| hidden::of_home(home)));
+        if let Some(home) = &files.home {
+            let inner = hidden::of_home().filter(|path| !is_missing(home, path));
+            hidden.extend(inner.map(|path| home.join(path)));
+        }
         hidden.push(files.ntro_home.clone());
         hidden
     }
@@ -280,7 +295,7 @@ impl Plan {
     /// Returns what Landlock must hide and protect, by its real path.
     fn rules(&self) -> Vec<(PathBuf, Rule)> {
         let files = &self.files;
-        let mut hidden = self.hidden();
+        let mut hidden = self.hidden(&mut |_, _| false);
         hidden.extend(files.runtime_dir.clone());
         hidden.push("/dev/shm".into());
         hidden.extend(hidden::devices(&hidden::own_terminals()));
@@ -341,25 +356,29 @@ fn hide_devices(scene: &mut Scene, outside: &Outside) -> io::Result<()> {
     if !geteuid().is_root() {
         return Ok(());
     }
-    let mut copies = Vec::new();
-    // The kernel looks for terminals beside the device, and would look beside its copy's source.
-    let mut links = vec![("/dev/ptmx".into(), "pts/ptmx".into())];
-    for entry in hidden::kept_devices(&outside.terminals)? {
-        let path = entry.path();
-        match entry.file_type()?.is_symlink() {
-            true if path.ends_with("ptmx") => {}
-            true => links.extend(existing(path.read_link())?.map(|target| (path, target))),
-            false => copies.extend(Copy::of(&path)?.map(|copy| (path, copy))),
+    scene.replace_with(Path::new("/dev"), 0o755, |new| {
+        let mut shown = Vec::new();
+        // The kernel looks for terminals beside the device, and would look beside its copy's source.
+        symlink("pts/ptmx", new.join("ptmx"))?;
+        for entry in hidden::kept_devices(&outside.terminals)? {
+            let name = PathBuf::from(entry.file_name());
+            let kind = entry.file_type()?;
+            match kind.is_symlink() {
+                true if name == Path::new("ptmx") => {}
+                true => {
+                    if let Some(target) = existing(entry.path().read_link())? {
+                        symlink(target, new.join(name))?;
+                    }
+                }
+                false => {
+                    existing(scene::copy(&entry.path(), &new.join(&name), kind.is_dir()))?;
+                    shown.push(name);
+                }
+            }
         }
-    }
-    scene.replace(Path::new("/dev"), 0o755)?;
-    for (path, target) in links {
-        std::os::unix::fs::symlink(target, path)?;
-    }
-    for (path, copy) in copies {
-        scene.show(path, copy)?;
-    }
-    make_folder(Path::new("/dev/shm"), 0o1777)
+        make_folder(&new.join("shm"), 0o1777)?;
+        Ok(shown)
+    })
 }
 
 /// Installs the filter, and gives the process an empty session keyring. Returns whether the filter

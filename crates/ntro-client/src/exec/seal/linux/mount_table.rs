@@ -2,10 +2,11 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::buffer::spare_capacity;
 use rustix::mount::MountFlags;
 
 /// A line of `/proc/self/mountinfo`.
@@ -84,9 +85,16 @@ pub(super) fn is_in(path: &Path, folder: &Path) -> bool {
 
 /// Reads a file of `/proc`, which has no size, in few calls.
 pub(super) fn read(path: &str) -> io::Result<Vec<u8>> {
-    let mut text = Vec::with_capacity(1 << 14);
-    File::open(path)?.read_to_end(&mut text)?;
-    Ok(text)
+    const PART: usize = 1 << 14;
+
+    let file = File::open(path)?;
+    let mut text = Vec::new();
+    loop {
+        text.reserve(PART);
+        if rustix::io::read(&file, spare_capacity(&mut text))? == 0 {
+            return Ok(text);
+        }
+    }
 }
 
 /// Joins without a slash at the end, where `rest` is empty.

@@ -5,8 +5,8 @@
 //! be created, renamed or removed there. What exists in them stays writable, except what is named
 //! here. Each writable folder is a mount, and so keeps its name.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use std::{fs, io};
 
 use rustix::process::{chdir, geteuid};
 
-use super::scene::{Scene, existing, real};
+use super::scene::{self, Scene, existing, real};
 
 /// Folders and files below the home, besides the hidden files on its top level.
 const OF_HOME: [&str; 46] = [
@@ -109,7 +109,7 @@ pub(super) fn protect_system(scene: &Scene) -> io::Result<()> {
     if geteuid().is_root() {
         // The folders above keep their names.
         for folder in ["/var", "/var/spool"] {
-            existing(scene.pin(Path::new(folder)))?;
+            existing(scene::pin(Path::new(folder), true))?;
         }
     }
     of_system().try_for_each(|path| scene.make_read_only(path))
@@ -129,6 +129,7 @@ pub(super) fn of_system() -> impl Iterator<Item = &'static Path> {
 /// `programs` are the folders of `PATH`; the working folder stays as it is.
 pub(super) fn protect_home(
     scene: &Scene,
+    listings: &mut Listings,
     home: &Path,
     programs: &[PathBuf],
     working: &Path,
@@ -143,7 +144,6 @@ pub(super) fn protect_home(
             scene.make_read_only(&alias)?;
         }
     }
-    let mut listings = Listings::default();
     let mut protected = Protected::default();
     for path in listings.protected(&home, named, programs, working) {
         match path.is_absolute() {
@@ -151,8 +151,8 @@ pub(super) fn protect_home(
             false => protected.insert(&path),
         }
     }
-    scene.pin(&home)?;
-    close(scene, &mut listings, &home, &protected, true)?;
+    scene::pin(&home, true)?;
+    close(scene, listings, &home, &protected, true)?;
     // Those that are mounts are not read-only with the folder that they are in.
     for point in scene.mounts(&home) {
         let path = point.strip_prefix(&home).unwrap_or(point);
@@ -180,13 +180,28 @@ type Entries = BTreeMap<OsString, fs::FileType>;
 
 /// The folders of the home, each listed one time: most paths are missing.
 #[derive(Default)]
-struct Listings(BTreeMap<OsString, Entries>);
+pub(super) struct Listings(BTreeMap<OsString, Entries>);
 
 impl Listings {
     fn entries(&mut self, folder: &Path) -> io::Result<&Entries> {
         Ok(match self.0.entry(folder.into()) {
             Entry::Occupied(listed) => listed.into_mut(),
             Entry::Vacant(missing) => missing.insert(list(folder)?),
+        })
+    }
+
+    /// Returns whether a path below the home is missing, as far as the folders show that
+    /// [`Self::protected`] lists.
+    pub(super) fn lack(&mut self, home: &Path, path: &Path) -> bool {
+        const LISTED: [&str; 4] = ["", ".config", ".local", ".local/share"];
+        let mut inner = PathBuf::new();
+        let mut folder = home.to_owned();
+        path.iter().any(|name| {
+            let is_listed = LISTED.iter().any(|listed| inner.as_os_str() == *listed);
+            let entries = is_listed.then(|| self.entries(&folder));
+            inner.push(name);
+            folder.push(name);
+            matches!(entries, Some(Ok(entries)) if !entries.contains_key(name))
         })
     }
 
@@ -208,21 +223,19 @@ impl Listings {
         });
         let mut left: Vec<_> = OF_HOME.iter().map(PathBuf::from).chain(programs).collect();
         left.extend(self.hidden_links(home));
-        let mut found: Vec<PathBuf> = Vec::new();
+        // Comparing the names in paths takes longer than comparing strings.
+        let mut found: BTreeSet<OsString> = BTreeSet::new();
         while let Some(path) = left.pop() {
-            if found
-                .iter()
-                .any(|found| found.as_os_str() == path.as_os_str())
-            {
+            if found.contains(path.as_os_str()) {
                 continue;
             }
             if let Some(target) = self.followed(home, &path) {
                 let inner = target.strip_prefix(home).map(Path::to_owned);
                 left.push(inner.unwrap_or(target));
             }
-            found.push(path);
+            found.insert(path.into());
         }
-        found
+        found.into_iter().map(PathBuf::from).collect()
     }
 
     /// Returns the hidden files on the top level of the home that are links, as those that a tool
@@ -323,25 +336,27 @@ fn close(
     // A protected path could be created where it is missing.
     let closed = is_home || protected_here.count() < protected.inner.len();
     let mut inner = Vec::new();
+    let with_mounts = scene.names_with_mounts(folder);
     chdir(folder)?;
     for (name, kind) in entries {
-        let path = folder.join(name);
+        let has_mounts = with_mounts.contains(&name.as_os_str());
         let is_startup = is_home && !kind.is_dir() && is_startup_file(name);
-        if kind.is_symlink() || scene.covers(&path) {
+        if kind.is_symlink() || has_mounts && scene.covers(&folder.join(name)) {
             continue;
         }
-        match protected.inner.get(name) {
-            Some(node) if node.whole && !closed => scene.make_read_only(&path)?,
+        let name = Path::new(name);
+        match protected.inner.get(name.as_os_str()) {
+            Some(node) if node.whole && !closed => scene.make_read_only(&folder.join(name))?,
             Some(node) if node.whole => {}
             Some(node) if kind.is_dir() => {
-                scene.pin_here(&path)?;
-                inner.push((path, node));
+                scene::pin(name, has_mounts)?;
+                inner.push((folder.join(name), node));
             }
             _ if is_startup => {}
             // In a folder that stays open, the rest is as it was. A network file system that is
             // out of reach stays so.
             _ if closed && (kind.is_dir() || kind.is_file()) => {
-                let _ = scene.pin_here(&path);
+                let _ = scene::pin(name, has_mounts);
             }
             _ => {}
         }
