@@ -383,6 +383,9 @@ pub struct Timeouts {
     pub drain: Duration,
     /// The time in which one look at the store is enough for all calls that were rejected.
     pub reread: Duration,
+    /// The time for which the server remembers a token as a tripwire: a key has at most 100, those of
+    /// ended proxies included. Tokens are renewed in half of it.
+    pub tripwire: Duration,
 }
 
 impl Default for Timeouts {
@@ -393,6 +396,7 @@ impl Default for Timeouts {
             answer: Duration::from_mins(1),
             drain: Duration::from_secs(10),
             reread: Duration::from_secs(1),
+            tripwire: Duration::from_hours(1),
         }
     }
 }

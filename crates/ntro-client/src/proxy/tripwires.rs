@@ -8,10 +8,6 @@ use super::Settings;
 use super::keys::{KeySource, KeyUnavailable};
 use crate::api::{self, Client, Target};
 
-/// How long the server remembers a token: a key has at most 100 tripwires, those of ended proxies
-/// included.
-const LIFE: Duration = Duration::from_secs(60 * 60);
-
 /// The tokens of a proxy, and the server that must not see them.
 pub struct Tripwires {
     target: Target,
@@ -19,6 +15,7 @@ pub struct Tripwires {
     calls: api::Settings,
     /// In hexadecimal digits.
     hashes: Vec<String>,
+    life: Duration,
 }
 
 enum Failure {
@@ -41,6 +38,7 @@ impl Tripwires {
             keys,
             calls: settings.calls.clone(),
             hashes: children.map(|child| digits(child.token.sha256())).collect(),
+            life: settings.timeouts.tripwire,
         }
     }
 
@@ -64,7 +62,7 @@ impl Tripwires {
                 Ok(()) => {}
             }
             reread = true;
-            tokio::time::sleep(LIFE / 2).await;
+            tokio::time::sleep(self.life / 2).await;
         }
     }
 
@@ -84,7 +82,7 @@ impl Tripwires {
         };
         let client = Client::new(target, self.calls.clone());
         for hash in &self.hashes {
-            let registered = client.set_tripwire(hash, LIFE).await;
+            let registered = client.set_tripwire(hash, self.life).await;
             registered.map_err(Failure::Api)?;
         }
         Ok(())

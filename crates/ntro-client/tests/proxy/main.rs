@@ -16,3 +16,4 @@ mod redaction;
 mod rotation;
 mod streaming;
 mod support;
+mod tripwires;

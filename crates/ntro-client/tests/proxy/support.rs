@@ -201,13 +201,13 @@ pub(crate) struct TestKeys {
 }
 
 impl TestKeys {
-    fn of(provider: Provider, host: &Host) -> Self {
-        Self {
+    pub(crate) fn new(provider: Provider, host: &Host) -> Arc<Self> {
+        Arc::new(Self {
             key: Mutex::new(Ok(key_of(provider).to_owned())),
             origin: host.origin().to_string(),
             reads: AtomicUsize::new(0),
             rereads: AtomicUsize::new(0),
-        }
+        })
     }
 
     pub(crate) fn replace(&self, key: &str) {
@@ -245,6 +245,13 @@ pub(crate) fn token(provider: Provider) -> String {
     token.as_key().expose().to_owned()
 }
 
+/// Returns two programs with their tokens.
+pub(crate) fn tokens(provider: Provider) -> Vec<Child> {
+    ["one", "two"]
+        .map(|name| Child::new(name.to_owned(), Some(7), provider).unwrap())
+        .into()
+}
+
 /// Returns the settings of a proxy without children and log.
 pub(crate) fn settings(provider: Provider, upstream: &str) -> Settings {
     let prefix = if provider == Provider::Ntropii {
@@ -255,7 +262,7 @@ pub(crate) fn settings(provider: Provider, upstream: &str) -> Settings {
     let host: Host = format!("{upstream}{prefix}").parse().unwrap();
     Settings {
         provider,
-        keys: Arc::new(TestKeys::of(provider, &host)),
+        keys: TestKeys::new(provider, &host),
         host,
         connection: Some("acme".to_owned()),
         insecure_http: false,
@@ -276,11 +283,9 @@ pub(crate) fn proxy(
 ) -> (Proxy, String, String, Arc<TestKeys>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = settings(provider, upstream);
-    let keys = Arc::new(TestKeys::of(provider, &settings.host));
+    let keys = TestKeys::new(provider, &settings.host);
     settings.keys = Arc::clone(&keys) as Arc<dyn KeySource>;
-    settings.children = ["one", "two"]
-        .map(|name| Child::new(name.to_owned(), Some(7), provider).unwrap())
-        .into();
+    settings.children = tokens(provider);
     let token = |child: usize| settings.children[child].token.as_key().expose().to_owned();
     let (token, other_token) = (token(0), token(1));
     settings.log = Some(folder.path().join("proxy.log"));
