@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ntro_base::Provider;
 use rustix::process::{Pid, Signal, kill_process};
@@ -302,6 +302,34 @@ fn proxy_ends_with_the_program() {
         child.wait().unwrap();
         assert_clean(&stage);
     }
+}
+
+/// As those of a container whose first process has ended.
+#[test]
+fn folder_of_killed_proxy_is_removed_later() {
+    let stage = Stage::new();
+    let mut child = stage.start("exec --keyless", "echo ready; read line");
+    for proxy in ids(&stage.sandbox, "keyless-proxy") {
+        kill_process(Pid::from_raw(proxy).unwrap(), Signal::KILL).unwrap();
+    }
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    assert_eq!(folders(&stage.sandbox), 1);
+    let mut running = stage.start("exec --keyless", "echo ready; read line");
+    assert_eq!(folders(&stage.sandbox), 2, "a young folder was removed");
+    let runtime = stage.sandbox.home().with_file_name("run");
+    for entry in fs::read_dir(runtime).unwrap().flatten() {
+        let old = SystemTime::now() - Duration::from_mins(2);
+        let folder = fs::File::open(entry.path()).unwrap();
+        folder.set_modified(old).unwrap();
+    }
+    stage.run("exec --keyless", "true").success().done();
+    eventually("the folder of the killed proxy is left", || {
+        folders(&stage.sandbox) == 1
+    });
+    drop(running.stdin.take());
+    running.wait().unwrap();
+    assert_clean(&stage);
 }
 
 /// The best of three, since other tests run beside it.

@@ -79,6 +79,8 @@ pub(super) fn prepare(
     let upstream = &resolution.host()?.value;
 
     let home = home::create(cx.env())?;
+    // Until the proxy does.
+    let held = home::hold(home.path()).ok();
     let files = SealFiles {
         generated_home: Some(home.path().to_owned()),
         ..files(args.hidden_home, cx)?
@@ -92,6 +94,7 @@ pub(super) fn prepare(
     };
     let terms = child.terms(provider)?;
     let (socket, ready) = sidecar::start(cx, command, terms, Some(proxy))?;
+    drop(held);
     // The proxy removes it when the program has ended.
     let home = home.keep();
     let sealed = plan.enter()?;

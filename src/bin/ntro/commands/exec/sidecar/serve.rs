@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,7 @@ use ntro_client::resolve::Connection;
 use rustix::process::{Pid, setsid};
 use tokio::runtime::Builder;
 
+use super::super::keyless::home;
 use super::COMMAND;
 use super::child_key::MintedKey;
 use super::ended::Ended;
@@ -55,7 +56,7 @@ pub(crate) fn run(args: KeylessProxyArgs, cx: &Context) -> Result<Exit, CliError
     let mut socket = stdout.map(UnixStream::from).map_err(not_for_people)?;
     let mut order: Order = message::receive(&mut socket).map_err(not_for_people)?;
     let home = order.proxy.as_ref();
-    let home = home.map(|proxy| Removed(proxy.home.clone()));
+    let home = home.map(|proxy| Removed::new(&proxy.home));
     let secrets = std::mem::take(&mut order.secrets).into_iter();
     let cx = cx.with_variables(secrets.map(|(name, value)| (name, value.as_str().into())));
     match Sidecar::prepare(order, &cx) {
@@ -91,11 +92,23 @@ fn detach(cx: &Context) -> io::Result<Exit> {
 }
 
 /// The folder of a keyless program, which is removed when the proxy ends.
-struct Removed(PathBuf);
+struct Removed {
+    folder: PathBuf,
+    _held: Option<fs::File>,
+}
+
+impl Removed {
+    fn new(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            _held: home::hold(folder).ok(),
+        }
+    }
+}
 
 impl Drop for Removed {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
+        if let Err(error) = fs::remove_dir_all(&self.folder) {
             tracing::debug!(%error, "the folder of the program was not removed");
         }
     }
