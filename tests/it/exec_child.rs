@@ -392,6 +392,27 @@ fn presented_token_is_reported() {
     );
 }
 
+/// The proxy makes no call of its own with `--no-check`, not even to register the token.
+#[test]
+fn unchecked_token_is_not_reported() {
+    let story = Story::begin(Provider::Ntropii);
+    let mut program = story.spawn(
+        "exec --keyless --no-check",
+        0,
+        "echo $NTRO_API_KEY; read line",
+    );
+    let token = program.line().unwrap();
+    // Longer than a registered token takes to be one.
+    thread::sleep(Duration::from_secs(2));
+    let run = story.whoami().args("--host");
+    let run = run.arg(story.authority.host(Provider::Ntropii));
+    run.env("NTRO_API_KEY", &token).run().exits(4).done();
+    thread::sleep(Duration::from_millis(500));
+    let status = story.sandbox.ntro("auth status -o json").run().success();
+    assert_eq!(status.json()[0]["tripped_at"], serde_json::Value::Null);
+    program.end();
+}
+
 /// Two hundred programs. Half of them, and half of the processes beside them, are killed at random
 /// instants.
 #[test]

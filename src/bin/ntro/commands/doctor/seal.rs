@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Findings;
-use crate::commands::prove::{self, Proof, Trial};
+use crate::commands::prove::{self, Proof, ProvedAttempts, Trial};
 use crate::context::Context;
 
 const CHECK: &str = "seal";
@@ -21,11 +21,14 @@ pub(super) fn check(cx: &Context, findings: &mut Findings) {
         with_connection: false,
         limit: Some(LIMIT),
     };
-    let attempts = match prove::attempts(&trial, cx) {
-        Ok(Proof::Made(attempts)) => attempts,
-        Ok(Proof::NoBox(_)) => return failed(findings, "no keyless program can be started"),
-        Err(error) => return failed(findings, &error.message),
-    };
+    match prove::attempts(&trial, cx) {
+        Ok(Proof::Made(attempts)) => report(&attempts, findings),
+        Ok(Proof::NoBox(_)) => failed(findings, "no keyless program can be started"),
+        Err(error) => failed(findings, &error.message),
+    }
+}
+
+fn report(attempts: &ProvedAttempts, findings: &mut Findings) {
     let counts = attempts.counts();
     let tried = counts.refused + counts.succeeded;
     let (succeeded, not_tried) = (counts.succeeded, counts.not_tried);
@@ -46,4 +49,35 @@ pub(super) fn check(cx: &Context, findings: &mut Findings) {
 
 fn failed(findings: &mut Findings, message: &str) {
     findings.warning(CHECK, message, "ntro prove");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reported(attempts: &ProvedAttempts) -> serde_json::Value {
+        let mut findings = Findings::default();
+        report(attempts, &mut findings);
+        assert!(!findings.has_problem());
+        serde_json::to_value(&findings).unwrap()["findings"][0].take()
+    }
+
+    #[test]
+    fn succeeded_attempt_is_warning() {
+        let mut attempts = ProvedAttempts::refused(["file: folder of ntro", "keyring: link"]);
+        let finding = reported(&attempts);
+        assert_eq!(finding["level"], "ok");
+        assert_eq!(
+            finding["message"],
+            "a keyless program reaches no key, in 2 attempts (0 not tried)"
+        );
+        attempts.succeed("keyring: link");
+        let finding = reported(&attempts);
+        assert_eq!(finding["level"], "warning");
+        assert_eq!(
+            finding["message"],
+            "a keyless program can reach more than it should: 1 of 2 attempts succeed (0 not tried)"
+        );
+        assert_eq!(finding["fix"], "seal it; `ntro prove` lists the attempts");
+    }
 }

@@ -64,6 +64,29 @@ impl ProvedAttempts {
     }
 }
 
+#[cfg(test)]
+impl ProvedAttempts {
+    /// Returns attempts that were all refused.
+    pub(crate) fn refused<const N: usize>(names: [&str; N]) -> Self {
+        let attempts = names.map(|name| ProvedAttempt {
+            name: name.to_owned(),
+            outcome: ProvedOutcome::Refused,
+            why: String::new(),
+        });
+        Self {
+            attempts: attempts.into(),
+            fix: "seal it",
+        }
+    }
+
+    /// Makes an attempt succeed.
+    pub(crate) fn succeed(&mut self, name: &str) {
+        let mut attempts = self.attempts.iter_mut();
+        let attempt = attempts.find(|attempt| attempt.name == name);
+        attempt.expect("the attempt was made").outcome = ProvedOutcome::Succeeded;
+    }
+}
+
 impl Report for ProvedAttempts {
     fn text(&self, paint: Paint) -> String {
         let mut text = String::new();
