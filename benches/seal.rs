@@ -26,6 +26,7 @@ mod programs;
 fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--sealed", linux::BARE, _, program] => linux::become_isolated(program),
         ["--sealed", level, home, program] => linux::become_sealed(level, home, program),
         _ => linux::compare(&arguments),
     }
@@ -41,18 +42,30 @@ mod linux {
     use std::time::{Duration, Instant};
 
     use ntro_client::exec::seal::{Plan, SealFiles, SealLevel};
+    use rustix::thread::UnshareFlags;
 
     use crate::programs::{Linked, hello, installed};
 
     /// The most that a seal may take, in milliseconds.
     const MOST: f64 = 3.0;
-    const LEVELS: [(&str, &str); 3] = [
+    /// Instead of a level: a network namespace, with the user namespace that it needs.
+    pub(crate) const BARE: &str = "bare";
+    const LEVELS: [(&str, &str); 4] = [
         ("not sealed", "off"),
         ("`--seal store`", "store"),
         ("`--seal net`", "net"),
+        ("a bare `unshare(CLONE_NEWUSER \\| CLONE_NEWNET)`", BARE),
     ];
     /// An ordinary user of nearly every system, `daemon`.
     const USER: &str = "1";
+
+    #[expect(unsafe_code, reason = "no crate wraps this call safely")]
+    pub(crate) fn become_isolated(program: &str) {
+        let namespaces = UnshareFlags::NEWUSER | UnshareFlags::NEWNET;
+        // SAFETY: Unsafe because of `CLONE_FILES`, which is not passed.
+        unsafe { rustix::thread::unshare_unsafe(namespaces) }.unwrap();
+        panic!("{}", Command::new(program).exec());
+    }
 
     pub(crate) fn become_sealed(level: &str, home: &str, program: &str) {
         let home = PathBuf::from(home);
@@ -106,11 +119,13 @@ mod linux {
         let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
         let mut plain = None;
         let mut more = 0.0_f64;
-        for ((name, _), mut times) in LEVELS.iter().zip(times) {
+        for ((name, level), mut times) in LEVELS.iter().zip(times) {
             times.sort_unstable();
             let median = milliseconds(times[times.len() / 2]);
             let own = median - *plain.get_or_insert(median);
-            more = more.max(own);
+            if *level != BARE {
+                more = more.max(own);
+            }
             let least = milliseconds(times[0]);
             println!("| {name} | {least:.2} | {median:.2} | {own:.2} |");
         }
