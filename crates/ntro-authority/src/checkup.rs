@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::github_keys::GithubKeys;
 use crate::key_material::KeyMaterial;
 use crate::settings::{Database, Issuer};
-use crate::store::{self, StoreError};
+use crate::store::{self, PostgresReport, StoreError};
 use crate::verify::{Hasher, PEPPER_LENGTH};
 
 /// The state of a database that can be served.
@@ -49,6 +49,11 @@ pub fn check_database(
         0 => DatabaseState::Current,
         _ => DatabaseState::Older,
     })
+}
+
+/// Reports how a PostgreSQL database is reached and replicated; `None` for SQLite.
+pub fn check_replication(database: &Database) -> Result<Option<PostgresReport>, Error> {
+    Ok(store::report(database)?)
 }
 
 /// Fetches or reads the key set of an issuer, and returns the number of its usable keys.

@@ -41,7 +41,9 @@ mod trusted_proxies;
 mod verify;
 
 pub use actor::{Actor, LeakReporter};
-pub use checkup::{DatabaseState, check_database, check_github_keys, check_issuer};
+pub use checkup::{
+    DatabaseState, check_database, check_github_keys, check_issuer, check_replication,
+};
 pub use error::Error;
 pub use http::{Certificate, CertificateError, Listener, router, serve, serve_on};
 pub use key_material::KeyMaterial;
@@ -56,8 +58,8 @@ pub use settings::{
 };
 pub use store::{
     ApiKeyRecord, DataPlatform, Excess, KeyHash, MemberRecord, OrganisationRecord, PostgresError,
-    PostgresUrl, PostgresUrlError, Role, SqliteError, StoreError, TenantRecord, TenantStatus,
-    UnknownName,
+    PostgresReport, PostgresUrl, PostgresUrlError, Role, SqliteError, Standbys, StoreError,
+    TenantRecord, TenantStatus, UnknownName,
 };
 pub use transparency::AuditFault;
 pub use trusted_proxies::{ForwardedHeader, TrustedProxies, TrustedProxy, TrustedProxyError};

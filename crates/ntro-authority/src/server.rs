@@ -12,9 +12,10 @@ use crate::admin_auth::{Fetcher, Verifier};
 use crate::error::Error;
 use crate::github_keys::GithubKeys;
 use crate::identity_key::IdentityKey;
+use crate::lease::ClockSource;
 use crate::registry::Registry;
 use crate::settings::{AuthoritySettings, Database};
-use crate::store::{MemberRecord, Role};
+use crate::store::{MemberRecord, Replication, Role};
 use crate::verify::rate_limits::{Buckets, ClientNetwork, Exceeded, Limit, Policy, RateLimitKey};
 use crate::verify::{KeyCache, KeyUse};
 
@@ -55,8 +56,12 @@ impl Authority {
     pub fn open(database: &Database, settings: AuthoritySettings) -> Result<Self, Error> {
         let key_material = &settings.key_material;
         let (registry, key_cache) =
-            Registry::serve(database, key_material, Actor::System, |hasher| {
-                KeyCache::new(hasher, &settings.region, &settings.limits)
+            Registry::serve(database, key_material, Actor::System, |hasher, lease| {
+                let key_cache = KeyCache::new(hasher, &settings.region, &settings.limits);
+                match lease {
+                    Some(lease) => key_cache.with_lease(lease),
+                    None => key_cache,
+                }
             })?;
         let fetcher = Fetcher::new(settings.proxies.clone(), settings.roots.clone());
         let fetcher = Arc::new(fetcher);
@@ -66,6 +71,14 @@ impl Authority {
             .map(|url| GithubKeys::new(url, fetcher))
             .transpose()?;
         let identity_key = IdentityKey::open(&key_material.files(database)?)?;
+        if registry.replication().is_some()
+            && ClockSource::read().is_some_and(|source| source.stops_with_the_guest())
+        {
+            tracing::warn!(
+                "the clock source stops while this machine is paused or migrated: its lease may \
+                 last too long then"
+            );
+        }
         let buckets = |per_minute| Buckets::new(Limit::new(per_minute, key_cache.replicas()));
         Ok(Self(Arc::new(Inner {
             failures: buckets(settings.limits.failures_per_minute),
@@ -95,12 +108,19 @@ impl Authority {
     }
 
     /// Returns every part of the authority on which its readiness depends.
-    pub(crate) fn parts(&self) -> [Part; 3] {
+    pub(crate) fn parts(&self) -> Vec<Part> {
         let part = |name, is_ok: bool, failure| Part {
             name,
             failure: (!is_ok).then_some(failure),
         };
-        [
+        let lease = self.replication().map(|replication| {
+            part(
+                "lease",
+                !replication.lease.is_zero(),
+                "the database does not answer, or other servers have fenced this one",
+            )
+        });
+        let parts = [
             part(
                 "listener",
                 !self.0.draining.load(Ordering::Relaxed),
@@ -116,7 +136,14 @@ impl Authority {
                 self.0.key_cache.is_loaded(),
                 "the keys are not loaded",
             ),
-        ]
+        ];
+        parts.into_iter().chain(lease).collect()
+    }
+
+    /// Returns the state of this process among those that serve the database, if there may be
+    /// several.
+    pub(crate) fn replication(&self) -> Option<Replication> {
+        self.0.registry.replication()
     }
 
     /// Returns whether changes can be written now.

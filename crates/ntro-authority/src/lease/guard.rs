@@ -46,7 +46,13 @@ impl<C: BootClock + ?Sized> Lease<C> {
         self.end.store(0, Ordering::Release);
     }
 
-    fn end(&self) -> BootTime {
+    /// Returns the end of the lease; one that has passed, or never began, for none.
+    pub(crate) fn end(&self) -> BootTime {
         BootTime(self.end.load(Ordering::Acquire))
+    }
+
+    /// Returns the time until an end that was read earlier.
+    pub(crate) fn until(&self, end: BootTime) -> std::time::Duration {
+        self.clock.now().until(end)
     }
 }

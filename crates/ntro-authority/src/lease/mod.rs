@@ -41,8 +41,6 @@
 //! The tests hold a model, the tasks of a replica in a simulated network, and [`Lease`] between threads
 //! to this promise, and to finding each rule that is left out.
 
-#![allow(dead_code, unused_imports, reason = "PostgreSQL is their caller")]
-
 mod atomics;
 mod boot_clock;
 mod clock_source;
@@ -57,13 +55,16 @@ mod terms;
 
 pub(crate) use boot_clock::{BootClock, BootTime, SystemBootClock};
 pub(crate) use clock_source::ClockSource;
-pub(crate) use confirmation::{Confirmation, NextStep, Receipt, Standing};
+#[cfg(test)]
+pub(crate) use confirmation::Standing;
+pub(crate) use confirmation::{Confirmation, NextStep, Receipt};
 pub(crate) use guard::Lease;
 pub(crate) use lease_store::{ChangeReader, Generation, LeaseRow, LeaseStore, Renewal, ReplicaId};
-pub(crate) use replica::{Passage, Replica, ReplicaReads};
-pub(crate) use revoker::{Revoker, Unconfirmed};
-pub(crate) use shared_read::NoAnswer;
-pub(crate) use tenure::{LeaseChange, RenewalRequest, Tenure};
+pub(crate) use replica::{Replica, ReplicaReads};
+pub(crate) use revoker::Revoker;
+#[cfg(test)]
+pub(crate) use tenure::RenewalRequest;
+pub(crate) use tenure::{LeaseChange, Tenure};
 pub(crate) use terms::Terms;
 
 #[cfg(test)]

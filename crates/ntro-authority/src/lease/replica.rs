@@ -92,6 +92,7 @@ impl Replica {
     }
 
     /// Waits until the memory has every change that was committed before this call.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the simulation is its caller"))]
     pub(crate) async fn barrier(&self) -> Answer<Passage> {
         let epoch = self.epoch.get().await?;
         let applied = *self.applied.borrow();

@@ -1,5 +1,7 @@
+use std::fmt::Display;
 use std::future::Future;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -65,12 +67,29 @@ pub(super) async fn within<T>(
     match timeout(deadline, call).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "a call to the database of leases failed");
+            warn(&format_args!(
+                "a call to the database of leases failed: {error}"
+            ));
             Err(NoAnswer)
         }
         Err(_) => {
-            tracing::warn!("a call to the database of leases took too long");
+            warn(&"a call to the database of leases took too long");
             Err(NoAnswer)
+        }
+    }
+}
+
+/// Logs a warning, unless there was one a moment ago: while a database is away, every call fails.
+fn warn(message: &dyn Display) {
+    const PAUSE: Duration = Duration::from_secs(5);
+    static LAST: Mutex<Option<Instant>> = Mutex::new(None);
+
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    match *last {
+        Some(at) if at.elapsed() < PAUSE => tracing::debug!("{message}"),
+        _ => {
+            *last = Some(Instant::now());
+            tracing::warn!("{message}");
         }
     }
 }

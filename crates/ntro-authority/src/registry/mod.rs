@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 
 use crate::actor::Actor;
 pub(crate) use crate::store::KeyFilter;
-use crate::store::{Stamp, Store};
+use crate::store::{Replication, Stamp, Store};
 use crate::transparency::LogKey;
 use crate::verify::Hasher;
 pub use audit_logs::{AuditLogName, ProvedEvent};
@@ -92,6 +92,12 @@ impl Registry {
     /// Returns whether changes can be written now, and reach verification.
     pub(crate) fn is_healthy(&self) -> bool {
         self.store().is_healthy()
+    }
+
+    /// Returns the state of this process among those that serve the database, if there may be
+    /// several.
+    pub(crate) fn replication(&self) -> Option<Replication> {
+        self.store().replication()
     }
 
     fn store(&self) -> &dyn Store {

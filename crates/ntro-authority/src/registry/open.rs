@@ -9,6 +9,7 @@ use crate::actor::Actor;
 use crate::error::Error;
 use crate::identity_key::IdentityKey;
 use crate::key_material::{KeyFiles, KeyMaterial};
+use crate::lease::Lease;
 use crate::settings::Database;
 use crate::store::{self, Store, StoreError, Subscriber};
 use crate::transparency::LogKey;
@@ -44,12 +45,12 @@ impl Registry {
         database: &Database,
         key_material: &KeyMaterial,
         actor: Actor,
-        subscriber: impl FnOnce(Hasher) -> S,
+        subscriber: impl FnOnce(Hasher, Option<Arc<Lease>>) -> S,
     ) -> Result<(Self, Arc<S>), Error> {
         let files = key_material.files(database)?;
         let hasher = open_hasher(database, &files)?;
-        let subscriber = Arc::new(subscriber(hasher.clone()));
-        let store = store::serve(database, subscriber.clone())?;
+        let (store, subscriber) =
+            store::serve(database, |lease| subscriber(hasher.clone(), lease))?;
         Ok((Self::over(store, hasher, &files, actor)?, subscriber))
     }
 

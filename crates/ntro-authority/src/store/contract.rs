@@ -104,7 +104,10 @@ impl Place {
                 let files = SqliteFiles::new(&folder.path().join("registry.db"));
                 sqlite::serve(&files, recorder.clone()).unwrap()
             }
-            Self::Postgres(url) => postgres::serve(url, recorder.clone()).unwrap(),
+            Self::Postgres(url) => {
+                let joining = postgres::join(url).unwrap();
+                postgres::serve(joining, recorder.clone()).unwrap()
+            }
         };
         (store, recorder)
     }

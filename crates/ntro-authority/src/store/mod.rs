@@ -28,6 +28,7 @@ mod sqlite;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -38,8 +39,8 @@ pub(crate) use audit::{AuditAction, AuditEvent, AuditTarget, Stamp};
 pub(crate) use audit_logs::{LogRecord, LogRow, SignedRecord};
 pub use error::{SqliteError, StoreError};
 pub(crate) use leaks::{LeakOutcome, LeakPlace};
-pub(crate) use open::{init, inspect, open, pepper_check, serve, set_pepper_check};
-pub use postgres::{PostgresError, PostgresUrl, PostgresUrlError};
+pub(crate) use open::{init, inspect, open, pepper_check, report, serve, set_pepper_check};
+pub use postgres::{PostgresError, PostgresReport, PostgresUrl, PostgresUrlError, Standbys};
 pub use records::{
     ApiKeyRecord, DataPlatform, Excess, KeyHash, MemberRecord, OrganisationRecord, Role,
     TenantRecord, TenantStatus, UnknownName,
@@ -73,10 +74,22 @@ pub(crate) trait Subscriber: Send + Sync {
     fn apply(&self, epoch: Epoch, changes: Vec<RegistryChange>);
 }
 
+/// The state of a process among those that serve a database.
+pub(crate) struct Replication {
+    /// The rest of its lease; zero without one.
+    pub(crate) lease: Duration,
+    /// The last report on the database, while it can be reached.
+    pub(crate) report: Option<PostgresReport>,
+}
+
 /// A database that holds the registry.
 pub(crate) trait Store: Send + Sync {
     /// Returns whether changes can be written now, and reach the subscriber.
     fn is_healthy(&self) -> bool;
+
+    /// Returns the state of this process among those that serve the database, if there may be
+    /// several.
+    fn replication(&self) -> Option<Replication>;
 
     /// Adds an organisation; a conflict if its name or external id is the name, id or external id
     /// of another one.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::sqlite::{self, Inspection, SqliteFiles};
-use super::{Store, StoreError, Subscriber, postgres};
+use super::{PostgresReport, Store, StoreError, Subscriber, postgres};
+use crate::lease::Lease;
 use crate::settings::Database;
 
 /// Opens a database beside a serving process, or without one.
@@ -22,17 +23,24 @@ pub(crate) fn init(database: &Database) -> Result<(), StoreError> {
     }
 }
 
-/// Opens a database to serve it: hands everything to the subscriber, then every change.
-pub(crate) fn serve(
+/// Opens a database to serve it: makes the subscriber, which is given the lease of this process if
+/// the database has several, and hands it everything, then every change.
+pub(crate) fn serve<S: Subscriber + 'static>(
     database: &Database,
-    subscriber: Arc<dyn Subscriber>,
-) -> Result<Arc<dyn Store>, StoreError> {
+    subscriber: impl FnOnce(Option<Arc<Lease>>) -> S,
+) -> Result<(Arc<dyn Store>, Arc<S>), StoreError> {
     match database {
         Database::Sqlite(path) => {
-            let store = sqlite::serve(&SqliteFiles::new(path), subscriber)?;
-            Ok(Arc::new(store))
+            let subscriber = Arc::new(subscriber(None));
+            let store = sqlite::serve(&SqliteFiles::new(path), subscriber.clone())?;
+            Ok((Arc::new(store), subscriber))
         }
-        Database::Postgres(url) => Ok(Arc::new(postgres::serve(url, subscriber)?)),
+        Database::Postgres(url) => {
+            let joining = postgres::join(url)?;
+            let subscriber = Arc::new(subscriber(Some(joining.lease())));
+            let store = postgres::serve(joining, subscriber.clone())?;
+            Ok((Arc::new(store), subscriber))
+        }
     }
 }
 
@@ -52,6 +60,14 @@ pub(crate) fn inspect(database: &Database) -> Result<Option<Inspection>, StoreEr
     match database {
         Database::Sqlite(path) => sqlite::inspect(path).map(Some),
         Database::Postgres(url) => postgres::inspect(url),
+    }
+}
+
+/// Reports how a database is reached and replicated; `None` for one without replicas.
+pub(crate) fn report(database: &Database) -> Result<Option<PostgresReport>, StoreError> {
+    match database {
+        Database::Sqlite(_) => Ok(None),
+        Database::Postgres(url) => postgres::report(url).map(Some),
     }
 }
 

@@ -107,8 +107,12 @@ impl KeyCache {
         }
     }
 
+    /// Returns the lease that the answers need, if they do.
+    pub(crate) fn lease(&self) -> Option<&Lease> {
+        self.lease.as_deref()
+    }
+
     /// Answers only while a lease holds.
-    #[cfg_attr(not(test), allow(dead_code, reason = "PostgreSQL is its caller"))]
     pub(crate) fn with_lease(self, lease: Arc<Lease>) -> Self {
         Self {
             lease: Some(lease),

@@ -3,6 +3,9 @@
 //! A gateway asks before it lets a request through, with the request's credentials. The response is
 //! built from the entry of the key cache, in one buffer.
 
+use std::io::Write as _;
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::CACHE_CONTROL;
@@ -20,6 +23,7 @@ use crate::http::api_error::{ApiError, ErrorResponse};
 use crate::http::authentication::AnyKey;
 use crate::http::ontora::Ontora;
 use crate::http::service::Head;
+use crate::lease::Lease;
 use crate::registry::ISSUER;
 use crate::server::Authority;
 use crate::verify::CachedKey;
@@ -62,7 +66,7 @@ const IDENTITY_HEADERS: [(HeaderName, Write); 6] = [
     }),
 ];
 const IDENTITY: HeaderName = HeaderName::from_static("x-ntro-identity");
-/// The milliseconds for which the answer may be used again.
+/// The milliseconds for which the answer may be used again: the rest of the lease.
 const VALID_FOR: HeaderName = HeaderName::from_static("x-ntro-valid-for");
 
 const NOTHING: HeaderValue = HeaderValue::from_static("");
@@ -89,30 +93,39 @@ fn decide(authority: &Authority, head: &Head<'_>) -> Result<Response, ApiError> 
     let question = Question::read(head)?;
     let request = question.bound_to(head)?;
     // `X-API-Key` decides if it is present, `Authorization` otherwise.
+    let lease = authority.key_cache().lease();
+    // Before the look-up: a later lease says nothing about it.
+    let end = lease.map(Lease::end);
     let AnyKey(key) = AnyKey::verify::<Ontora>(authority, head)?;
     question.check(&key)?;
     let identity = match request {
         None => NOTHING,
         Some(request) => signed_identity(authority, &key, &request)?,
     };
-    Ok(allowed(&key, identity))
+    let valid_for = lease
+        .zip(end)
+        .map_or(Duration::ZERO, |(lease, end)| lease.until(end));
+    Ok(allowed(&key, identity, valid_for))
 }
 
-fn allowed(key: &CachedKey, identity: HeaderValue) -> Response {
+fn allowed(key: &CachedKey, identity: HeaderValue, valid_for: Duration) -> Response {
     let mut text = Vec::with_capacity(TYPICAL_LENGTH);
     let ranges = IDENTITY_HEADERS.map(|(name, write)| {
         let start = text.len();
         write(key, &mut text);
         (name, start..text.len())
     });
+    let start = text.len();
+    // A buffer that grows: nothing fails.
+    let _ = write!(text, "{}", valid_for.as_millis());
+    let valid_for = (VALID_FOR, start..text.len());
     let text = Bytes::from(text);
     let mut headers = HeaderMap::with_capacity(MOST_HEADERS);
-    for (name, range) in ranges {
+    for (name, range) in ranges.into_iter().chain([valid_for]) {
         let value = HeaderValue::from_maybe_shared(text.slice(range));
         headers.insert(name, value.unwrap_or(NOTHING));
     }
     headers.insert(IDENTITY, identity);
-    headers.insert(VALID_FOR, HeaderValue::from_static("0"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let mut response = Response::new(Body::empty());
     *response.headers_mut() = headers;

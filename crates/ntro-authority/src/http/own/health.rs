@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::MergedShape;
 use crate::http::api_error::{ApiError, ErrorResponse, ErrorShape as _};
+use crate::lease::ClockSource;
 use crate::server::Authority;
+use crate::store::Replication;
 
 /// `GET /healthz`
 pub(super) async fn alive() -> Json<Value> {
@@ -23,8 +25,13 @@ pub(super) async fn ready(State(authority): State<Authority>) -> Response {
         .into_iter()
         .map(|part| (part.name.to_owned(), part.failure.unwrap_or("ok").into()))
         .collect();
+    let replication = authority.replication().map(|one| replication(&one));
     if authority.is_ready() {
-        return Json(json!({"status": "ready", "parts": parts})).into_response();
+        let mut body = json!({"status": "ready", "parts": parts});
+        if let Some(replication) = replication {
+            body["replication"] = replication;
+        }
+        return Json(body).into_response();
     }
     let mut refused = ErrorResponse::<MergedShape>::from(ApiError::unavailable()).into_response();
     let (_, body) = MergedShape::render(ApiError::unavailable());
@@ -32,9 +39,26 @@ pub(super) async fn ready(State(authority): State<Authority>) -> Response {
     let mut body: Map<String, Value> = serde_json::from_slice(&body).unwrap_or_default();
     body.insert("status".to_owned(), "unavailable".into());
     body.insert("parts".to_owned(), parts.into());
+    if let Some(replication) = replication {
+        body.insert("replication".to_owned(), replication);
+    }
     *refused.body_mut() = Body::from(Value::from(body).to_string());
     refused.headers_mut().remove(CONTENT_LENGTH);
     refused
+}
+
+/// Describes the state of this process among those that serve the database, and that of the
+/// database; null for what is unknown.
+fn replication(replication: &Replication) -> Value {
+    let report = replication.report;
+    let millis = u64::try_from(replication.lease.as_millis()).unwrap_or(u64::MAX);
+    json!({
+        "lease_milliseconds": millis,
+        "clock_source": ClockSource::read().map(|source| source.name().to_owned()),
+        "notifications": report.map(|report| report.notifications),
+        "standbys": report.map(|report| report.standbys.as_str()),
+        "standby_lag_bytes": report.and_then(|report| report.standby_lag),
+    })
 }
 
 /// `GET /.well-known/jwks.json`

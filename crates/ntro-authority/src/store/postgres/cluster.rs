@@ -1,8 +1,7 @@
 //! Which PostgreSQL cluster a connection reaches.
 
-use super::connection::PostgresConnection;
-use super::{PostgresError, StoreError};
-use crate::store::sql::{SqlSession, values};
+use super::PostgresError;
+use super::link::Link;
 
 /// The identity of a cluster and of its history.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,28 +14,23 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// Reads the identity, and refuses a standby.
-    pub(super) fn read(connection: &PostgresConnection) -> Result<Self, StoreError> {
-        let session: &dyn SqlSession = connection;
-        let is_standby = session.first("SELECT pg_is_in_recovery()", values![], |row| {
-            row.get::<bool>(0)
-        })?;
-        if is_standby != Some(false) {
+    pub(super) async fn read(link: &Link) -> Result<Self, PostgresError> {
+        let is_standby = link.script("SELECT pg_is_in_recovery()").await?;
+        if is_standby != ["f"] {
             let message = "the server is a standby: name the primary";
-            return Err(PostgresError::connection(message).into());
+            return Err(PostgresError::connection(message));
         }
         // The name of a file of the log begins with the timeline. `pg_control_checkpoint` reports a
         // new one only some time after a promotion.
-        let cluster = session.first(
-            "SELECT CAST(system_identifier AS TEXT), \
-             substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) FROM pg_control_system()",
-            values![],
-            |row| {
-                Ok(Self {
-                    system: row.get(0)?,
-                    timeline: row.get(1)?,
-                })
-            },
-        )?;
-        cluster.ok_or(StoreError::Invalid { what: "cluster" })
+        let cluster = link
+            .script(
+                "SELECT system_identifier FROM pg_control_system(); \
+                 SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)",
+            )
+            .await?;
+        match <[String; 2]>::try_from(cluster) {
+            Ok([system, timeline]) => Ok(Self { system, timeline }),
+            Err(_) => Err(PostgresError::connection("the server has no identity")),
+        }
     }
 }

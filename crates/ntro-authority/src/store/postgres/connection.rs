@@ -1,88 +1,34 @@
-//! A connection to the primary.
+//! A connection of a thread that runs one statement after another.
 
-use std::future::{Future, poll_fn};
-use std::io::BufReader;
-use std::pin::pin;
+use std::future::Future;
+use std::ops::Deref;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Runtime;
-use tokio::sync::Notify;
-use tokio_postgres::error::Severity;
-use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, SimpleQueryMessage};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::cluster::Cluster;
-use super::url::{Encryption, PostgresUrl};
-use super::{PostgresError, StoreError};
+use super::link::Link;
+use super::{PostgresError, PostgresUrl};
 
-/// How long connecting may take, and one step of a statement.
-pub(super) const DEADLINE: Duration = Duration::from_secs(10);
-
-/// A connection to the primary, driven by the runtime of its thread: nothing happens on it while no
-/// call is under way.
+/// A connection, driven by the runtime of its thread: nothing happens on it while no call is under
+/// way.
 pub(super) struct PostgresConnection {
-    pub(super) client: Client,
-    pub(super) cluster: Cluster,
+    link: Link,
     runtime: Rc<Runtime>,
-    signals: Arc<Signals>,
 }
 
-/// What the server sends unasked.
-#[derive(Default)]
-struct Signals {
-    /// A warning came.
-    warned: AtomicBool,
-    /// A notification came.
-    notified: Notify,
-    /// The connection has ended.
-    ended: AtomicBool,
+impl Deref for PostgresConnection {
+    type Target = Link;
+
+    fn deref(&self) -> &Link {
+        &self.link
+    }
 }
 
 impl PostgresConnection {
-    /// Connects, and refuses a server that is no primary.
-    pub(super) fn open(url: &PostgresUrl, runtime: &Rc<Runtime>) -> Result<Self, StoreError> {
-        let mut config = url.config.clone();
-        if config.get_application_name().is_none() {
-            config.application_name("ntro");
-        }
-        config
-            .connect_timeout(DEADLINE / 2)
-            .tcp_user_timeout(DEADLINE)
-            .keepalives_idle(DEADLINE);
-        let signals = Arc::new(Signals::default());
-        let connecting = async {
-            match &url.encryption {
-                Encryption::Off => {
-                    let (client, connection) = config.connect(NoTls).await?;
-                    tokio::spawn(drive(connection, signals.clone()));
-                    Ok(client)
-                }
-                Encryption::Verified { roots } => {
-                    let tls = MakeRustlsConnect::new(tls_config(roots.as_deref())?);
-                    let (client, connection) = config.connect(tls).await?;
-                    tokio::spawn(drive(connection, signals.clone()));
-                    Ok(client)
-                }
-            }
-        };
-        let client: Result<Client, PostgresError> = runtime.block_on(bounded(connecting));
-        let connection = Self {
-            client: client?,
-            cluster: Cluster::default(),
-            runtime: runtime.clone(),
-            signals,
-        };
-        let cluster = Cluster::read(&connection)?;
+    pub(super) fn open(url: &PostgresUrl, runtime: &Rc<Runtime>) -> Result<Self, PostgresError> {
         Ok(Self {
-            cluster,
-            ..connection
+            link: runtime.block_on(Link::open(url))?,
+            runtime: runtime.clone(),
         })
     }
 
@@ -93,13 +39,7 @@ impl PostgresConnection {
 
     /// Runs several statements, in one message; returns the first column of every row.
     pub(super) fn script(&self, sql: &str) -> Result<Vec<String>, PostgresError> {
-        let messages =
-            self.block_on(bounded(async { Ok(self.client.simple_query(sql).await?) }))?;
-        let first = |message: &SimpleQueryMessage| match message {
-            SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
-            _ => None,
-        };
-        Ok(messages.iter().filter_map(first).collect())
+        self.block_on(self.link.script(sql))
     }
 
     /// Returns whether the server has closed the connection, as far as this machine knows.
@@ -110,97 +50,6 @@ impl PostgresConnection {
                 tokio::task::yield_now().await;
             }
         });
-        self.client.is_closed() || self.signals.ended.load(Ordering::Relaxed)
+        self.link.is_closed()
     }
-
-    /// Forgets the warnings so far.
-    pub(super) fn forget_warnings(&self) {
-        self.signals.warned.store(false, Ordering::Relaxed);
-    }
-
-    /// Returns whether a warning came since they were last forgotten.
-    pub(super) fn has_warned(&self) -> bool {
-        self.signals.warned.load(Ordering::Relaxed)
-    }
-
-    /// Waits for a notification. One that came since the last wait counts.
-    pub(super) async fn notified(&self) {
-        self.signals.notified.notified().await;
-    }
-}
-
-/// Ends a future that takes too long. The outcome of its statement is unknown then.
-pub(super) async fn bounded<T>(
-    future: impl Future<Output = Result<T, PostgresError>>,
-) -> Result<T, PostgresError> {
-    match tokio::time::timeout(DEADLINE, future).await {
-        Ok(result) => result,
-        Err(_) => Err(PostgresError::connection(format!(
-            "PostgreSQL has not answered within {} seconds",
-            DEADLINE.as_secs()
-        ))),
-    }
-}
-
-/// Reads and writes the connection until it ends. Sees a notice before the client gets the answer
-/// that follows it.
-async fn drive<S, T>(mut connection: Connection<S, T>, signals: Arc<Signals>)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    let mut messages = pin!(poll_fn(|cx| connection.poll_message(cx)));
-    loop {
-        match messages.as_mut().await {
-            Some(Ok(AsyncMessage::Notice(notice))) => {
-                let harmless = matches!(
-                    notice.parsed_severity(),
-                    Some(Severity::Notice | Severity::Debug | Severity::Info | Severity::Log)
-                );
-                if !harmless {
-                    tracing::warn!(
-                        code = notice.code().code(),
-                        "PostgreSQL: {}",
-                        notice.message()
-                    );
-                    signals.warned.store(true, Ordering::Relaxed);
-                }
-            }
-            Some(Ok(AsyncMessage::Notification(_))) => signals.notified.notify_one(),
-            Some(Ok(_)) => {}
-            Some(Err(_)) | None => break,
-        }
-    }
-    signals.ended.store(true, Ordering::Relaxed);
-    signals.notified.notify_one();
-}
-
-fn tls_config(file: Option<&std::path::Path>) -> Result<ClientConfig, PostgresError> {
-    let mut roots = RootCertStore::empty();
-    match file {
-        Some(path) => {
-            let unreadable = |error: &dyn std::fmt::Display| {
-                PostgresError::connection(format!("cannot read `{}`: {error}", path.display()))
-            };
-            let file = std::fs::File::open(path).map_err(|error| unreadable(&error))?;
-            for certificate in CertificateDer::pem_reader_iter(BufReader::new(file)) {
-                let certificate = certificate.map_err(|error| unreadable(&error))?;
-                roots.add(certificate).map_err(|error| unreadable(&error))?;
-            }
-        }
-        None => {
-            let system = rustls_native_certs::load_native_certs();
-            roots.add_parsable_certificates(system.certs);
-        }
-    }
-    if roots.is_empty() {
-        return Err(PostgresError::connection(
-            "no certificate of an authority was found to check the server with",
-        ));
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| PostgresError::connection(error.to_string()))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }

@@ -1,8 +1,9 @@
 //! PostgreSQL, for any number of processes.
 //!
-//! A process has one thread that writes, one that reads and one that follows the changes of all
-//! processes, each with a connection of its own. The statements and their rules are those of
-//! [`super::sql`].
+//! A process has one thread that writes and one that reads. One that serves has another that follows
+//! the changes of all processes. Each has a connection of its own. The statements and their rules are
+//! those of [`super::sql`]. A change is answered when it is in effect on every serving process: see
+//! [`crate::lease`].
 //!
 //! * **Commits.** A batch of changes is one transaction. It begins by locking the row of the epoch,
 //!   so that epochs are ordered as the commits are, and the rules see one change after another. The
@@ -14,11 +15,15 @@
 //! * **Poolers.** Settings are those of a transaction, statements are not prepared, and notifications
 //!   are only a hint.
 
+mod changes;
 mod cluster;
 mod connection;
 mod error;
-mod follower;
+mod leases;
+mod link;
 mod reader;
+mod replica;
+mod report;
 mod schema;
 mod session;
 #[cfg(test)]
@@ -38,8 +43,10 @@ use super::sqlite::Inspection;
 use super::{StoreError, Subscriber};
 use connection::PostgresConnection;
 pub use error::PostgresError;
-use follower::Follower;
 use reader::PostgresReader;
+use replica::Confirmer;
+pub(super) use replica::{Joining, ReplicaView};
+pub use report::{PostgresReport, Standbys};
 use schema::{Missing, prepare, version};
 pub use url::{PostgresUrl, PostgresUrlError};
 use writer::PostgresWriter;
@@ -50,19 +57,25 @@ const CHANNEL: &str = "ntro_registry";
 /// Opens the registry without serving it.
 pub(super) fn open(url: &PostgresUrl) -> Result<SqlStore, StoreError> {
     check(url, Missing::Refuse)?;
-    start(url, Arc::new(AtomicBool::new(true)), None, Box::new(()))
+    let (confirmer, thread) = Confirmer::beside(url)?;
+    start(url, confirmer, None, Box::new(thread))
 }
 
-/// Opens the registry to serve it: loads every live key into the subscriber, and hands it every
-/// change from then on.
+/// Begins to serve the registry. The lease of this process is known before its subscriber.
+pub(super) fn join(url: &PostgresUrl) -> Result<Joining, StoreError> {
+    check(url, Missing::Refuse)?;
+    Joining::new(url)
+}
+
+/// Serves the registry: loads every live key into the subscriber, and hands it every change from
+/// then on.
 pub(super) fn serve(
-    url: &PostgresUrl,
+    joining: Joining,
     subscriber: Arc<dyn Subscriber>,
 ) -> Result<SqlStore, StoreError> {
-    check(url, Missing::Refuse)?;
-    let healthy = Arc::new(AtomicBool::new(true));
-    let (thread, follower) = follower::start(url, subscriber, healthy.clone())?;
-    start(url, healthy, Some(follower), Box::new(thread))
+    let url = joining.url().clone();
+    let (confirmer, view, serving) = joining.serve(subscriber)?;
+    start(&url, confirmer, Some(view), Box::new(serving))
 }
 
 /// Makes the tables, if they are missing.
@@ -91,6 +104,11 @@ pub(super) fn inspect(url: &PostgresUrl) -> Result<Option<Inspection>, StoreErro
     })
 }
 
+/// Reports how the database is reached and replicated.
+pub(super) fn report(url: &PostgresUrl) -> Result<PostgresReport, StoreError> {
+    on_a_thread(|| Ok(runtime()?.block_on(replica::report(url))?))
+}
+
 fn recorded_check(session: &dyn SqlSession) -> Result<Option<[u8; 32]>, StoreError> {
     let check = session.first("SELECT pepper_check FROM meta", values![], |row| row.get(0));
     Ok(check?.flatten())
@@ -111,14 +129,19 @@ fn check(url: &PostgresUrl, missing: Missing) -> Result<(), StoreError> {
     with_connection(url, |connection| prepare(connection, url, missing))
 }
 
-/// Runs `work` with a connection, on a thread of its own: the caller's may have a runtime already.
 fn with_connection<T: Send>(
     url: &PostgresUrl,
     work: impl FnOnce(&PostgresConnection) -> Result<T, StoreError> + Send,
 ) -> Result<T, StoreError> {
+    on_a_thread(|| work(&PostgresConnection::open(url, &runtime()?)?))
+}
+
+/// Runs `work` on a thread of its own: the caller's may have a runtime already.
+fn on_a_thread<T: Send>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send,
+) -> Result<T, StoreError> {
     thread::scope(|scope| {
-        let thread = thread::Builder::new()
-            .spawn_scoped(scope, || work(&PostgresConnection::open(url, &runtime()?)?));
+        let thread = thread::Builder::new().spawn_scoped(scope, work);
         let thread = thread.map_err(StoreError::Thread)?;
         thread.join().map_err(|_| StoreError::Ended)?
     })
@@ -127,16 +150,17 @@ fn with_connection<T: Send>(
 /// Starts the threads.
 fn start(
     url: &PostgresUrl,
-    healthy: Arc<AtomicBool>,
-    follower: Option<Arc<Follower>>,
+    confirmer: Confirmer,
+    replica: Option<ReplicaView>,
     held: Box<dyn std::any::Any + Send + Sync>,
 ) -> Result<SqlStore, StoreError> {
+    let healthy = Arc::new(AtomicBool::new(true));
     let (writing, reading, health) = (url.clone(), url.clone(), healthy.clone());
     Ok(SqlStore {
         writer: WorkerThread::spawn("registry-writer", move |jobs| match runtime() {
             Ok(runtime) => PostgresWriter {
                 url: writing,
-                follower,
+                confirmer,
                 healthy: health,
                 runtime,
                 connection: None,
@@ -149,6 +173,7 @@ fn start(
             Err(error) => tracing::error!(%error, "the registry cannot be read"),
         })?,
         healthy,
+        replica,
         _held: held,
     })
 }

@@ -12,7 +12,8 @@ use futures_util::Stream;
 use tokio_postgres::Row;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
-use super::connection::{PostgresConnection, bounded};
+use super::connection::PostgresConnection;
+use super::link::bounded;
 use super::{PostgresError, StoreError};
 use crate::store::sql::{SqlRow, SqlSession, SqlValue};
 

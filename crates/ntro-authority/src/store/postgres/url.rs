@@ -52,6 +52,12 @@ pub enum PostgresUrlError {
 }
 
 impl PostgresUrl {
+    /// Returns whether the URL has a password.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        self.config.get_password().is_some()
+    }
+
     /// Returns the URL with this password, unless it has one.
     #[must_use]
     pub fn or_password(mut self, password: &str) -> Self {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use super::connection::PostgresConnection;
-use super::follower::Follower;
+use super::replica::Confirmer;
 use super::{CHANNEL, PostgresError, PostgresUrl, StoreError};
 use crate::store::sql::{WriteJob, epoch};
 
@@ -32,8 +32,7 @@ const BEGIN: &str = "BEGIN; \
 
 pub(super) struct PostgresWriter {
     pub(super) url: PostgresUrl,
-    /// Follows the changes, in a serving process.
-    pub(super) follower: Option<Arc<Follower>>,
+    pub(super) confirmer: Confirmer,
     pub(super) healthy: Arc<AtomicBool>,
     pub(super) runtime: Rc<Runtime>,
     pub(super) connection: Option<PostgresConnection>,
@@ -74,36 +73,33 @@ impl PostgresWriter {
         }
     }
 
-    /// Commits a batch, waits until this process knows the changes, and answers.
+    /// Commits a batch, and answers it when its changes are in effect.
     fn turn(&mut self, mut batch: Vec<Box<dyn WriteJob>>) {
         let outcome = self.commit(&mut batch);
         self.set_health(&outcome);
-        let is_known = match (&self.follower, &outcome) {
-            (Some(follower), Ok(after)) => follower.reach(*after),
-            _ => true,
-        };
+        // A repeated revocation begins no epoch, but the one before may still be unconfirmed.
+        if let Ok((before, after)) = outcome
+            && (before != after || batch.iter().any(|job| job.is_strict()))
+        {
+            let database = self.url.to_string();
+            return self.confirmer.answer(after, batch, database);
+        }
         for job in batch {
-            let failure = match &outcome {
+            job.answer(match &outcome {
+                Ok(_) => None,
                 Err(BatchError::Failed(error)) => Some(StoreError::Uncommitted(error.to_string())),
                 Err(BatchError::Unknown(error)) => Some(StoreError::Unknown {
                     reason: error.to_string(),
                 }),
-                Ok(_) if !is_known && job.is_strict() => Some(StoreError::Unconfirmed {
-                    database: self.url.to_string(),
-                }),
-                Ok(_) => None,
-            };
-            job.answer(failure);
+            });
         }
     }
 
-    fn set_health(&self, outcome: &Result<i64, BatchError>) {
-        let follows = self.follower.as_ref().is_none_or(|one| one.is_following());
-        let healthy = outcome.is_ok() && follows;
+    fn set_health(&self, outcome: &Result<(i64, i64), BatchError>) {
+        let healthy = outcome.is_ok();
         if self.healthy.swap(healthy, Ordering::Relaxed) != healthy {
             match outcome {
-                Ok(_) if healthy => tracing::info!("the registry can be written again"),
-                Ok(_) => tracing::error!("the changes of the registry cannot be followed"),
+                Ok(_) => tracing::info!("the registry can be written again"),
                 Err(BatchError::Failed(error) | BatchError::Unknown(error)) => {
                     tracing::error!(%error, "the registry cannot be written");
                 }
@@ -111,8 +107,8 @@ impl PostgresWriter {
         }
     }
 
-    /// Runs a batch in one transaction, each job on its own; returns the epoch of the commit.
-    fn commit(&mut self, batch: &mut [Box<dyn WriteJob>]) -> Result<i64, BatchError> {
+    /// Runs a batch in one transaction, each job on its own; returns the epochs before and after.
+    fn commit(&mut self, batch: &mut [Box<dyn WriteJob>]) -> Result<(i64, i64), BatchError> {
         let (connection, before) = self.begin()?;
         let written = write(&connection, before, batch);
         if written.is_ok() {
@@ -154,7 +150,7 @@ fn write(
     connection: &PostgresConnection,
     before: i64,
     batch: &mut [Box<dyn WriteJob>],
-) -> Result<i64, BatchError> {
+) -> Result<(i64, i64), BatchError> {
     for job in batch {
         connection.script(match job.run(connection) {
             true => "RELEASE job; SAVEPOINT job",
@@ -171,7 +167,7 @@ fn write(
         _ if connection.has_warned() => Err(BatchError::Unknown(
             PostgresError::connection("PostgreSQL has warned about the commit").into(),
         )),
-        Ok(_) => Ok(after),
+        Ok(_) => Ok((before, after)),
         Err(error) if error.is_definite() => Err(error.into()),
         Err(error) => Err(BatchError::Unknown(error.into())),
     }

@@ -14,11 +14,13 @@ use super::{
     Changed, ReadQuery, SqlSession, WorkerThread, WriteJob, audit, audit_logs, children, keys,
     leaks, organisations, responses, rotation, tenants, tripwires,
 };
+use crate::store::postgres::ReplicaView;
 use crate::store::{
     ApiKeyRecord, ChildOutcome, CreateKeyOutcome, IdempotencyRecord, KeyFilter, KeyHash,
     LeakOutcome, LeakPlace, LogRecord, LogRow, MemberRecord, OnceOutcome, OrganisationRecord,
-    ResponseRecord, SignedRecord, Stamp, Store, StoreError, StoreFuture, SuccessorOutcome,
-    TenantFilter, TenantRecord, TenantStatus, Trip, TripwireOutcome, TripwireRecord,
+    Replication, ResponseRecord, SignedRecord, Stamp, Store, StoreError, StoreFuture,
+    SuccessorOutcome, TenantFilter, TenantRecord, TenantStatus, Trip, TripwireOutcome,
+    TripwireRecord,
 };
 use crate::transparency::{AuditEntry, TreeHash};
 
@@ -28,6 +30,8 @@ pub(in crate::store) struct SqlStore {
     pub(in crate::store) reader: WorkerThread<ReadQuery>,
     /// Whether changes can be written, as the writer sees it.
     pub(in crate::store) healthy: Arc<AtomicBool>,
+    /// The replica that this process is, if there may be others.
+    pub(in crate::store) replica: Option<ReplicaView>,
     /// What the process holds as long as the store is open. Not the writer's: a process whose writer
     /// has ended still verifies keys, and learns of no revocation, so others must not take it for
     /// gone.
@@ -83,7 +87,18 @@ impl SqlStore {
 
 impl Store for SqlStore {
     fn is_healthy(&self) -> bool {
-        self.healthy.load(Ordering::Relaxed) && self.writer.is_alive() && self.reader.is_alive()
+        self.healthy.load(Ordering::Relaxed)
+            && self.replica.as_ref().is_none_or(|one| one.lease.holds())
+            && self.writer.is_alive()
+            && self.reader.is_alive()
+    }
+
+    fn replication(&self) -> Option<Replication> {
+        let ReplicaView { lease, report } = self.replica.as_ref()?;
+        Some(Replication {
+            lease: lease.until(lease.end()),
+            report: *report.borrow(),
+        })
     }
 
     fn create_organisation(&self, row: OrganisationRecord, stamp: Stamp) -> StoreFuture<'_, ()> {

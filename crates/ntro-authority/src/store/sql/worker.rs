@@ -34,7 +34,7 @@ impl<T: Send + 'static> WorkerThread<T> {
 }
 
 impl<T> WorkerThread<T> {
-    pub(super) fn send(&self, item: T) -> Result<(), StoreError> {
+    pub(in crate::store) fn send(&self, item: T) -> Result<(), StoreError> {
         let queue = self.queue.as_ref().ok_or(StoreError::Ended)?;
         queue.send(item).map_err(|_| StoreError::Ended)
     }

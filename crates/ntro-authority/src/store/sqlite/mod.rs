@@ -97,6 +97,7 @@ fn start(
             }
         })?,
         healthy,
+        replica: None,
         _held: Box::new(serving),
     })
 }

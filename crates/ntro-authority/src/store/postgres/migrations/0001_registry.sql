@@ -16,6 +16,16 @@ CREATE TABLE cluster (
     timeline TEXT NOT NULL
 );
 
+-- The serving processes. A process has everything up to `acked` in memory; one that is fenced can
+-- acknowledge no more. Logged, as every table here: a lease must not survive what its row does not.
+CREATE SEQUENCE lease_generation;
+CREATE TABLE lease (
+    replica    TEXT PRIMARY KEY,
+    generation BIGINT NOT NULL,
+    acked      BIGINT NOT NULL,
+    fenced     BIGINT NOT NULL
+);
+
 CREATE TABLE organisations (
     rowid       BIGINT GENERATED ALWAYS AS IDENTITY,
     id          TEXT PRIMARY KEY,
