@@ -1,5 +1,6 @@
 //! The settings of an authority, already parsed.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use url::Url;
 
 use crate::key_material::KeyMaterial;
 use crate::log_queue::LogQueue;
-use crate::store::PostgresUrl;
+use crate::store::{PostgresUrl, PostgresUrlError};
 use crate::trusted_proxies::TrustedProxies;
 
 /// The database that holds the registry.
@@ -23,12 +24,15 @@ pub enum Database {
     Postgres(PostgresUrl),
 }
 
-/// An error in the name of a database.
+/// An error in the name of a database. Never holds a part of it, which may be a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatabaseError {
     /// Neither `sqlite:` nor `postgres:` nor a path.
-    #[error("unknown database: expected `sqlite:PATH`, or a path such as `./ntro.db`")]
+    #[error(
+        "unknown database: expected `sqlite:PATH`, a path such as `./ntro.db`, or \
+         `postgres://USER@HOST/DATABASE`"
+    )]
     Unknown,
     /// A path that the shell has not expanded.
     #[error("`~` is not expanded there: write the whole path")]
@@ -36,9 +40,9 @@ pub enum DatabaseError {
     /// `sqlite:` without a path.
     #[error("`sqlite:` needs the path of a file")]
     NoPath,
-    /// PostgreSQL, which this version does not support.
-    #[error("PostgreSQL is not supported yet: use `sqlite:PATH`")]
-    Postgres,
+    /// A URL of PostgreSQL that cannot be used.
+    #[error(transparent)]
+    Postgres(#[from] PostgresUrlError),
 }
 
 impl Database {
@@ -52,6 +56,15 @@ impl Database {
     }
 }
 
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url) => url.fmt(f),
+        }
+    }
+}
+
 impl FromStr for Database {
     type Err = DatabaseError;
 
@@ -59,7 +72,7 @@ impl FromStr for Database {
         let path = match text.split_once(':') {
             // `sqlite:///var/x.db` is how other tools write `sqlite:/var/x.db`.
             Some(("sqlite", path)) => path.strip_prefix("//").unwrap_or(path),
-            Some(("postgres" | "postgresql", _)) => return Err(DatabaseError::Postgres),
+            Some(("postgres" | "postgresql", _)) => return Ok(Self::Postgres(text.parse()?)),
             // A path has a separator or an extension; a word alone is more likely a mistake.
             _ if is_path(text) => text,
             _ => return Err(DatabaseError::Unknown),
@@ -235,7 +248,12 @@ mod tests {
         let error = |text: &str| text.parse::<Database>().unwrap_err();
         assert_eq!(error("sqlite:"), DatabaseError::NoPath);
         assert_eq!(error("sqlite::memory:"), DatabaseError::NoPath);
-        assert_eq!(error("postgres://db/ntro"), DatabaseError::Postgres);
+        for url in ["postgres://db/ntro", "postgresql://db/ntro"] {
+            let database = url.parse::<Database>().unwrap();
+            assert_eq!(database.to_string(), "postgres://db/ntro");
+        }
+        let invalid = PostgresUrlError::NoDatabase.into();
+        assert_eq!(error("postgres://ntro:s3cr3t@db"), invalid);
         assert_eq!(error("sqlite: "), DatabaseError::NoPath);
         assert_eq!(error("sqlite:~/t.db"), DatabaseError::Tilde);
         assert_eq!(error("~/t.db"), DatabaseError::Tilde);

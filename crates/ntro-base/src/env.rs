@@ -64,9 +64,11 @@ variables! {
     CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY";
     /// URL of the MCP server that `ntro helper headers` is asked for; set by Claude Code
     CLAUDE_CODE_MCP_SERVER_URL = "CLAUDE_CODE_MCP_SERVER_URL";
-    /// Database of the authority, `sqlite:PATH`, where `--database` is not given
+    /// Database of the authority, `sqlite:PATH` or `postgres://USER@HOST/DATABASE`, where `--database` is not given
     NTRO_DATABASE = "NTRO_DATABASE";
-    /// Folder of the authority's pepper and signing key, where `--key-material` is not given
+    /// Password for the authority's PostgreSQL database, where neither its URL nor `--database-password-file` has one
+    PGPASSWORD = "PGPASSWORD";
+    /// Folder of the authority's pepper and signing keys, where `--key-material` is not given
     NTRO_KEY_MATERIAL = "NTRO_KEY_MATERIAL";
     /// Socket on which `ntro serve` reports to systemd when it is ready, reloads and stops; set by systemd
     NOTIFY_SOCKET = "NOTIFY_SOCKET";

@@ -682,6 +682,9 @@ impl From<ntro_authority::Error> for CliError {
             E::TenantClosed { .. } | E::TenantGone { .. } => {
                 of(Kind::Conflict).hint("create another: `ntro admin tenant create`")
             }
+            E::NoKeyMaterial => of(Kind::Usage).hint(
+                "give `--key-material DIR`; every server of the database needs the files in it",
+            ),
             E::IssuerKey { path } => of(Kind::Config).hint(format!(
                 "move `{}` away to create a new one; tokens signed with the old one are then rejected",
                 path.display()
@@ -718,8 +721,18 @@ impl From<ntro_authority::Error> for CliError {
                     "until it does, what was revoked may still be accepted: see whether the server hangs, end it if it does, and run this again",
                 ),
                 S::NewerSchema { .. } => of(Kind::Config).hint("use a newer `ntro`"),
+                S::NoRegistry { .. } => of(Kind::Config).hint(
+                    "make its tables and key material once, with `ntro admin init` and the same options",
+                ),
+                S::OtherCluster { .. } => of(Kind::Config).hint(
+                    "name the cluster that it was copied from in `--database`",
+                ),
+                S::Unknown { .. } => of(Kind::Failure).hint(
+                    "see with `list` whether the change was made; a revocation can always be repeated",
+                ),
+                S::Gap => of(Kind::Failure).hint("restart `ntro serve`"),
                 S::NotOurs { .. } => {
-                    of(Kind::Config).hint("name another file in `--database`; it was not changed")
+                    of(Kind::Config).hint("name another one in `--database`; it was not changed")
                 }
                 S::WrongPepper { .. } | S::NoPepper { .. } => of(Kind::Config).hint(
                     "a copy or a backup needs this folder too: restore the folder that the database was last used with, or name it with `--key-material`",
@@ -728,6 +741,9 @@ impl From<ntro_authority::Error> for CliError {
                     E::Store(S::Disk(error)) => error.into(),
                     error => Self::new(Kind::Failure, error.to_string()),
                 },
+                S::Postgres(_) => of(Kind::Failure).hint(
+                    "see whether PostgreSQL runs, and `--database` names its primary, its database and a user of it",
+                ),
                 store if store.is_unavailability() => of(Kind::Failure).hint(
                     "free disk space and make the file writable, then try again",
                 ),

@@ -216,6 +216,8 @@ examples! {
     }
     "serve" {
         "Run the authority on this machine": "ntro serve --database sqlite:/var/lib/ntro/authority.db"
+        "Run it as one of several on PostgreSQL":
+            "ntro serve --database postgres://ntro@db.example.com/ntro --key-material /etc/ntro/keys"
         "Accept admins of an OIDC issuer": "ntro serve --issuer https://login.acme.example --audience ntro"
     }
     "admin" {
@@ -223,6 +225,10 @@ examples! {
         "Create a tenant": "ntro admin tenant create acme-fund-admin"
         "Create a key for it":
             "ntro admin key create --provider ntropii -t acme-fund-admin"
+    }
+    "admin init" {
+        "Make a registry in PostgreSQL":
+            "ntro admin init --database postgres://ntro@db.example.com/ntro \\\n  --key-material /etc/ntro/keys"
     }
     "admin organisation" {
         "Create an organisation": "ntro admin organisation create Acme"

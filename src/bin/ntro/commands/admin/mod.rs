@@ -1,6 +1,7 @@
 //! `ntro admin`: manages the authority's registry on the machine that holds its database.
 
 mod audit;
+mod init;
 mod key;
 mod organisation;
 mod tenant;
@@ -33,6 +34,10 @@ pub(crate) struct AdminArgs {
 #[derive(Subcommand, Debug)]
 #[command(defer = true)]
 enum Command {
+    /// Make the tables of the database and the key material, where they are missing
+    ///
+    /// PostgreSQL needs it once. A SQLite database is made by `ntro serve` as well.
+    Init,
     /// Create, rename and list organisations, which own tenants
     #[command(subcommand)]
     Organisation(organisation::Command),
@@ -49,18 +54,18 @@ enum Command {
 }
 
 pub(crate) fn run(args: AdminArgs, cx: &Context) -> Result<Exit, CliError> {
-    // Every other command needs an organisation, which a new registry does not have.
-    let begins = matches!(
-        args.command,
-        Command::Organisation(organisation::Command::Create(_))
-    );
-    let registry = args.database.registry(cx, begins)?;
+    let registry = |make| args.database.registry(cx, make);
     match args.command {
-        Command::Organisation(command) => command.run(&registry, cx),
-        Command::Tenant(command) => command.run(&registry, cx),
-        Command::Key(command) => command.run(&registry, cx),
-        Command::Token(args) => token::run(args, &registry, cx),
-        Command::Audit(command) => command.run(&registry, cx),
+        Command::Init => init::run(&args.database, cx),
+        // Every other command needs an organisation, which a new registry does not have.
+        Command::Organisation(command) => {
+            let begins = matches!(command, organisation::Command::Create(_));
+            command.run(&registry(begins)?, cx)
+        }
+        Command::Tenant(command) => command.run(&registry(false)?, cx),
+        Command::Key(command) => command.run(&registry(false)?, cx),
+        Command::Token(args) => token::run(args, &registry(false)?, cx),
+        Command::Audit(command) => command.run(&registry(false)?, cx),
     }
 }
 
@@ -68,6 +73,7 @@ pub(crate) fn run(args: AdminArgs, cx: &Context) -> Result<Exit, CliError> {
 #[cfg(test)]
 pub(crate) fn outputs() -> Vec<CommandOutput> {
     vec![
+        CommandOutput::new("init", schemas![init::InitialRegistry]),
         CommandOutput::new(
             "organisation create",
             schemas![organisation::OrganisationRow],

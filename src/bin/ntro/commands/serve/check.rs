@@ -1,8 +1,8 @@
 //! `ntro serve --check`: everything that a start needs, without one.
 
 use ntro_authority::{
-    AuthoritySettings, Certificate, Database, DatabaseState, Issuer, check_database,
-    check_github_keys, check_issuer,
+    AuthoritySettings, Certificate, Database, DatabaseState, Issuer, PostgresReport, Standbys,
+    check_database, check_github_keys, check_issuer, check_replication,
 };
 
 use url::Url;
@@ -45,7 +45,7 @@ pub(super) fn run(
         github_keys(url, runtime.block_on(found), &mut findings);
     }
     #[cfg(target_os = "linux")]
-    clock(&mut findings);
+    clock(database, &mut findings);
     cx.printer().print(&findings)?;
     Ok(match findings.has_problem() {
         true => Exit::Failure(Kind::Failure),
@@ -63,12 +63,54 @@ fn registry(database: &Database, settings: &AuthoritySettings, findings: &mut Fi
             "it is of an earlier version: the start brings it up to date",
             "save it before: no earlier version can read it then",
         ),
+        Ok(DatabaseState::Missing) if database.missing_file().is_none() => findings.problem(
+            CHECK,
+            "it holds no registry",
+            "check `--database`; `ntro admin init` makes an empty registry",
+        ),
         Ok(DatabaseState::Missing) => findings.warning(
             CHECK,
             "there is none: the start makes an empty one",
             "check `--database` if there should be one",
         ),
+        Err(error) => return findings.failure(CHECK, error),
+    }
+    match check_replication(database) {
+        Ok(Some(report)) => replication(&report, findings),
+        Ok(None) => {}
         Err(error) => findings.failure(CHECK, error),
+    }
+}
+
+fn replication(report: &PostgresReport, findings: &mut Findings) {
+    const POOLER: &str = "notifications";
+    const STANDBYS: &str = "standbys";
+
+    match report.notifications {
+        true => findings.ok(POOLER, "they arrive"),
+        false => findings.warning(
+            POOLER,
+            "they do not arrive, as behind a pooler in transaction mode: each server looks for \
+             changes 50 times a second",
+            "name PostgreSQL itself in `--database`, or a pooler in session mode",
+        ),
+    }
+    match report.standbys {
+        Standbys::None => findings.ok(STANDBYS, "there is none: no failover"),
+        Standbys::Synchronous => findings.ok(STANDBYS, "an answered change is on a standby too"),
+        Standbys::Asynchronous => findings.warning(
+            STANDBYS,
+            "commits do not wait for them: a failover may lose revocations that were answered",
+            "set `synchronous_standby_names`, and promote only a standby that it names",
+        ),
+        Standbys::Missing => findings.problem(
+            STANDBYS,
+            "`synchronous_standby_names` is set, and no standby is connected: changes and leases wait",
+            "start the standby",
+        ),
+    }
+    if let Some(lag) = report.standby_lag {
+        findings.ok(STANDBYS, format!("the slowest lags by {lag} bytes"));
     }
 }
 
@@ -106,7 +148,7 @@ fn github_keys(url: &Url, keys: Result<usize, String>, findings: &mut Findings) 
 }
 
 #[cfg(target_os = "linux")]
-fn clock(findings: &mut Findings) {
+fn clock(database: &Database, findings: &mut Findings) {
     const CHECK: &str = "clock";
 
     match std::fs::read_to_string(CLOCK_SOURCE) {
@@ -120,6 +162,11 @@ fn clock(findings: &mut Findings) {
                 CHECK,
                 format!("the clock source is `{source}`, which is slow to read"),
                 "let the machine use its processor's counter, such as `tsc`",
+            ),
+            source @ "kvm-clock" if matches!(database, Database::Postgres(_)) => findings.warning(
+                CHECK,
+                format!("the clock source is `{source}`, which stops while the machine is paused or migrated: a lease may last too long then"),
+                "let the machine use `tsc`",
             ),
             source => findings.ok(CHECK, format!("the clock source is `{source}`")),
         },

@@ -53,18 +53,25 @@ fn parse(path: &Path, text: &str) -> Result<ServeArgs, CliError> {
     }
     let matches = command.try_get_matches_from(arguments);
     let parsed = matches.and_then(|matches| ServeArgs::from_arg_matches(&matches));
-    parsed.map_err(|error| {
+    let start = |option: &str| {
+        let start = starts.iter().find(|(name, _)| name == option);
+        start.map_or(0, |(_, start)| *start)
+    };
+    let args = parsed.map_err(|error| {
         let option = match error.get(ContextKind::InvalidArg) {
             Some(ContextValue::String(option)) => option.as_str(),
             _ => "",
         };
         let option = option.split([' ', '=']).next().unwrap_or_default();
-        let start = starts.iter().find(|(name, _)| name == option);
         let message = error.to_string();
         let message = message.lines().next().unwrap_or_default();
         let message = message.strip_prefix("error: ").unwrap_or(message);
-        file.error(start.map_or(0, |(_, start)| *start), message)
-    })
+        file.error(start(option), message)
+    })?;
+    match args.database.error() {
+        Some(error) => Err(file.error(start("--database"), format!("`database`: {error}"))),
+        None => Ok(args),
+    }
 }
 
 struct SettingsFile<'a> {
@@ -100,7 +107,7 @@ impl SettingsFile<'_> {
                 let message =
                     format!("`{name}` has a password, which does not belong in this file");
                 return Err(self.error(start, message).hint(
-                    "set the variable `NTRO_DATABASE`, or a credential of the service manager",
+                    "name a file with `database-password-file`, such as a credential of systemd",
                 ));
             }
             Ok(text)
@@ -169,6 +176,10 @@ mod tests {
             (
                 "database = \"postgres://ntro:hunter2@db/ntro\"",
                 "line 1: `database` has a password",
+            ),
+            (
+                "region = \"eu\"\ndatabase = \"postgres://ntro:hunter2@db:port/ntro\"",
+                "line 2: `database`: the URL of PostgreSQL is invalid",
             ),
         ] {
             let message = refused(text);
