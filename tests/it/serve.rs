@@ -335,9 +335,10 @@ fn serve_errors_are_clear() {
     let (code, error) = refusal(&["--listen", "127.0.0.1:0"]);
     assert_eq!(code, 9);
     assert!(error.contains("another process serves"), "{error}");
-    let (code, error) = refusal(&["--database", "postgres://db/ntro"]);
+    let postgres = "postgres://ntro@localhost:1/ntro";
+    let (code, error) = refusal(&["--database", postgres, "--listen", "127.0.0.1:0"]);
     assert_eq!(code, 2);
-    assert!(error.contains("not supported yet"), "{error}");
+    assert!(error.contains("give `--key-material DIR`"), "{error}");
     let text = folder.folder().join("text");
     std::fs::write(&text, "no database at all, but a text of some length").unwrap();
     let text = format!("sqlite:{}", text.display());

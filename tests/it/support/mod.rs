@@ -7,8 +7,11 @@ mod elliptic;
 mod faulty;
 mod gateway;
 mod kill_points;
+mod pooler;
 mod process;
 mod program;
+mod relay;
+mod replicas;
 mod root;
 mod sandbox;
 mod screen;
@@ -17,6 +20,10 @@ mod serving;
 mod stub;
 mod terminal;
 
+#[path = "../../../crates/ntro-authority/tests/authority/support/history.rs"]
+mod history;
+#[path = "../../../crates/ntro-authority/tests/authority/support/postgres.rs"]
+mod postgres;
 #[path = "../../../crates/ntro-authority/tests/authority/support/wire.rs"]
 pub mod wire;
 
@@ -27,7 +34,11 @@ pub use elliptic::Elliptic;
 pub use faulty::{Fault, Faulty, When};
 pub use gateway::{EchoServer, Gateway, GatewayKind};
 pub use kill_points::at_each_effect;
+pub use pooler::Pooler;
+pub(crate) use postgres::Cluster;
 pub use process::{Outcome, Run};
+pub use relay::{Flow, Notifications};
+pub use replicas::{Replicas, Revoking};
 pub use sandbox::Sandbox;
 pub use screen::{SIZES, Screen};
 pub use secret_service::{Mode, SecretService};

@@ -15,14 +15,29 @@ const NTRO: &str = env!("CARGO_BIN_EXE_ntro");
 /// A folder with a registry that outlives its server processes.
 pub struct ServerFolder {
     folder: tempfile::TempDir,
+    /// The URL of its database, if that is not in the folder.
+    postgres: Option<String>,
 }
 
 impl ServerFolder {
     /// Creates a registry with the organisation Acme and its tenant `acme-fund-admin`.
     pub fn new() -> Self {
+        Self::with_database(None)
+    }
+
+    /// Creates the same in an empty PostgreSQL database.
+    pub fn on_postgres(url: &str) -> Self {
+        Self::with_database(Some(url.to_owned()))
+    }
+
+    fn with_database(postgres: Option<String>) -> Self {
         let server = Self {
             folder: tempfile::tempdir().unwrap(),
+            postgres,
         };
+        if server.postgres.is_some() {
+            server.admin_ok("init");
+        }
         server.admin_ok("organisation create Acme --external-id org_acme");
         server.admin_ok("tenant create acme-fund-admin");
         server
@@ -43,6 +58,11 @@ impl ServerFolder {
             .env_clear()
             .env("NTRO_HOME", self.folder())
             .stdin(Stdio::null());
+        if let Some(url) = &self.postgres {
+            command
+                .env("NTRO_DATABASE", url)
+                .env("NTRO_KEY_MATERIAL", self.folder().join("keys"));
+        }
     }
 
     /// Runs `ntro admin`.

@@ -6,14 +6,19 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Starts the server and says so; ends it and removes its files when standard input ends, which it
-/// does with the process of the tests, whatever ends that.
+/// Starts a new server, or a standby of the one in the folder `$3`, and reports it. Ends the server
+/// and removes its files when standard input ends, which it does with the process of the tests,
+/// whatever ends that.
 ///
 /// Only the making of the empty cluster does without `fsync`: nothing of it must survive.
 const SCRIPT: &str = r#"
 set -e
 trap 'rm -rf -- "$2"' EXIT
-"$1/initdb" --no-sync --auth=trust --username=postgres --encoding=UTF8 --locale=C -D "$2/data" >/dev/null
+if [ -z "$3" ]; then
+    "$1/initdb" --no-sync --auth=trust --username=postgres --encoding=UTF8 --locale=C -D "$2/data" >/dev/null
+else
+    "$1/pg_basebackup" --host="$3" --username=postgres --write-recovery-conf --checkpoint=fast -D "$2/data"
+fi
 printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$2'" 'max_connections = 200' \
     >>"$2/data/postgresql.conf"
 "$1/pg_ctl" -D "$2/data" -l "$2/log" -w start >/dev/null || { cat "$2/log" >&2; exit 1; }
@@ -40,6 +45,19 @@ impl Cluster {
 
     /// Starts a server for one test, which changes its settings.
     pub(crate) fn start() -> Self {
+        let cluster = Self::run(Path::new(""));
+        // Not a superuser, as in production.
+        cluster.sql("postgres", "CREATE ROLE ntro LOGIN");
+        cluster
+    }
+
+    /// Starts a standby of this server.
+    #[allow(dead_code, reason = "only the tests of failovers use it")]
+    pub(crate) fn standby(&self) -> Self {
+        Self::run(&self.folder)
+    }
+
+    fn run(primary: &Path) -> Self {
         let programs = programs();
         let folder = tempfile::Builder::new()
             .prefix("ntro-pg-")
@@ -49,8 +67,8 @@ impl Cluster {
         let mut command = as_ordinary_user(&folder);
         let mut server = command
             .args(["sh", "-c", SCRIPT, "sh"])
-            .arg(&programs)
-            .arg(&folder)
+            .args([&programs, &folder])
+            .arg(primary)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -59,15 +77,42 @@ impl Cluster {
         let mut output = BufReader::new(server.stdout.take().unwrap());
         output.read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n", "PostgreSQL does not start");
-        let cluster = Self {
+        Self {
             programs,
             folder,
             databases: AtomicUsize::new(0),
             server,
-        };
-        // Not a superuser, as in production.
-        cluster.sql("postgres", "CREATE ROLE ntro LOGIN");
-        cluster
+        }
+    }
+
+    /// Returns the folder of the server's socket.
+    #[allow(dead_code, reason = "only the tests of whole processes use it")]
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Returns a command that runs a program as the user of the server.
+    #[allow(dead_code, reason = "only the tests of whole processes use it")]
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = as_ordinary_user(&self.folder);
+        command.arg(program);
+        command
+    }
+
+    /// Runs `pg_ctl`, such as `-m immediate restart` or `promote`, and waits for the result.
+    #[allow(dead_code, reason = "only the tests of whole processes use it")]
+    pub(crate) fn control(&self, arguments: &[&str]) {
+        let status = self
+            .command(&self.programs.join("pg_ctl"))
+            .arg("-D")
+            .arg(self.folder.join("data"))
+            .arg("-l")
+            .arg(self.folder.join("log"))
+            .arg("-w")
+            .args(arguments)
+            .stdout(Stdio::null())
+            .status();
+        assert!(status.unwrap().success(), "pg_ctl {arguments:?}");
     }
 
     /// Makes an empty database and returns its URL.
@@ -122,7 +167,7 @@ fn programs() -> PathBuf {
     folders
         .into_iter()
         .find(|folder| {
-            let needed = ["initdb", "pg_ctl", "psql"];
+            let needed = ["initdb", "pg_basebackup", "pg_ctl", "psql"];
             needed.iter().all(|program| folder.join(program).exists())
         })
         .expect("PostgreSQL's `initdb` is not installed")
