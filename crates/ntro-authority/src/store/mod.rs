@@ -27,6 +27,7 @@ mod sql;
 mod sqlite;
 
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -72,6 +73,9 @@ pub(crate) trait Subscriber: Send + Sync {
     ///
     /// Epochs never go back: a call with an earlier one than the last is ignored.
     fn apply(&self, epoch: Epoch, changes: Vec<RegistryChange>);
+
+    /// Takes the number of processes that serve the database, this one included.
+    fn share(&self, _replicas: NonZeroU32) {}
 }
 
 /// The state of a process among those that serve a database.

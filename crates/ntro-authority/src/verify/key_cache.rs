@@ -1,6 +1,7 @@
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher as StdHasher};
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -344,6 +345,10 @@ impl KeyCache {
 }
 
 impl Subscriber for KeyCache {
+    fn share(&self, replicas: NonZeroU32) {
+        self.replicas.set(replicas);
+    }
+
     fn apply(&self, Epoch(epoch): Epoch, changes: Vec<RegistryChange>) {
         // Older changes would bring back keys that are revoked since.
         if epoch < self.epoch.load(Ordering::Relaxed) {

@@ -66,7 +66,6 @@ impl Default for Replicas {
 
 impl Replicas {
     /// Sets the number of live replicas, this one included. Buckets keep what was taken from them.
-    #[cfg_attr(not(test), allow(dead_code, reason = "PostgreSQL is its caller"))]
     pub(crate) fn set(&self, live: NonZeroU32) {
         self.0.store(live.get(), Ordering::Relaxed);
     }

@@ -1,5 +1,6 @@
 //! This process beside the others that use the database: its lease, and the wait for theirs.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -214,14 +215,20 @@ impl Joining {
             replica,
             reads,
         } = self;
-        changes.subscribe(subscriber);
+        changes.subscribe(subscriber.clone());
         // The replica loads as well, but repeats a load that fails.
         thread.wait(async move { changes.catch_up().await })??;
         let (reports, report) = watch::channel(None);
         let running = {
             let replica = replica.clone();
             thread.runtime.spawn(async move {
-                tokio::join!(replica.run(reads), listen(&url, &replica, &reports));
+                let listener = Listener {
+                    url,
+                    replica: replica.clone(),
+                    subscriber,
+                    reports,
+                };
+                tokio::join!(replica.run(reads), listener.run());
             })
         };
         let lease = replica.lease();
@@ -251,49 +258,60 @@ impl Joining {
     }
 }
 
-/// Catches up at every notification, or often where none arrive, and reports on the database.
-async fn listen(
-    url: &PostgresUrl,
-    replica: &Replica,
-    reports: &watch::Sender<Option<PostgresReport>>,
-) {
-    loop {
-        if let Err(error) = follow(url, replica, reports).await {
-            tracing::warn!(%error, "PostgreSQL's notifications do not arrive");
-        }
-        reports.send_replace(None);
-        tokio::time::sleep(RECONNECT).await;
-    }
+/// Catches up at every notification, or often where none arrive, and looks at the database.
+struct Listener {
+    url: PostgresUrl,
+    replica: Arc<Replica>,
+    subscriber: Arc<dyn Subscriber>,
+    reports: watch::Sender<Option<PostgresReport>>,
 }
 
-/// Does the work of [`listen`] while a connection lasts.
-async fn follow(
-    url: &PostgresUrl,
-    replica: &Replica,
-    reports: &watch::Sender<Option<PostgresReport>>,
-) -> Result<(), PostgresError> {
-    let (link, hears) = subscribe(url).await?;
-    if !hears {
-        tracing::warn!(
-            "PostgreSQL's notifications do not arrive, as behind a pooler in transaction mode: \
-             changes of other processes are looked for every {} ms",
-            POLL.as_millis()
-        );
-    }
-    while !link.is_closed() {
-        let report = PostgresReport::read(&link, hears).await?;
-        reports.send_replace(Some(report));
-        let look = Instant::now() + LOOK;
-        while !link.is_closed() && Instant::now() < look {
-            // A failure is repeated by the next renewal.
-            let _ = replica.catch_up().await;
-            match hears {
-                true => drop(timeout_at(look, link.notified()).await),
-                false => tokio::time::sleep(POLL).await,
+impl Listener {
+    async fn run(&self) {
+        loop {
+            if let Err(error) = self.listen().await {
+                tracing::warn!(%error, "PostgreSQL's notifications do not arrive");
             }
+            self.reports.send_replace(None);
+            tokio::time::sleep(RECONNECT).await;
         }
     }
-    Ok(())
+
+    /// Listens while a connection lasts.
+    async fn listen(&self) -> Result<(), PostgresError> {
+        let (link, hears) = subscribe(&self.url).await?;
+        if !hears {
+            tracing::warn!(
+                "PostgreSQL's notifications do not arrive, as behind a pooler in transaction \
+                 mode: changes of other processes are looked for every {} ms",
+                POLL.as_millis()
+            );
+        }
+        while !link.is_closed() {
+            self.look(&link, hears).await?;
+            let next = Instant::now() + LOOK;
+            while !link.is_closed() && Instant::now() < next {
+                // A failure is repeated by the next renewal.
+                let _ = self.replica.catch_up().await;
+                match hears {
+                    true => drop(timeout_at(next, link.notified()).await),
+                    false => tokio::time::sleep(POLL).await,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn look(&self, link: &Link, hears: bool) -> Result<(), PostgresError> {
+        let report = PostgresReport::read(link, hears).await?;
+        self.reports.send_replace(Some(report));
+        let count = link
+            .script("SELECT count(*) FROM lease WHERE fenced = 0")
+            .await?;
+        let count = count.first().and_then(|count| count.parse().ok());
+        self.subscriber.share(count.unwrap_or(NonZeroU32::MIN));
+        Ok(())
+    }
 }
 
 /// Reports on a database.
