@@ -1,10 +1,14 @@
 //! `serve` and `admin` on PostgreSQL: the URL, the password, the first tables, the checks.
 
+use std::io::Write as _;
 use std::process::Output;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{Cluster, ServerFolder, wire};
+use crate::support::{Cluster, ServerFolder, Serving, wire};
 
 /// Runs `ntro` on a database, with these variables.
 fn run(folder: &tempfile::TempDir, variables: &[(&str, &str)], line: &str) -> Output {
@@ -16,6 +20,14 @@ fn run(folder: &tempfile::TempDir, variables: &[(&str, &str)], line: &str) -> Ou
         .args(line.split(' '))
         .output()
         .unwrap()
+}
+
+/// Returns the whole answer to a request.
+fn ask(server: &Serving, line: &str, header: &str) -> String {
+    let mut stream = wire::connect(server.address);
+    let request = format!("{line} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{header}\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    wire::rest(&mut stream)
 }
 
 fn error(output: &Output) -> (i32, String) {
@@ -191,15 +203,88 @@ fn answers_name_the_lease() {
         cfg!(target_os = "linux")
     );
     let (_, key) = folder.key("ontora");
-    let mut stream = wire::connect(server.address);
-    let request = format!(
-        "GET /v1/authorize HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx-api-key: {key}\r\n\r\n"
-    );
-    std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
-    let answer = wire::rest(&mut stream);
+    let answer = ask(&server, "GET /v1/authorize", &format!("x-api-key: {key}"));
     let valid_for = answer
         .lines()
         .find_map(|line| line.strip_prefix("x-ntro-valid-for: "));
     let valid_for: u64 = valid_for.unwrap().parse().unwrap();
     assert!((1..1_800).contains(&valid_for), "{answer}");
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: run scripts/test"]
+fn revocation_has_a_receipt() {
+    let url = Cluster::shared().database();
+    let folder = ServerFolder::on_postgres(&url);
+    let token = folder.admin_ok("token --expires-in 1h");
+    let admin = format!("authorization: Bearer {}", token["token"].as_str().unwrap());
+    let servers = [folder.serve(), folder.serve()];
+    let revoke = |id: &str| {
+        let answer = ask(&servers[0], &format!("DELETE /v1/api-keys/{id}"), &admin);
+        assert_eq!(wire::status(&answer), Some(204), "{answer}");
+        let mut lines = answer.lines();
+        let receipt = lines.find_map(|line| line.strip_prefix("x-ntro-receipt: "));
+        serde_json::from_str::<Value>(receipt.unwrap()).unwrap()
+    };
+    let members = |receipt: &Value| {
+        ["confirmed", "fenced"].map(|name| receipt[name].as_array().unwrap().len())
+    };
+    let [(first, _), (second, _)] = [folder.key("ontora"), folder.key("ontora")];
+    let path = |id: &str| format!("GET /v1/revocations/{id}");
+    let receipt = |id: &str, header: &str| ask(&servers[1], &path(id), header);
+    let unknown = receipt(&first, &admin);
+    assert_eq!(wire::status(&unknown), Some(404), "{unknown}");
+    let confirmed = revoke(&first);
+    // A busy machine may lose a lease.
+    assert_eq!(members(&confirmed).iter().sum::<usize>(), 2, "{confirmed}");
+    servers[1].signal(Signal::STOP);
+    let fenced = revoke(&second);
+    servers[1].signal(Signal::CONT);
+    assert_eq!(members(&fenced)[1], 1, "{fenced}");
+    assert!(fenced["epoch"].as_i64() > confirmed["epoch"].as_i64());
+    // The other server has them a little later.
+    for (id, expected) in [(&first, &confirmed), (&second, &fenced)] {
+        let start = Instant::now();
+        let body = loop {
+            let answer = receipt(id, &admin);
+            if wire::status(&answer) == Some(200) {
+                break answer.split_once("\r\n\r\n").unwrap().1.to_owned();
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "{answer}");
+            thread::sleep(Duration::from_millis(20));
+        };
+        assert_eq!(&serde_json::from_str::<Value>(&body).unwrap(), expected);
+    }
+    for header in ["a: b", "authorization: Bearer a.b.c"] {
+        assert_eq!(wire::status(&receipt(&first, header)), Some(401));
+    }
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: run scripts/test"]
+fn unconfirmed_revocation_answers_503() {
+    let cluster = Cluster::shared();
+    let url = cluster.database();
+    let folder = ServerFolder::on_postgres(&url);
+    let token = folder.admin_ok("token --expires-in 1h");
+    let admin = format!("authorization: Bearer {}", token["token"].as_str().unwrap());
+    let server = folder.serve();
+    let (id, key) = folder.key("ontora");
+    let revoke = || ask(&server, &format!("DELETE /v1/api-keys/{id}"), &admin);
+    let name = url.split(['/', '?']).nth(3).unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| cluster.sql(name, "BEGIN; LOCK TABLE lease; SELECT pg_sleep(8); COMMIT"));
+        let locks = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' \
+                     AND relation = 'lease'::regclass AND granted";
+        while cluster.sql(name, locks) != "1" {
+            thread::sleep(Duration::from_millis(20));
+        }
+        let answer = revoke();
+        assert_eq!(wire::status(&answer), Some(503), "{answer}");
+        assert!(answer.contains("revocation_unconfirmed"), "{answer}");
+        assert!(answer.contains("retry-after: 1"), "{answer}");
+    });
+    let answer = revoke();
+    assert_eq!(wire::status(&answer), Some(204), "{answer}");
+    assert_eq!(server.verify(&key), 401);
 }

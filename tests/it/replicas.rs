@@ -235,7 +235,7 @@ fn deposed_primary_confirms_nothing() {
 fn pooler_changes_no_promise() {
     let cluster = Cluster::start();
     let pooler = Pooler::start(&cluster);
-    let replicas = Replicas::start_behind(&cluster, pooler.folder());
+    let replicas = Replicas::start_with(&cluster, pooler.folder(), &[]);
     let address = replicas.address(0).unwrap();
     let start = Instant::now();
     let hears = loop {
@@ -251,6 +251,23 @@ fn pooler_changes_no_promise() {
     assert!(!hears);
     replicas.rounds(|keys| replicas.revoke_all(&[0, 1, 2], keys));
     replicas.assert_strict("a pooler in transaction mode");
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: run scripts/test"]
+fn barrier_accepts_nothing_late() {
+    let cluster = Cluster::shared();
+    let arguments = &["--consistency", "barrier"];
+    let replicas = Replicas::start_with(cluster, cluster.folder(), arguments);
+    replicas.rounds(|keys| {
+        replicas.with_relay(2, |relay| relay.set_flow(Flow::Cut));
+        // Its lease still holds.
+        let status = replicas.verify(2, &keys[0]);
+        assert_eq!(status, Some(503));
+        replicas.revoke_all(&[0, 1], keys);
+        replicas.with_relay(2, |relay| relay.set_flow(Flow::Open));
+    });
+    replicas.assert_strict("a barrier instead of leases");
 }
 
 /// Without its row, a process is not awaited: as if fencing were left out.

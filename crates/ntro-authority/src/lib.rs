@@ -54,7 +54,7 @@ pub use registry::{
 };
 pub use server::Authority;
 pub use settings::{
-    AuthoritySettings, Claims, Database, DatabaseError, Issuer, JwksSource, Limits,
+    AuthoritySettings, Claims, Consistency, Database, DatabaseError, Issuer, JwksSource, Limits,
 };
 pub use store::{
     ApiKeyRecord, DataPlatform, Excess, KeyHash, MemberRecord, OrganisationRecord, PostgresError,

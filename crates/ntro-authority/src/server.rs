@@ -14,7 +14,7 @@ use crate::github_keys::GithubKeys;
 use crate::identity_key::IdentityKey;
 use crate::lease::ClockSource;
 use crate::registry::Registry;
-use crate::settings::{AuthoritySettings, Database};
+use crate::settings::{AuthoritySettings, Consistency, Database};
 use crate::store::{MemberRecord, Replication, Role};
 use crate::verify::rate_limits::{Buckets, ClientNetwork, Exceeded, Limit, Policy, RateLimitKey};
 use crate::verify::{KeyCache, KeyUse};
@@ -59,7 +59,7 @@ impl Authority {
             Registry::serve(database, key_material, Actor::System, |hasher, lease| {
                 let key_cache = KeyCache::new(hasher, &settings.region, &settings.limits);
                 match lease {
-                    Some(lease) => key_cache.with_lease(lease),
+                    Some(lease) => key_cache.with_lease(lease, settings.consistency),
                     None => key_cache,
                 }
             })?;
@@ -72,6 +72,7 @@ impl Authority {
             .transpose()?;
         let identity_key = IdentityKey::open(&key_material.files(database)?)?;
         if registry.replication().is_some()
+            && settings.consistency == Consistency::Lease
             && ClockSource::read().is_some_and(|source| source.stops_with_the_guest())
         {
             tracing::warn!(
@@ -149,6 +150,18 @@ impl Authority {
     /// Returns whether changes can be written now.
     pub(crate) fn is_healthy(&self) -> bool {
         self.0.registry.is_healthy()
+    }
+
+    /// Runs the future of a request. Where memory may lack changes, asks the database first.
+    pub(crate) async fn up_to_date<T>(&self, request: impl Future<Output = T>) -> T {
+        if self.0.key_cache.answers_from_memory() {
+            return request.await;
+        }
+        match self.0.registry.barrier().await {
+            Some(passage) => passage.hold(request).await,
+            // Verification refuses to answer.
+            None => request.await,
+        }
     }
 
     /// Records when keys were last used, if any were since the last success.

@@ -95,6 +95,32 @@ fn is_path(text: &str) -> bool {
     !is_url && (path.components().count() > 1 || path.extension().is_some())
 }
 
+/// How a server on PostgreSQL makes sure that it answers with the latest changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Consistency {
+    /// From memory while it has a lease; otherwise as [`Self::Barrier`].
+    #[default]
+    Lease,
+    /// It asks the database after each request has come; simultaneous requests share the questions.
+    /// This needs no clock.
+    Barrier,
+}
+
+impl Consistency {
+    /// Every one.
+    pub const ALL: [Self; 2] = [Self::Lease, Self::Barrier];
+
+    /// Returns the name in settings.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Lease => "lease",
+            Self::Barrier => "barrier",
+        }
+    }
+}
+
 /// How an authority behaves.
 #[derive(Clone, Debug)]
 pub struct AuthoritySettings {
@@ -106,6 +132,8 @@ pub struct AuthoritySettings {
     pub trusted_proxies: TrustedProxies,
     /// The rate limits.
     pub limits: Limits,
+    /// How a server on PostgreSQL makes sure that it answers with the latest changes.
+    pub consistency: Consistency,
     /// The trusted OpenID Connect issuers, beside the built-in one.
     pub issuers: Vec<Issuer>,
     /// Where the public keys of GitHub's secret scanning are; without them, its reports of leaked
@@ -132,6 +160,7 @@ impl Default for AuthoritySettings {
             region: "us".to_owned(),
             trusted_proxies: TrustedProxies::default(),
             limits: Limits::default(),
+            consistency: Consistency::default(),
             issuers: Vec::new(),
             github_keys: None,
             proxies: Proxies::from_env(&Env::empty()),

@@ -28,6 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Replicas {
     pub folder: ServerFolder,
     url: String,
+    arguments: &'static [&'static str],
     replicas: RwLock<Vec<Replica>>,
     admin: String,
     tenant: String,
@@ -70,11 +71,16 @@ pub enum Revoking {
 impl Replicas {
     /// Starts three processes.
     pub fn start(cluster: &Cluster) -> Self {
-        Self::start_behind(cluster, cluster.folder())
+        Self::start_with(cluster, cluster.folder(), &[])
     }
 
-    /// Starts three processes that reach the server through the socket in a folder.
-    pub fn start_behind(cluster: &Cluster, server: &Path) -> Self {
+    /// Starts three processes with these arguments, which reach the database through the socket in a
+    /// folder.
+    pub fn start_with(
+        cluster: &Cluster,
+        server: &Path,
+        arguments: &'static [&'static str],
+    ) -> Self {
         let url = cluster.database();
         let folder = ServerFolder::on_postgres(&url);
         let token = folder.admin_ok("token --expires-in 1h");
@@ -82,6 +88,7 @@ impl Replicas {
         let this = Self {
             folder,
             url,
+            arguments,
             replicas: RwLock::default(),
             admin: format!("authorization: Bearer {}", token["token"].as_str().unwrap()),
             tenant: tenants[0]["id"].as_str().unwrap().to_owned(),
@@ -116,7 +123,8 @@ impl Replicas {
 
     fn serve(&self, relay: &Relay) -> Serving {
         let url = relay.url(&self.url);
-        self.folder.serve_in(&[("NTRO_DATABASE", &url)], &[])
+        let variables = [("NTRO_DATABASE", &*url)];
+        self.folder.serve_in(&variables, self.arguments)
     }
 
     pub fn with_relay<T>(&self, index: usize, then: impl FnOnce(&Relay) -> T) -> T {

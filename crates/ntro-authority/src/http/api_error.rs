@@ -25,6 +25,9 @@ use ntro_base::wire::errors::InvalidField;
 /// provider's: it does not reveal which.
 const UNKNOWN_KEY: &str = "Invalid or missing API key";
 
+const UNCONFIRMED: &str =
+    "The change is written, but may not be in effect on every server yet: repeat the request";
+
 const INVALID_TOKEN: &str = "invalid_token";
 
 /// The limit that a request has exceeded, and its state (draft-ietf-httpapi-ratelimit-headers-11).
@@ -424,6 +427,14 @@ impl From<Error> for ApiError {
             | Error::PlatformConfigForbidden => field("dataPlatformConfigId", &error),
             Error::ScopesMissing | Error::ScopesUnknown => field("scopes", &error),
             Error::Life { .. } => field("expires_in_days", &error),
+            Error::Store(StoreError::Unconfirmed { .. }) => {
+                tracing::error!(%error, "a change is not confirmed");
+                Self {
+                    code: "revocation_unconfirmed",
+                    detail: Detail::Message(UNCONFIRMED.into()),
+                    ..Self::unavailable()
+                }
+            }
             Error::Store(error) if error.is_unavailability() => {
                 tracing::error!(%error, "the registry is not available");
                 Self::unavailable()

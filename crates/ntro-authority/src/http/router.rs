@@ -21,5 +21,14 @@ pub(crate) fn service(authority: Authority, has_metrics: bool) -> AuthorityServi
     let service = AuthorityService::new(routes)
         .with_trusted_proxies(settings.trusted_proxies.clone())
         .with_access_log(settings.access_log.clone());
-    service.with_fast_path(move |head| cached::fast_path(&authority, head))
+    let service = match authority.replication() {
+        Some(_) => service.with_barrier(authority.clone()),
+        None => service,
+    };
+    service.with_fast_path(
+        move |head| match authority.key_cache().answers_from_memory() {
+            true => cached::fast_path(&authority, head),
+            false => None,
+        },
+    )
 }

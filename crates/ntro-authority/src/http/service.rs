@@ -31,10 +31,13 @@ use super::framing;
 use super::own::MergedShape;
 use crate::log_queue::LogQueue;
 use crate::metrics::METRICS;
+use crate::server::Authority;
 use crate::trusted_proxies::{DifferentClients, TrustedProxies};
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_REQUEST_ID: usize = 128;
+/// The start of every path that takes a key.
+const WITH_KEYS: &str = "/v1/";
 
 /// The address of a request's client, in its extensions.
 #[derive(Clone, Copy)]
@@ -94,6 +97,8 @@ pub(crate) struct AuthorityService {
     fast_path: Arc<FastPath>,
     routes: Router,
     trusted_proxies: Arc<TrustedProxies>,
+    /// The authority, if its memory may lack changes of other processes.
+    barrier: Option<Authority>,
     access_log: Option<LogQueue>,
 }
 
@@ -103,6 +108,7 @@ impl AuthorityService {
             fast_path: Arc::new(|_| None),
             routes,
             trusted_proxies: Arc::default(),
+            barrier: None,
             access_log: None,
         }
     }
@@ -118,6 +124,14 @@ impl AuthorityService {
     /// Sets the log of all requests that [`Self::answer`] answers.
     pub(crate) fn with_access_log(self, access_log: Option<LogQueue>) -> Self {
         Self { access_log, ..self }
+    }
+
+    /// Routes requests that may have a key only when the authority is up to date.
+    pub(crate) fn with_barrier(self, authority: Authority) -> Self {
+        Self {
+            barrier: Some(authority),
+            ..self
+        }
     }
 
     /// Sets the fast path.
@@ -190,7 +204,13 @@ impl AuthorityService {
         let id = request_id(request.headers());
         let uri = request.uri().clone();
         let span = tracing::error_span!("request", request_id = ?id, path = uri.path());
-        let Ok(response) = self.routes.call(request).instrument(span).await;
+        let routed = self.routes.call(request).instrument(span);
+        let Ok(response) = match &self.barrier {
+            Some(authority) if uri.path().starts_with(WITH_KEYS) => {
+                authority.up_to_date(routed).await
+            }
+            _ => routed.await,
+        };
         finish(response, uri.path(), id)
     }
 }

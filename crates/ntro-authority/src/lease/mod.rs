@@ -47,6 +47,7 @@ mod clock_source;
 mod confirmation;
 mod guard;
 mod lease_store;
+mod passage;
 mod replica;
 mod revoker;
 mod shared_read;
@@ -60,6 +61,7 @@ pub(crate) use confirmation::Standing;
 pub(crate) use confirmation::{Confirmation, NextStep, Receipt};
 pub(crate) use guard::Lease;
 pub(crate) use lease_store::{ChangeReader, Generation, LeaseRow, LeaseStore, Renewal, ReplicaId};
+pub(crate) use passage::Passage;
 pub(crate) use replica::{Replica, ReplicaReads};
 pub(crate) use revoker::Revoker;
 #[cfg(test)]

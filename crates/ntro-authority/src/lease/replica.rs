@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::shared_read::{Answer, NoAnswer, ReadRounds, SharedRead, within};
 use super::{
-    BootClock, ChangeReader, Generation, Lease, LeaseChange, LeaseStore, ReplicaId, Revoker,
-    Tenure, Terms,
+    BootClock, ChangeReader, Generation, Lease, LeaseChange, LeaseStore, Passage, ReplicaId,
+    Revoker, Tenure, Terms,
 };
 use crate::store::{Epoch, StoreError};
 
@@ -37,11 +37,6 @@ pub(crate) struct ReplicaReads {
     catch_up: ReadRounds<Epoch>,
     epoch: ReadRounds<Epoch>,
 }
-
-/// The proof that the memory has every change that was committed before the proof was asked for. A
-/// look-up after it needs no lease.
-#[derive(Debug)]
-pub(crate) struct Passage(());
 
 impl Replica {
     pub(crate) fn new(
@@ -92,14 +87,13 @@ impl Replica {
     }
 
     /// Waits until the memory has every change that was committed before this call.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the simulation is its caller"))]
     pub(crate) async fn barrier(&self) -> Answer<Passage> {
         let epoch = self.epoch.get().await?;
         let applied = *self.applied.borrow();
         if applied < Some(epoch) && self.catch_up().await? < epoch {
             return Err(NoAnswer);
         }
-        Ok(Passage(()))
+        Ok(Passage::new())
     }
 
     /// Ends the lease and removes the row, so that no revoker waits for this process. Called after

@@ -113,6 +113,11 @@ impl Registry {
         Ok(self.store().key(id).await?)
     }
 
+    /// Returns the receipt of a key's revocation, in JSON, if there is one.
+    pub(crate) async fn receipt(&self, id: Uuid) -> Result<Option<String>, Error> {
+        Ok(self.store().receipt(id).await?)
+    }
+
     /// Revokes a key, and its pending successor. Revoking it again changes nothing.
     pub async fn revoke_key(&self, id: Uuid) -> Result<ApiKeyRecord, Error> {
         let revoked = self.store().revoke_key(id, self.stamp());

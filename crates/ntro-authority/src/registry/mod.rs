@@ -30,6 +30,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::actor::Actor;
+use crate::lease::Passage;
 pub(crate) use crate::store::KeyFilter;
 use crate::store::{Replication, Stamp, Store};
 use crate::transparency::LogKey;
@@ -92,6 +93,12 @@ impl Registry {
     /// Returns whether changes can be written now, and reach verification.
     pub(crate) fn is_healthy(&self) -> bool {
         self.store().is_healthy()
+    }
+
+    /// Waits until the subscriber has every change that was committed before this call; `None` if the
+    /// database does not answer.
+    pub(crate) async fn barrier(&self) -> Option<Passage> {
+        self.store().barrier().await.ok()
     }
 
     /// Returns the state of this process among those that serve the database, if there may be

@@ -34,6 +34,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::lease::Passage;
 use crate::transparency::{AuditEntry, TreeHash};
 
 pub(crate) use audit::{AuditAction, AuditEvent, AuditTarget, Stamp};
@@ -94,6 +95,9 @@ pub(crate) trait Store: Send + Sync {
     /// Returns the state of this process among those that serve the database, if there may be
     /// several.
     fn replication(&self) -> Option<Replication>;
+
+    /// Waits until the subscriber has every change that was committed before this call.
+    fn barrier(&self) -> StoreFuture<'_, Passage>;
 
     /// Adds an organisation; a conflict if its name or external id is the name, id or external id
     /// of another one.
@@ -232,6 +236,8 @@ pub(crate) trait Store: Send + Sync {
         place: LeakPlace,
         stamp: Stamp,
     ) -> StoreFuture<'_, LeakOutcome>;
+    /// Returns the receipt of a key's revocation, in JSON, if there is one.
+    fn receipt(&self, key: Uuid) -> StoreFuture<'_, Option<String>>;
     /// Records when keys were last used.
     fn record_use(&self, used: Vec<(Uuid, Timestamp)>) -> StoreFuture<'_, ()>;
 

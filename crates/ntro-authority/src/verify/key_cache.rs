@@ -14,8 +14,8 @@ use super::{
     CachedKey, CachedTenant, Hasher, KeyUse, ScopeSet, TenantNames, Verdict, VerifyRefusal,
 };
 use crate::http::identity_response;
-use crate::lease::Lease;
-use crate::settings::Limits;
+use crate::lease::{Lease, Passage};
+use crate::settings::{Consistency, Limits};
 use crate::store::{
     ApiKeyRecord, Epoch, KeyHash, RegistryChange, Subscriber, TenantRecord, TenantStatus,
 };
@@ -88,6 +88,7 @@ pub(crate) struct KeyCache {
     /// Where the registry has several replicas, the lease of this one. Without it, every change goes
     /// through this process.
     lease: Option<Arc<Lease>>,
+    consistency: Consistency,
 }
 
 impl KeyCache {
@@ -105,18 +106,30 @@ impl KeyCache {
             tripwires: Tripwires::default(),
             epoch: AtomicI64::new(NEVER_LOADED),
             lease: None,
+            consistency: Consistency::Lease,
         }
     }
 
-    /// Returns the lease that the answers need, if they do.
+    /// Returns the lease that allows answers, if they need one.
     pub(crate) fn lease(&self) -> Option<&Lease> {
-        self.lease.as_deref()
+        let lease = self.lease.as_deref();
+        lease.filter(|_| self.consistency == Consistency::Lease)
     }
 
-    /// Answers only while a lease holds.
-    pub(crate) fn with_lease(self, lease: Arc<Lease>) -> Self {
+    /// Returns whether an answer is likely to need no [`Passage`].
+    pub(crate) fn answers_from_memory(&self) -> bool {
+        match (&self.lease, self.consistency) {
+            (None, _) => true,
+            (Some(lease), Consistency::Lease) => lease.holds(),
+            (Some(_), Consistency::Barrier) => false,
+        }
+    }
+
+    /// Answers only while a lease holds, or with a [`Passage`].
+    pub(crate) fn with_lease(self, lease: Arc<Lease>, consistency: Consistency) -> Self {
         Self {
             lease: Some(lease),
+            consistency,
             ..self
         }
     }
@@ -186,9 +199,13 @@ impl KeyCache {
             return Verdict::CannotSay;
         }
         let look_up = || self.look_up(text, parsed, provider, now);
-        match &self.lease {
-            None => look_up(),
-            Some(lease) => lease.guard(look_up).unwrap_or(Verdict::CannotSay),
+        if self.lease.is_none() {
+            return look_up();
+        }
+        match self.lease().and_then(|lease| lease.guard(look_up)) {
+            Some(verdict) => verdict,
+            None if Passage::is_held() => look_up(),
+            None => Verdict::CannotSay,
         }
     }
 
@@ -454,7 +471,7 @@ mod tests {
         let (key_cache, minted) = key_cache(now);
         let clock = Arc::new(TestClock(AtomicU64::new(100)));
         let lease = Arc::new(Lease::new(clock.clone() as Arc<dyn BootClock>));
-        let key_cache = key_cache.with_lease(lease.clone());
+        let key_cache = key_cache.with_lease(lease.clone(), Consistency::Lease);
         let key = minted.key.expose();
         let cannot_say = |key: &str| {
             let verdict = key_cache.verify(key, Provider::Ntropii, now);

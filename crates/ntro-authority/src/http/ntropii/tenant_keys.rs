@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 
 use super::caller::find_tenant;
 use super::{Result, render};
@@ -12,6 +12,7 @@ use crate::http::created::created_or_replayed;
 use crate::http::extract::{IdempotencyKey, Object, Path, parse_id};
 use crate::http::fields::{FieldReader, creation_digest};
 use crate::http::page::Page;
+use crate::http::receipt_header;
 use crate::registry::NewApiKey;
 use crate::server::Authority;
 use ntro_base::Provider;
@@ -76,7 +77,7 @@ pub(super) async fn revoke(
     State(authority): State<Authority>,
     Admin(session): Admin,
     Path((tenant, id)): Path<(String, String)>,
-) -> Result<Json<TenantKey>> {
+) -> Result<impl IntoResponse> {
     let registry = session.registry(&authority);
     let tenant = find_tenant(&registry, &tenant, |one| session.reaches(one)).await?;
     let hidden = || ApiError::not_found("API key not found");
@@ -88,5 +89,6 @@ pub(super) async fn revoke(
     authority
         .key_cache()
         .add_last_use(std::slice::from_mut(&mut key));
-    Ok(Json(render::key(&key, None)))
+    let receipt = receipt_header(&registry, id).await;
+    Ok((receipt, Json(render::key(&key, None))))
 }

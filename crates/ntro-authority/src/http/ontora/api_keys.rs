@@ -2,9 +2,11 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::workspaces::workspace;
 use super::{Result, render};
@@ -14,6 +16,7 @@ use crate::http::created::created_or_replayed;
 use crate::http::extract::{IdempotencyKey, Object, Path, Query, parse_id};
 use crate::http::fields::{FieldReader, creation_digest};
 use crate::http::page::Page;
+use crate::http::receipt_header;
 use crate::registry::{KeyFilter, NewApiKey};
 use crate::server::Authority;
 use ntro_base::Provider;
@@ -121,14 +124,8 @@ pub(super) async fn revoke(
     State(authority): State<Authority>,
     Admin(session): Admin,
     Path(id): Path<String>,
-) -> Result<StatusCode> {
-    let id = parse_id(&id, "key_").ok_or_else(|| {
-        ApiError::invalid_field(
-            ["path".into(), "key_id".into()],
-            "must be a UUID",
-            "uuid_parsing",
-        )
-    })?;
+) -> Result<impl IntoResponse> {
+    let id = key_id(&id)?;
     let registry = session.registry(&authority);
     let key = registry.find_key(id).await?;
     let key = key
@@ -136,7 +133,34 @@ pub(super) async fn revoke(
         .ok_or_else(|| ApiError::not_found("API key not found"))?;
     workspace(&authority, &session, key.tenant_id).await?;
     registry.revoke_key(id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let receipt = receipt_header(&registry, id).await;
+    Ok((StatusCode::NO_CONTENT, receipt, ()))
+}
+
+/// `GET /v1/revocations/{key}`: the receipt of a key's revocation, for keys of either provider.
+pub(super) async fn receipt(
+    State(authority): State<Authority>,
+    Admin(session): Admin,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    let id = key_id(&id)?;
+    let none = || ApiError::not_found("Revocation not found");
+    let registry = session.registry(&authority);
+    let key = registry.find_key(id).await?.ok_or_else(none)?;
+    workspace(&authority, &session, key.tenant_id).await?;
+    let receipt = registry.receipt(id).await?.ok_or_else(none)?;
+    Ok(([(CONTENT_TYPE, "application/json")], receipt).into_response())
+}
+
+fn key_id(text: &str) -> Result<Uuid> {
+    let invalid = || {
+        ApiError::invalid_field(
+            ["path".into(), "key_id".into()],
+            "must be a UUID",
+            "uuid_parsing",
+        )
+    };
+    Ok(parse_id(text, "key_").ok_or_else(invalid)?)
 }
 
 /// Returns the location of a query parameter.

@@ -11,6 +11,7 @@ pub(crate) fn router(authority: &Authority) -> Router {
     let routes = Router::new()
         .route("/v1/api-keys", get(api_keys::list).post(api_keys::create))
         .route("/v1/api-keys/{key}", delete(api_keys::revoke))
+        .route("/v1/revocations/{key}", get(api_keys::receipt))
         .route(Ontora::IDENTITY, get(identity).delete(current::revoke))
         .route("/v1/api-keys/current/rotate", post(rotation::rotate))
         .route(
@@ -37,5 +38,6 @@ pub(crate) fn router(authority: &Authority) -> Router {
         );
     let routes = claim::<Ontora, _>(routes, "/v1/api-keys");
     let routes = claim::<Ontora, _>(routes, "/v1/workspaces");
+    let routes = claim::<Ontora, _>(routes, "/v1/revocations");
     shaped::<Ontora, _>(routes).with_state(Ontora(authority.clone()))
 }

@@ -63,6 +63,15 @@ impl PostgresLeases {
         Ok((rows, cluster))
     }
 
+    /// Writes a receipt, which holds no quotation marks but those of JSON.
+    pub(super) async fn keep_receipt(&self, epoch: i64, receipt: String) -> Result<(), StoreError> {
+        let sql = format!(
+            "INSERT INTO receipts (epoch, receipt) VALUES ({epoch}, '{receipt}') \
+             ON CONFLICT (epoch) DO NOTHING"
+        );
+        self.run(sql).await.map(drop)
+    }
+
     /// Runs a statement on the row of a replica that has everything up to `acked`, which it must only
     /// write where that is not above the epoch. Returns the epoch, the row, and the cluster.
     async fn acknowledge(

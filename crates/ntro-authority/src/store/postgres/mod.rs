@@ -22,6 +22,7 @@ mod error;
 mod leases;
 mod link;
 mod reader;
+mod receipts;
 mod replica;
 mod report;
 mod schema;
@@ -44,6 +45,7 @@ use super::{StoreError, Subscriber};
 use connection::PostgresConnection;
 pub use error::PostgresError;
 use reader::PostgresReader;
+pub(super) use receipts::Receipts;
 use replica::Confirmer;
 pub(super) use replica::{Joining, ReplicaView};
 pub use report::{PostgresReport, Standbys};
@@ -155,6 +157,7 @@ fn start(
     held: Box<dyn std::any::Any + Send + Sync>,
 ) -> Result<SqlStore, StoreError> {
     let healthy = Arc::new(AtomicBool::new(true));
+    let receipts = confirmer.receipts();
     let (writing, reading, health) = (url.clone(), url.clone(), healthy.clone());
     Ok(SqlStore {
         writer: WorkerThread::spawn("registry-writer", move |jobs| match runtime() {
@@ -174,6 +177,7 @@ fn start(
         })?,
         healthy,
         replica,
+        receipts: Some(receipts),
         _held: held,
     })
 }

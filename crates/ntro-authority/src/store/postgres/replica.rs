@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::changes::PostgresChanges;
 use super::leases::{OlderEpoch, PostgresLeases};
 use super::link::Link;
+use super::receipts::Receipts;
 use super::report::PostgresReport;
 use super::{CHANNEL, PostgresError, PostgresUrl, StoreError};
 use crate::lease::{
@@ -93,6 +94,8 @@ impl LeaseThread {
 pub(super) struct Confirmer {
     runtime: Handle,
     process: Process,
+    leases: Arc<PostgresLeases>,
+    receipts: Arc<Receipts>,
 }
 
 /// The role of this process.
@@ -109,17 +112,24 @@ impl Confirmer {
     pub(super) fn beside(url: &PostgresUrl) -> Result<(Self, LeaseThread), StoreError> {
         let thread = LeaseThread::start()?;
         let leases = PostgresLeases::new(url, thread.runtime.clone(), OlderEpoch::default());
-        let revoker = Revoker::new(leases, Arc::new(SystemBootClock), Terms::DEFAULT);
+        let revoker = Revoker::new(leases.clone(), Arc::new(SystemBootClock), Terms::DEFAULT);
         let confirmer = Self {
             runtime: thread.runtime.clone(),
             process: Process::Beside(Arc::new(revoker)),
+            leases,
+            receipts: Arc::default(),
         };
         Ok((confirmer, thread))
     }
 
     /// Answers the changes of a commit, when they are in effect or the wait for that has ended.
     pub(super) fn answer(&self, epoch: i64, batch: Vec<Box<dyn WriteJob>>, database: String) {
-        let process = self.process.clone();
+        let Self {
+            process,
+            leases,
+            receipts,
+            ..
+        } = self.clone();
         self.runtime.spawn(async move {
             let confirmed = match &process {
                 Process::Serving(replica) => {
@@ -129,6 +139,9 @@ impl Confirmer {
                 }
                 Process::Beside(revoker) => revoker.confirm(Epoch(epoch)).await,
             };
+            let is_strict = batch.iter().any(|job| job.is_strict());
+            let receipt = confirmed.as_ref().ok().filter(|_| is_strict);
+            let receipt = receipt.map(|receipt| receipts.add(receipt));
             for job in batch {
                 let failure =
                     (confirmed.is_err() && job.is_strict()).then(|| StoreError::Unconfirmed {
@@ -136,7 +149,17 @@ impl Confirmer {
                     });
                 job.answer(failure);
             }
+            if let Some(receipt) = receipt
+                && let Err(error) = leases.keep_receipt(epoch, receipt).await
+            {
+                tracing::warn!(%error, "a receipt could not be written");
+            }
         });
+    }
+
+    /// Returns the receipts of this process.
+    pub(super) fn receipts(&self) -> Arc<Receipts> {
+        self.receipts.clone()
     }
 }
 
@@ -145,12 +168,14 @@ pub(in crate::store) struct Joining {
     url: PostgresUrl,
     thread: LeaseThread,
     changes: Arc<PostgresChanges>,
+    leases: Arc<PostgresLeases>,
     replica: Arc<Replica>,
     reads: ReplicaReads,
 }
 
 /// What a serving process shows of its replica.
 pub(in crate::store) struct ReplicaView {
+    pub(in crate::store) replica: Arc<Replica>,
     pub(in crate::store) lease: Arc<Lease>,
     /// The last report, while the database can be reached.
     pub(in crate::store) report: watch::Receiver<Option<PostgresReport>>,
@@ -180,7 +205,7 @@ impl Joining {
         let leases = PostgresLeases::new(url, thread.runtime.clone(), older);
         let (replica, reads) = Replica::new(
             ReplicaId::new(),
-            leases,
+            leases.clone(),
             changes.clone(),
             Arc::new(SystemBootClock),
             Terms::DEFAULT,
@@ -189,6 +214,7 @@ impl Joining {
             url: url.clone(),
             thread,
             changes,
+            leases,
             replica: Arc::new(replica),
             reads,
         })
@@ -212,6 +238,7 @@ impl Joining {
             url,
             thread,
             changes,
+            leases,
             replica,
             reads,
         } = self;
@@ -233,6 +260,7 @@ impl Joining {
         };
         let lease = replica.lease();
         let view = ReplicaView {
+            replica: replica.clone(),
             lease: lease.clone(),
             report,
         };
@@ -248,6 +276,8 @@ impl Joining {
         let confirmer = Confirmer {
             runtime: thread.runtime.clone(),
             process: Process::Serving(replica.clone()),
+            leases,
+            receipts: Arc::default(),
         };
         let serving = Serving {
             thread,

@@ -23,6 +23,7 @@ pub(in crate::store) const MIGRATIONS: &[Migration] = migrations![
     "0004_children",
     "0005_audit_logs",
     "0006_responses",
+    "0007_receipts",
 ];
 
 /// The step after which the audit logs are built. A server of an earlier version would not extend

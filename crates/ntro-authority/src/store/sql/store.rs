@@ -14,7 +14,8 @@ use super::{
     Changed, ReadQuery, SqlSession, WorkerThread, WriteJob, audit, audit_logs, children, keys,
     leaks, organisations, responses, rotation, tenants, tripwires,
 };
-use crate::store::postgres::ReplicaView;
+use crate::lease::Passage;
+use crate::store::postgres::{Receipts, ReplicaView};
 use crate::store::{
     ApiKeyRecord, ChildOutcome, CreateKeyOutcome, IdempotencyRecord, KeyFilter, KeyHash,
     LeakOutcome, LeakPlace, LogRecord, LogRow, MemberRecord, OnceOutcome, OrganisationRecord,
@@ -32,6 +33,8 @@ pub(in crate::store) struct SqlStore {
     pub(in crate::store) healthy: Arc<AtomicBool>,
     /// The replica that this process is, if there may be others.
     pub(in crate::store) replica: Option<ReplicaView>,
+    /// The receipts of changes, if several processes may serve the database.
+    pub(in crate::store) receipts: Option<Arc<Receipts>>,
     /// What the process holds as long as the store is open. Not the writer's: a process whose writer
     /// has ended still verifies keys, and learns of no revocation, so others must not take it for
     /// gone.
@@ -94,10 +97,18 @@ impl Store for SqlStore {
     }
 
     fn replication(&self) -> Option<Replication> {
-        let ReplicaView { lease, report } = self.replica.as_ref()?;
+        let ReplicaView { lease, report, .. } = self.replica.as_ref()?;
         Some(Replication {
             lease: lease.until(lease.end()),
             report: *report.borrow(),
+        })
+    }
+
+    fn barrier(&self) -> StoreFuture<'_, Passage> {
+        Box::pin(async {
+            let replica = self.replica.as_ref().ok_or(StoreError::Ended)?;
+            let passage = replica.replica.barrier().await;
+            passage.map_err(|_| StoreError::Ended)
         })
     }
 
@@ -323,6 +334,16 @@ impl Store for SqlStore {
         self.change(true, stamp, move |session, at| {
             leaks::report(session, &hash, &place, at)
         })
+    }
+
+    fn receipt(&self, key: Uuid) -> StoreFuture<'_, Option<String>> {
+        match &self.receipts {
+            None => Box::pin(std::future::ready(Ok(None))),
+            Some(receipts) => {
+                let receipts = receipts.clone();
+                self.read(move |session| receipts.find(session, key))
+            }
+        }
     }
 
     fn record_use(&self, used: Vec<(Uuid, Timestamp)>) -> StoreFuture<'_, ()> {

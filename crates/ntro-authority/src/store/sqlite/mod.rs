@@ -98,6 +98,7 @@ fn start(
         })?,
         healthy,
         replica: None,
+        receipts: None,
         _held: Box::new(serving),
     })
 }

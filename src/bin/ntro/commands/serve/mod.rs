@@ -12,7 +12,10 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ntro_authority::{Authority, AuthoritySettings, Certificate, Database, Limits, LogQueue};
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use ntro_authority::{
+    Authority, AuthoritySettings, Certificate, Consistency, Database, Limits, LogQueue,
+};
 use ntro_base::http::{CustomRoots, Proxies};
 use serde::Serialize;
 use url::Url;
@@ -70,12 +73,26 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "KEYS_URL", num_args = 0..=1, require_equals = true,
         default_missing_value = GITHUB_KEYS)]
     github_leak_reports: Option<Url>,
+    /// How a server on PostgreSQL knows the latest changes: from leases, or by asking the database for
+    /// each verification, which needs no clock [default: lease]
+    #[arg(
+        long,
+        value_name = "MODE",
+        value_parser = PossibleValuesParser::new(Consistency::ALL.map(Consistency::as_str))
+            .map(|text| consistency(&text))
+    )]
+    consistency: Option<Consistency>,
     #[command(flatten)]
     proxies: ProxyArgs,
     #[command(flatten)]
     logs: LogArgs,
     #[command(flatten)]
     issuers: IssuerArgs,
+}
+
+fn consistency(text: &str) -> Consistency {
+    let mut all = Consistency::ALL.into_iter();
+    all.find(|one| one.as_str() == text).unwrap_or_default()
 }
 
 impl ServeArgs {
@@ -96,6 +113,7 @@ impl ServeArgs {
             failure_limit: self.failure_limit.or(file.failure_limit),
             proxies: self.proxies.or(file.proxies),
             github_leak_reports: self.github_leak_reports.or(file.github_leak_reports),
+            consistency: self.consistency.or(file.consistency),
             logs: self.logs.or(file.logs),
             issuers: self.issuers.or(file.issuers),
         })
@@ -115,6 +133,7 @@ impl ServeArgs {
                 failures_per_minute: self.failure_limit.unwrap_or(limits.failures_per_minute),
             },
             trusted_proxies: self.proxies.trusted(),
+            consistency: self.consistency.unwrap_or_default(),
             issuers: self.issuers.issuers()?,
             github_keys: self.github_leak_reports,
             proxies: Proxies::from_env(cx.env()),

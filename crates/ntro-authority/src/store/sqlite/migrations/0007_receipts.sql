@@ -1,0 +1,1 @@
+-- One process serves a SQLite database, so a change that it has applied needs no receipt.
