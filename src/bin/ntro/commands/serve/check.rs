@@ -166,7 +166,7 @@ fn clock(database: &Database, findings: &mut Findings) {
             source @ "kvm-clock" if matches!(database, Database::Postgres(_)) => findings.warning(
                 CHECK,
                 format!("the clock source is `{source}`, which stops while the machine is paused or migrated: a lease may last too long then"),
-                "let the machine use `tsc`",
+                "let the machine use `tsc`, or give `--consistency barrier`",
             ),
             source => findings.ok(CHECK, format!("the clock source is `{source}`")),
         },
