@@ -88,7 +88,12 @@ impl Replica {
 
     /// Waits until the memory has every change that was committed before this call.
     pub(crate) async fn barrier(&self) -> Answer<Passage> {
+        let before = *self.applied.borrow();
         let epoch = self.epoch.get().await?;
+        // The database is an older copy: its changes are not those in memory.
+        if before > Some(epoch) {
+            return Err(NoAnswer);
+        }
         let applied = *self.applied.borrow();
         if applied < Some(epoch) && self.catch_up().await? < epoch {
             return Err(NoAnswer);

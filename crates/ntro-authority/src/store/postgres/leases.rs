@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use super::cluster::Cluster;
 use super::link::{BARRIER, Link};
-use super::{PostgresUrl, StoreError};
+use super::{PostgresError, PostgresUrl, StoreError};
 use crate::lease::{Generation, LeaseRow, LeaseStore, Renewal, ReplicaId};
 use crate::store::{Epoch, StoreFuture};
 
@@ -174,8 +174,13 @@ impl LeaseStore for PostgresLeases {
     fn read_epoch(&self) -> StoreFuture<'_, Epoch> {
         let sql = format!("{BARRIER}; SELECT epoch FROM meta");
         Box::pin(async move {
-            let (rows, _) = self.run(sql).await?;
+            let (rows, cluster) = self.run(sql).await?;
             let epoch = Epoch(number(rows.get(1))?);
+            if cluster != *self.joined() {
+                return Err(
+                    PostgresError::connection("this is not the cluster of the last join").into(),
+                );
+            }
             match self.older.get() {
                 Some(found) => Err(older(*found, epoch)),
                 None => Ok(epoch),
