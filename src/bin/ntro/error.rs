@@ -725,7 +725,7 @@ impl From<ntro_authority::Error> for CliError {
                     "make its tables and key material once, with `ntro admin init` and the same options",
                 ),
                 S::OtherCluster { .. } => of(Kind::Config).hint(
-                    "name the cluster that it was copied from in `--database`",
+                    "name the cluster that it was copied from in `--database`; after a restore, end all servers, accept the cluster with the SQL `DELETE FROM cluster`, and revoke again what was revoked since the backup",
                 ),
                 S::Unknown { .. } => of(Kind::Failure).hint(
                     "see with `list` whether the change was made; a revocation can always be repeated",
