@@ -42,6 +42,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::sql::{MIGRATIONS, SqlSession, SqlStore, WorkerThread, values};
 use super::sqlite::Inspection;
 use super::{StoreError, Subscriber};
+use crate::lease::SystemBootClock;
 use connection::PostgresConnection;
 pub use error::PostgresError;
 use reader::PostgresReader;
@@ -66,7 +67,7 @@ pub(super) fn open(url: &PostgresUrl) -> Result<SqlStore, StoreError> {
 /// Begins to serve the registry. The lease of this process is known before its subscriber.
 pub(super) fn join(url: &PostgresUrl) -> Result<Joining, StoreError> {
     check(url, Missing::Refuse)?;
-    Joining::new(url)
+    Joining::new(url, Arc::new(SystemBootClock))
 }
 
 /// Serves the registry: loads every live key into the subscriber, and hands it every change from

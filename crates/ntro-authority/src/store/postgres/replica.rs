@@ -16,7 +16,8 @@ use super::receipts::Receipts;
 use super::report::PostgresReport;
 use super::{CHANNEL, PostgresError, PostgresUrl, StoreError};
 use crate::lease::{
-    ChangeReader as _, Lease, Replica, ReplicaId, ReplicaReads, Revoker, SystemBootClock, Terms,
+    BootClock, ChangeReader as _, Lease, Replica, ReplicaId, ReplicaReads, Revoker,
+    SystemBootClock, Terms,
 };
 use crate::store::sql::WriteJob;
 use crate::store::{Epoch, Subscriber};
@@ -198,7 +199,7 @@ impl Drop for Serving {
 }
 
 impl Joining {
-    pub(super) fn new(url: &PostgresUrl) -> Result<Self, StoreError> {
+    pub(super) fn new(url: &PostgresUrl, clock: Arc<dyn BootClock>) -> Result<Self, StoreError> {
         let thread = LeaseThread::start()?;
         let older = OlderEpoch::default();
         let changes = PostgresChanges::start(url, older.clone())?;
@@ -207,7 +208,7 @@ impl Joining {
             ReplicaId::new(),
             leases.clone(),
             changes.clone(),
-            Arc::new(SystemBootClock),
+            clock,
             Terms::DEFAULT,
         );
         Ok(Self {

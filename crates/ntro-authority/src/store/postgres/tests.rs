@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::actor::Actor;
+use crate::lease::{BootClock, BootTime};
 use crate::store::cluster::Cluster;
 use crate::store::{Epoch, OrganisationRecord, RegistryChange, Stamp, Store as _};
 
@@ -74,6 +75,8 @@ async fn foreign_or_newer_database_is_refused() {
     cluster.sql(&name, "UPDATE cluster SET system = '1'");
     let error = open(&copied).map(drop).unwrap_err();
     assert!(matches!(error, StoreError::OtherCluster { .. }), "{error}");
+    cluster.sql(&name, "DELETE FROM cluster");
+    open(&copied).unwrap();
 
     let other = cluster.database();
     let name = other.split(['/', '?']).nth(3).unwrap();
@@ -202,4 +205,47 @@ async fn cancelled_wait_is_unknown() {
     let error = outcome.unwrap_err();
     assert!(matches!(error, StoreError::Unknown { .. }), "{error}");
     assert_eq!(cluster.sql(&name, "SELECT epoch FROM meta"), "2");
+}
+
+/// A clock that is ten times too slow, as in a guest that its hypervisor pauses again and again.
+struct SlowClock(Instant);
+
+impl BootClock for SlowClock {
+    fn now(&self) -> BootTime {
+        BootTime::default() + Duration::from_secs(1) + self.0.elapsed() / 10
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn slow_clock_needs_a_barrier() {
+    let cluster = Cluster::shared();
+    let (url, name) = registry(cluster);
+    let role = format!("slow_{name}");
+    cluster.sql(
+        "postgres",
+        &format!("CREATE ROLE {role} LOGIN IN ROLE ntro"),
+    );
+    let slow = format!(
+        "postgres://{role}@/{name}?host={}",
+        cluster.folder().display()
+    );
+    let joining = Joining::new(&slow.parse().unwrap(), Arc::new(SlowClock(Instant::now())));
+    let joining = joining.unwrap();
+    let lease = joining.lease();
+    let subscriber = Arc::new(LastEpoch::default());
+    let store = serve(joining, subscriber.clone()).unwrap();
+    store.barrier().await.unwrap();
+    assert!(lease.holds());
+    // It is cut from the database.
+    cluster.sql("postgres", &format!("ALTER ROLE {role} NOLOGIN"));
+    cluster.sql(
+        "postgres",
+        &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'"),
+    );
+    begin_epoch(&open(&url).unwrap()).await.unwrap();
+    // The change is answered, and the lease would still allow an answer without it.
+    assert!(lease.holds());
+    assert_eq!(*subscriber.0.lock().unwrap(), 0);
+    assert!(store.barrier().await.is_err());
 }
