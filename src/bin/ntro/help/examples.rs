@@ -217,7 +217,7 @@ examples! {
     "serve" {
         "Run the authority on this machine": "ntro serve --database sqlite:/var/lib/ntro/authority.db"
         "Run it as one of several on PostgreSQL":
-            "ntro serve --database postgres://ntro@db.example.com/ntro --key-material /etc/ntro/keys"
+            "ntro serve --database postgres://ntro@db.example.com/ntro \\\n  --key-material /etc/ntro/keys"
         "Accept admins of an OIDC issuer": "ntro serve --issuer https://login.acme.example --audience ntro"
     }
     "admin" {
