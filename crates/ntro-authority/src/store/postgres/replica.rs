@@ -24,8 +24,8 @@ use crate::store::{Epoch, Subscriber};
 
 /// How often changes are looked for where notifications do not arrive.
 const POLL: Duration = Duration::from_millis(20);
-/// How long a notification to oneself may take.
-const ECHO: Duration = Duration::from_secs(2);
+/// How long a notification may take.
+const ECHO: Duration = Duration::from_secs(3);
 /// How often a listener without a connection tries to connect.
 const RECONNECT: Duration = Duration::from_millis(500);
 /// How often the standbys are looked at.
@@ -355,7 +355,9 @@ pub(super) async fn report(url: &PostgresUrl) -> Result<PostgresReport, Postgres
 async fn subscribe(url: &PostgresUrl) -> Result<(Link, bool), PostgresError> {
     let link = Link::open(url).await?;
     link.script(&format!("LISTEN {CHANNEL}")).await?;
-    link.script(&format!("NOTIFY {CHANNEL}")).await?;
+    // A pooler may run both on one connection to the server, which hears itself.
+    let other = Link::open(url).await?;
+    other.script(&format!("NOTIFY {CHANNEL}")).await?;
     let hears = tokio::time::timeout(ECHO, link.notified()).await.is_ok();
     Ok((link, hears))
 }
