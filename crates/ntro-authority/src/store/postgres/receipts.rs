@@ -63,9 +63,9 @@ impl Receipts {
 fn text(receipt: &Receipt) -> String {
     let confirmed = receipt.confirmed.iter().map(|(replica, after)| {
         let micros = u32::try_from(after.as_micros()).unwrap_or(u32::MAX);
-        json!({"replica": replica.0, "ms": f64::from(micros) / 1_000.0})
+        json!({"replica": replica.0.to_string(), "ms": f64::from(micros) / 1_000.0})
     });
-    let fenced = receipt.fenced.iter().map(|replica| replica.0);
+    let fenced = receipt.fenced.iter().map(|replica| replica.0.to_string());
     let receipt = json!({
         "epoch": receipt.epoch.0,
         "confirmed": confirmed.collect::<Vec<_>>(),
