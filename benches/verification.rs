@@ -170,6 +170,7 @@ fn fill(database: &Path, count: usize) -> [Vec<String>; 2] {
                     },
                     expires_in_days: Some(90),
                     created_by: None,
+                    owner: None,
                     may_rotate: true,
                 };
                 tasks.spawn(async move { registry.create_key(&tenant, new).await.unwrap() });

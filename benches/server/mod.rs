@@ -60,6 +60,7 @@ impl Server {
                     },
                     expires_in_days: None,
                     created_by: None,
+                    owner: None,
                     may_rotate: true,
                 };
                 keys.push(registry.create_key(&tenant, new).await.unwrap().key);

@@ -37,7 +37,10 @@ fn missing_registry_is_refused() {
         "tenant resume acme",
         "key list",
         "key create --tenant acme --provider ntropii",
+        "key pause 3f2c8a10-9b7e-4d55-8c11-0a1b2c3d4e5f",
+        "key resume 3f2c8a10-9b7e-4d55-8c11-0a1b2c3d4e5f",
         "key revoke 3f2c8a10-9b7e-4d55-8c11-0a1b2c3d4e5f",
+        "policy show --tenant acme",
         "token",
     ] {
         let refused = admin(&sandbox, line).exits(3);
@@ -182,6 +185,91 @@ fn organisation_and_tenant_are_renamed() {
         .done();
     let invalid = sandbox.ntro(&format!("admin {BOOKS} tenant rename acme"));
     invalid.arg("a\u{1b}b").run().exits(2).done();
+}
+
+#[test]
+fn key_is_paused_and_resumed() {
+    let sandbox = with_registry();
+    let line = "key create --tenant acme --provider ntropii -o json";
+    let made = admin(&sandbox, line).success().json();
+    let prefix = made["key_prefix"].as_str().unwrap();
+    for (change, state) in [("pause", "paused"), ("resume", "live")] {
+        let changed = admin(&sandbox, &format!("key {change} {prefix}")).success();
+        changed
+            .says(&format!("{change}d the key `ntro admin`"))
+            .done();
+        let list = admin(&sandbox, "key list -o json").success().json();
+        assert_eq!(list[0]["state"], state);
+        assert_eq!(list[0]["paused_at"].is_null(), state == "live");
+    }
+    admin(&sandbox, &format!("key revoke {prefix}"))
+        .success()
+        .done();
+    let refused = admin(&sandbox, &format!("key resume {prefix}")).exits(9);
+    refused
+        .complains("is revoked: it is neither paused nor resumed any more")
+        .done();
+}
+
+#[test]
+fn keys_of_a_person_are_revoked() {
+    let sandbox = with_registry();
+    let create = |owner: &str| {
+        let line = format!("key create --tenant acme --provider ntropii {owner} -o json");
+        admin(&sandbox, &line).success().json()
+    };
+    let made = create("--owner auth0|alice");
+    assert_eq!(made["owner"], "auth0|alice");
+    create("");
+    let revoke = |line: &str| admin(&sandbox, &format!("key revoke {line}"));
+    let unknown = revoke("--owner bob").exits(1);
+    unknown
+        .complains("the organisation has no member `bob`")
+        .done();
+    let revoked = revoke("--owner auth0|alice").success();
+    revoked.says("revoked one key of `auth0|alice`").done();
+    let again = revoke("--owner auth0|alice --tenant acme -o json");
+    assert_eq!(again.success().json()["revoked"], serde_json::json!([]));
+    let list = admin(&sandbox, "key list -o json").success().json();
+    let states: Vec<_> = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| &key["state"])
+        .collect();
+    assert_eq!(states, ["live", "revoked"]);
+    revoke("").exits(2).done();
+    revoke("--owner bob ntro_prod_k9Zr4MxQ2bLw").exits(2).done();
+}
+
+#[test]
+fn policy_limits_new_keys() {
+    let sandbox = with_registry();
+    let set = "policy set --tenant acme --longest-life-in-days 90 --allow-scope exports,mcp";
+    let set = admin(&sandbox, set).success();
+    set.says("replaced the policy of the tenant `acme`").done();
+    assert_snapshot!(admin(&sandbox, "policy show --tenant acme"), @r"
+        exit code: 0
+        ----- stdout -----
+        Life of new keys: at most 90 days
+        Allowed scopes: exports, mcp
+        ");
+    let create = "key create --tenant acme --provider ontora --scope interviews";
+    let refused = admin(&sandbox, create).exits(9);
+    refused
+        .complains("the policy of the tenant limits keys to 90 days")
+        .complains("does not allow the scope `interviews`")
+        .complains("`ntro admin policy show`")
+        .done();
+    let create = "key create --tenant acme --provider ontora --scope mcp --expires-in-days 90";
+    admin(&sandbox, create).success().says("ont_live_").done();
+    admin(&sandbox, "policy set --tenant acme").success().done();
+    let policy = admin(&sandbox, "policy show --tenant acme -o json");
+    let policy = policy.success().json();
+    assert_eq!(policy["longest_life_in_days"], serde_json::Value::Null);
+    assert_eq!(policy["expiry_required"], false);
+    let unnamed = admin(&sandbox, "policy show").exits(2);
+    unnamed.complains("a policy belongs to a tenant").done();
 }
 
 #[test]

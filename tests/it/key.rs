@@ -171,6 +171,22 @@ fn revoke_accepts_prefix_but_no_key() {
 }
 
 #[test]
+fn key_is_paused_and_resumed() {
+    let story = Story::begin();
+    for (connection, scope) in [("local", ""), ("research", "--scope mcp")] {
+        let made = format!("-c {connection} key create --name {connection} {scope}");
+        let made = story.json(&made);
+        let prefix = made["key_prefix"].as_str().unwrap();
+        for (change, state) in [("pause", "paused"), ("resume", "live")] {
+            let changed = story.json(&format!("-c {connection} key {change} {prefix}"));
+            assert_eq!(changed["state"], state);
+            let list = story.json(&format!("-c {connection} key list"));
+            assert_eq!(list[0]["state"], state, "{list}");
+        }
+    }
+}
+
+#[test]
 fn revocation_asks_on_terminal() {
     let story = Story::begin();
     let made = story.json("-c local key create --name doomed");

@@ -58,6 +58,25 @@ fn key_is_replaced_and_revoked() {
     }
 }
 
+/// The server revokes the old key, so the command does not wait.
+#[test]
+fn old_key_lives_until_quiet() {
+    for provider in Provider::ALL {
+        let (authority, sandbox, old) = logged_in(provider);
+        let line = "auth rotate --when-quiet 1h -o json";
+        let rotated = sandbox.ntro(line).run().success().json();
+        assert_eq!(rotated["state"], "until_quiet", "{rotated}");
+        let new = rotated["new_key_prefix"].as_str().unwrap();
+        assert!(stored(&sandbox, "local").starts_with(new));
+        let live = authority.live_keys(TENANT);
+        assert_eq!(live.len(), 2);
+        assert!(live.contains(&new.to_owned()) && live.contains(&old.prefix));
+        sandbox.assert_no_litter();
+        let pending = sandbox.ntro("auth rotate").run().exits(9);
+        pending.complains("has yet to end its predecessor").done();
+    }
+}
+
 #[test]
 fn administrator_replaces_key_without_rights() {
     for provider in Provider::ALL {

@@ -94,6 +94,15 @@ pub enum Error {
         /// Its URL, without password and query.
         url: String,
     },
+    /// The URL of the webhook is unencrypted, or has a password.
+    #[error("the webhook `{url}` must be an https URL, or one of this machine, without a password")]
+    WebhookUrl {
+        /// Its URL, without what may be secret.
+        url: String,
+    },
+    /// The secret of the webhook is too short.
+    #[error("the secret of the webhook needs at least 16 bytes")]
+    WebhookSecret,
     /// An issuer whose key set should be discovered is not a URL for that.
     #[error(
         "the key set of the issuer `{issuer}` cannot be discovered: the issuer must be an https \
@@ -120,6 +129,12 @@ pub enum Error {
     NoTenant {
         /// The name that was looked up.
         name: String,
+    },
+    /// No user of that id.
+    #[error("the organisation has no member `{user_id}`, nor a key of such a person")]
+    NoMember {
+        /// The id that was looked up.
+        user_id: String,
     },
     /// No key of that id.
     #[error("there is no key with the id `{id}`")]
@@ -176,9 +191,27 @@ pub enum Error {
         /// The name that was looked up.
         days: u32,
     },
+    /// The key is revoked, so it is neither paused nor resumed.
+    #[error("the key `{id}` is revoked: it is neither paused nor resumed any more")]
+    KeyRevoked {
+        /// The key.
+        id: String,
+    },
+    /// The key was paused after its verification.
+    #[error("the key is paused")]
+    KeyPaused,
+    /// The key is paused with its parent or predecessor.
+    #[error("the key is paused with its parent or its predecessor: resume that one")]
+    PausedWithAnother,
     /// The key may not create a successor.
     #[error("the key may not rotate itself")]
     RotationOff,
+    /// The key is not pending, or its predecessor is revoked.
+    #[error("the key has no predecessor any more")]
+    NoPredecessor,
+    /// The predecessor was used too recently.
+    #[error("the predecessor of the key is still in use")]
+    PredecessorInUse,
     /// The key is itself a pending successor.
     #[error("the key has yet to end its predecessor before it can have a successor")]
     RotationPending,

@@ -25,6 +25,7 @@ mod actor;
 mod admin_auth;
 mod checkup;
 mod error;
+mod expiry_webhook;
 mod github_keys;
 mod http;
 mod identity_key;
@@ -45,6 +46,7 @@ pub use checkup::{
     DatabaseState, check_database, check_github_keys, check_issuer, check_replication,
 };
 pub use error::Error;
+pub use expiry_webhook::ExpiryWebhook;
 pub use http::{Certificate, CertificateError, Listener, router, serve, serve_on};
 pub use key_material::KeyMaterial;
 pub use log_queue::LogQueue;
@@ -57,9 +59,10 @@ pub use settings::{
     AuthoritySettings, Claims, Consistency, Database, DatabaseError, Issuer, JwksSource, Limits,
 };
 pub use store::{
-    ApiKeyRecord, DataPlatform, Excess, KeyHash, MemberRecord, OrganisationRecord, PostgresError,
-    PostgresReport, PostgresUrl, PostgresUrlError, Role, SqliteError, Standbys, StoreError,
-    TenantRecord, TenantStatus, UnknownName,
+    ApiKeyRecord, DataPlatform, Excess, KeyHash, KeyPolicy, MemberRecord, OrganisationRecord,
+    PolicyViolation, PolicyViolations, PostgresError, PostgresReport, PostgresUrl,
+    PostgresUrlError, Role, SqliteError, Standbys, StoreError, TenantRecord, TenantStatus,
+    UnknownName,
 };
 pub use transparency::AuditFault;
 pub use trusted_proxies::{ForwardedHeader, TrustedProxies, TrustedProxy, TrustedProxyError};

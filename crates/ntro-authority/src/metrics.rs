@@ -45,6 +45,8 @@ pub(crate) struct Metrics {
     pub(crate) key_sets_fetched: Counter,
     pub(crate) key_sets_failed: Counter,
     pub(crate) log_lines_dropped: Counter,
+    pub(crate) warnings_delivered: Counter,
+    pub(crate) warnings_failed: Counter,
     pub(crate) commits: Histogram,
     /// Changes in all batches.
     pub(crate) changes: Counter,
@@ -132,6 +134,8 @@ impl Metrics {
             key_sets_fetched: Counter::new(),
             key_sets_failed: Counter::new(),
             log_lines_dropped: Counter::new(),
+            warnings_delivered: Counter::new(),
+            warnings_failed: Counter::new(),
             commits: Histogram::new(),
             changes: Counter::new(),
         }
@@ -293,6 +297,19 @@ pub(crate) fn page(authority: &Authority) -> String {
         ),
     ] {
         page.single(name, "counter", help, counter.get());
+    }
+    let name = "ntro_keys_expiring";
+    page.family(name, "gauge", "Live keys that expire within so many days.");
+    for (days, count) in authority.expiring() {
+        page.sample(&format!("{name}{{within_days=\"{days}\"}}"), count);
+    }
+    let name = "ntro_expiry_warnings_total";
+    page.family(name, "counter", "Warnings of expiring keys to the webhook.");
+    for (outcome, counter) in [
+        ("delivered", &METRICS.warnings_delivered),
+        ("failed", &METRICS.warnings_failed),
+    ] {
+        page.sample(&format!("{name}{{outcome=\"{outcome}\"}}"), counter.get());
     }
     let name = "ntro_key_set_fetches_total";
     page.family(name, "counter", "Fetches of issuers' key sets.");

@@ -10,14 +10,22 @@ use uuid::Uuid;
 use crate::actor::Actor;
 use crate::admin_auth::{Fetcher, Verifier};
 use crate::error::Error;
+use crate::expiry_webhook::ExpirySender;
 use crate::github_keys::GithubKeys;
 use crate::identity_key::IdentityKey;
 use crate::lease::ClockSource;
+use crate::metrics::METRICS;
 use crate::registry::Registry;
 use crate::settings::{AuthoritySettings, Consistency, Database};
-use crate::store::{MemberRecord, Replication, Role};
+use crate::store::{KeyUsage, MemberRecord, Replication, Role};
+use crate::verify::KeyCache;
 use crate::verify::rate_limits::{Buckets, ClientNetwork, Exceeded, Limit, Policy, RateLimitKey};
-use crate::verify::{KeyCache, KeyUse};
+
+/// The most keys whose uses are written in one transaction.
+const USES_IN_BATCH: usize = 500;
+
+/// After so many failures in a row, the webhook is out of reach for now.
+const FAILURES_IN_A_ROW: u32 = 3;
 
 /// An authority that issues and verifies keys. Cheap to clone: all clones share one state.
 #[derive(Clone)]
@@ -44,6 +52,10 @@ struct Inner {
     seen: Mutex<HashMap<(Uuid, String), Role>>,
     /// Why the last checkpoints could not be signed.
     unsigned: Mutex<Vec<String>>,
+    /// Sends warnings of keys that expire soon.
+    expiry_sender: Option<ExpirySender>,
+    /// How many keys expire within each number of days of the settings.
+    expiring: Mutex<Vec<(u32, u64)>>,
     settings: AuthoritySettings,
     draining: AtomicBool,
 }
@@ -81,6 +93,9 @@ impl Authority {
             );
         }
         let buckets = |per_minute| Buckets::new(Limit::new(per_minute, key_cache.replicas()));
+        let webhook = settings.expiry_webhook.as_ref();
+        let expiry_sender =
+            webhook.map(|one| one.sender(settings.proxies.clone(), settings.roots.clone()));
         Ok(Self(Arc::new(Inner {
             failures: buckets(settings.limits.failures_per_minute),
             rate_limits: buckets(settings.limits.tenant_per_minute),
@@ -91,6 +106,8 @@ impl Authority {
             identity_key,
             seen: Mutex::default(),
             unsigned: Mutex::default(),
+            expiry_sender,
+            expiring: Mutex::default(),
             settings,
             draining: AtomicBool::new(false),
         })))
@@ -164,15 +181,89 @@ impl Authority {
         }
     }
 
-    /// Records when keys were last used, if any were since the last success.
+    /// Records the uses of keys since the last success, in batches: other changes need not wait for
+    /// all of them.
     pub async fn record_use(&self) -> Result<(), Error> {
-        let uses = self.0.key_cache.uses();
-        if !uses.is_empty() {
-            let used = uses.iter().map(KeyUse::row).collect();
-            self.0.registry.record_use(used).await?;
-            self.0.key_cache.mark_recorded(&uses);
+        self.0.key_cache.collect_uses();
+        loop {
+            let taken = self.0.key_cache.take_uses(USES_IN_BATCH, None);
+            if taken.is_empty() {
+                return Ok(());
+            }
+            self.record(taken).await?;
+        }
+    }
+
+    async fn record(&self, taken: Vec<KeyUsage>) -> Result<(), Error> {
+        let written = self.0.registry.record_use(taken.clone()).await;
+        self.0.key_cache.uses_recorded(taken, written.is_ok());
+        written
+    }
+
+    /// Ends the keys that were to end when they are not used any more. Their last uses must be
+    /// recorded before.
+    pub async fn end_quiet_predecessors(&self) -> Result<(), Error> {
+        let ended = self.0.registry.end_quiet_predecessors().await?;
+        if ended > 0 {
+            tracing::info!(
+                ended,
+                "replaced keys that were not used any more are revoked"
+            );
         }
         Ok(())
+    }
+
+    /// Counts the keys that expire soon, for the metrics, and warns the webhook of each, once for
+    /// each number of days of the settings.
+    pub async fn warn_of_expiry(&self) -> Result<(), Error> {
+        let mut days = self.0.settings.expiry_warnings.clone();
+        days.sort_unstable();
+        let mut counts = Vec::new();
+        for &days in &days {
+            counts.push((days, self.0.registry.expiring_keys(days).await?));
+        }
+        *lock(&self.0.expiring) = counts;
+        let Some(sender) = &self.0.expiry_sender else {
+            return Ok(());
+        };
+        let mut failures = 0;
+        // The fewest days first: a key that is warned of so late needs no earlier warning.
+        for days in days {
+            loop {
+                let claimed = self.0.registry.claim_expiry_warnings(days).await?;
+                if claimed.is_empty() {
+                    break;
+                }
+                for warning in claimed {
+                    match sender.deliver(&warning).await {
+                        Ok(()) => {
+                            failures = 0;
+                            let registry = &self.0.registry;
+                            registry.record_expiry_warning(warning.key.id, days).await?;
+                            METRICS.warnings_delivered.add(1);
+                        }
+                        Err(error) => {
+                            METRICS.warnings_failed.add(1);
+                            tracing::error!(
+                                error,
+                                key = %warning.key.id,
+                                "the webhook was not warned of a key that expires"
+                            );
+                            failures += 1;
+                            if failures == FAILURES_IN_A_ROW {
+                                return Ok(());
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns how many keys expire within each number of days, when last counted.
+    pub(crate) fn expiring(&self) -> Vec<(u32, u64)> {
+        lock(&self.0.expiring).clone()
     }
 
     /// Signs checkpoints of the audit logs that have grown. An error is logged once.
@@ -191,6 +282,17 @@ impl Authority {
 }
 
 impl Authority {
+    /// Records the uses of one key. An error is logged: the next record repeats it.
+    pub(crate) async fn record_use_of(&self, key: Uuid) {
+        self.0.key_cache.collect_uses();
+        let taken = self.0.key_cache.take_uses(1, Some(key));
+        if !taken.is_empty()
+            && let Err(error) = self.record(taken).await
+        {
+            tracing::error!(%error, "the uses of a key could not be written");
+        }
+    }
+
     /// Makes [`Authority::is_ready`] return false from now on.
     pub(crate) fn start_draining(&self) {
         self.0.draining.store(true, Ordering::Relaxed);

@@ -9,6 +9,7 @@ use ntro_base::env::Env;
 use ntro_base::http::{CustomRoots, Proxies};
 use url::Url;
 
+use crate::expiry_webhook::ExpiryWebhook;
 use crate::key_material::KeyMaterial;
 use crate::log_queue::LogQueue;
 use crate::store::{PostgresUrl, PostgresUrlError};
@@ -151,6 +152,11 @@ pub struct AuthoritySettings {
     pub drain: Duration,
     /// The log of all requests.
     pub access_log: Option<LogQueue>,
+    /// How many days before the expiry of a key its expiry is announced, by the metrics and the
+    /// webhook.
+    pub expiry_warnings: Vec<u32>,
+    /// The webhook that is warned of keys that expire soon.
+    pub expiry_webhook: Option<ExpiryWebhook>,
 }
 
 impl Default for AuthoritySettings {
@@ -169,6 +175,8 @@ impl Default for AuthoritySettings {
             timeout: Duration::from_secs(30),
             drain: Duration::from_secs(10),
             access_log: None,
+            expiry_warnings: vec![14, 3],
+            expiry_webhook: None,
         }
     }
 }

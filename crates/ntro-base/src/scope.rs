@@ -19,6 +19,19 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Returns whether a holder of `scopes` may use this one. `*` is granted by all the others
+    /// together, too.
+    #[must_use]
+    pub fn is_granted_by(self, scopes: &[Self]) -> bool {
+        let is_granted = |one: Self| scopes.iter().any(|own| own.grants(one));
+        match self {
+            Self::All => Self::ALL
+                .into_iter()
+                .all(|one| one == Self::All || is_granted(one)),
+            one => is_granted(one),
+        }
+    }
+
     /// Every scope, `*` last.
     pub const ALL: [Self; 5] = [
         Self::Interviews,

@@ -674,6 +674,7 @@ impl From<ntro_authority::Error> for CliError {
                 of(Kind::Failure).hint("list them: `ntro admin organisation list`")
             }
             E::NoTenant { .. } => of(Kind::Failure).hint("list them: `ntro admin tenant list`"),
+            E::KeyRevoked { .. } | E::KeyPaused | E::PausedWithAnother => of(Kind::Conflict),
             E::NoKey { .. } => of(Kind::Failure).hint("list them: `ntro admin key list`"),
             E::TenantClosed {
                 slug,
@@ -707,12 +708,17 @@ impl From<ntro_authority::Error> for CliError {
             E::PlatformConfigForbidden => {
                 of(Kind::Usage).hint("remove `--data-platform-config`")
             }
+            E::WebhookUrl { .. } => of(Kind::Usage).hint("give `--expiry-webhook` an https URL"),
+            E::WebhookSecret => {
+                of(Kind::Usage).hint("make another one, such as with `openssl rand -hex 32`")
+            }
             E::ScopesUnknown => of(Kind::Usage).hint("remove `--scope`"),
             E::ScopesMissing => of(Kind::Usage).hint("give `--scope`; `*` is all of them"),
             E::KeySetUrl { .. } => of(Kind::Usage).hint("give `--jwks` an https URL or a file"),
             E::DiscoveryUrl { .. } => of(Kind::Usage).hint("name its key set with `--jwks`"),
             E::IssuerTwice { .. } => of(Kind::Usage).hint("give each `--issuer` once"),
             E::Store(store) => match store {
+                S::Policy(_) => of(Kind::Conflict).hint("see the policy: `ntro admin policy show`"),
                 S::Conflict { .. } => of(Kind::Conflict).hint("choose another one"),
                 S::Served { .. } => {
                     of(Kind::Conflict).hint("end it first, or serve another `--database`")

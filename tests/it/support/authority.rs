@@ -123,6 +123,7 @@ impl Authority {
             },
             expires_in_days: None,
             created_by: None,
+            owner: None,
             may_rotate: true,
         };
         change(&mut new);

@@ -20,6 +20,8 @@ pub(super) fn subject(claims: &Value) -> Result<&str, Denied> {
         .get("sub")
         .and_then(Value::as_str)
         .filter(|subject| subject.len() <= LONGEST_SUBJECT)
+        // PostgreSQL cannot hold one.
+        .filter(|subject| !subject.contains('\0'))
         .filter(|subject| !subject.chars().all(|c| c == ' ' || is_hidden(c)))
         .ok_or(Denied::Invalid("no subject"))
 }

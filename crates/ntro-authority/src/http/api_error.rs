@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::admin_auth::Denied;
 use crate::error::Error;
-use crate::store::StoreError;
+use crate::store::{PolicyViolation, PolicyViolations, StoreError};
 use crate::verify::VerifyRefusal;
 use crate::verify::rate_limits::{Exceeded, WINDOW};
 use ntro_base::wire::errors::InvalidField;
@@ -164,6 +164,15 @@ impl ApiError {
         )
     }
 
+    /// 403: a key that is refused until an admin resumes it.
+    fn key_paused() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "key_paused",
+            "This API key is paused",
+        )
+    }
+
     /// 404.
     pub(crate) fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
@@ -267,6 +276,31 @@ impl ApiError {
         }])
     }
 
+    /// Returns the error of a request for a key, with the name of the field that sets its life.
+    pub(crate) fn about_life(error: Error, life: [&str; 2]) -> Self {
+        match error {
+            Error::Store(StoreError::Policy(violations)) => Self::policy(&violations, life),
+            error => error.into(),
+        }
+    }
+
+    /// 422 for Ontora, 400 for Ntropii: fields that the policy of the tenant does not allow, each
+    /// with the name of the rule.
+    fn policy(PolicyViolations(violations): &PolicyViolations, life: [&str; 2]) -> Self {
+        let fields = violations.iter().map(|violation| {
+            let location = match violation {
+                PolicyViolation::Scope(_) => [life[0], "scopes"],
+                _ => life,
+            };
+            InvalidField {
+                loc: location.map(Value::from).to_vec(),
+                msg: violation.to_string(),
+                kind: violation.rule().to_owned(),
+            }
+        });
+        Self::invalid(fields.collect())
+    }
+
     /// 500: the body does not reveal the cause.
     pub(crate) fn internal() -> Self {
         Self::new(
@@ -363,6 +397,7 @@ impl From<VerifyRefusal> for ApiError {
                 "tenant_suspended",
                 "The tenant of this API key is not active",
             ),
+            VerifyRefusal::Paused => Self::key_paused(),
             VerifyRefusal::Limited(exceeded) => Self::limited(exceeded),
         }
     }
@@ -392,11 +427,15 @@ impl From<Error> for ApiError {
         match &error {
             Error::NoOrganisation { .. } => Self::not_found("Organisation not found"),
             Error::NoTenant { .. } => Self::not_found("Tenant not found"),
+            Error::NoMember { .. } => Self::not_found("Member not found"),
             Error::NoKey { .. } => Self::not_found("API key not found"),
             Error::NoAuditLog { .. } => Self::not_found("Audit log not found"),
             Error::TenantClosed { .. } | Error::TenantGone { .. } => {
                 Self::conflict("tenant_suspended", error.to_string())
             }
+            Error::KeyPaused => Self::key_paused(),
+            Error::KeyRevoked { .. } => Self::conflict("key_revoked", capitalised(&error)),
+            Error::PausedWithAnother => Self::conflict("paused_with_another", capitalised(&error)),
             Error::RotationOff => Self::new(
                 StatusCode::FORBIDDEN,
                 "rotation_off",
@@ -413,6 +452,11 @@ impl From<Error> for ApiError {
                 "rotation_pending",
                 "This API key has yet to end its predecessor before it can have a successor",
             ),
+            Error::NoPredecessor => Self::not_found("This API key has no predecessor any more"),
+            Error::PredecessorInUse => Self::conflict(
+                "predecessor_in_use",
+                "The predecessor of this API key is still in use",
+            ),
             Error::Reused => Self::conflict(
                 "idempotency_conflict",
                 "The idempotency key was used for another request",
@@ -420,6 +464,14 @@ impl From<Error> for ApiError {
             Error::Store(StoreError::Conflict { what, name }) => {
                 Self::conflict("already_exists", format!("There is already {what} {name}"))
             }
+            Error::Store(StoreError::Policy(violations)) => {
+                Self::policy(violations, ["body", "expires_in_days"])
+            }
+            Error::Store(StoreError::Nul) => Self::invalid_field(
+                ["body".into()],
+                "must not have a NUL character",
+                "value_error",
+            ),
             Error::Slug { .. } => field("slug", &error),
             Error::Name(_) => field("name", &error),
             Error::PlatformConfigMissing

@@ -8,12 +8,13 @@
 //! | [`Admin`] | the token of an organisation's admin |
 //!
 //! Every `DELETE` revokes something, so it has a rate limit apart: other requests cannot delay it.
+//! So has a user's pause of a key.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequestParts};
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderName, Method};
 use jiff::Timestamp;
@@ -27,7 +28,7 @@ use crate::admin_auth::shown_subject;
 use crate::metrics::METRICS;
 use crate::registry::Registry;
 use crate::server::Authority;
-use crate::store::{MemberRecord, OrganisationRecord, Role, TenantRecord, Trip};
+use crate::store::{MemberRecord, OrganisationRecord, Role, TenantRecord, Trip, UseOutcome};
 use crate::verify::rate_limits::RateLimitKey;
 use crate::verify::{CachedKey, Verdict};
 use ntro_base::{ParsedKey, Provider};
@@ -49,6 +50,8 @@ pub(crate) struct Session {
     pub(crate) actor: Actor,
     /// Issuer and subject, for the hash of an idempotency key.
     pub(crate) principal: String,
+    /// The `sub` of the token.
+    pub(crate) user_id: String,
     /// The subject as others see it.
     pub(crate) subject: String,
     pub(crate) role: Role,
@@ -106,6 +109,11 @@ pub(crate) fn source(extensions: &Extensions) -> Option<IpAddr> {
     Some(*address)
 }
 
+/// Returns whether a user's request takes access away.
+fn takes_away(parts: &Parts) -> bool {
+    parts.method == Method::DELETE || parts.uri.path().ends_with("/pause")
+}
+
 /// Returns the accepted key, or the error that the verdict is to the caller. Hands a presentation of
 /// a tripwire's token to `record`.
 fn accepted(verdict: Verdict, record: impl FnOnce(Trip)) -> Result<Arc<CachedKey>, ApiError> {
@@ -126,14 +134,39 @@ fn accepted(verdict: Verdict, record: impl FnOnce(Trip)) -> Result<Arc<CachedKey
 }
 
 impl Authority {
+    /// Verifies the key of a request with this source and these headers.
     pub(crate) fn verify(
         &self,
         key: &str,
         provider: Provider,
         source: Option<IpAddr>,
+        headers: &HeaderMap,
     ) -> Result<Arc<CachedKey>, ApiError> {
         let now = Timestamp::now();
-        self.accepted(self.key_cache().verify(key, provider, now), source)
+        let key = self.accepted(self.key_cache().verify(key, provider, now), source)?;
+        self.key_cache()
+            .record_use(&key, now, source, || only(headers, &USER_AGENT));
+        Ok(key)
+    }
+
+    /// Verifies the key in a request's head, which must also meet the conditions of `check`.
+    fn verify_if<E: Into<ApiError> + Into<UseOutcome> + Copy>(
+        &self,
+        key: &str,
+        provider: Provider,
+        head: &Head<'_>,
+        check: impl FnOnce(&CachedKey) -> Result<(), E>,
+    ) -> Result<Arc<CachedKey>, ApiError> {
+        let now = Timestamp::now();
+        let verdict = self.key_cache().verify(key, provider, now);
+        let key = self.accepted(verdict, head.source)?;
+        if let Err(unmet) = check(&key) {
+            self.key_cache().record_refusal(&key, unmet.into());
+            return Err(unmet.into());
+        }
+        self.key_cache()
+            .record_use(&key, now, head.source, || only(head.headers, &USER_AGENT));
+        Ok(key)
     }
 
     /// Returns the accepted key, or the error that the verdict is to the caller.
@@ -164,7 +197,12 @@ impl Authority {
         if let Verdict::CannotSay = verdict {
             return Err(ApiError::unavailable());
         }
-        Ok(self.accepted(verdict, source).ok())
+        let key = self.accepted(verdict, source).ok();
+        if let Some(key) = &key {
+            // The request that is asked about came from elsewhere.
+            self.key_cache().record_use(key, now, None, || None);
+        }
+        Ok(key)
     }
 
     /// Refuses a key in the header of the other provider.
@@ -184,17 +222,23 @@ impl Authority {
         provider: Provider,
     ) -> Result<Arc<CachedKey>, ApiError> {
         if parts.method != Method::DELETE {
-            return self.verify(key, provider, source(&parts.extensions));
+            return self.verify(key, provider, source(&parts.extensions), &parts.headers);
         }
         let now = Timestamp::now();
         let verdict = self.key_cache().verify_unlimited(key, provider, now);
-        let key = self.accepted(verdict, source(&parts.extensions))?;
+        let source = source(&parts.extensions);
+        let key = self.accepted(verdict, source)?;
         let path = parts.uri.path();
         let bucket = match key.parent {
             None => RateLimitKey::RevokingKey(key.id, path),
             Some(parent) => RateLimitKey::RevokingChildren(parent, path),
         };
-        self.take(&bucket).map_err(ApiError::limited)?;
+        if let Err(exceeded) = self.take(&bucket) {
+            self.key_cache().record_refusal(&key, UseOutcome::Limited);
+            return Err(ApiError::limited(exceeded));
+        }
+        self.key_cache()
+            .record_use(&key, now, source, || only(&parts.headers, &USER_AGENT));
         Ok(key)
     }
 
@@ -227,7 +271,7 @@ impl Authority {
         match D::credential(&parts.headers) {
             Some(Credential::Token(token)) => self.session(parts, token).await,
             Some(Credential::Key(key, provider)) if provider == D::PROVIDER => {
-                self.verify(key, provider, source(&parts.extensions))?;
+                self.verify(key, provider, source(&parts.extensions), &parts.headers)?;
                 Err(ApiError::jwt_required())
             }
             Some(Credential::Key(key, _)) => Err(self.refuse(key, source(&parts.extensions))),
@@ -251,7 +295,7 @@ impl Authority {
         };
         let bucket = match &organisation {
             None => RateLimitKey::Stranger(&principal),
-            Some(_) if parts.method == Method::DELETE => RateLimitKey::Revoker(&principal),
+            Some(_) if takes_away(parts) => RateLimitKey::Revoker(&principal),
             Some(organisation) => RateLimitKey::Organisation(organisation.id),
         };
         self.take(&bucket).map_err(ApiError::limited)?;
@@ -267,6 +311,7 @@ impl Authority {
             actor,
             principal,
             subject: shown_subject(&identity.subject),
+            user_id: identity.subject,
             role: identity.role,
             organisation,
         })
@@ -287,7 +332,7 @@ impl ProviderKey {
     ) -> Result<Self, ApiError> {
         let verified = match D::credential(head.headers) {
             Some(Credential::Key(key, provider)) if provider == D::PROVIDER => {
-                authority.verify(key, provider, head.source)
+                authority.verify(key, provider, head.source, head.headers)
             }
             Some(Credential::Key(key, _)) => Err(authority.refuse(key, head.source)),
             _ => Err(ApiError::unauthenticated()),
@@ -316,7 +361,24 @@ impl AnyKey {
         head: &Head<'_>,
     ) -> Result<Self, ApiError> {
         let verified = match D::credential(head.headers) {
-            Some(Credential::Key(key, provider)) => authority.verify(key, provider, head.source),
+            Some(Credential::Key(key, provider)) => {
+                authority.verify(key, provider, head.source, head.headers)
+            }
+            _ => Err(ApiError::unauthenticated()),
+        };
+        verified
+            .map(Self)
+            .map_err(|error| authority.count_failure(head.source, error))
+    }
+
+    /// Verifies the key as [`AnyKey::verify`] does; it must also meet the conditions of `check`.
+    pub(crate) fn verify_if<D: Dialect, E: Into<ApiError> + Into<UseOutcome> + Copy>(
+        authority: &Authority,
+        head: &Head<'_>,
+        check: impl FnOnce(&CachedKey) -> Result<(), E>,
+    ) -> Result<Self, ApiError> {
+        let verified = match D::credential(head.headers) {
+            Some(Credential::Key(key, provider)) => authority.verify_if(key, provider, head, check),
             _ => Err(ApiError::unauthenticated()),
         };
         verified

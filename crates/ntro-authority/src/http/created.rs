@@ -43,6 +43,8 @@ pub(crate) fn created_or_replayed<B: Serialize>(
         MintOutcome::Replayed(record) => {
             let as_created = ApiKeyRecord {
                 last_used_at: None,
+                last_used_address: None,
+                last_used_agent: None,
                 revoked_at: None,
                 ..ApiKeyRecord::clone(record)
             };

@@ -7,6 +7,7 @@ use super::api_error::ApiError;
 use super::authentication::Session;
 use super::extract::IdempotencyKey;
 use crate::registry::{LONGEST_LIFE_IN_DAYS, RequestDigest};
+use crate::store::KeyPolicy;
 use ntro_base::wire::errors::InvalidField;
 use ntro_base::{KeyName, Scope};
 
@@ -49,11 +50,20 @@ impl<'a> FieldReader<'a> {
     /// Reads an optional string.
     pub(crate) fn optional_text(&mut self, name: &str) -> Option<&'a str> {
         let value = self.field(name)?;
-        let text = value.as_str();
-        if text.is_none() {
+        let Some(text) = value.as_str() else {
             self.reject([name.into()], "must be a string", "string_type");
+            return None;
+        };
+        // PostgreSQL cannot hold one.
+        if text.contains('\0') {
+            self.reject(
+                [name.into()],
+                "must not have a NUL character",
+                "value_error",
+            );
+            return None;
         }
-        text
+        Some(text)
     }
 
     /// Reads a required string.
@@ -124,8 +134,13 @@ impl<'a> FieldReader<'a> {
 
     /// Reads whether a key may rotate itself; the default is true.
     pub(crate) fn may_rotate(&mut self, name: &str) -> Option<bool> {
+        self.flag(name, true)
+    }
+
+    /// Reads an optional boolean.
+    fn flag(&mut self, name: &str, default: bool) -> Option<bool> {
         let Some(value) = self.field(name) else {
-            return Some(true);
+            return Some(default);
         };
         if value.as_bool().is_none() {
             self.reject([name.into()], "must be a boolean", "bool_type");
@@ -133,19 +148,22 @@ impl<'a> FieldReader<'a> {
         value.as_bool()
     }
 
-    /// Reads scopes: at least one, all known; drops duplicates.
+    /// Reads the scopes of a key: at least one, all known; drops duplicates.
     pub(crate) fn scopes(&mut self) -> Option<Vec<Scope>> {
-        const NAME: &str = "scopes";
-        let Some(value) = self.field(NAME) else {
-            self.reject([NAME.into()], "field required", "missing");
+        self.scopes_in("scopes")
+    }
+
+    fn scopes_in(&mut self, field: &str) -> Option<Vec<Scope>> {
+        let Some(value) = self.field(field) else {
+            self.reject([field.into()], "field required", "missing");
             return None;
         };
         let Some(names) = value.as_array() else {
-            self.reject([NAME.into()], "must be a list of strings", "list_type");
+            self.reject([field.into()], "must be a list of strings", "list_type");
             return None;
         };
         if names.is_empty() {
-            self.reject([NAME.into()], "needs at least one scope", "too_short");
+            self.reject([field.into()], "needs at least one scope", "too_short");
             return None;
         }
         let mut scopes = Vec::new();
@@ -154,10 +172,10 @@ impl<'a> FieldReader<'a> {
                 Some(Ok(scope)) if scopes.contains(&scope) => {}
                 Some(Ok(scope)) => scopes.push(scope),
                 Some(Err(error)) => {
-                    self.reject([NAME.into(), index.into()], error.to_string(), "enum");
+                    self.reject([field.into(), index.into()], error.to_string(), "enum");
                 }
                 None => self.reject(
-                    [NAME.into(), index.into()],
+                    [field.into(), index.into()],
                     "must be a string",
                     "string_type",
                 ),
@@ -169,6 +187,17 @@ impl<'a> FieldReader<'a> {
     /// Reads scopes as [`FieldReader::scopes`] does, if there are any.
     pub(crate) fn optional_scopes(&mut self) -> Option<Vec<Scope>> {
         self.field("scopes").and_then(|_| self.scopes())
+    }
+
+    /// Reads a policy from fields with these names. Those that are missing are rules that it lacks.
+    pub(crate) fn policy(&mut self, [life, expiry, scopes]: [&str; 3]) -> KeyPolicy {
+        let policy = KeyPolicy {
+            longest_life_in_days: self.days(life).flatten(),
+            expiry_required: self.flag(expiry, false).unwrap_or_default(),
+            allowed_scopes: self.field(scopes).and_then(|_| self.scopes_in(scopes)),
+        };
+        self.only(&[life, expiry, scopes]);
+        policy
     }
 
     /// Rejects fields with other names, unless they are null.

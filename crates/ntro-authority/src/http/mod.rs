@@ -22,6 +22,7 @@ mod router;
 mod serve;
 mod service;
 mod tls;
+mod usage;
 
 pub(crate) use cached::identity_response;
 pub(crate) use extract::parse_id;

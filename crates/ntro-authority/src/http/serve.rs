@@ -9,8 +9,10 @@ use crate::server::Authority;
 
 /// Connections of the listener for metrics.
 const SCRAPES: usize = 16;
-/// How often the times of last use are written to the database.
+/// How often the uses of keys are written to the database.
 const RECORD_USE: Duration = Duration::from_secs(30);
+/// How often keys that expire soon are counted and warned of.
+const WARN: Duration = Duration::from_secs(60);
 /// How often checkpoints of the audit logs are signed.
 const SIGN: Duration = Duration::from_secs(1);
 
@@ -45,7 +47,11 @@ pub async fn serve_on(
         loop {
             tokio::time::sleep(RECORD_USE).await;
             if let Err(error) = authority.record_use().await {
-                tracing::error!(%error, "the times of last use could not be written");
+                tracing::error!(%error, "the uses of keys could not be written");
+                continue;
+            }
+            if let Err(error) = authority.end_quiet_predecessors().await {
+                tracing::error!(%error, "replaced keys could not be revoked");
             }
         }
     };
@@ -53,6 +59,14 @@ pub async fn serve_on(
         loop {
             tokio::time::sleep(SIGN).await;
             authority.sign_audit_logs().await;
+        }
+    };
+    let warning = async {
+        loop {
+            if let Err(error) = authority.warn_of_expiry().await {
+                tracing::error!(%error, "keys that expire soon could not be looked up");
+            }
+            tokio::time::sleep(WARN).await;
         }
     };
     let service = service(authority.clone(), metrics.is_none());
@@ -75,6 +89,7 @@ pub async fn serve_on(
         () = scraping => {}
         () = recording => {}
         () = signing => {}
+        () = warning => {}
     }
     authority.sign_audit_logs().await;
     authority.record_use().await

@@ -30,6 +30,7 @@ impl Registry {
             ChildOutcome::Replayed(key) => Ok(MintOutcome::Replayed(key)),
             ChildOutcome::Conflict => Err(Error::Reused),
             ChildOutcome::Gone => Err(gone()),
+            ChildOutcome::Paused => Err(Error::KeyPaused),
             ChildOutcome::OfChild => Err(Error::ChildKey),
             ChildOutcome::Exceeds(excess) => Err(Error::ExceedsParent(excess)),
             ChildOutcome::TooMany => Err(Error::TooManyChildren),

@@ -2,7 +2,7 @@ use uuid::Uuid;
 
 use super::Registry;
 use crate::error::Error;
-use crate::store::MemberRecord;
+use crate::store::{KeyOwner, MemberRecord};
 
 impl Registry {
     /// Returns the users whose tokens were seen in an organisation, oldest first.
@@ -19,6 +19,25 @@ impl Registry {
         limit: u32,
     ) -> Result<Option<Vec<MemberRecord>>, Error> {
         Ok(self.store().member_page(organisation, after, limit).await?)
+    }
+
+    /// Revokes all keys of a user of an organisation, or those of one of its tenants; returns their
+    /// ids. Revoking them again changes nothing.
+    pub async fn revoke_keys_of(
+        &self,
+        organisation: Uuid,
+        tenant: Option<Uuid>,
+        user_id: &str,
+    ) -> Result<Vec<Uuid>, Error> {
+        let owner = KeyOwner {
+            user_id: user_id.to_owned(),
+            organisation,
+            tenant,
+        };
+        let revoked = self.store().revoke_keys_of(owner, self.stamp());
+        revoked.await?.ok_or_else(|| Error::NoMember {
+            user_id: user_id.to_owned(),
+        })
     }
 
     /// Records a user of an organisation, with the role of the user's token.

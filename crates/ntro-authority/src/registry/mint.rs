@@ -27,6 +27,8 @@ pub struct NewApiKey {
     pub expires_in_days: Option<u32>,
     /// Who creates it, as lists show it.
     pub created_by: Option<String>,
+    /// The `sub` of the person whose key it is.
+    pub owner: Option<String>,
     /// Whether it may create its own successor.
     pub may_rotate: bool,
 }
@@ -65,6 +67,7 @@ pub(crate) fn mint(
         mut scopes,
         expires_in_days,
         created_by,
+        owner,
         may_rotate,
     } = new;
     let environment = environment.unwrap_or_else(|| KeyEnvironment::production(provider));
@@ -96,14 +99,18 @@ pub(crate) fn mint(
             scopes,
             created_at: now,
             created_by,
+            owner,
             expires_at,
             last_used_at: None,
+            last_used_address: None,
+            last_used_agent: None,
             revoked_at: None,
             may_rotate,
             predecessor: None,
             is_pending: false,
             parent: None,
             tripped_at: None,
+            paused_at: None,
         }
     })
 }
@@ -134,22 +141,26 @@ pub(super) fn mint_child(
             created_by: Some(format!("key {}", parent.id)),
             expires_at: Some(now + new.life),
             last_used_at: None,
+            last_used_address: None,
+            last_used_agent: None,
             revoked_at: None,
             may_rotate: false,
             predecessor: None,
             is_pending: false,
             parent: Some(parent.id),
             tripped_at: None,
+            paused_at: None,
             ..parent.clone()
         }
     })
 }
 
 /// Makes the successor of a key, with the same properties. Its life is as long, counted from now,
-/// and at most [`LONGEST_LIFE_IN_DAYS`].
+/// and at most the longest life that the policy of its tenant allows, or [`LONGEST_LIFE_IN_DAYS`].
 pub(super) fn mint_successor(
     hasher: &Hasher,
     predecessor: &ApiKeyRecord,
+    policy: Option<SignedDuration>,
     now: Timestamp,
 ) -> Result<MintedKey, Error> {
     let environment = KeyEnvironment::of_prefix(&predecessor.prefix)
@@ -158,6 +169,10 @@ pub(super) fn mint_successor(
     let life = predecessor
         .expires_at
         .map(|at| at.duration_since(predecessor.created_at).min(longest));
+    let life = match (life, policy) {
+        (Some(life), Some(policy)) => Some(life.min(policy)),
+        (life, policy) => life.or(policy),
+    };
     issue(
         hasher,
         predecessor.provider,
@@ -170,10 +185,13 @@ pub(super) fn mint_successor(
             created_by: Some(format!("key {}", predecessor.name)),
             expires_at: life.map(|life| now + life),
             last_used_at: None,
+            last_used_address: None,
+            last_used_agent: None,
             revoked_at: None,
             predecessor: Some(predecessor.id),
             is_pending: true,
             tripped_at: None,
+            paused_at: None,
             ..predecessor.clone()
         },
     )

@@ -48,6 +48,9 @@ stories![
     children_are_bounded,
     tripwires_are_kept,
     uses_are_kept,
+    pauses_are_kept,
+    policies_are_kept,
+    keys_end_with_owner,
     changes_reach_subscriber,
     failed_change_spares_its_batch,
     restart_loads_live_keys,
@@ -85,6 +88,13 @@ impl Subscriber for Recorder {
 }
 
 impl Recorder {
+    /// Takes a change out, if it was recorded.
+    fn take_one(&self, change: &str) -> bool {
+        let mut changes = self.changes.lock().unwrap();
+        let found = changes.iter().position(|one| one == change);
+        found.map(|index| changes.remove(index)).is_some()
+    }
+
     fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.changes.lock().unwrap())
     }
@@ -214,12 +224,16 @@ impl Fixture {
             created_by: Some("user_1".to_owned()),
             expires_at: Some(after(1_000_000)),
             last_used_at: None,
+            last_used_address: None,
+            last_used_agent: None,
             revoked_at: None,
             may_rotate: true,
             predecessor: None,
             is_pending: false,
             parent: None,
             tripped_at: None,
+            paused_at: None,
+            owner: None,
         }
     }
 
@@ -800,12 +814,197 @@ async fn tripwires_are_kept(fixture: Fixture) {
 async fn uses_are_kept(fixture: Fixture) {
     let Fixture { store, .. } = &fixture;
     let key = fixture.key().await;
-    let unknown = Uuid::new_v4();
+    let used = |key: Uuid, at, times| KeyUsage {
+        key,
+        last: Some(LastUse {
+            at: after(at),
+            address: Some("192.0.2.1".parse().unwrap()),
+            agent: Some(format!("curl/{at}")),
+        }),
+        counts: vec![
+            UseCount {
+                hour: start(),
+                outcome: UseOutcome::Accepted,
+                times,
+            },
+            UseCount {
+                hour: after(3_600),
+                outcome: UseOutcome::Scope,
+                times: 1,
+            },
+        ],
+    };
     for (at, last) in [(5, 5), (3, 5), (7, 7)] {
-        let used = vec![(key.id, after(at)), (unknown, after(at))];
-        store.record_use(used).await.unwrap();
-        assert_eq!(fixture.read(key.id).await.last_used_at, Some(after(last)));
+        let used = vec![used(key.id, at, 2), used(Uuid::new_v4(), at, 1)];
+        store.record_use(used, after(9)).await.unwrap();
+        let found = fixture.read(key.id).await;
+        assert_eq!(found.last_used_at, Some(after(last)));
+        assert_eq!(found.last_used_agent, Some(format!("curl/{last}")));
+        assert_eq!(found.last_used_address.unwrap().to_string(), "192.0.2.1");
     }
+    let counts = async |since| {
+        let counts = store.use_counts(key.id, since).await.unwrap();
+        let counts = counts.iter().map(|one| (one.hour, one.outcome, one.times));
+        counts.collect::<Vec<_>>()
+    };
+    let scope = (after(3_600), UseOutcome::Scope, 3);
+    let both = [(start(), UseOutcome::Accepted, 6), scope];
+    assert_eq!(counts(start()).await, both);
+    assert_eq!(counts(after(1)).await, [scope]);
+    // Refusals alone are no use.
+    let refused = KeyUsage {
+        key: key.id,
+        last: None,
+        counts: Vec::new(),
+    };
+    let month = i64::from(COUNTED_HOURS) * 3_600;
+    let recorded = store.record_use(vec![refused], after(month));
+    recorded.await.unwrap();
+    assert_eq!(counts(start()).await, [scope]);
+    assert_eq!(fixture.read(key.id).await.last_used_at, Some(after(7)));
+}
+
+async fn pauses_are_kept(fixture: Fixture) {
+    let Fixture { store, .. } = &fixture;
+    let key = fixture.key().await;
+    let successor = fixture.successor_of(&key);
+    let made = store.create_successor(successor.clone(), None, stamp(after(1)));
+    assert_eq!(made.await.unwrap(), SuccessorOutcome::New);
+    let (own, other) = (fixture.child_of(&key), fixture.child_of(&key));
+    let grandchild = fixture.child_of(&successor);
+    for child in [&own, &other, &grandchild] {
+        let made = store.create_child(child.clone(), None, stamp(after(1)));
+        assert!(matches!(made.await.unwrap(), ChildOutcome::New));
+    }
+    let pause = |id, at| store.pause_key(id, stamp(after(at)));
+    let resume = |id| store.resume_key(id, stamp(after(9)));
+    assert_eq!(pause(Uuid::new_v4(), 2).await.unwrap(), None);
+    assert_eq!(resume(Uuid::new_v4()).await.unwrap(), None);
+    pause(own.id, 2).await.unwrap();
+    fixture.recorder.take();
+    for at in [3, 4] {
+        let paused = pause(key.id, at).await.unwrap().unwrap();
+        assert_eq!(paused.paused_at, Some(after(3)));
+    }
+    let all = [&key, &successor, &other, &grandchild];
+    for one in all {
+        assert_eq!(fixture.read(one.id).await.paused_at, Some(after(3)));
+        let change = format!("key {} live", one.id);
+        assert!(fixture.recorder.take_one(&change), "{change}");
+    }
+    let outcome = fixture.successor(&key).await;
+    assert_eq!(outcome, SuccessorOutcome::Paused);
+    let made = store.create_child(fixture.child_of(&key), None, stamp(after(4)));
+    assert!(matches!(made.await.unwrap(), ChildOutcome::Paused));
+    let ended = store.revoke_predecessor(successor.id, stamp(after(4)));
+    assert!(!ended.await.unwrap());
+    // A child is resumed with its parent.
+    let still = resume(other.id).await.unwrap().unwrap();
+    assert_eq!(still.paused_at, Some(after(3)));
+    assert_eq!(resume(key.id).await.unwrap().unwrap().paused_at, None);
+    for one in all {
+        assert_eq!(fixture.read(one.id).await.paused_at, None);
+    }
+    assert_eq!(fixture.read(own.id).await.paused_at, Some(after(2)));
+    store.revoke_key(own.id, stamp(after(9))).await.unwrap();
+    let dead = resume(own.id).await.unwrap().unwrap();
+    assert_eq!(dead.revoked_at, Some(after(9)));
+    let audit = fixture.audit().await;
+    let of = |action: &str| audit.iter().filter(|one| *one == action).count();
+    assert_eq!((of("key.pause"), of("key.resume")), (2, 1));
+}
+
+async fn policies_are_kept(fixture: Fixture) {
+    let Fixture { store, tenant, .. } = &fixture;
+    let set = |id, policy: &KeyPolicy| store.set_policy(id, policy.clone(), stamp(after(1)));
+    let none = KeyPolicy::default();
+    assert_eq!(store.policy(tenant.id).await.unwrap(), none);
+    assert!(!set(Uuid::new_v4(), &none).await.unwrap());
+    let policy = KeyPolicy {
+        longest_life_in_days: Some(1),
+        expiry_required: true,
+        allowed_scopes: Some(vec![Scope::Exports]),
+    };
+    assert!(set(tenant.id, &policy).await.unwrap());
+    assert_eq!(store.policy(tenant.id).await.unwrap(), policy);
+    let create = |row: &ApiKeyRecord| store.create_key(row.clone(), None, stamp(start()));
+    let Err(StoreError::Policy(refused)) = create(&fixture.record()).await else {
+        panic!("a key beyond the policy");
+    };
+    let expected = [
+        PolicyViolation::LongestLife(1),
+        PolicyViolation::Scope(Scope::All),
+    ];
+    assert_eq!(refused.0, expected);
+    let allowed = ApiKeyRecord {
+        scopes: vec![Scope::Exports],
+        expires_at: Some(after(24 * 3_600)),
+        ..fixture.record()
+    };
+    create(&allowed).await.unwrap();
+    let narrower = KeyPolicy {
+        allowed_scopes: Some(vec![Scope::Mcp]),
+        ..policy
+    };
+    assert!(set(tenant.id, &narrower).await.unwrap());
+    let child = ApiKeyRecord {
+        scopes: vec![Scope::Exports],
+        ..fixture.child_of(&allowed)
+    };
+    let made = store.create_child(child, None, stamp(after(1)));
+    assert!(matches!(made.await, Err(StoreError::Policy(_))));
+    let successor = fixture.successor_of(&allowed);
+    let made = store.create_successor(successor, None, stamp(after(1)));
+    assert!(matches!(made.await, Err(StoreError::Policy(_))));
+    assert!(set(tenant.id, &none).await.unwrap());
+    assert_eq!(store.policy(tenant.id).await.unwrap(), none);
+    create(&fixture.record()).await.unwrap();
+    let audit = fixture.audit().await;
+    let sets = audit.iter().filter(|one| *one == "tenant.set_policy");
+    assert_eq!(sets.count(), 3);
+}
+
+async fn keys_end_with_owner(fixture: Fixture) {
+    let Fixture { store, .. } = &fixture;
+    let owned = |owner: &str| ApiKeyRecord {
+        owner: Some(owner.to_owned()),
+        ..fixture.record()
+    };
+    let (first, second, other) = (owned("alice"), owned("alice"), owned("bob"));
+    for row in [&first, &second, &other] {
+        let created = store.create_key(row.clone(), None, stamp(start()));
+        created.await.unwrap();
+    }
+    let child = ApiKeyRecord {
+        owner: Some("alice".to_owned()),
+        ..fixture.child_of(&first)
+    };
+    let made = store.create_child(child.clone(), None, stamp(after(1)));
+    made.await.unwrap();
+    let revoke = |user: &str, organisation, tenant| {
+        let owner = KeyOwner {
+            user_id: user.to_owned(),
+            organisation,
+            tenant,
+        };
+        store.revoke_keys_of(owner, stamp(after(2)))
+    };
+    let acme = fixture.organisation.id;
+    assert_eq!(revoke("alice", Uuid::new_v4(), None).await.unwrap(), None);
+    assert_eq!(revoke("carol", acme, None).await.unwrap(), None);
+    let elsewhere = revoke("alice", acme, Some(Uuid::new_v4())).await.unwrap();
+    assert_eq!(elsewhere, Some(Vec::new()));
+    let mut ended = revoke("alice", acme, None).await.unwrap().unwrap();
+    ended.sort_unstable();
+    let mut expected = vec![first.id, second.id];
+    expected.sort_unstable();
+    assert_eq!(ended, expected);
+    assert!(!fixture.is_live(first.id).await && !fixture.is_live(child.id).await);
+    assert!(fixture.is_live(other.id).await);
+    assert_eq!(revoke("alice", acme, None).await.unwrap(), Some(Vec::new()));
+    let audit = fixture.audit().await;
+    let last = ["key.revoke", "key.revoke", "member.revoke_keys"];
+    assert!(audit.ends_with(&last.map(str::to_owned)), "{audit:?}");
 }
 
 async fn changes_reach_subscriber(fixture: Fixture) {
@@ -820,7 +1019,16 @@ async fn changes_reach_subscriber(fixture: Fixture) {
     let shown = format!("tenant {id} of Acme SUSPENDED");
     assert_eq!(fixture.recorder.take(), [shown]);
     // A use is no change.
-    let used = fixture.store.record_use(vec![(key.id, after(1))]);
+    let used = KeyUsage {
+        key: key.id,
+        last: Some(LastUse {
+            at: after(1),
+            address: None,
+            agent: None,
+        }),
+        counts: Vec::new(),
+    };
+    let used = fixture.store.record_use(vec![used], after(1));
     used.await.unwrap();
     assert!(fixture.recorder.take().is_empty());
     assert!(fixture.recorder.epochs.lock().unwrap().is_sorted());

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use super::PolicyViolations;
 use super::postgres::PostgresError;
 
 /// An error of the database.
@@ -14,6 +15,9 @@ pub enum StoreError {
         /// The name.
         name: String,
     },
+    /// The policy of the tenant does not allow the new key.
+    #[error("{0}")]
+    Policy(PolicyViolations),
     /// A newer version of this program has written the database.
     #[error("`{database}` has schema {found}, this version knows schemas up to {known}")]
     NewerSchema {

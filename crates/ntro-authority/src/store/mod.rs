@@ -9,7 +9,7 @@
 //!
 //! Every change takes a [`Stamp`] and writes one row of the audit table in its own transaction.
 //! The row is an entry of a transparency log, which grows in the same transaction.
-//! Times of last use are no change of the registry, and are not audited.
+//! Uses of keys are no change of the registry, and are not audited.
 
 mod audit;
 mod audit_logs;
@@ -21,10 +21,12 @@ mod contract;
 mod error;
 mod leaks;
 mod open;
+mod policy;
 mod postgres;
 mod records;
 mod sql;
 mod sqlite;
+mod usage;
 
 use std::future::Future;
 use std::num::NonZeroU32;
@@ -42,15 +44,20 @@ pub(crate) use audit_logs::{LogRecord, LogRow, SignedRecord};
 pub use error::{SqliteError, StoreError};
 pub(crate) use leaks::{LeakOutcome, LeakPlace};
 pub(crate) use open::{init, inspect, open, pepper_check, report, serve, set_pepper_check};
+pub use policy::{KeyPolicy, PolicyViolation, PolicyViolations};
 pub use postgres::{PostgresError, PostgresReport, PostgresUrl, PostgresUrlError, Standbys};
 pub use records::{
     ApiKeyRecord, DataPlatform, Excess, KeyHash, MemberRecord, OrganisationRecord, Role,
     TenantRecord, TenantStatus, UnknownName,
 };
 pub(crate) use records::{
-    ChildOutcome, CreateKeyOutcome, IdempotencyRecord, KeyFilter, OnceOutcome, RegistryChange,
-    ResponseRecord, SuccessorOutcome, TenantFilter, TokenHash, Trip, TripwireOutcome,
-    TripwireRecord,
+    ChildOutcome, CreateKeyOutcome, ExpiryWarning, IdempotencyRecord, KeyFilter, KeyOwner,
+    OnceOutcome, Predecessor, QuietOutcome, RegistryChange, ResponseRecord, SuccessorOutcome,
+    TenantFilter, TokenHash, Trip, TripwireOutcome, TripwireRecord,
+};
+
+pub(crate) use usage::{
+    COUNTED_HOURS, KeyUsage, LastUse, UseCount, UseOutcome, first_hour, hour_of,
 };
 
 /// The most live children of one key.
@@ -167,7 +174,13 @@ pub(crate) trait Store: Send + Sync {
         stamp: Stamp,
     ) -> StoreFuture<'_, Option<TenantRecord>>;
 
-    /// Adds a key, unless the request of `once` was seen before.
+    /// Returns the policy of a tenant; the default one if it has none.
+    fn policy(&self, tenant: Uuid) -> StoreFuture<'_, KeyPolicy>;
+    /// Replaces the policy of a tenant; returns whether there is such a tenant.
+    fn set_policy(&self, tenant: Uuid, policy: KeyPolicy, stamp: Stamp) -> StoreFuture<'_, bool>;
+
+    /// Adds a key, unless the request of `once` was seen before. The policy of the tenant decides
+    /// over this and every other new key.
     fn create_key(
         &self,
         row: ApiKeyRecord,
@@ -195,8 +208,24 @@ pub(crate) trait Store: Send + Sync {
         stamp: Stamp,
     ) -> StoreFuture<'_, ()>;
     /// Revokes the predecessor of a key, if there is one, and ends the key's own pending state.
-    /// Returns whether the key is live: if not, nothing was done.
+    /// Returns whether the key is live and not paused: if not, nothing was done.
     fn revoke_predecessor(&self, id: Uuid, stamp: Stamp) -> StoreFuture<'_, bool>;
+    /// Returns the predecessor of a key, if the key is pending.
+    fn predecessor(&self, id: Uuid) -> StoreFuture<'_, Option<Predecessor>>;
+    /// Sets after how many seconds without a use the predecessor of a pending key ends; `None` is
+    /// never. Returns whether the key is pending and live.
+    fn set_quiet_end(&self, id: Uuid, seconds: Option<u32>, stamp: Stamp) -> StoreFuture<'_, bool>;
+    /// Returns the pending keys whose predecessor is to end, because it was not used before
+    /// `known_until` for long enough.
+    fn quiet_rotations(&self, known_until: Timestamp) -> StoreFuture<'_, Vec<(Uuid, u32)>>;
+    /// Revokes the predecessor of a key as [`Store::revoke_predecessor`] does, unless it or one of its
+    /// children was used since a time.
+    fn revoke_unused_predecessor(
+        &self,
+        id: Uuid,
+        since: Timestamp,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, QuietOutcome>;
     /// Adds a child of a key, unless the request of `once` was seen before, and cleans up children
     /// that have ended.
     fn create_child(
@@ -238,8 +267,29 @@ pub(crate) trait Store: Send + Sync {
     ) -> StoreFuture<'_, LeakOutcome>;
     /// Returns the receipt of a key's revocation, in JSON, if there is one.
     fn receipt(&self, key: Uuid) -> StoreFuture<'_, Option<String>>;
-    /// Records when keys were last used.
-    fn record_use(&self, used: Vec<(Uuid, Timestamp)>) -> StoreFuture<'_, ()>;
+    /// Revokes all keys of a person, and returns their ids; `None` for an unknown person.
+    fn revoke_keys_of(&self, owner: KeyOwner, stamp: Stamp) -> StoreFuture<'_, Option<Vec<Uuid>>>;
+    /// Pauses a key, and the keys that would end with it; returns the key as it is now.
+    fn pause_key(&self, id: Uuid, stamp: Stamp) -> StoreFuture<'_, Option<ApiKeyRecord>>;
+    /// Resumes a key, unless it is revoked or paused with another one; returns the key as it is now.
+    fn resume_key(&self, id: Uuid, stamp: Stamp) -> StoreFuture<'_, Option<ApiKeyRecord>>;
+    /// Records uses of keys, and deletes counts that are older than [`COUNTED_HOURS`].
+    fn record_use(&self, used: Vec<KeyUsage>, now: Timestamp) -> StoreFuture<'_, ()>;
+    /// Returns the counts of a key's uses since an hour, oldest first.
+    fn use_counts(&self, key: Uuid, since: Timestamp) -> StoreFuture<'_, Vec<UseCount>>;
+
+    /// Returns how many live keys expire within so many days. Child keys do not count.
+    fn expiring_keys(&self, days: u32, now: Timestamp) -> StoreFuture<'_, u64>;
+    /// Claims warnings of keys that expire within so many days and have none for so few days, so that
+    /// nothing else claims them before `until`.
+    fn claim_expiry_warnings(
+        &self,
+        days: u32,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> StoreFuture<'_, Vec<ExpiryWarning>>;
+    /// Ends a claim: the warning was delivered.
+    fn record_expiry_warning(&self, key: Uuid, days: u32) -> StoreFuture<'_, ()>;
 
     /// Returns every audit log, by name.
     fn audit_logs(&self) -> StoreFuture<'_, Vec<LogRecord>>;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::LastUse;
 use ntro_base::{KeyName, KeyPrefix, Provider, Scope};
 
 /// A name outside a closed set.
@@ -198,14 +199,22 @@ pub struct ApiKeyRecord {
     pub scopes: Vec<Scope>,
     /// When it was made.
     pub created_at: Timestamp,
-    /// Who made it.
+    /// Who made it, as lists show it.
     pub created_by: Option<String>,
+    /// The `sub` of the person whose key it is, and of every key that it leads to.
+    pub owner: Option<String>,
     /// When it expires.
     pub expires_at: Option<Timestamp>,
-    /// When it was last used, to the minute.
+    /// When it was last used, to the second.
     pub last_used_at: Option<Timestamp>,
+    /// The address that it was last used from, if the server knew it.
+    pub last_used_address: Option<IpAddr>,
+    /// The `User-Agent` of that request.
+    pub last_used_agent: Option<String>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// When it was paused; `None` while it is not.
+    pub paused_at: Option<Timestamp>,
     /// Whether it may create its own successor.
     pub may_rotate: bool,
     /// The key that created it, if one did.
@@ -219,15 +228,17 @@ pub struct ApiKeyRecord {
 }
 
 impl ApiKeyRecord {
+    /// Sets the last use.
+    pub(crate) fn used(&mut self, last: LastUse) {
+        self.last_used_at = Some(last.at);
+        self.last_used_address = last.address;
+        self.last_used_agent = last.agent;
+    }
+
     /// Returns what a child of this key would have more than the key itself.
     pub(crate) fn excess_of(&self, child: &Self) -> Option<Excess> {
-        let grants = |scope: &Scope| match scope {
-            Scope::All => Scope::ALL
-                .iter()
-                .all(|one| *one == Scope::All || self.scopes.iter().any(|own| own.grants(*one))),
-            scope => self.scopes.iter().any(|own| own.grants(*scope)),
-        };
-        if let Some(scope) = child.scopes.iter().find(|scope| !grants(scope)) {
+        let mut scopes = child.scopes.iter();
+        if let Some(scope) = scopes.find(|one| !one.is_granted_by(&self.scopes)) {
             return Some(Excess::Scope(*scope));
         }
         match (self.expires_at, child.expires_at) {
@@ -337,10 +348,43 @@ pub(crate) enum SuccessorOutcome {
     Gone,
     /// The key may not create a successor.
     Forbidden,
+    /// The key is paused.
+    Paused,
     /// The key is itself a pending successor.
     Pending,
     /// The same request was seen before, or was cancelled before it arrived.
     Repeated,
+}
+
+/// The live predecessor of a pending key.
+#[derive(Clone, Debug)]
+pub(crate) struct Predecessor {
+    pub(crate) key: ApiKeyRecord,
+    /// When it or one of its children was last used, as far as that is recorded.
+    pub(crate) last_used_at: Option<Timestamp>,
+    /// After how many seconds without a use it ends, if its successor has asked for that.
+    pub(crate) quiet_seconds: Option<u32>,
+}
+
+/// A warning of a key that expires soon.
+#[derive(Clone, Debug)]
+pub(crate) struct ExpiryWarning {
+    pub(crate) key: ApiKeyRecord,
+    /// The slug of its tenant.
+    pub(crate) tenant: String,
+    /// It expires within this many days.
+    pub(crate) days: u32,
+}
+
+/// The outcome of a request to end the predecessor of a key if it is unused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum QuietOutcome {
+    /// It was revoked, now or before.
+    Ended,
+    /// It was used since, and stays.
+    InUse,
+    /// The key itself is revoked or paused, or does not exist.
+    Gone,
 }
 
 /// The outcome of a key's request for a child.
@@ -355,6 +399,8 @@ pub(crate) enum ChildOutcome {
     Conflict,
     /// The key is revoked, or does not exist.
     Gone,
+    /// The key is paused.
+    Paused,
     /// The key is itself a child.
     OfChild,
     /// The child would have more than its parent.
@@ -399,13 +445,23 @@ pub(crate) struct KeyFilter {
     pub(crate) offset: u64,
 }
 
+/// Whose keys to revoke.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyOwner {
+    /// The `sub` of the person's tokens.
+    pub(crate) user_id: String,
+    pub(crate) organisation: Uuid,
+    /// Only the keys of this tenant of the organisation; `None` is all of them.
+    pub(crate) tenant: Option<Uuid>,
+}
+
 /// A change that verification must know.
 #[derive(Debug)]
 pub(crate) enum RegistryChange {
     /// A tenant is new, has another status, or it or its organisation has another name; with the
     /// name of its organisation. Comes before the keys of the tenant.
     Tenant(Box<TenantRecord>, String),
-    /// A key is new, was revoked, has a tripwire that was presented, or belongs to a tenant with
+    /// A key is new, was revoked, paused or resumed, has a tripwire that was presented, or belongs to a tenant with
     /// another name.
     Key(Box<ApiKeyRecord>),
     /// A tripwire is new, or has another expiry or key.

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::ScopeSet;
 use super::rate_limits::Bucket;
+use super::usage::UseCounter;
 use crate::actor::Actor;
 use crate::http::parse_id;
 use crate::store::KeyHash;
@@ -26,25 +27,12 @@ pub(crate) struct CachedKey {
     /// The rendered answer to the identity request of the key's provider; renames alone
     /// change it. Copied for each answer: a shared buffer's count would cost one more memory access.
     pub(crate) identity_response: Box<[u8]>,
+    pub(super) is_paused: bool,
     pub(super) expires_at: i64,
     /// Set when the key is first refused as expired, so that a clock set back cannot revive it.
     pub(super) expired: AtomicBool,
     pub(super) bucket: Bucket,
-    pub(super) last_used: AtomicI64,
-    pub(super) last_recorded: AtomicI64,
-}
-
-/// A use of a key that the registry has not recorded yet.
-pub(crate) struct KeyUse {
-    pub(super) key: Arc<CachedKey>,
-    pub(super) at: Timestamp,
-}
-
-impl KeyUse {
-    /// Returns the key's id and the time, for the registry.
-    pub(crate) fn row(&self) -> (Uuid, Timestamp) {
-        (self.key.id, self.at)
-    }
+    pub(super) uses: UseCounter,
 }
 
 impl CachedKey {
@@ -64,38 +52,17 @@ impl CachedKey {
         Timestamp::from_millisecond(at).ok()
     }
 
-    /// Records a use, at most once a second: that spares a busy key the contention.
-    pub(super) fn record_use(&self, now: Timestamp) {
-        let now = now.as_millisecond();
-        if now - self.last_used.load(Ordering::Relaxed) >= 1_000 {
-            self.last_used.store(now, Ordering::Relaxed);
-        }
-    }
-
-    pub(super) fn last_use(self: &Arc<Self>) -> Option<KeyUse> {
-        let at = self.last_used.load(Ordering::Relaxed);
-        let is_new = at > self.last_recorded.load(Ordering::Relaxed);
-        let at = Timestamp::from_millisecond(at).ok().filter(|_| is_new)?;
-        Some(KeyUse {
-            key: self.clone(),
-            at,
-        })
-    }
-
     /// Returns whether both entries have the same record.
     pub(super) fn has_same_record(&self, other: &Self) -> bool {
-        self.expires_at == other.expires_at && self.identity_response == other.identity_response
+        self.expires_at == other.expires_at
+            && self.is_paused == other.is_paused
+            && self.identity_response == other.identity_response
     }
 
     /// Takes the state of use from the entry that this one replaces. The expired flag stays unless
     /// the expiry has changed.
     pub(super) fn inherit(&mut self, known: &Self) {
-        let newer = |own: &mut AtomicI64, known: &AtomicI64| {
-            let own = own.get_mut();
-            *own = known.load(Ordering::Relaxed).max(*own);
-        };
-        newer(&mut self.last_used, &known.last_used);
-        newer(&mut self.last_recorded, &known.last_recorded);
+        self.uses = known.uses.continued();
         self.bucket.inherit(&known.bucket);
         *self.expired.get_mut() =
             self.expires_at == known.expires_at && known.expired.load(Ordering::Relaxed);

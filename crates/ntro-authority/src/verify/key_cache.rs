@@ -1,23 +1,24 @@
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher as StdHasher};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::rate_limits::{Bucket, Exceeded, Limit, Policy, Replicas};
 use super::tripwires::Tripwires;
-use super::{
-    CachedKey, CachedTenant, Hasher, KeyUse, ScopeSet, TenantNames, Verdict, VerifyRefusal,
-};
+use super::usage::{UsageLog, UseCounter};
+use super::{CachedKey, CachedTenant, Hasher, ScopeSet, TenantNames, Verdict, VerifyRefusal};
 use crate::http::identity_response;
 use crate::lease::{Lease, Passage};
 use crate::settings::{Consistency, Limits};
 use crate::store::{
-    ApiKeyRecord, Epoch, KeyHash, RegistryChange, Subscriber, TenantRecord, TenantStatus,
+    ApiKeyRecord, Epoch, KeyHash, KeyUsage, RegistryChange, Subscriber, TenantRecord, TenantStatus,
+    UseOutcome,
 };
 use ntro_base::{ParsedKey, Provider};
 
@@ -79,8 +80,7 @@ pub(crate) struct KeyCache {
     /// Those that share the limits.
     replicas: Arc<Replicas>,
     shards: Vec<RwLock<Shard>>,
-    /// Revoked keys with a use that the registry has not recorded yet.
-    revoked: Mutex<Vec<Arc<CachedKey>>>,
+    usage: UsageLog,
     tenants: RwLock<HashMap<Uuid, Arc<CachedTenant>>>,
     tripwires: Tripwires,
     /// The epoch of the last changes.
@@ -101,7 +101,7 @@ impl KeyCache {
             key_limit: Limit::new(limits.key_per_minute, &replicas),
             replicas,
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
-            revoked: Mutex::default(),
+            usage: UsageLog::default(),
             tenants: RwLock::default(),
             tripwires: Tripwires::default(),
             epoch: AtomicI64::new(NEVER_LOADED),
@@ -152,17 +152,17 @@ impl KeyCache {
     }
 
     /// Verifies a key for `provider`, and counts the request against its limit and its tenant's.
+    /// Counts the uses that it refuses; the caller counts those that it accepts.
     pub(crate) fn verify(&self, text: &str, provider: Provider, now: Timestamp) -> Verdict {
         let verdict = self.recognise(text, provider, now);
         if let Verdict::Accepted(key) = &verdict {
             if let Err(exceeded) = self.take(key) {
+                self.record_refusal(key, UseOutcome::Limited);
                 return Verdict::Refused(VerifyRefusal::Limited(exceeded));
             }
-            key.record_use(now);
         }
         verdict
     }
-
     fn take(&self, key: &CachedKey) -> Result<(), Exceeded> {
         self.key_limit.take(Policy::Key, &key.bucket)?;
         self.tenant_limit.take(Policy::Tenant, &key.tenant.bucket)
@@ -175,11 +175,23 @@ impl KeyCache {
         provider: Provider,
         now: Timestamp,
     ) -> Verdict {
-        let verdict = self.recognise(text, provider, now);
-        if let Verdict::Accepted(key) = &verdict {
-            key.record_use(now);
-        }
-        verdict
+        self.recognise(text, provider, now)
+    }
+
+    /// Counts the use of an accepted key. `agent` reads the request's `User-Agent`.
+    pub(crate) fn record_use<'a>(
+        &self,
+        key: &Arc<CachedKey>,
+        now: Timestamp,
+        address: Option<IpAddr>,
+        agent: impl FnOnce() -> Option<&'a str>,
+    ) {
+        self.usage.accepted(key, now, address, agent);
+    }
+
+    /// Counts the use of an accepted key that its endpoint refuses.
+    pub(crate) fn record_refusal(&self, key: &CachedKey, outcome: UseOutcome) {
+        self.usage.refused(key.id, outcome);
     }
 
     /// Returns the verdict on a key that the endpoint does not accept.
@@ -216,7 +228,6 @@ impl KeyCache {
         provider: Provider,
         now: Timestamp,
     ) -> Verdict {
-        const UNKNOWN: Verdict = Verdict::Refused(VerifyRefusal::Unknown);
         if parsed.provider() != provider {
             return self.tripwires.verdict(text, parsed, now);
         }
@@ -228,13 +239,17 @@ impl KeyCache {
         if now >= key.expires_at {
             key.expired.store(true, Ordering::Relaxed);
         }
-        if key.expired.load(Ordering::Relaxed) {
-            return UNKNOWN;
-        }
-        if !key.tenant.active.load(Ordering::Acquire) {
-            return Verdict::Refused(VerifyRefusal::Suspended);
-        }
-        Verdict::Accepted(key)
+        let (outcome, refusal) = if key.expired.load(Ordering::Relaxed) {
+            (UseOutcome::Expired, VerifyRefusal::Unknown)
+        } else if !key.tenant.active.load(Ordering::Acquire) {
+            (UseOutcome::Suspended, VerifyRefusal::Suspended)
+        } else if key.is_paused {
+            (UseOutcome::Paused, VerifyRefusal::Paused)
+        } else {
+            return Verdict::Accepted(key);
+        };
+        self.record_refusal(&key, outcome);
+        Verdict::Refused(refusal)
     }
 
     /// Returns whether the cache has the registry's keys.
@@ -242,37 +257,24 @@ impl KeyCache {
         self.epoch.load(Ordering::Acquire) != NEVER_LOADED
     }
 
-    /// Sets the times of last use, which the registry records some seconds later.
+    /// Sets the last uses that are not recorded yet.
     pub(crate) fn add_last_use(&self, keys: &mut [ApiKeyRecord]) {
-        for key in keys {
-            let Some(known) = self.find(key.hash).or_else(|| self.find_revoked(key.hash)) else {
-                continue;
-            };
-            let at = known.last_used.load(Ordering::Relaxed);
-            if at > 0 {
-                key.last_used_at = Timestamp::from_millisecond(at).ok();
-            }
-        }
+        self.usage.add_last_use(keys);
     }
 
-    /// Returns the uses that are not recorded yet, until [`KeyCache::mark_recorded`].
-    pub(crate) fn uses(&self) -> Vec<KeyUse> {
-        let mut uses = Vec::new();
-        for shard in &self.shards {
-            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            uses.extend(shard.iter().filter_map(|Entry(key)| key.last_use()));
-        }
-        uses.extend(self.revoked().iter().filter_map(CachedKey::last_use));
-        uses
+    /// Collects the uses since the last call, for [`KeyCache::take_uses`].
+    pub(crate) fn collect_uses(&self) {
+        self.usage.collect(Timestamp::now());
     }
 
-    /// Marks uses as recorded.
-    pub(crate) fn mark_recorded(&self, uses: &[KeyUse]) {
-        for KeyUse { key, at } in uses {
-            key.last_recorded
-                .fetch_max(at.as_millisecond(), Ordering::Relaxed);
-        }
-        self.revoked().retain(|key| key.last_use().is_some());
+    /// Takes the collected uses of at most `most` keys, or those of one key, to record them.
+    pub(crate) fn take_uses(&self, most: usize, only: Option<Uuid>) -> Vec<KeyUsage> {
+        self.usage.take(most, only)
+    }
+
+    /// Ends what [`KeyCache::take_uses`] began. Uses that were not written are taken again.
+    pub(crate) fn uses_recorded(&self, taken: Vec<KeyUsage>, is_written: bool) {
+        self.usage.recorded(taken, is_written);
     }
 
     fn find(&self, hash: KeyHash) -> Option<Arc<CachedKey>> {
@@ -281,15 +283,6 @@ impl KeyCache {
             .unwrap_or_else(PoisonError::into_inner)
             .get(&hash)
             .map(|Entry(key)| key.clone())
-    }
-
-    fn find_revoked(&self, hash: KeyHash) -> Option<Arc<CachedKey>> {
-        let revoked = self.revoked();
-        revoked.iter().find(|key| key.hash == hash).cloned()
-    }
-
-    fn revoked(&self) -> MutexGuard<'_, Vec<Arc<CachedKey>>> {
-        self.revoked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn shard(&self, hash: &KeyHash) -> &RwLock<Shard> {
@@ -323,11 +316,7 @@ impl KeyCache {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         if row.revoked_at.is_some() {
-            if let Some(Entry(key)) = shard.take(&row.hash)
-                && key.last_use().is_some()
-            {
-                self.revoked().push(key);
-            }
+            shard.take(&row.hash);
             return;
         }
         let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
@@ -335,7 +324,6 @@ impl KeyCache {
             tracing::error!(key = %row.id, "a key of a tenant that is not in the registry");
             return;
         };
-        let last_used = row.last_used_at.map_or(0, Timestamp::as_millisecond);
         let mut live = CachedKey {
             hash: row.hash,
             id: row.id,
@@ -344,11 +332,11 @@ impl KeyCache {
             provider: row.provider,
             scopes: row.scopes.iter().collect::<ScopeSet>(),
             identity_response: identity_response(row, tenant, &self.region),
+            is_paused: row.paused_at.is_some(),
             expires_at: CachedKey::expiry(row.expires_at),
             expired: AtomicBool::new(false),
             bucket: Bucket::default(),
-            last_used: AtomicI64::new(last_used),
-            last_recorded: AtomicI64::new(last_used),
+            uses: UseCounter::default(),
         };
         if let Some(Entry(known)) = shard.get(&row.hash) {
             if live.has_same_record(known) {
@@ -415,6 +403,7 @@ mod tests {
             scopes: Vec::new(),
             expires_in_days: Some(1),
             created_by: None,
+            owner: None,
             may_rotate: true,
         };
         let minted = mint(&hasher, tenant.id, new, made).unwrap();
@@ -525,8 +514,19 @@ mod tests {
             let change = RegistryChange::Key(Box::new(row.clone()));
             key_cache.apply(Epoch(1), vec![change]);
         };
-        let is_good =
-            |at| decided(key_cache.verify(minted.key.expose(), Provider::Ntropii, at)).is_ok();
+        let is_good = |at| {
+            let verdict = key_cache.verify(minted.key.expose(), Provider::Ntropii, at);
+            if let Verdict::Accepted(key) = &verdict {
+                key_cache.record_use(key, at, None, || None);
+            }
+            decided(verdict).is_ok()
+        };
+        let recorded = || {
+            key_cache.collect_uses();
+            let taken = key_cache.take_uses(10, None);
+            key_cache.uses_recorded(taken.clone(), true);
+            taken
+        };
         let last_use = || {
             let mut rows = [row.clone()];
             key_cache.add_last_use(&mut rows);
@@ -537,11 +537,11 @@ mod tests {
         assert!(is_good(soon));
         again(&row);
         assert_eq!(last_use(), Some(soon));
-        let uses = key_cache.uses();
-        assert_eq!(uses[0].row(), (row.id, soon));
-        key_cache.mark_recorded(&uses);
+        let uses = recorded();
+        assert_eq!(uses[0].key, row.id);
+        assert_eq!(uses[0].last.as_ref().unwrap().at, soon);
         again(&row);
-        assert!(key_cache.uses().is_empty());
+        assert!(recorded().is_empty());
         // Only another expiry revives the key, not a clock set back.
         let end = made + SignedDuration::from_hours(24);
         assert!(!is_good(end));
@@ -558,9 +558,16 @@ mod tests {
             ..row.clone()
         };
         again(&prolonged);
-        assert_eq!(last_use(), Some(soon));
-        assert!(key_cache.uses().is_empty());
+        let refused = recorded();
+        assert_eq!(refused[0].last, None);
+        assert_eq!(refused[0].counts[0].outcome, UseOutcome::Expired);
+        assert_eq!(refused[0].counts[0].times, 3);
+        assert!(recorded().is_empty());
         assert!(is_good(end));
+        // A use within a second of the last one is only counted.
+        assert!(is_good(end + SignedDuration::from_millis(999)));
+        assert_eq!(last_use(), Some(end));
+        assert_eq!(recorded()[0].counts[0].times, 2);
     }
 
     #[test]

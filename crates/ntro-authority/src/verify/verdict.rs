@@ -24,6 +24,8 @@ pub(crate) enum VerifyRefusal {
     Unknown,
     /// The key is live, but its tenant is not active.
     Suspended,
+    /// The key is paused.
+    Paused,
     /// The rate limit of the key or its tenant is used up.
     Limited(Exceeded),
 }

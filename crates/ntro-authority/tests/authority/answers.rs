@@ -69,7 +69,7 @@ fn form(app: &App, path: &str, body: &str) -> Call {
         .header("content-type", "application/x-www-form-urlencoded")
 }
 
-const OF_KEYS: [Endpoint; 9] = [
+const OF_KEYS: [Endpoint; 11] = [
     endpoint("`GET /v1/me`", |app, _| app.get("/v1/me")),
     endpoint("`GET /v1/api-keys/current`", |app, _| {
         app.get("/v1/api-keys/current")
@@ -82,6 +82,14 @@ const OF_KEYS: [Endpoint; 9] = [
     }),
     ending("`DELETE …/current/successor`", |app, _| {
         app.delete("/v1/api-keys/current/successor")
+    }),
+    endpoint("`GET …/current/predecessor`", |app, _| {
+        app.get("/v1/api-keys/current/predecessor")
+    }),
+    endpoint("`PUT …/current/predecessor`", |app, _| {
+        let body = json!({"end_when_quiet_for_seconds": 60});
+        app.call("PUT", "/v1/api-keys/current/predecessor")
+            .body(&body)
     }),
     ending("`DELETE …/current/predecessor`", |app, _| {
         app.delete("/v1/api-keys/current/predecessor")
@@ -166,6 +174,68 @@ const OF_WORKSPACES: [Endpoint; 7] = [
     }),
 ];
 
+/// The first six ask about a tenant.
+const OF_TENANT_KEYS: [Endpoint; 7] = [
+    endpoint("`GET …/{tenant}/api-keys/{key}`", |app, target| {
+        app.get(&key_path(target, ""))
+    }),
+    endpoint("`GET …/{key}/usage`", |app, target| {
+        app.get(&key_path(target, "/usage"))
+    }),
+    ending("`POST …/{key}/pause`", |app, target| {
+        app.call("POST", &key_path(target, "/pause"))
+    }),
+    ending("`POST …/{key}/resume`", |app, target| {
+        app.call("POST", &key_path(target, "/resume"))
+    }),
+    endpoint("`GET …/{tenant}/policy`", |app, target| {
+        app.get(&tenant_path(target, "/policy"))
+    }),
+    endpoint("`PUT …/{tenant}/policy`", |app, target| {
+        let path = tenant_path(target, "/policy");
+        app.call("PUT", &path).body(&json!({}))
+    }),
+    endpoint("`DELETE …/members/{user}/api-keys`", |app, _| {
+        app.delete("/v1/workspace/members/user_1/api-keys")
+    }),
+];
+
+const OF_WORKSPACE_KEYS: [Endpoint; 7] = [
+    endpoint("`GET /v1/api-keys/{key}`", |app, target| {
+        app.get(&format!("/v1/api-keys/{}", target.ontora))
+    }),
+    endpoint("`GET …/{key}/usage`", |app, target| {
+        app.get(&format!("/v1/api-keys/{}/usage", target.ontora))
+    }),
+    ending("`POST …/{key}/pause`", |app, target| {
+        let path = format!("/v1/api-keys/{}/pause", target.ontora);
+        app.call("POST", &path)
+    }),
+    ending("`POST …/{key}/resume`", |app, target| {
+        let path = format!("/v1/api-keys/{}/resume", target.ontora);
+        app.call("POST", &path)
+    }),
+    endpoint("`GET …/{workspace}/policy`", |app, target| {
+        app.get(&format!("/v1/workspaces/{}/policy", target.tenant))
+    }),
+    endpoint("`PUT …/{workspace}/policy`", |app, target| {
+        let path = format!("/v1/workspaces/{}/policy", target.tenant);
+        app.call("PUT", &path).body(&json!({}))
+    }),
+    endpoint(
+        "`DELETE …/{workspace}/members/{user}/api-keys`",
+        |app, target| {
+            let workspace = &target.tenant;
+            let path = format!("/v1/workspaces/{workspace}/members/user_1/api-keys");
+            app.delete(&path)
+        },
+    ),
+];
+
+fn key_path(target: &Target, below: &str) -> String {
+    tenant_path(target, &format!("/api-keys/{}{below}", target.ntropii))
+}
+
 fn tenant_path(target: &Target, below: &str) -> String {
     format!("/v1/workspace/tenants/{}{below}", target.tenant)
 }
@@ -199,6 +269,7 @@ enum State {
     HasSuccessor,
     Successor,
     Replaced,
+    Paused,
     Revoked,
     Expired,
     Suspended,
@@ -209,11 +280,12 @@ const KEYS: [Kind; 3] = [
     Kind::Ontora(Scope::Exports),
     Kind::Ntropii,
 ];
-const STATES: [State; 7] = [
+const STATES: [State; 8] = [
     State::Live,
     State::HasSuccessor,
     State::Successor,
     State::Replaced,
+    State::Paused,
     State::Revoked,
     State::Expired,
     State::Suspended,
@@ -249,6 +321,7 @@ impl State {
             Self::HasSuccessor => "has a successor",
             Self::Successor => "successor",
             Self::Replaced => "replaced",
+            Self::Paused => "paused",
             Self::Revoked => "revoked",
             Self::Expired => "expired",
             Self::Suspended => "tenant suspended",
@@ -328,6 +401,7 @@ impl Stage {
                 let end = app.delete("/v1/api-keys/current/predecessor");
                 with(end, &successor).expect(StatusCode::NO_CONTENT).await;
             }
+            State::Paused => drop(app.registry().pause_key(made.record.id).await.unwrap()),
             State::Revoked => drop(app.registry().revoke_key(made.record.id).await.unwrap()),
             State::Expired => {
                 edit_key(app, &made.record.id.to_string(), "expires_at = 1000");
@@ -557,6 +631,8 @@ async fn answers_of_every_endpoint_are_current() {
         ("A key about itself", &OF_KEYS[..]),
         ("Tenants, in Ntropii's dialect", &OF_TENANTS),
         ("Keys and workspaces, in Ontora's dialect", &OF_WORKSPACES),
+        ("One key, in Ntropii's dialect", &OF_TENANT_KEYS),
+        ("One key, in Ontora's dialect", &OF_WORKSPACE_KEYS),
     ] {
         let table = stage.by_credential(endpoints).await;
         write!(tables, "### {title}\n\n{table}\n").unwrap();
@@ -569,6 +645,14 @@ async fn answers_of_every_endpoint_are_current() {
         (
             "An admin and a workspace, in Ontora's dialect",
             &OF_WORKSPACES[..5],
+        ),
+        (
+            "An admin and one key, in Ntropii's dialect",
+            &OF_TENANT_KEYS[..6],
+        ),
+        (
+            "An admin and one key, in Ontora's dialect",
+            &OF_WORKSPACE_KEYS[..6],
         ),
     ] {
         let table = stage.by_tenant(endpoints).await;

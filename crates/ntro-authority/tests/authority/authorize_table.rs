@@ -80,6 +80,7 @@ fn shown(status: u16, code: Option<&str>) -> String {
         (403, Some("insufficient_scope")) => " scope",
         (403, Some("workspace_forbidden")) => " tenant",
         (403, Some("tenant_suspended")) => " suspended",
+        (403, Some("key_paused")) => " paused",
         other => panic!("{other:?}"),
     };
     format!("{status}{reason}")
@@ -168,6 +169,25 @@ async fn keys_in_all_states(table: &mut Table<'_>) {
     }
     table.keys("replaced", &rotating).await;
 
+    let paused = keys(app).await;
+    for key in &paused {
+        let id = key.id.parse().unwrap();
+        app.registry().pause_key(id).await.unwrap();
+    }
+    table.keys("paused", &paused).await;
+    for key in &paused {
+        let id = key.id.parse().unwrap();
+        app.registry().resume_key(id).await.unwrap();
+    }
+    table.keys("resumed", &paused).await;
+
+    let revoked = keys(app).await;
+    for key in &revoked {
+        let id = key.id.parse().unwrap();
+        app.registry().pause_key(id).await.unwrap();
+        app.registry().revoke_key(id).await.unwrap();
+    }
+    table.keys("paused, then revoked", &revoked).await;
     let revoked = keys(app).await;
     for key in &revoked {
         let id = key.id.parse().unwrap();

@@ -38,12 +38,22 @@ pub struct ApiKeyInfo {
     /// RFC 3339.
     #[serde(default)]
     pub last_used_at: Option<String>,
+    /// The address that it was last used from; absent if it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_address: Option<String>,
+    /// The `User-Agent` of that request; absent if it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_agent: Option<String>,
     /// The creator.
     #[serde(default)]
     pub created_by: Option<String>,
     /// RFC 3339; `null` while the key is live.
     #[serde(default)]
     pub revoked_at: Option<String>,
+    /// RFC 3339: when it was paused; absent while it is not, and from servers other than an
+    /// authority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_at: Option<String>,
     /// `us`, `eu`, …
     #[serde(default)]
     pub region: Option<String>,

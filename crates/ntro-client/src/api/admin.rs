@@ -269,16 +269,37 @@ impl AdminClient {
 
     /// Revokes a key by its id. Succeeds when it is already revoked.
     pub async fn revoke_key(&self, tenant: &TenantSlug, id: &str) -> Result<(), Error> {
-        let url = match self.provider {
-            Provider::Ntropii => ntropii::tenant_key(self.http.host(), tenant, id),
-            Provider::Ontora => ontora::key(self.http.host(), id),
-        };
-        let answer = self.http.send(&Call::delete(url)).await?;
+        let call = Call::delete(self.key_url(tenant, id));
+        let answer = self.http.send(&call).await?;
         if answer.status == StatusCode::NOT_FOUND && answer.resent {
             // The server carried out the first request, and only the answer was lost.
             return Ok(());
         }
         answer.into_success().map(drop)
+    }
+
+    /// Pauses a key by its id, or resumes it. Only authorities support this.
+    pub async fn set_paused(
+        &self,
+        tenant: &TenantSlug,
+        id: &str,
+        paused: bool,
+    ) -> Result<KeyInfo, Error> {
+        let key = self.key_url(tenant, id);
+        let change = if paused { "pause" } else { "resume" };
+        let call = Call::post(format!("{key}/{change}"));
+        let answer = self.http.success(&call).await?;
+        match self.provider {
+            Provider::Ntropii => ntropii::tenant_key_of(&answer, answer.json()?),
+            Provider::Ontora => ontora::key_of(&answer, answer.json()?),
+        }
+    }
+
+    fn key_url(&self, tenant: &TenantSlug, id: &str) -> String {
+        match self.provider {
+            Provider::Ntropii => ntropii::tenant_key(self.http.host(), tenant, id),
+            Provider::Ontora => ontora::key(self.http.host(), id),
+        }
     }
 
     fn creation(&self, request: &KeyRequest) -> (String, Value) {

@@ -205,6 +205,19 @@ impl Client {
         self.revoke_relative(&call).await
     }
 
+    /// Lets the server revoke the predecessor of the presented key once it was not used for some
+    /// seconds.
+    ///
+    /// [`Error::NotOffered`] when the server lacks the endpoint.
+    pub async fn end_predecessor_when_quiet(&self, seconds: u64) -> Result<(), Error> {
+        const FUNCTION: &str = "the end of a key that is not used any more";
+
+        let body = serde_json::json!({"end_when_quiet_for_seconds": seconds});
+        let call = Call::put(self.current("/predecessor"), body);
+        let answer = self.http.send(&call).await?.offered(FUNCTION)?;
+        answer.into_success().map(drop)
+    }
+
     async fn revoke_relative(&self, call: &Call) -> Result<(), Error> {
         let answer = self.http.send(call).await?;
         let answer = answer.offered("the rotation of a key by itself")?;

@@ -57,6 +57,10 @@ impl Call {
         .known_by(&uuid::Uuid::new_v4().to_string())
     }
 
+    pub(super) fn put(url: String, body: Value) -> Self {
+        Self::new(Method::PUT, url).with_body(body)
+    }
+
     /// Adds a body.
     pub(super) fn with_body(self, body: Value) -> Self {
         Self {
@@ -75,7 +79,7 @@ impl Call {
 
     fn new(method: Method, url: String) -> Self {
         Self {
-            repeatable: method == Method::GET || method == Method::DELETE,
+            repeatable: [Method::GET, Method::PUT, Method::DELETE].contains(&method),
             method,
             url,
             body: None,

@@ -37,6 +37,8 @@ pub struct KeyInfo {
     pub created_by: Option<String>,
     /// When it was revoked; `None` while it is live.
     pub revoked_at: Option<Timestamp>,
+    /// When it was paused; `None` while it is not.
+    pub paused_at: Option<Timestamp>,
     /// `us`, `eu`, ….
     pub region: Option<String>,
     /// Whether it may rotate itself; `true` unless an authority says otherwise.
@@ -62,6 +64,7 @@ impl Default for KeyInfo {
             last_used_at: None,
             created_by: None,
             revoked_at: None,
+            paused_at: None,
             region: None,
             may_rotate: true,
             parent: None,

@@ -141,7 +141,10 @@ pub(super) fn key_list(answer: &ServerResponse) -> Result<Vec<KeyInfo>, Error> {
 
 pub(super) fn tenant_key_of(answer: &ServerResponse, mut value: Value) -> Result<KeyInfo, Error> {
     let expires = Expiry::take(answer, &mut value, "expiresAt");
-    drop_odd_times(&mut value, &["createdAt", "lastUsedAt", "trippedAt"]);
+    drop_odd_times(
+        &mut value,
+        &["createdAt", "lastUsedAt", "pausedAt", "trippedAt"],
+    );
     let key: wire::TenantKey = answer.shaped(value)?;
     Ok(KeyInfo {
         id: non_empty(&key.id),
@@ -155,6 +158,7 @@ pub(super) fn tenant_key_of(answer: &ServerResponse, mut value: Value) -> Result
         last_used_at: key.last_used_at.and_then(|at| moment(&at).ok()),
         created_by: key.created_by.as_deref().and_then(non_empty),
         revoked_at: revoked(key.revoked_at.as_deref()).map_err(|error| answer.misshapen(error))?,
+        paused_at: key.paused_at.and_then(|at| moment(&at).ok()),
         region: None,
         may_rotate: key.may_rotate != Some(false),
         parent: key.parent_id.as_deref().and_then(non_empty),

@@ -81,7 +81,10 @@ pub(super) fn workspace_of(answer: &ServerResponse, key: &KeyInfo) -> Result<Ten
 
 pub(super) fn key_of(answer: &ServerResponse, mut value: Value) -> Result<KeyInfo, Error> {
     let expires = Expiry::take(answer, &mut value, "expires_at");
-    drop_odd_times(&mut value, &["created_at", "last_used_at", "tripped_at"]);
+    drop_odd_times(
+        &mut value,
+        &["created_at", "last_used_at", "paused_at", "tripped_at"],
+    );
     let key: wire::ApiKeyInfo = answer.shaped(value)?;
     let time = |at: Option<String>| at.and_then(|at| moment(&at).ok());
     Ok(KeyInfo {
@@ -96,6 +99,7 @@ pub(super) fn key_of(answer: &ServerResponse, mut value: Value) -> Result<KeyInf
         last_used_at: time(key.last_used_at),
         created_by: key.created_by.as_deref().and_then(non_empty),
         revoked_at: revoked(key.revoked_at.as_deref()).map_err(|error| answer.misshapen(error))?,
+        paused_at: time(key.paused_at),
         region: key.region.as_deref().and_then(non_empty),
         may_rotate: key.may_rotate != Some(false),
         parent: key.parent_id.as_deref().and_then(non_empty),

@@ -189,6 +189,12 @@ examples! {
         "Create an Ontora key with two scopes":
             "ntro key create --name bot --scope interviews --scope exports"
     }
+    "key pause" {
+        "Refuse a key until it is resumed": "ntro key pause ntro_prod_k9Zr4MxQ2bLw"
+    }
+    "key resume" {
+        "Accept it again": "ntro key resume ntro_prod_k9Zr4MxQ2bLw"
+    }
     "key revoke" {
         "Revoke a key by its prefix": "ntro key revoke ntro_prod_k9Zr4MxQ2bLw"
     }
@@ -276,8 +282,25 @@ examples! {
         "List the keys of all tenants": "ntro admin key list"
         "List the keys of one tenant": "ntro admin key list -t acme-fund-admin"
     }
+    "admin key pause" {
+        "Refuse a key until it is resumed": "ntro admin key pause ntro_prod_k9Zr4MxQ2bLw"
+    }
+    "admin key resume" {
+        "Accept it again": "ntro admin key resume ntro_prod_k9Zr4MxQ2bLw"
+    }
     "admin key revoke" {
         "Revoke a key by its prefix": "ntro admin key revoke ntro_prod_k9Zr4MxQ2bLw"
+        "Revoke all keys of a person": "ntro admin key revoke --owner user_2abc"
+    }
+    "admin policy" {
+        "Show the policy of a tenant": "ntro admin policy show -t acme-fund-admin"
+    }
+    "admin policy show" {
+        "Show the policy of a tenant": "ntro admin policy show -t acme-fund-admin"
+    }
+    "admin policy set" {
+        "Limit new keys to 90 days and one scope":
+            "ntro admin policy set -t acme-fund-admin \\\n  --longest-life-in-days 90 --allow-scope interviews"
     }
     "admin token" {
         "Print a token that lives for an hour": "ntro admin token --expires-in 1h"

@@ -46,7 +46,7 @@ impl Caller {
     async fn authenticate(authority: &Authority, parts: &Parts) -> Result<Self, ApiError> {
         match Ntropii::credential(&parts.headers) {
             Some(Credential::Key(key, provider)) => authority
-                .verify(key, provider, source(&parts.extensions))
+                .verify(key, provider, source(&parts.extensions), &parts.headers)
                 .map(Self::Key),
             Some(Credential::Token(token)) => authority
                 .session(parts, token)

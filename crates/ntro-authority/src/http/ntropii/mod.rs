@@ -4,6 +4,8 @@
 mod audit;
 mod caller;
 mod dialect;
+mod members;
+mod policy;
 pub(super) mod render;
 mod router;
 mod tenant_keys;

@@ -1,7 +1,7 @@
 use axum::Router;
-use axum::routing::{delete, get};
+use axum::routing::{delete, get, post};
 
-use super::{Ntropii, audit, tenant_keys, tenants};
+use super::{Ntropii, audit, members, policy, tenant_keys, tenants};
 use crate::http::cached::identity;
 use crate::http::dialect::{Dialect as _, claim, shaped};
 use crate::server::Authority;
@@ -26,7 +26,23 @@ pub(crate) fn router(authority: &Authority) -> Router {
         )
         .route(
             "/v1/workspace/tenants/{tenant}/api-keys/{key}",
-            delete(tenant_keys::revoke),
+            get(tenant_keys::info).delete(tenant_keys::revoke),
+        )
+        .route(
+            "/v1/workspace/tenants/{tenant}/api-keys/{key}/usage",
+            get(tenant_keys::usage),
+        )
+        .route(
+            "/v1/workspace/tenants/{tenant}/api-keys/{key}/pause",
+            post(tenant_keys::pause),
+        )
+        .route(
+            "/v1/workspace/tenants/{tenant}/api-keys/{key}/resume",
+            post(tenant_keys::resume),
+        )
+        .route(
+            "/v1/workspace/tenants/{tenant}/policy",
+            get(policy::show).put(policy::replace),
         )
         .route(
             "/v1/workspace/tenants/{tenant}/audit/checkpoint",
@@ -35,6 +51,10 @@ pub(crate) fn router(authority: &Authority) -> Router {
         .route(
             "/v1/workspace/tenants/{tenant}/audit/tile/{*tile}",
             get(audit::tenant_tile),
+        )
+        .route(
+            "/v1/workspace/members/{user}/api-keys",
+            delete(members::revoke_keys),
         )
         .route(
             "/v1/workspace/audit/checkpoint",

@@ -1,24 +1,27 @@
-//! Keys of the organisation's workspaces: admins create, list and revoke them.
+//! Keys of the organisation's workspaces: admins create, list, pause and revoke them.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::workspaces::workspace;
 use super::{Result, render};
 use crate::http::api_error::ApiError;
-use crate::http::authentication::{Admin, User};
+use crate::http::authentication::{Admin, Session, User};
 use crate::http::created::created_or_replayed;
 use crate::http::extract::{IdempotencyKey, Object, Path, Query, parse_id};
 use crate::http::fields::{FieldReader, creation_digest};
 use crate::http::page::Page;
 use crate::http::receipt_header;
+use crate::http::usage::{UsageQuery, hours};
 use crate::registry::{KeyFilter, NewApiKey};
 use crate::server::Authority;
+use crate::store::ApiKeyRecord;
 use ntro_base::Provider;
 use ntro_base::wire::ontora::ApiKeyInfo;
 
@@ -72,6 +75,7 @@ pub(super) async fn create(
         scopes,
         expires_in_days,
         created_by: Some(session.subject),
+        owner: Some(session.user_id),
         may_rotate,
     };
     let outcome = registry.mint(&tenant, new, digest).await?;
@@ -119,21 +123,61 @@ pub(super) async fn list(
     Ok(page.answer(keys, |key| key.id.to_string(), named))
 }
 
+/// `GET /v1/api-keys/{key}`
+pub(super) async fn info(
+    State(authority): State<Authority>,
+    User(session): User,
+    Path(id): Path<String>,
+) -> Result<Json<ApiKeyInfo>> {
+    let key = reached(&authority, &session, &id).await?;
+    Ok(shown(&authority, key))
+}
+
+/// `GET /v1/api-keys/{key}/usage?hours=…`
+pub(super) async fn usage(
+    State(authority): State<Authority>,
+    User(session): User,
+    Path(id): Path<String>,
+    Query(query): Query<UsageQuery>,
+) -> Result<Json<Value>> {
+    let key = reached(&authority, &session, &id).await?;
+    let registry = session.registry(&authority);
+    let hours = hours(&authority, &registry, key.id, &query).await?;
+    Ok(Json(json!({"key_id": key.id.to_string(), "hours": hours})))
+}
+
+/// `POST /v1/api-keys/{key}/pause`
+pub(super) async fn pause(
+    State(authority): State<Authority>,
+    Admin(session): Admin,
+    Path(id): Path<String>,
+) -> Result<Json<ApiKeyInfo>> {
+    let key = reached(&authority, &session, &id).await?;
+    let key = session.registry(&authority).pause_key(key.id).await?;
+    Ok(shown(&authority, key))
+}
+
+/// `POST /v1/api-keys/{key}/resume`
+pub(super) async fn resume(
+    State(authority): State<Authority>,
+    Admin(session): Admin,
+    Path(id): Path<String>,
+) -> Result<Json<ApiKeyInfo>> {
+    let key = reached(&authority, &session, &id).await?;
+    let key = session.registry(&authority).resume_key(key.id).await?;
+    Ok(shown(&authority, key))
+}
+
 /// `DELETE /v1/api-keys/{key}`
 pub(super) async fn revoke(
     State(authority): State<Authority>,
     Admin(session): Admin,
     Path(id): Path<String>,
 ) -> Result<impl IntoResponse> {
-    let id = key_id(&id)?;
+    let key = reached(&authority, &session, &id).await?;
     let registry = session.registry(&authority);
-    let key = registry.find_key(id).await?;
-    let key = key
-        .filter(|key| key.provider == Provider::Ontora)
-        .ok_or_else(|| ApiError::not_found("API key not found"))?;
-    workspace(&authority, &session, key.tenant_id).await?;
-    registry.revoke_key(id).await?;
-    let receipt = receipt_header(&registry, id).await;
+    registry.revoke_key(key.id).await?;
+    let receipt = receipt_header(&registry, key.id).await;
     Ok((StatusCode::NO_CONTENT, receipt, ()))
 }
 
@@ -161,6 +205,24 @@ fn key_id(text: &str) -> Result<Uuid> {
         )
     };
     Ok(parse_id(text, "key_").ok_or_else(invalid)?)
+}
+
+/// Returns the key with the id in a path, if it is in the caller's reach.
+async fn reached(authority: &Authority, session: &Session, id: &str) -> Result<ApiKeyRecord> {
+    let id = key_id(id)?;
+    let key = session.registry(authority).find_key(id).await?;
+    let key = key
+        .filter(|key| key.provider == Provider::Ontora)
+        .ok_or_else(|| ApiError::not_found("API key not found"))?;
+    workspace(authority, session, key.tenant_id).await?;
+    Ok(key)
+}
+
+fn shown(authority: &Authority, mut key: ApiKeyRecord) -> Json<ApiKeyInfo> {
+    authority
+        .key_cache()
+        .add_last_use(std::slice::from_mut(&mut key));
+    Json(render::key(&key, &authority.settings().region, None))
 }
 
 /// Returns the location of a query parameter.

@@ -47,7 +47,8 @@ pub(super) async fn create(
     let digest = own_digest(idempotency, key.id, CREATION, Some(&body));
     let registry = authority.registry(key.actor());
     let outcome = registry.create_child(key.id, new, digest).await;
-    let outcome = outcome.map_err(own_error)?;
+    let life = ["body", "expires_in_seconds"];
+    let outcome = outcome.map_err(|error| own_error(error, life))?;
     Ok(match outcome.record().provider {
         Provider::Ntropii => created_or_replayed(&outcome, ntropii::render::key),
         Provider::Ontora => created_or_replayed(&outcome, |key, secret| {

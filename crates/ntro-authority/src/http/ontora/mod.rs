@@ -7,6 +7,7 @@ mod api_keys;
 mod children;
 mod current;
 mod dialect;
+mod policy;
 pub(super) mod render;
 mod rotation;
 mod router;

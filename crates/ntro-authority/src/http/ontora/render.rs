@@ -21,9 +21,15 @@ pub(crate) fn identity(
     };
     let mut body = serde_json::to_value(key)?;
     if let Some(body) = body.as_object_mut() {
-        // The key is live and in use, so neither time says anything.
-        body.remove("last_used_at");
-        body.remove("revoked_at");
+        // The key is live and in use, so these say nothing.
+        for member in [
+            "last_used_at",
+            "last_used_address",
+            "last_used_agent",
+            "revoked_at",
+        ] {
+            body.remove(member);
+        }
     }
     serde_json::to_vec(&body)
 }
@@ -42,8 +48,11 @@ pub(crate) fn key(key: &ApiKeyRecord, region: &str, secret: Option<&ApiKey>) -> 
         expires_at: key.expires_at.map(|at| at.to_string()),
         created_at: Some(key.created_at.to_string()),
         last_used_at: key.last_used_at.map(|at| at.to_string()),
+        last_used_address: key.last_used_address.map(|address| address.to_string()),
+        last_used_agent: key.last_used_agent.clone(),
         created_by: key.created_by.clone(),
         revoked_at: key.revoked_at.map(|at| at.to_string()),
+        paused_at: key.paused_at.map(|at| at.to_string()),
         region: Some(region.to_owned()),
         may_rotate: (!key.may_rotate).then_some(false),
         parent_id: key.parent.map(|id| id.to_string()),

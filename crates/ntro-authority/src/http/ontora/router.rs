@@ -1,7 +1,7 @@
 use axum::Router;
 use axum::routing::{delete, get, post};
 
-use super::{Ontora, api_keys, children, current, rotation, tripwires, workspaces};
+use super::{Ontora, api_keys, children, current, policy, rotation, tripwires, workspaces};
 use crate::http::cached::identity;
 use crate::http::dialect::{Dialect as _, claim, shaped};
 use crate::server::Authority;
@@ -10,7 +10,13 @@ use crate::server::Authority;
 pub(crate) fn router(authority: &Authority) -> Router {
     let routes = Router::new()
         .route("/v1/api-keys", get(api_keys::list).post(api_keys::create))
-        .route("/v1/api-keys/{key}", delete(api_keys::revoke))
+        .route(
+            "/v1/api-keys/{key}",
+            get(api_keys::info).delete(api_keys::revoke),
+        )
+        .route("/v1/api-keys/{key}/usage", get(api_keys::usage))
+        .route("/v1/api-keys/{key}/pause", post(api_keys::pause))
+        .route("/v1/api-keys/{key}/resume", post(api_keys::resume))
         .route("/v1/revocations/{key}", get(api_keys::receipt))
         .route(Ontora::IDENTITY, get(identity).delete(current::revoke))
         .route("/v1/api-keys/current/rotate", post(rotation::rotate))
@@ -20,7 +26,9 @@ pub(crate) fn router(authority: &Authority) -> Router {
         )
         .route(
             "/v1/api-keys/current/predecessor",
-            delete(rotation::revoke_predecessor),
+            get(rotation::predecessor)
+                .put(rotation::end_when_quiet)
+                .delete(rotation::revoke_predecessor),
         )
         .route(
             "/v1/api-keys/current/children",
@@ -35,6 +43,14 @@ pub(crate) fn router(authority: &Authority) -> Router {
         .route(
             "/v1/workspaces/{workspace}/members",
             get(workspaces::members),
+        )
+        .route(
+            "/v1/workspaces/{workspace}/members/{user}/api-keys",
+            delete(workspaces::revoke_keys),
+        )
+        .route(
+            "/v1/workspaces/{workspace}/policy",
+            get(policy::show).put(policy::replace),
         );
     let routes = claim::<Ontora, _>(routes, "/v1/api-keys");
     let routes = claim::<Ontora, _>(routes, "/v1/workspaces");

@@ -49,7 +49,10 @@ pub(super) async fn create(
         json!({"sha256": body["sha256"], "expires_at": expires_at.to_string()}).to_string()
     };
     let set = registry.answer_set_tripwire(key.id, TokenHash(hash), life, digest, text);
-    Ok(answered(set.await.map_err(own_error)?))
+    let field = ["body", "expires_in_seconds"];
+    Ok(answered(
+        set.await.map_err(|error| own_error(error, field))?,
+    ))
 }
 
 fn sha256(text: &str) -> Option<[u8; 32]> {

@@ -1,12 +1,14 @@
 //! Workspaces: Ontora's name for the tenants of the caller's organisation.
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Result, render};
 use crate::http::api_error::ApiError;
-use crate::http::authentication::{Session, User};
+use crate::http::authentication::{Admin, Session, User};
 use crate::http::extract::{Path, parse_id};
 use crate::http::page::Page;
 use crate::server::Authority;
@@ -24,6 +26,17 @@ pub(super) async fn workspace(
     Ok(tenant
         .filter(|tenant| session.reaches(tenant))
         .ok_or_else(ApiError::workspace_forbidden)?)
+}
+
+/// Returns the id of a workspace in a path.
+pub(super) fn workspace_id(id: &str) -> Result<Uuid> {
+    Ok(parse_id(id, "ws_").ok_or_else(|| {
+        ApiError::invalid_field(
+            ["path".into(), "workspace_id".into()],
+            "must be a UUID",
+            "uuid_parsing",
+        )
+    })?)
 }
 
 /// `GET /v1/workspaces`
@@ -67,18 +80,25 @@ pub(super) async fn members(
     Path(id): Path<String>,
     page: Page,
 ) -> Result<Response> {
-    let id = parse_id(&id, "ws_").ok_or_else(|| {
-        ApiError::invalid_field(
-            ["path".into(), "workspace_id".into()],
-            "must be a UUID",
-            "uuid_parsing",
-        )
-    })?;
-    let tenant = workspace(&authority, &session, id).await?;
+    let tenant = workspace(&authority, &session, workspace_id(&id)?).await?;
     let registry = session.registry(&authority);
     let members = registry
         .member_page(tenant.organisation_id, page.cursor.clone(), page.wanted())
         .await?
         .ok_or_else(Page::unknown_cursor)?;
     Ok(page.answer(members, |member| member.user_id.clone(), render::member))
+}
+
+/// `DELETE /v1/workspaces/{workspace}/members/{user}/api-keys`: revokes the keys of both providers
+/// that a user has in the workspace.
+pub(super) async fn revoke_keys(
+    State(authority): State<Authority>,
+    Admin(session): Admin,
+    Path((id, user)): Path<(String, String)>,
+) -> Result<Json<Value>> {
+    let tenant = workspace(&authority, &session, workspace_id(&id)?).await?;
+    let registry = session.registry(&authority);
+    let revoked = registry.revoke_keys_of(tenant.organisation_id, Some(tenant.id), &user);
+    let ids: Vec<_> = revoked.await?.iter().map(Uuid::to_string).collect();
+    Ok(Json(json!({"revoked": ids})))
 }

@@ -96,8 +96,7 @@ fn decide(authority: &Authority, head: &Head<'_>) -> Result<Response, ApiError> 
     let lease = authority.key_cache().lease();
     // Before the look-up: a later lease says nothing about it.
     let end = lease.map(Lease::end);
-    let AnyKey(key) = AnyKey::verify::<Ontora>(authority, head)?;
-    question.check(&key)?;
+    let AnyKey(key) = AnyKey::verify_if::<Ontora, _>(authority, head, |key| question.check(key))?;
     let identity = match request {
         None => NOTHING,
         Some(request) => signed_identity(authority, &key, &request)?,

@@ -9,6 +9,7 @@ use url::form_urlencoded;
 use crate::http::api_error::ApiError;
 use crate::http::authentication::only;
 use crate::http::service::Head;
+use crate::store::UseOutcome;
 use crate::verify::{CachedKey, ScopeSet};
 
 /// Begins the URI of the client's request, which is the rest of the query as it came.
@@ -65,13 +66,13 @@ impl<'a> Question<'a> {
     }
 
     /// Returns whether the key meets the conditions.
-    pub(super) fn check(&self, key: &CachedKey) -> Result<(), ApiError> {
+    pub(super) fn check(&self, key: &CachedKey) -> Result<(), UnmetCondition> {
         let is_its_tenant = |name: &Cow<'_, str>| key.tenant.is_named(name);
         if !self.tenant.as_ref().is_none_or(is_its_tenant) {
-            return Err(ApiError::workspace_forbidden());
+            return Err(UnmetCondition::Tenant);
         }
         if !key.scopes.grants(self.scopes) {
-            return Err(ApiError::insufficient_scope());
+            return Err(UnmetCondition::Scope);
         }
         Ok(())
     }
@@ -105,6 +106,31 @@ impl<'a> Question<'a> {
                 "needs the method, host and URI of the client's request",
             )
         })
+    }
+}
+
+/// A condition that a key does not meet.
+#[derive(Clone, Copy)]
+pub(super) enum UnmetCondition {
+    Tenant,
+    Scope,
+}
+
+impl From<UnmetCondition> for ApiError {
+    fn from(unmet: UnmetCondition) -> Self {
+        match unmet {
+            UnmetCondition::Tenant => Self::workspace_forbidden(),
+            UnmetCondition::Scope => Self::insufficient_scope(),
+        }
+    }
+}
+
+impl From<UnmetCondition> for UseOutcome {
+    fn from(unmet: UnmetCondition) -> Self {
+        match unmet {
+            UnmetCondition::Tenant => Self::Tenant,
+            UnmetCondition::Scope => Self::Scope,
+        }
     }
 }
 

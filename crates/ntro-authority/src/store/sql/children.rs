@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::columns::{KEY, key, scopes_text};
 use super::idempotency::{Earlier, earlier, remember, undo};
 use super::keys::{insert_key, key_event, tenant_of};
-use super::{Changed, SqlSession, next_epoch, values};
+use super::{Changed, SqlSession, next_epoch, policies, values};
 use crate::store::{
     ApiKeyRecord, AuditAction, ChildOutcome, IdempotencyRecord, MOST_CHILDREN, StoreError,
 };
@@ -32,12 +32,16 @@ pub(super) fn create(
     let Some(row) = session.first(&sql, values![child.parent], key)? else {
         return Ok(Changed::nothing(ChildOutcome::Gone));
     };
+    if row.paused_at.is_some() {
+        return Ok(Changed::nothing(ChildOutcome::Paused));
+    }
     if row.parent.is_some() {
         return Ok(Changed::nothing(ChildOutcome::OfChild));
     }
     if let Some(excess) = row.excess_of(child) {
         return Ok(Changed::nothing(ChildOutcome::Exceeds(excess)));
     }
+    policies::check(session, child)?;
     let changed = next_epoch(session)?;
     clean(session, at, changed)?;
     let live = session.number(

@@ -15,7 +15,7 @@ pub(super) const TENANT: &str = "id, organisation_id, slug, name, data_platform,
                       status, config, created_at, updated_at";
 pub(super) const KEY: &str = "id, tenant_id, provider, name, prefix, hash, scopes, created_at, created_by, \
                    expires_at, last_used_at, revoked_at, may_rotate, predecessor, pending, parent, \
-                   tripped_at";
+                   tripped_at, paused_at, owner, last_used_address, last_used_agent";
 pub(super) const TRIPWIRE: &str = "hash, key_id, expires_at";
 
 pub(super) fn organisation(row: &dyn SqlRow) -> Result<OrganisationRecord, StoreError> {
@@ -50,12 +50,6 @@ pub(super) fn tenant(row: &dyn SqlRow) -> Result<TenantRecord, StoreError> {
 }
 
 pub(super) fn key(row: &dyn SqlRow) -> Result<ApiKeyRecord, StoreError> {
-    let scopes: Cow<'_, str> = row.get(6)?;
-    let scopes = scopes
-        .split_whitespace()
-        .map(str::parse)
-        .collect::<Result<_, _>>()
-        .map_err(|_| StoreError::Invalid { what: "scope" })?;
     let prefix: Cow<'_, str> = row.get(4)?;
     Ok(ApiKeyRecord {
         id: row.get(0)?,
@@ -64,7 +58,7 @@ pub(super) fn key(row: &dyn SqlRow) -> Result<ApiKeyRecord, StoreError> {
         name: key_name(&row.get::<Cow<'_, str>>(3)?)?,
         prefix: KeyPrefix::recorded(&prefix),
         hash: KeyHash(row.get(5)?),
-        scopes,
+        scopes: scopes(&row.get::<Cow<'_, str>>(6)?)?,
         created_at: row.get(7)?,
         created_by: row.get(8)?,
         expires_at: row.get(9)?,
@@ -75,6 +69,12 @@ pub(super) fn key(row: &dyn SqlRow) -> Result<ApiKeyRecord, StoreError> {
         is_pending: row.get(14)?,
         parent: row.get(15)?,
         tripped_at: row.get(16)?,
+        paused_at: row.get(17)?,
+        owner: row.get(18)?,
+        last_used_address: row
+            .get::<Option<Cow<'_, str>>>(19)?
+            .and_then(|address| address.parse().ok()),
+        last_used_agent: row.get(20)?,
     })
 }
 
@@ -102,6 +102,14 @@ pub(super) fn parsed<T: FromStr>(
 ) -> Result<T, StoreError> {
     let text: Cow<'_, str> = row.get(column)?;
     text.parse().map_err(|_| StoreError::Invalid { what })
+}
+
+/// Reads the names of scopes.
+pub(super) fn scopes(names: &str) -> Result<Vec<Scope>, StoreError> {
+    let scopes = names.split_whitespace().map(str::parse);
+    scopes
+        .collect::<Result<_, _>>()
+        .map_err(|_| StoreError::Invalid { what: "scope" })
 }
 
 pub(super) fn scopes_text(scopes: &[Scope]) -> String {

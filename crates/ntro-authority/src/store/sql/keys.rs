@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::children;
 use super::columns::{KEY, key, scopes_text};
 use super::idempotency::{Earlier, earlier, remember};
-use super::{Changed, SqlSession, next_epoch, values};
+use super::{Changed, SqlSession, next_epoch, policies, values};
 use crate::store::{
     ApiKeyRecord, AuditAction, AuditEvent, AuditTarget, CreateKeyOutcome, IdempotencyRecord,
     KeyFilter, StoreError,
@@ -25,6 +25,7 @@ pub(super) fn create(
             Earlier::Other => CreateKeyOutcome::Conflict,
         }));
     }
+    policies::check(session, row)?;
     let changed = next_epoch(session)?;
     insert_key(session, row, changed)?;
     if let Some(once) = once {
@@ -37,6 +38,7 @@ pub(super) fn create(
         "scopes": scopes_text(&row.scopes),
         "expires_at": row.expires_at,
         "may_rotate": row.may_rotate,
+        "owner": row.owner,
     });
     let event = key_event(AuditAction::CreateKey, row.id, Some(row.tenant_id), details);
     Ok(Changed::audited(CreateKeyOutcome::New, event))
@@ -111,20 +113,6 @@ pub(super) fn revoke_pending(
     )
 }
 
-pub(super) fn record_use(
-    session: &dyn SqlSession,
-    used: &[(Uuid, Timestamp)],
-) -> Result<(), StoreError> {
-    for (id, at) in used {
-        session.execute(
-            "UPDATE api_keys SET last_used_at = ?2 \
-             WHERE id = ?1 AND (last_used_at IS NULL OR last_used_at < ?2)",
-            values![*id, *at],
-        )?;
-    }
-    Ok(())
-}
-
 pub(super) fn insert_key(
     session: &dyn SqlSession,
     row: &ApiKeyRecord,
@@ -132,7 +120,8 @@ pub(super) fn insert_key(
 ) -> Result<(), StoreError> {
     let sql = format!(
         "INSERT INTO api_keys ({KEY}, changed) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
+         ?22)"
     );
     session.execute(
         &sql,
@@ -154,6 +143,10 @@ pub(super) fn insert_key(
             row.is_pending,
             row.parent,
             row.tripped_at,
+            row.paused_at,
+            row.owner.as_ref(),
+            row.last_used_address.map(|address| address.to_string()),
+            row.last_used_agent.as_ref(),
             changed
         ],
     )?;

@@ -26,7 +26,7 @@ pub(super) fn report(
     };
     let revoked = revoke(session, id, at)?;
     let leak = json!({"url": place.url, "source": place.source});
-    Ok(match revoked.event {
+    Ok(match revoked.events.into_iter().next() {
         Some(mut event) => {
             event.details["leak"] = leak;
             Changed::audited(LeakOutcome::Revoked, event)

@@ -24,6 +24,12 @@ pub(in crate::store) const MIGRATIONS: &[Migration] = migrations![
     "0005_audit_logs",
     "0006_responses",
     "0007_receipts",
+    "0008_pauses",
+    "0009_policies",
+    "0010_owners",
+    "0011_uses",
+    "0012_quiet_rotation",
+    "0013_expiry_warnings",
 ];
 
 /// The step after which the audit logs are built. A server of an earlier version would not extend

@@ -8,18 +8,24 @@ mod audit;
 mod audit_logs;
 mod children;
 mod columns;
+mod expiry;
 mod feed;
 mod idempotency;
 mod keys;
 mod leaks;
 mod migrations;
 mod organisations;
+mod owners;
+mod pauses;
+mod policies;
+mod quiet_rotation;
 mod responses;
 mod rotation;
 mod session;
 mod store;
 mod tenants;
 mod tripwires;
+mod usage;
 mod worker;
 
 pub(super) use audit_logs::build as build_audit_logs;
@@ -31,21 +37,24 @@ pub(super) use worker::{ReadQuery, WorkerThread, WriteJob};
 
 use super::AuditEvent;
 
-/// The result of a change, and its row for the audit table if it changed anything.
+/// The result of a change, and its rows for the audit table: none if it changed nothing.
 struct Changed<T> {
     value: T,
-    event: Option<AuditEvent>,
+    events: Vec<AuditEvent>,
 }
 
 impl<T> Changed<T> {
-    const fn audited(value: T, event: AuditEvent) -> Self {
+    fn audited(value: T, event: AuditEvent) -> Self {
         Self {
             value,
-            event: Some(event),
+            events: vec![event],
         }
     }
 
     const fn nothing(value: T) -> Self {
-        Self { value, event: None }
+        Self {
+            value,
+            events: Vec::new(),
+        }
     }
 }

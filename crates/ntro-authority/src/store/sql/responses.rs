@@ -29,8 +29,8 @@ pub(super) fn once<T>(
             false => OnceOutcome::Conflict,
         }));
     }
-    let Changed { value, event } = work()?;
-    if event.is_some() {
+    let Changed { value, events } = work()?;
+    if !events.is_empty() {
         session.execute(
             "INSERT INTO responses (request, body, response, created_at) VALUES (?1, ?2, ?3, ?4)",
             values![&once.request, &once.body, response, at],
@@ -38,6 +38,6 @@ pub(super) fn once<T>(
     }
     Ok(Changed {
         value: OnceOutcome::New(value),
-        event,
+        events,
     })
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::columns::{KEY, key};
 use super::idempotency::{Undone, remember, seen, undo};
 use super::keys::{insert_key, is_live, key_event, revoke_pending, tenant_of};
-use super::{Changed, SqlSession, children, next_epoch, values};
+use super::{Changed, SqlSession, children, next_epoch, policies, values};
 use crate::store::{ApiKeyRecord, AuditAction, IdempotencyRecord, StoreError, SuccessorOutcome};
 
 pub(super) fn create_successor(
@@ -19,22 +19,23 @@ pub(super) fn create_successor(
     let Some(predecessor) = successor.predecessor else {
         return Ok(Changed::nothing(SuccessorOutcome::Gone));
     };
-    let state = session.first(
-        "SELECT may_rotate, pending FROM api_keys WHERE id = ?1 AND revoked_at IS NULL",
-        values![predecessor],
-        |row| Ok((row.get::<bool>(0)?, row.get::<bool>(1)?)),
-    )?;
-    match state {
-        None => return Ok(Changed::nothing(SuccessorOutcome::Gone)),
-        Some((false, _)) => return Ok(Changed::nothing(SuccessorOutcome::Forbidden)),
-        Some((true, true)) => return Ok(Changed::nothing(SuccessorOutcome::Pending)),
-        Some((true, false)) => {}
+    let sql = format!("SELECT {KEY} FROM api_keys WHERE id = ?1 AND revoked_at IS NULL");
+    let refusal = match session.first(&sql, values![predecessor], key)? {
+        None => Some(SuccessorOutcome::Gone),
+        Some(row) if row.paused_at.is_some() => Some(SuccessorOutcome::Paused),
+        Some(row) if !row.may_rotate => Some(SuccessorOutcome::Forbidden),
+        Some(row) if row.is_pending => Some(SuccessorOutcome::Pending),
+        Some(_) => None,
+    };
+    if let Some(refusal) = refusal {
+        return Ok(Changed::nothing(refusal));
     }
     if let Some(once) = once
         && seen(session, once)?.is_some()
     {
         return Ok(Changed::nothing(SuccessorOutcome::Repeated));
     }
+    policies::check(session, successor)?;
     let changed = next_epoch(session)?;
     let replaced = revoke_pending(session, predecessor, at, changed)?;
     insert_key(session, successor, changed)?;
@@ -94,7 +95,7 @@ pub(super) fn revoke_predecessor(
     let changed = next_epoch(session)?;
     let sql = format!(
         "UPDATE api_keys SET pending = 0, changed = ?2 \
-         WHERE id = ?1 AND revoked_at IS NULL RETURNING {KEY}"
+         WHERE id = ?1 AND revoked_at IS NULL AND paused_at IS NULL RETURNING {KEY}"
     );
     let Some(key) = session.first(&sql, values![id, changed], key)? else {
         return Ok(Changed::nothing(false));

@@ -11,17 +11,18 @@ use uuid::Uuid;
 
 use super::worker::WriteTask;
 use super::{
-    Changed, ReadQuery, SqlSession, WorkerThread, WriteJob, audit, audit_logs, children, keys,
-    leaks, organisations, responses, rotation, tenants, tripwires,
+    Changed, ReadQuery, SqlSession, WorkerThread, WriteJob, audit, audit_logs, children, expiry,
+    keys, leaks, organisations, owners, pauses, policies, quiet_rotation, responses, rotation,
+    tenants, tripwires, usage,
 };
 use crate::lease::Passage;
 use crate::store::postgres::{Receipts, ReplicaView};
 use crate::store::{
-    ApiKeyRecord, ChildOutcome, CreateKeyOutcome, IdempotencyRecord, KeyFilter, KeyHash,
-    LeakOutcome, LeakPlace, LogRecord, LogRow, MemberRecord, OnceOutcome, OrganisationRecord,
-    Replication, ResponseRecord, SignedRecord, Stamp, Store, StoreError, StoreFuture,
-    SuccessorOutcome, TenantFilter, TenantRecord, TenantStatus, Trip, TripwireOutcome,
-    TripwireRecord,
+    ApiKeyRecord, ChildOutcome, CreateKeyOutcome, ExpiryWarning, IdempotencyRecord, KeyFilter,
+    KeyHash, KeyOwner, KeyPolicy, KeyUsage, LeakOutcome, LeakPlace, LogRecord, LogRow,
+    MemberRecord, OnceOutcome, OrganisationRecord, Predecessor, QuietOutcome, Replication,
+    ResponseRecord, SignedRecord, Stamp, Store, StoreError, StoreFuture, SuccessorOutcome,
+    TenantFilter, TenantRecord, TenantStatus, Trip, TripwireOutcome, TripwireRecord, UseCount,
 };
 use crate::transparency::{AuditEntry, TreeHash};
 
@@ -42,7 +43,7 @@ pub(in crate::store) struct SqlStore {
 }
 
 impl SqlStore {
-    /// Changes the registry, and writes the change's row of the audit table in the same transaction.
+    /// Changes the registry, and writes the change's rows of the audit table in the same transaction.
     fn change<T: Send + 'static>(
         &self,
         strict: bool,
@@ -51,7 +52,7 @@ impl SqlStore {
     ) -> StoreFuture<'_, T> {
         self.write(strict, move |session| {
             let changed = work(session, stamp.at)?;
-            if let Some(event) = &changed.event {
+            for event in &changed.events {
                 audit::record(session, &stamp, event)?;
             }
             Ok(changed.value)
@@ -221,6 +222,16 @@ impl Store for SqlStore {
         })
     }
 
+    fn policy(&self, tenant: Uuid) -> StoreFuture<'_, KeyPolicy> {
+        self.read(move |session| policies::find(session, tenant))
+    }
+
+    fn set_policy(&self, tenant: Uuid, policy: KeyPolicy, stamp: Stamp) -> StoreFuture<'_, bool> {
+        self.change(false, stamp, move |session, at| {
+            policies::set(session, tenant, &policy, at)
+        })
+    }
+
     fn create_key(
         &self,
         row: ApiKeyRecord,
@@ -265,6 +276,31 @@ impl Store for SqlStore {
     fn revoke_predecessor(&self, id: Uuid, stamp: Stamp) -> StoreFuture<'_, bool> {
         self.change(true, stamp, move |session, at| {
             rotation::revoke_predecessor(session, id, at)
+        })
+    }
+
+    fn predecessor(&self, id: Uuid) -> StoreFuture<'_, Option<Predecessor>> {
+        self.read(move |session| quiet_rotation::find(session, id))
+    }
+
+    fn set_quiet_end(&self, id: Uuid, seconds: Option<u32>, stamp: Stamp) -> StoreFuture<'_, bool> {
+        self.change(false, stamp, move |session, at| {
+            quiet_rotation::set_end(session, id, seconds, at)
+        })
+    }
+
+    fn quiet_rotations(&self, known_until: Timestamp) -> StoreFuture<'_, Vec<(Uuid, u32)>> {
+        self.read(move |session| quiet_rotation::due(session, known_until))
+    }
+
+    fn revoke_unused_predecessor(
+        &self,
+        id: Uuid,
+        since: Timestamp,
+        stamp: Stamp,
+    ) -> StoreFuture<'_, QuietOutcome> {
+        self.change(true, stamp, move |session, at| {
+            quiet_rotation::revoke_unused(session, id, since, at)
         })
     }
 
@@ -346,8 +382,47 @@ impl Store for SqlStore {
         }
     }
 
-    fn record_use(&self, used: Vec<(Uuid, Timestamp)>) -> StoreFuture<'_, ()> {
-        self.write(false, move |session| keys::record_use(session, &used))
+    fn revoke_keys_of(&self, owner: KeyOwner, stamp: Stamp) -> StoreFuture<'_, Option<Vec<Uuid>>> {
+        self.change(true, stamp, move |session, at| {
+            owners::revoke_keys(session, &owner, at)
+        })
+    }
+
+    fn pause_key(&self, id: Uuid, stamp: Stamp) -> StoreFuture<'_, Option<ApiKeyRecord>> {
+        self.change(true, stamp, move |session, at| {
+            pauses::pause(session, id, at)
+        })
+    }
+
+    fn resume_key(&self, id: Uuid, stamp: Stamp) -> StoreFuture<'_, Option<ApiKeyRecord>> {
+        self.change(false, stamp, move |session, _| pauses::resume(session, id))
+    }
+
+    fn record_use(&self, used: Vec<KeyUsage>, now: Timestamp) -> StoreFuture<'_, ()> {
+        self.write(false, move |session| usage::record(session, &used, now))
+    }
+
+    fn use_counts(&self, key: Uuid, since: Timestamp) -> StoreFuture<'_, Vec<UseCount>> {
+        self.read(move |session| usage::counts(session, key, since))
+    }
+
+    fn expiring_keys(&self, days: u32, now: Timestamp) -> StoreFuture<'_, u64> {
+        self.read(move |session| expiry::count(session, days, now))
+    }
+
+    fn claim_expiry_warnings(
+        &self,
+        days: u32,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> StoreFuture<'_, Vec<ExpiryWarning>> {
+        self.write(false, move |session| {
+            expiry::claim(session, days, now, until)
+        })
+    }
+
+    fn record_expiry_warning(&self, key: Uuid, days: u32) -> StoreFuture<'_, ()> {
+        self.write(false, move |session| expiry::record(session, key, days))
     }
 
     fn audit_logs(&self) -> StoreFuture<'_, Vec<LogRecord>> {

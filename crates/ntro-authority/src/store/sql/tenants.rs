@@ -157,7 +157,7 @@ pub(super) fn show_again(
     Ok(())
 }
 
-fn tenant_event(action: AuditAction, id: Uuid, details: Value) -> AuditEvent {
+pub(super) fn tenant_event(action: AuditAction, id: Uuid, details: Value) -> AuditEvent {
     AuditEvent {
         action,
         target: AuditTarget::Tenant(id),

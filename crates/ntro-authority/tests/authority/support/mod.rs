@@ -207,6 +207,7 @@ pub(crate) fn new_key(provider: Provider) -> NewApiKey {
         },
         expires_in_days: None,
         created_by: None,
+        owner: None,
         may_rotate: true,
     }
 }

@@ -66,6 +66,9 @@ pub struct Unfinished {
     /// How many seconds the old key stays valid after the new one is stored.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub grace: u64,
+    /// After how many seconds without a use the server revokes the old key; 0 is immediately.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub quiet: u64,
     /// When the old key may be revoked; set once the new one is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoke_after: Option<Timestamp>,
@@ -149,8 +152,8 @@ impl Rotations {
     clippy::trivially_copy_pass_by_ref,
     reason = "serde passes a reference"
 )]
-fn is_zero(grace: &u64) -> bool {
-    *grace == 0
+fn is_zero(seconds: &u64) -> bool {
+    *seconds == 0
 }
 
 impl Method {
@@ -208,6 +211,7 @@ mod tests {
             new_id: None,
             started_at: "2026-01-02T03:04:05Z".parse().unwrap(),
             grace: 0,
+            quiet: 0,
             revoke_after: None,
         }
     }
@@ -229,6 +233,7 @@ mod tests {
             new_prefix: Some("ont_live_new".into()),
             new_id: Some("k2".into()),
             grace: 600,
+            quiet: 60,
             revoke_after: Some("2026-01-02T03:14:05Z".parse().unwrap()),
             ..record(Method::Admin)
         };
@@ -251,6 +256,7 @@ new_prefix = \"ont_live_new\"
 new_id = \"k2\"
 started_at = \"2026-01-02T03:04:05Z\"
 grace = 600
+quiet = 60
 revoke_after = \"2026-01-02T03:14:05Z\"
 
 [rotations.'a \"b\".c'.asked]

@@ -55,6 +55,7 @@ mod tests {
             new_id: None,
             started_at: jiff::Timestamp::UNIX_EPOCH,
             grace: 0,
+            quiet: 0,
             revoke_after: None,
         };
         let next = |recorded: Option<&Unfinished>, stored| {

@@ -27,6 +27,8 @@ pub struct Rotation<'a> {
     /// The server's description of the stored key.
     reach: Option<Reach>,
     recorded: Option<Unfinished>,
+    /// How long the old key must be unused before the server revokes it.
+    quiet: Duration,
     /// The key that this run has recorded in `logins.toml`.
     on_record: Option<KeyPrefix>,
     _claim: Claim,
@@ -85,6 +87,7 @@ impl<'a> Rotation<'a> {
             place,
             key,
             reach: None,
+            quiet: Duration::ZERO,
             recorded,
             on_record: None,
             _claim: claim,
@@ -288,6 +291,7 @@ impl<'a> Rotation<'a> {
     pub fn set_grace(&mut self, grace: Duration) -> Result<(), Error> {
         if let Some(recorded) = &mut self.recorded {
             recorded.grace = grace.as_secs();
+            recorded.quiet = 0;
             recorded.revoke_after = Some(later(Timestamp::now(), grace.as_secs()));
             self.record()?;
         }
@@ -323,7 +327,14 @@ impl<'a> Rotation<'a> {
         }
     }
 
-    /// Revokes the old key after the new one is stored and accepted, and ends the rotation.
+    /// Leaves the end of the old key to the server: once it was not used for so long. Must come before
+    /// [`Rotation::by_itself`].
+    pub fn end_when_quiet(&mut self, quiet: Duration) {
+        self.quiet = quiet;
+    }
+
+    /// Revokes the old key after the new one is stored and accepted, or leaves that to the server, and
+    /// ends the rotation.
     ///
     /// # Errors
     ///
@@ -345,6 +356,10 @@ impl<'a> Rotation<'a> {
         }
         self.inspect()?;
         match recorded.method {
+            Method::Itself if recorded.quiet > 0 => {
+                let client = self.client(&self.key)?;
+                self.run(client.end_predecessor_when_quiet(recorded.quiet))?;
+            }
             Method::Itself => self.run(self.client(&self.key)?.revoke_predecessor())?,
             Method::Admin => {
                 let admin = self.admin(token)?;
@@ -471,6 +486,7 @@ impl<'a> Rotation<'a> {
             new_id: None,
             started_at: Timestamp::now(),
             grace: grace.as_secs(),
+            quiet: self.quiet.as_secs(),
             revoke_after: None,
         });
         match method {

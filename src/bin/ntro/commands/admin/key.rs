@@ -3,17 +3,17 @@ use std::collections::HashMap;
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
-use ntro_authority::{LONGEST_LIFE_IN_DAYS, NewApiKey, Registry};
+use ntro_authority::{ApiKeyRecord, LONGEST_LIFE_IN_DAYS, NewApiKey, Registry};
 use ntro_base::{KeyEnvironment, KeyName, Provider, Scope};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::or_dash;
+use super::{or_dash, organisation};
 use crate::commands::key_choice::KeyChoice;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::{Exit, Kind};
-use crate::output::{Column, Done, Paint, Report, Table, whole_seconds};
+use crate::output::{Column, Done, Paint, Report, Table, plain, whole_seconds};
 
 #[derive(Subcommand, Debug)]
 #[command(defer = true)]
@@ -22,7 +22,11 @@ pub(super) enum Command {
     Create(CreateArgs),
     /// List keys, newest first, revoked and expired ones too; `--tenant` lists one tenant's keys
     List(ListArgs),
-    /// Revoke a key; the server refuses it as soon as the command succeeds
+    /// Refuse a key until it is resumed, with its child keys and its pending successor
+    Pause(ChosenArgs),
+    /// Accept a paused key again
+    Resume(ChosenArgs),
+    /// Revoke a key, or all keys of a person; the server refuses them as soon as the command succeeds
     Revoke(RevokeArgs),
 }
 
@@ -39,13 +43,7 @@ pub(super) struct CreateArgs {
     #[arg(long, value_name = "NAME")]
     env: Option<KeyEnvironment>,
     /// Scope of the key; repeat it, or separate several with commas. Ontora needs at least one, Ntropii has none
-    #[arg(
-        long = "scope",
-        value_name = "SCOPE",
-        value_delimiter = ',',
-        value_parser = PossibleValuesParser::new(Scope::ALL.map(Scope::as_str))
-            .try_map(|text| text.parse::<Scope>())
-    )]
+    #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',', value_parser = scope())]
     scopes: Vec<Scope>,
     /// Days until the key expires [default: never]
     #[arg(
@@ -54,6 +52,9 @@ pub(super) struct CreateArgs {
         value_parser = clap::value_parser!(u32).range(1..=i64::from(LONGEST_LIFE_IN_DAYS))
     )]
     expires_in_days: Option<u32>,
+    /// Person whose key it is: the `sub` of their tokens
+    #[arg(long, value_name = "USER")]
+    owner: Option<String>,
     /// Forbid the key to rotate itself: only an admin can then replace it
     #[arg(long)]
     no_rotate: bool,
@@ -69,8 +70,30 @@ pub(super) struct ListArgs {
 #[derive(clap::Args, Debug)]
 pub(super) struct RevokeArgs {
     /// Id or prefix of the key
+    #[arg(
+        value_name = "ID|PREFIX",
+        value_parser = KeyChoice::parse,
+        required_unless_present = "owner",
+        conflicts_with = "owner"
+    )]
+    key: Option<KeyChoice>,
+    /// Revoke all keys of this person: the `sub` of their tokens. `--tenant` limits it to one tenant
+    #[arg(long, value_name = "USER")]
+    owner: Option<String>,
+    /// Organisation of the person: id, external id or name [default: the only one]
+    #[arg(long, value_name = "NAME", requires = "owner")]
+    organisation: Option<String>,
+}
+
+#[derive(clap::Args, Debug)]
+pub(super) struct ChosenArgs {
+    /// Id or prefix of the key
     #[arg(value_name = "ID|PREFIX", value_parser = KeyChoice::parse)]
     key: KeyChoice,
+}
+
+pub(super) fn scope() -> impl TypedValueParser<Value = Scope> {
+    PossibleValuesParser::new(Scope::ALL.map(Scope::as_str)).try_map(|text| text.parse::<Scope>())
 }
 
 fn provider() -> impl TypedValueParser<Value = Provider> {
@@ -104,12 +127,16 @@ pub(super) struct AdminKeyRow {
     created_at: Timestamp,
     /// Creator of the key.
     created_by: Option<String>,
+    /// Person whose key it is.
+    owner: Option<String>,
     /// When the key expires.
     expires_at: Option<Timestamp>,
     /// When the key was last accepted.
     last_used_at: Option<Timestamp>,
     /// When the key was revoked.
     revoked_at: Option<Timestamp>,
+    /// When the key was paused, if it is.
+    paused_at: Option<Timestamp>,
     /// Whether the key may create its own successor.
     may_rotate: bool,
 }
@@ -119,6 +146,7 @@ pub(super) struct AdminKeyRow {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 enum KeyState {
     Live,
+    Paused,
     Expired,
     Revoked,
 }
@@ -143,6 +171,8 @@ impl Command {
         match self {
             Self::Create(args) => create(args, registry, cx),
             Self::List(args) => list(&args, registry, cx),
+            Self::Pause(args) => pause(&args, registry, cx),
+            Self::Resume(args) => resume(&args, registry, cx),
             Self::Revoke(args) => revoke(&args, registry, cx),
         }
     }
@@ -160,6 +190,7 @@ fn create(args: CreateArgs, registry: &Registry, cx: &Context) -> Result<Exit, C
         scopes: args.scopes,
         expires_in_days: args.expires_in_days,
         created_by: Some("ntro admin".to_owned()),
+        owner: args.owner,
         may_rotate: !args.no_rotate,
     };
     let minted = cx.block_on(async {
@@ -211,14 +242,77 @@ fn list(args: &ListArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliE
     Ok(Exit::Success)
 }
 
-fn revoke(args: &RevokeArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
+fn pause(args: &ChosenArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
     let key = cx.block_on(async {
         let id = chosen(registry, &args.key).await?;
+        Ok::<_, CliError>(registry.pause_key(id).await?)
+    })??;
+    changed("paused", &key, cx)
+}
+
+fn resume(args: &ChosenArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
+    let key = cx.block_on(async {
+        let id = chosen(registry, &args.key).await?;
+        Ok::<_, CliError>(registry.resume_key(id).await?)
+    })??;
+    changed("resumed", &key, cx)
+}
+
+fn revoke(args: &RevokeArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
+    let Some(choice) = &args.key else {
+        return revoke_owned(args, registry, cx);
+    };
+    let key = cx.block_on(async {
+        let id = chosen(registry, choice).await?;
         Ok::<_, CliError>(registry.revoke_key(id).await?)
     })??;
+    changed("revoked", &key, cx)
+}
+
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RevokedKeys {
+    /// Person whose keys were revoked.
+    owner: String,
+    /// Ids of the keys that were live.
+    revoked: Vec<String>,
+}
+
+fn revoke_owned(args: &RevokeArgs, registry: &Registry, cx: &Context) -> Result<Exit, CliError> {
+    let owner = args.owner.clone().unwrap_or_default();
+    let revoked = cx.block_on(async {
+        let (organisation, tenant) = match &cx.global().tenant {
+            Some(slug) => {
+                let tenant = registry.tenant(slug.as_str()).await?;
+                (tenant.organisation_id, Some(tenant.id))
+            }
+            None => {
+                let name = args.organisation.as_deref();
+                (organisation(registry, name).await?.id, None)
+            }
+        };
+        let revoked = registry.revoke_keys_of(organisation, tenant, &owner);
+        Ok::<_, CliError>(revoked.await?)
+    })??;
+    let number = match revoked.len() {
+        1 => "one key".to_owned(),
+        number => format!("{number} keys"),
+    };
     cx.printer().confirm(&Done {
-        text: format!("revoked the key `{}` ({})", key.name, key.prefix),
-        value: AdminKeyRow::new(&key, None, cx.now()),
+        text: format!("revoked {number} of `{}`", plain(&owner)),
+        value: RevokedKeys {
+            revoked: revoked.iter().map(ToString::to_string).collect(),
+            owner,
+        },
+    })?;
+    Ok(Exit::Success)
+}
+
+/// Reports the key as it is after a change.
+fn changed(done: &str, key: &ApiKeyRecord, cx: &Context) -> Result<Exit, CliError> {
+    cx.printer().confirm(&Done {
+        text: format!("{done} the key `{}` ({})", key.name, key.prefix),
+        value: AdminKeyRow::new(key, None, cx.now()),
     })?;
     Ok(Exit::Success)
 }
@@ -241,7 +335,7 @@ async fn chosen(registry: &Registry, choice: &KeyChoice) -> Result<Uuid, CliErro
 }
 
 impl AdminKeyRow {
-    fn new(row: &ntro_authority::ApiKeyRecord, tenant: Option<String>, now: Timestamp) -> Self {
+    fn new(row: &ApiKeyRecord, tenant: Option<String>, now: Timestamp) -> Self {
         Self {
             id: row.id.to_string(),
             tenant_id: row.tenant_id.to_string(),
@@ -255,13 +349,16 @@ impl AdminKeyRow {
                 // The server revokes expired children.
                 (revoked, Some(end)) if revoked.unwrap_or(now) >= end => KeyState::Expired,
                 (Some(_), _) => KeyState::Revoked,
+                _ if row.paused_at.is_some() => KeyState::Paused,
                 _ => KeyState::Live,
             },
             created_at: whole_seconds(row.created_at),
             created_by: row.created_by.clone(),
+            owner: row.owner.clone(),
             expires_at: row.expires_at.map(whole_seconds),
             last_used_at: row.last_used_at.map(whole_seconds),
             revoked_at: row.revoked_at.map(whole_seconds),
+            paused_at: row.paused_at.map(whole_seconds),
             may_rotate: row.may_rotate,
         }
     }
@@ -271,6 +368,7 @@ impl KeyState {
     fn as_str(self) -> &'static str {
         match self {
             Self::Live => "live",
+            Self::Paused => "paused",
             Self::Expired => "expired",
             Self::Revoked => "revoked",
         }

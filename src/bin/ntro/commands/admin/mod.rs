@@ -4,6 +4,7 @@ mod audit;
 mod init;
 mod key;
 mod organisation;
+mod policy;
 mod tenant;
 mod token;
 
@@ -44,9 +45,12 @@ enum Command {
     /// Create, rename, list, suspend and resume tenants
     #[command(subcommand)]
     Tenant(tenant::Command),
-    /// Create, list and revoke keys
+    /// Create, list, pause and revoke keys
     #[command(subcommand)]
     Key(key::Command),
+    /// Show and replace the rules for the new keys of a tenant
+    #[command(subcommand)]
+    Policy(policy::Command),
     Token(token::TokenArgs),
     /// Verify, export and prove the audit logs
     #[command(subcommand)]
@@ -64,6 +68,7 @@ pub(crate) fn run(args: AdminArgs, cx: &Context) -> Result<Exit, CliError> {
         }
         Command::Tenant(command) => command.run(&registry(false)?, cx),
         Command::Key(command) => command.run(&registry(false)?, cx),
+        Command::Policy(command) => command.run(&registry(false)?, cx),
         Command::Token(args) => token::run(args, &registry(false)?, cx),
         Command::Audit(command) => command.run(&registry(false)?, cx),
     }
@@ -93,7 +98,11 @@ pub(crate) fn outputs() -> Vec<CommandOutput> {
         CommandOutput::new("tenant resume", schemas![tenant::AdminTenantRow]),
         CommandOutput::new("key create", schemas![key::CreatedAdminKey<'_>]),
         CommandOutput::new("key list", schemas![key::AdminKeyList]),
-        CommandOutput::new("key revoke", schemas![key::AdminKeyRow]),
+        CommandOutput::new("key pause", schemas![key::AdminKeyRow]),
+        CommandOutput::new("key resume", schemas![key::AdminKeyRow]),
+        CommandOutput::new("key revoke", schemas![key::AdminKeyRow, key::RevokedKeys]),
+        CommandOutput::new("policy show", schemas![policy::PolicyRow]),
+        CommandOutput::new("policy set", schemas![policy::PolicyRow]),
         CommandOutput::new("token", schemas![token::AdminTokenRow<'_>]),
         CommandOutput::new("audit verify", schemas![audit::AuditVerification]),
         CommandOutput::new("audit prove", schemas![audit::ProvedAuditEvent]),

@@ -248,6 +248,7 @@ fn mint(
         },
         expires_in_days: None,
         created_by: None,
+        owner: None,
         may_rotate: true,
     };
     let minted = runtime.block_on(async {

@@ -74,7 +74,7 @@ pub(crate) fn run(args: RevokeArgs, cx: &Context) -> Result<Exit, CliError> {
 }
 
 /// Finds the key on the server.
-fn found(
+pub(super) fn found(
     cx: &Context,
     admin: &Admin,
     tenant: &TenantSlug,

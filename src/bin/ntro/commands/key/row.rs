@@ -17,7 +17,7 @@ pub(super) struct KeyRow {
     /// Display name of the key.
     pub(super) name: Option<String>,
     /// Whether the server accepts the key.
-    #[cfg_attr(test, schemars(extend("enum" = ["live", "expired", "revoked"])))]
+    #[cfg_attr(test, schemars(extend("enum" = ["live", "paused", "expired", "revoked"])))]
     pub(super) state: &'static str,
     /// Id of the tenant of the key.
     pub(super) tenant: Option<String>,
@@ -35,6 +35,8 @@ pub(super) struct KeyRow {
     pub(super) last_used_at: Option<Timestamp>,
     /// When the key was revoked.
     pub(super) revoked_at: Option<Timestamp>,
+    /// When the key was paused, if it is.
+    pub(super) paused_at: Option<Timestamp>,
 }
 
 impl KeyRow {
@@ -48,6 +50,7 @@ impl KeyRow {
                 // The server revokes expired children.
                 Some(end) if info.revoked_at.unwrap_or(now) >= end => "expired",
                 _ if info.revoked_at.is_some() => "revoked",
+                _ if info.paused_at.is_some() => "paused",
                 _ => "live",
             },
             tenant: info.tenant.clone(),
@@ -58,6 +61,7 @@ impl KeyRow {
             created_by: info.created_by.clone(),
             last_used_at: info.last_used_at.map(whole_seconds),
             revoked_at: info.revoked_at.map(whole_seconds),
+            paused_at: info.paused_at.map(whole_seconds),
         }
     }
 }

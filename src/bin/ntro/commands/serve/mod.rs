@@ -1,6 +1,7 @@
 //! `ntro serve`: the authority as a process.
 
 mod check;
+mod expiry;
 mod issuers;
 mod listeners;
 mod logs;
@@ -20,6 +21,7 @@ use ntro_base::http::{CustomRoots, Proxies};
 use serde::Serialize;
 use url::Url;
 
+use self::expiry::ExpiryArgs;
 use self::issuers::IssuerArgs;
 use self::listeners::{ListenArgs, Place};
 use self::logs::{LogArgs, Logs};
@@ -85,6 +87,8 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     proxies: ProxyArgs,
     #[command(flatten)]
+    expiry: ExpiryArgs,
+    #[command(flatten)]
     logs: LogArgs,
     #[command(flatten)]
     issuers: IssuerArgs,
@@ -114,6 +118,7 @@ impl ServeArgs {
             proxies: self.proxies.or(file.proxies),
             github_leak_reports: self.github_leak_reports.or(file.github_leak_reports),
             consistency: self.consistency.or(file.consistency),
+            expiry: self.expiry.or(file.expiry),
             logs: self.logs.or(file.logs),
             issuers: self.issuers.or(file.issuers),
         })
@@ -134,6 +139,8 @@ impl ServeArgs {
             },
             trusted_proxies: self.proxies.trusted(),
             consistency: self.consistency.unwrap_or_default(),
+            expiry_webhook: self.expiry.webhook()?,
+            expiry_warnings: self.expiry.days(defaults.expiry_warnings.clone()),
             issuers: self.issuers.issuers()?,
             github_keys: self.github_leak_reports,
             proxies: Proxies::from_env(cx.env()),

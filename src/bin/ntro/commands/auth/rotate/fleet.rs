@@ -189,6 +189,7 @@ fn finish(
         let later = RotateArgs {
             name: None,
             grace: None,
+            when_quiet: None,
             older_than: None,
             ..*args
         };

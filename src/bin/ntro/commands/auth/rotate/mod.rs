@@ -44,6 +44,10 @@ pub(crate) struct RotateArgs {
     /// With `--grace`, do not wait; the next run after the grace period revokes the old key
     #[arg(long)]
     no_wait: bool,
+    /// Let the server revoke the old key once it has not been used for this time, such as `1h`; needs
+    /// an authority
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["grace", "no_wait", "api_key_stdin", "admin_token_stdin", "abandon"])]
+    when_quiet: Option<Period>,
     /// Read the new key from standard input instead of creating one
     #[arg(long, conflicts_with_all = ["all", "admin_token_stdin"])]
     api_key_stdin: bool,

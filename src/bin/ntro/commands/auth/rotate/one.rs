@@ -137,6 +137,10 @@ impl<'a> RotateOne<'a> {
             return Ok(rotation.with_key(key::parsed("standard input", key)?)?);
         }
         let grace = self.args.grace.map_or(Duration::ZERO, Period::duration);
+        if let Some(quiet) = self.args.when_quiet {
+            rotation.end_when_quiet(quiet.duration());
+            return Ok(rotation.by_itself(grace)?);
+        }
         match rotation.by_itself(grace) {
             Err(error) if error.is_not_offered() => {}
             done => return Ok(done?),
@@ -220,6 +224,7 @@ impl<'a> RotateOne<'a> {
         rotation.complete(token.as_ref())?;
         let state = match recorded.method {
             Method::Walkthrough => RotationState::Manual,
+            Method::Itself if recorded.quiet > 0 => RotationState::UntilQuiet,
             _ => done,
         };
         Ok(RotationRow::of(self.name, state, &recorded))

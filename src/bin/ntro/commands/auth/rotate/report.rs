@@ -55,6 +55,8 @@ pub(super) enum RotationState {
     Finished,
     /// A new key is stored, and the old one is still live.
     InGrace,
+    /// A new key is stored, and the server revokes the old one once it is not used any more.
+    UntilQuiet,
     /// A new key is stored, and the old one must be revoked by hand.
     Manual,
     /// The key is too young to be rotated.
@@ -166,6 +168,12 @@ impl Report for RotationRow {
                     ),
                 }
             }
+            RotationState::UntilQuiet => (
+                paint.good("✓"),
+                format!(
+                    "{old} is replaced by {new}, and the server revokes it once it is not used any more"
+                ),
+            ),
             RotationState::Manual => (
                 paint.good("✓"),
                 format!("{old} is replaced by {new}, and not revoked"),
@@ -206,7 +214,7 @@ impl Rotations {
         use RotationState as S;
         let kinds: [(&str, &[S]); 6] = [
             ("rotated", &[S::Rotated, S::Finished, S::Manual]),
-            ("with an old key still live", &[S::InGrace]),
+            ("with an old key still live", &[S::InGrace, S::UntilQuiet]),
             ("to be rotated", &[S::Due, S::Unfinished]),
             ("skipped", &[S::Skipped]),
             ("abandoned", &[S::Abandoned]),

@@ -1,0 +1,6 @@
+-- The fewest days before its expiry for which a warning of the key was delivered, and when the next
+-- attempt may begin.
+ALTER TABLE api_keys ADD COLUMN warned_days BIGINT;
+ALTER TABLE api_keys ADD COLUMN warn_after BIGINT;
+CREATE INDEX api_keys_by_expiry ON api_keys (expires_at)
+    WHERE expires_at IS NOT NULL AND revoked_at IS NULL AND parent IS NULL;
