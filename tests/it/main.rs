@@ -52,6 +52,7 @@ mod migrate;
 mod newcomer;
 mod official;
 mod oidc;
+mod openapi;
 mod operations;
 mod personas;
 mod pin;

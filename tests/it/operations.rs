@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
+use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -104,6 +105,33 @@ fn metrics_count_what_happens() {
     // The revocation is written by another process, and applied here.
     folder.admin_ok(&format!("key revoke {id}"));
     assert_eq!(metrics(server.address)["ntro_keys"], 0.0);
+}
+
+#[test]
+#[ignore = "needs promtool: run scripts/test"]
+fn metrics_pass_promtool() {
+    let folder = ServerFolder::new();
+    let (_, key) = folder.key("ntropii");
+    let server = folder.serve();
+    assert_eq!(server.verify(&key), 200);
+    let page = wire::ask(server.address, "GET", "/metrics", LOCAL, "");
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = promtool.stdin.take().unwrap();
+    input.write_all(page.unwrap().1.as_bytes()).unwrap();
+    drop(input);
+    let checked = promtool.wait_with_output().unwrap();
+    let problems = [checked.stdout, checked.stderr].concat();
+    assert!(
+        checked.status.success() && problems.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&problems)
+    );
 }
 
 #[test]

@@ -179,7 +179,7 @@ fn endpoint(path: &str) -> usize {
         "/v1/api-keys/current" => 1,
         "/v1/authorize" => 2,
         "/v1/introspect" => 3,
-        "/healthz" | "/readyz" | "/metrics" | "/.well-known/jwks.json" => 8,
+        "/healthz" | "/readyz" | "/metrics" | "/openapi.json" | "/.well-known/jwks.json" => 8,
         _ => {
             let is_below = |label: &&str| {
                 let rest = path.strip_prefix(*label);

@@ -7,6 +7,7 @@ use crate::without_byte_order_mark;
 
 /// Ntropii's body: `{"statusCode": 404, "message": "…", "error": "Not Found"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct NtropiiError {
     /// The HTTP status again.
@@ -20,6 +21,7 @@ pub struct NtropiiError {
 
 /// One message or several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum Messages {
     /// `"…"`
@@ -30,6 +32,7 @@ pub enum Messages {
 
 /// Ontora's body: `{"detail": "…", "code": "…"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OntoraError {
     /// One sentence.
     pub detail: String,
@@ -39,6 +42,7 @@ pub struct OntoraError {
 
 /// Ontora's body for status 422.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OntoraInvalid {
     /// One item for each invalid field.
     pub detail: Vec<InvalidField>,
@@ -46,6 +50,7 @@ pub struct OntoraInvalid {
 
 /// One invalid field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct InvalidField {
     /// Its location: `["body", "scopes", 0]`.
     pub loc: Vec<Value>,
@@ -59,6 +64,7 @@ pub struct InvalidField {
 /// An error body for clients of both systems, where the path does not say which system the client
 /// uses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct MergedError {
     /// As in [`NtropiiError`].

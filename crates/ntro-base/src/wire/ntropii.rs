@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// The official client requires the first five fields, none of them `null`, and ignores the rest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct UserProfile {
     /// User id of the key's owner, or the key's own id.
@@ -32,6 +33,7 @@ pub struct UserProfile {
 
 /// A short reference to a tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TenantRef {
     /// UUID.
     pub id: String,
@@ -43,6 +45,7 @@ pub struct TenantRef {
 
 /// The presented key, in the response of `GET /me` of an authority.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct KeyRef {
     /// UUID of the key.
@@ -68,6 +71,7 @@ pub struct KeyRef {
 
 /// A tenant, as `GET /workspace/tenants` lists it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Tenant {
     /// UUID.
@@ -128,13 +132,14 @@ impl<T> List<T> {
 
 /// The body of `POST /workspace/tenants`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CreateTenant {
     /// Display name.
     pub name: String,
     /// URL-safe name.
     pub slug: String,
-    /// See [`Tenant::data_platform`].
+    /// `managed-postgres`, `snowflake` or `microsoft-fabric`.
     pub data_platform: String,
     /// Required except with `managed-postgres`, forbidden with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -144,6 +149,7 @@ pub struct CreateTenant {
 /// A key of a tenant in the authority's own endpoints: the fields of
 /// [`ontora::ApiKeyInfo`](super::ontora::ApiKeyInfo) in camel case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TenantKey {
     /// UUID.
@@ -196,6 +202,7 @@ pub struct TenantKey {
 
 /// The request body that creates a key of a tenant at an authority.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CreateTenantKey {
     /// Display name.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A key, as every key endpoint returns it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ApiKeyInfo {
     /// UUID.
     #[serde(default)]
@@ -74,6 +75,7 @@ pub struct ApiKeyInfo {
 
 /// The body of `POST /v1/api-keys`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CreateApiKey {
     /// Display name, 1 to 255 characters.
     pub name: String,
@@ -91,6 +93,7 @@ pub struct CreateApiKey {
 
 /// A workspace, as `GET /v1/workspaces` lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Workspace {
     /// UUID.
     pub id: String,
@@ -105,6 +108,7 @@ pub struct Workspace {
 
 /// A member of a workspace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Member {
     /// User id.
     pub user_id: String,

@@ -6,6 +6,7 @@ mod health;
 mod introspect;
 mod leaks;
 mod metrics;
+mod openapi;
 mod question;
 mod router;
 mod shape;

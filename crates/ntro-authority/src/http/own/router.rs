@@ -1,7 +1,7 @@
 use axum::Router;
 use axum::routing::{any, get, post};
 
-use super::{MergedShape, authorize, health, introspect, leaks, metrics};
+use super::{MergedShape, authorize, health, introspect, leaks, metrics, openapi};
 use crate::http::dialect::{not_found, shaped};
 use crate::server::Authority;
 
@@ -15,6 +15,7 @@ pub(crate) fn router(authority: &Authority, has_metrics: bool) -> Router {
     };
     let routes = routes
         .route("/healthz", get(health::alive))
+        .route("/openapi.json", get(openapi::openapi))
         .route("/readyz", get(health::ready))
         .route("/.well-known/jwks.json", get(health::jwks))
         .route(authorize::AUTHORIZE, any(authorize::route))
