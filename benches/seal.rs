@@ -56,6 +56,8 @@ mod linux {
         ("`--seal net`", "net"),
         ("a bare `unshare(CLONE_NEWUSER \\| CLONE_NEWNET)`", BARE),
     ];
+    /// The time between two runs, in which the kernel removes the namespaces of the first.
+    const PAUSE: Duration = Duration::from_millis(20);
     /// An ordinary user of nearly every system, `daemon`.
     const USER: &str = "1";
 
@@ -103,6 +105,7 @@ mod linux {
                 command.arg("--sealed").arg(level).arg(&home).arg(&hello);
                 command.current_dir(&home).stdin(Stdio::null());
                 command.stdout(Stdio::null());
+                std::thread::sleep(PAUSE);
                 let start = Instant::now();
                 assert!(command.status().unwrap().success());
                 // The first round warms up.
