@@ -233,6 +233,7 @@ fn json_of_every_command_matches_schema() {
         ("auth remove", "other"),
         ("doctor", "--offline"),
         ("prove", ""),
+        ("admin init", ""),
         ("admin organisation create", "Acme"),
         ("admin organisation rename", "Acme Globex"),
         ("admin organisation list", ""),

@@ -260,6 +260,7 @@ fn described(arg: &Arg) -> String {
                     .is_some_and(|range| range.max_values() > 1);
                 write!(name, "{values}{}", if is_list { "..." } else { "" })
             }
+            () if is_optional && arg.is_require_equals_set() => write!(name, "[={values}]"),
             () if is_optional => write!(name, " [{values}]"),
             () => write!(name, " {values}"),
         };
