@@ -163,7 +163,7 @@ pub(crate) enum Command {
     #[cfg(feature = "authority")]
     Dev(dev::Args),
     #[cfg(feature = "authority")]
-    Serve(serve::ServeArgs),
+    Serve(Box<serve::ServeArgs>),
     #[cfg(feature = "authority")]
     Admin(admin::AdminArgs),
     Doctor(doctor::DoctorArgs),
@@ -198,7 +198,7 @@ impl Command {
             #[cfg(feature = "authority")]
             Self::Dev(args) => dev::run(args, cx),
             #[cfg(feature = "authority")]
-            Self::Serve(args) => serve::run(args, cx),
+            Self::Serve(args) => serve::run(*args, cx),
             #[cfg(feature = "authority")]
             Self::Admin(args) => admin::run(args, cx),
             Self::Doctor(args) => doctor::run(args, cx),

@@ -155,14 +155,15 @@ impl KeyCache {
     /// Counts the uses that it refuses; the caller counts those that it accepts.
     pub(crate) fn verify(&self, text: &str, provider: Provider, now: Timestamp) -> Verdict {
         let verdict = self.recognise(text, provider, now);
-        if let Verdict::Accepted(key) = &verdict {
-            if let Err(exceeded) = self.take(key) {
-                self.record_refusal(key, UseOutcome::Limited);
-                return Verdict::Refused(VerifyRefusal::Limited(exceeded));
-            }
+        if let Verdict::Accepted(key) = &verdict
+            && let Err(exceeded) = self.take(key)
+        {
+            self.record_refusal(key, UseOutcome::Limited);
+            return Verdict::Refused(VerifyRefusal::Limited(exceeded));
         }
         verdict
     }
+
     fn take(&self, key: &CachedKey) -> Result<(), Exceeded> {
         self.key_limit.take(Policy::Key, &key.bucket)?;
         self.tenant_limit.take(Policy::Tenant, &key.tenant.bucket)
