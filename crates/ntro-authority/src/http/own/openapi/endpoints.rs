@@ -1,6 +1,6 @@
 //! Every endpoint.
 
-use utoipa::openapi::HttpMethod::{self, Delete, Get, Patch, Post};
+use utoipa::openapi::HttpMethod::{self, Delete, Get, Patch, Post, Put};
 
 use super::Access::{
     AnyKey, AnyKeyOrToken, Anyone, NtropiiKey, NtropiiKeyOrToken, OntoraKey, Token,
@@ -247,7 +247,9 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         ),
         (Ontora, AnyKey),
         Nothing,
-    ),
+    )
+    .parameters(&["quiet_for_seconds"])
+    .errors(&[409]),
     Endpoint::new(
         (Post, "/v1/api-keys/current/children"),
         ("createChild", "Create a child of the presented key"),
@@ -303,6 +305,135 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         List("Member"),
     )
     .parameters(PAGE),
+    Endpoint::new(
+        (Get, "/v1/workspace/tenants/{tenant}/api-keys/{key}"),
+        ("getTenantKey", "Describe an Ntropii key"),
+        (Ntropii, Token),
+        Json(&["TenantKey"]),
+    ),
+    Endpoint::new(
+        (Get, "/v1/workspace/tenants/{tenant}/api-keys/{key}/usage"),
+        (
+            "getTenantKeyUses",
+            "Count the uses of an Ntropii key by hour",
+        ),
+        (Ntropii, Token),
+        Json(&["KeyUses"]),
+    )
+    .parameters(&["hours"]),
+    Endpoint::new(
+        (Post, "/v1/workspace/tenants/{tenant}/api-keys/{key}/pause"),
+        (
+            "pauseTenantKey",
+            "Refuse an Ntropii key until it is resumed",
+        ),
+        (Ntropii, Token),
+        Json(&["TenantKey"]),
+    )
+    .errors(&[409]),
+    Endpoint::new(
+        (Post, "/v1/workspace/tenants/{tenant}/api-keys/{key}/resume"),
+        ("resumeTenantKey", "Accept a paused Ntropii key again"),
+        (Ntropii, Token),
+        Json(&["TenantKey"]),
+    )
+    .errors(&[409]),
+    Endpoint::new(
+        (Get, "/v1/workspace/tenants/{tenant}/policy"),
+        ("getTenantPolicy", "Show the rules for new keys of a tenant"),
+        (Ntropii, Token),
+        Json(&["TenantPolicy"]),
+    ),
+    Endpoint::new(
+        (Put, "/v1/workspace/tenants/{tenant}/policy"),
+        (
+            "replaceTenantPolicy",
+            "Replace the rules for new keys of a tenant",
+        ),
+        (Ntropii, Token),
+        Json(&["TenantPolicy"]),
+    )
+    .json("TenantPolicy"),
+    Endpoint::new(
+        (Delete, "/v1/workspace/members/{user}/api-keys"),
+        ("revokeMemberKeys", "Revoke all keys of a person"),
+        (Ntropii, Token),
+        Json(&["RevokedKeys"]),
+    )
+    .errors(&[404]),
+    Endpoint::new(
+        (Get, "/v1/api-keys/{key}"),
+        ("getKey", "Describe an Ontora key"),
+        (Ontora, Token),
+        Json(&["ApiKeyInfo"]),
+    ),
+    Endpoint::new(
+        (Get, "/v1/api-keys/{key}/usage"),
+        ("getKeyUses", "Count the uses of an Ontora key by hour"),
+        (Ontora, Token),
+        Json(&["KeyUses"]),
+    )
+    .parameters(&["hours"]),
+    Endpoint::new(
+        (Post, "/v1/api-keys/{key}/pause"),
+        ("pauseKey", "Refuse an Ontora key until it is resumed"),
+        (Ontora, Token),
+        Json(&["ApiKeyInfo"]),
+    )
+    .errors(&[409]),
+    Endpoint::new(
+        (Post, "/v1/api-keys/{key}/resume"),
+        ("resumeKey", "Accept a paused Ontora key again"),
+        (Ontora, Token),
+        Json(&["ApiKeyInfo"]),
+    )
+    .errors(&[409]),
+    Endpoint::new(
+        (Get, "/v1/workspaces/{workspace}/policy"),
+        ("getPolicy", "Show the rules for new keys of a workspace"),
+        (Ontora, Token),
+        Json(&["WorkspacePolicy"]),
+    ),
+    Endpoint::new(
+        (Put, "/v1/workspaces/{workspace}/policy"),
+        (
+            "replacePolicy",
+            "Replace the rules for new keys of a workspace",
+        ),
+        (Ontora, Token),
+        Json(&["WorkspacePolicy"]),
+    )
+    .json("WorkspacePolicy"),
+    Endpoint::new(
+        (Delete, "/v1/workspaces/{workspace}/members/{user}/api-keys"),
+        (
+            "revokeWorkspaceMemberKeys",
+            "Revoke the keys of a person in a workspace",
+        ),
+        (Ontora, Token),
+        Json(&["RevokedKeys"]),
+    ),
+    Endpoint::new(
+        (Get, "/v1/api-keys/current/predecessor"),
+        (
+            "getPredecessor",
+            "Show whether the predecessor of the presented key is in use",
+        ),
+        (Ontora, AnyKey),
+        Json(&["PredecessorUse"]),
+    )
+    .errors(&[404]),
+    Endpoint::new(
+        (Put, "/v1/api-keys/current/predecessor"),
+        (
+            "endPredecessorWhenQuiet",
+            "End the predecessor once it is not used any more",
+        ),
+        (Ontora, AnyKey),
+        Json(&["PredecessorUse"]),
+    )
+    .json("QuietEnd")
+    .errors(&[404]),
     Endpoint::new(
         (Get, "/v1/authorize"),
         ("authorize", "Decide on the request of a gateway's client"),

@@ -169,6 +169,50 @@ pub(super) fn components() -> Components {
             .property("results", results)
             .required("results"),
     );
+    let any = || ObjectBuilder::new().schema_type(SchemaType::any());
+    for (name, members) in [
+        (
+            "WorkspacePolicy",
+            ["longest_life_in_days", "expiry_required", "allowed_scopes"],
+        ),
+        (
+            "TenantPolicy",
+            ["longestLifeInDays", "expiryRequired", "allowedScopes"],
+        ),
+    ] {
+        let members = members.into_iter();
+        let policy = members.fold(exact(), |object, member| object.property(member, any()));
+        schemas.push((name.to_owned(), RefOr::from(Schema::from(policy))));
+    }
+    let quiet = any().description(Some("Seconds, or null for never"));
+    for (name, schema) in [
+        (
+            "QuietEnd",
+            exact().property("end_when_quiet_for_seconds", quiet),
+        ),
+        (
+            "KeyUses",
+            ObjectBuilder::new()
+                .property("hours", list())
+                .required("hours"),
+        ),
+        (
+            "RevokedKeys",
+            ObjectBuilder::new()
+                .property("revoked", ArrayBuilder::new().items(text()))
+                .required("revoked"),
+        ),
+        (
+            "PredecessorUse",
+            ObjectBuilder::new()
+                .property("id", text())
+                .property("quiet_for_seconds", integer())
+                .required("id")
+                .required("quiet_for_seconds"),
+        ),
+    ] {
+        schemas.push((name.to_owned(), RefOr::from(Schema::from(schema))));
+    }
     for (name, members) in [
         ("GithubReport", ["token", "type", "url"]),
         ("GithubFeedback", ["token_hash", "token_type", "label"]),
@@ -224,6 +268,8 @@ pub(super) fn parameter(name: &str, endpoint: &str) -> (ParameterIn, Required, R
     let schema = match name {
         "Idempotency-Key" => text().min_length(Some(1)).max_length(Some(255)),
         "limit" => integer().minimum(Some(1)).maximum(Some(500)),
+        "hours" => integer().minimum(Some(1)).maximum(Some(744)),
+        "quiet_for_seconds" => seconds(31 * 24 * 60 * 60),
         "offset" => integer().minimum(Some(0)),
         "identity" => text().enum_values(Some(["signed"])),
         "status" => {
