@@ -65,7 +65,7 @@ impl Page {
         Self { limit, ..self }
     }
 
-    /// Returns the number of items to look up: one more than the page has tells that there is a next.
+    /// Returns the number of items to look up: one more than the page has, to see whether there is a next.
     pub(crate) fn wanted(&self) -> u32 {
         self.limit.map_or(u32::MAX, |limit| limit + 1)
     }

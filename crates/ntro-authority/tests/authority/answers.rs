@@ -200,7 +200,10 @@ const OF_TENANT_KEYS: [Endpoint; 7] = [
     }),
 ];
 
-const OF_WORKSPACE_KEYS: [Endpoint; 7] = [
+const OF_WORKSPACE_KEYS: [Endpoint; 8] = [
+    endpoint("`GET /v1/revocations/{key}`", |app, target| {
+        app.get(&format!("/v1/revocations/{}", target.ontora))
+    }),
     endpoint("`GET /v1/api-keys/{key}`", |app, target| {
         app.get(&format!("/v1/api-keys/{}", target.ontora))
     }),
@@ -652,7 +655,7 @@ async fn answers_of_every_endpoint_are_current() {
         ),
         (
             "An admin and one key, in Ontora's dialect",
-            &OF_WORKSPACE_KEYS[..6],
+            &OF_WORKSPACE_KEYS[..7],
         ),
     ] {
         let table = stage.by_tenant(endpoints).await;
