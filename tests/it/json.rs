@@ -247,6 +247,8 @@ fn json_of_every_command_matches_schema() {
             "--provider ontora --scope * --tenant acme",
         ),
         ("admin key list", ""),
+        ("admin policy set", "--tenant acme --require-expiry"),
+        ("admin policy show", "--tenant acme"),
         ("admin audit verify", ""),
         ("admin audit checkpoint", "--tenant acme"),
         ("admin audit prove", "1"),
@@ -257,11 +259,16 @@ fn json_of_every_command_matches_schema() {
     }
     let made = story.check("key create", "--name x");
     let id = made["id"].as_str().unwrap();
+    story.check("key pause", id);
+    story.check("key resume", id);
     story.check("key revoke", &format!("{id} --yes"));
     let keys = story.check("admin key list", "");
     let id = keys[0]["id"].as_str().unwrap();
-    story.check("admin key revoke", id);
-    checked.extend(["key create", "key revoke", "admin key revoke"]);
+    for command in ["admin key pause", "admin key resume", "admin key revoke"] {
+        story.check(command, id);
+        checked.push(command);
+    }
+    checked.extend(["key create", "key pause", "key resume", "key revoke"]);
     story.check(
         "key create",
         "--name y --save-as local --store file --overwrite",

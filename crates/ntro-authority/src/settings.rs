@@ -287,7 +287,7 @@ mod tests {
         assert_eq!(error("sqlite::memory:"), DatabaseError::NoPath);
         for url in ["postgres://db/ntro", "postgresql://db/ntro"] {
             let database = url.parse::<Database>().unwrap();
-            assert_eq!(database.to_string(), "postgres://db/ntro");
+            assert_eq!(database.to_string(), "postgres://db:5432/ntro");
         }
         let invalid = PostgresUrlError::NoDatabase.into();
         assert_eq!(error("postgres://ntro:s3cr3t@db"), invalid);

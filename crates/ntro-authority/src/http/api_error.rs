@@ -469,7 +469,7 @@ impl From<Error> for ApiError {
             }
             Error::Store(StoreError::Nul) => Self::invalid_field(
                 ["body".into()],
-                "must not have a NUL character",
+                "contains U+0000, which is not allowed there",
                 "value_error",
             ),
             Error::Slug { .. } => field("slug", &error),

@@ -58,7 +58,7 @@ impl<'a> FieldReader<'a> {
         if text.contains('\0') {
             self.reject(
                 [name.into()],
-                "must not have a NUL character",
+                "contains U+0000, which is not allowed there",
                 "value_error",
             );
             return None;

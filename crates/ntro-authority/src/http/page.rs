@@ -53,7 +53,7 @@ impl Page {
                 }
             };
             if twice {
-                return Err(rejected(&name, "twice"));
+                return Err(ApiError::malformed("The query cannot be read"));
             }
         }
         Ok(page)
