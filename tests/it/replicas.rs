@@ -283,6 +283,12 @@ fn missing_fence_is_found() {
         // Its lease still holds.
         thread::sleep(TERM / 4);
         replicas.with_relay(2, |relay| relay.set_flow(Flow::Open));
+        // It accepts the keys until it has connected again.
+        for key in keys {
+            while replicas.until_known(2, key) != 401 {
+                thread::yield_now();
+            }
+        }
     });
     assert!(!replicas.violations().is_empty());
 }

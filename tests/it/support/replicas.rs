@@ -224,7 +224,7 @@ impl Replicas {
     }
 
     /// Verifies a key until the process knows; returns the status.
-    fn until_known(&self, index: usize, key: &TestKey) -> u16 {
+    pub fn until_known(&self, index: usize, key: &TestKey) -> u16 {
         let start = Instant::now();
         loop {
             match self.verify(index, key) {
